@@ -1,0 +1,1 @@
+"""Readers, the example schema, checks, tokenising and batching."""

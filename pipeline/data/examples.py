@@ -1,0 +1,62 @@
+"""The one schema of an example inside the pipeline, and its JSONL form."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline import prompts
+from pipeline.errors import InputError
+from pipeline.prompts import Message
+
+
+@dataclass(frozen=True)
+class Example:
+    """A conversation whose last turn, the assistant's, is what the model is to say.
+
+    Attributes:
+        messages: alternating user and assistant turns, an optional system turn first, an assistant turn last.
+        source: file name and row that it came from, for messages to the person.
+        tags: further text columns of the row (kind, topic, …); scores are broken down by them.
+    """
+
+    messages: tuple[Message, ...]
+    source: str = ""
+    tags: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def prompt(self) -> str:
+        """Text before the response, markers included, without <bos>."""
+        return prompts.render_prompt(self.messages[:-1])
+
+    @property
+    def response(self) -> str:
+        """What the assistant is to say, without markers."""
+        return self.messages[-1]["content"].strip()
+
+    @property
+    def question(self) -> str:
+        """The last user turn as the person wrote it."""
+        return self.messages[-2]["content"].strip()
+
+
+def write_examples(path: Path, examples: Iterable[Example]) -> None:
+    """Write one JSON object a line: {"messages": […], "source": …, "tags": {…}}."""
+    with path.open("w", encoding="utf-8") as file:
+        for example in examples:
+            document = {"messages": list(example.messages), "source": example.source, "tags": example.tags}
+            file.write(json.dumps(document, ensure_ascii=False) + "\n")
+
+
+def read_examples(path: Path) -> list[Example]:
+    """Read what `write_examples` wrote.
+
+    Raises:
+        InputError: no such file.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; run: pocketgemma prepare") from None
+    documents = [json.loads(line) for line in lines if line]
+    return [Example(tuple(doc["messages"]), doc["source"], doc["tags"]) for doc in documents]

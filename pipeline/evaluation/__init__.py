@@ -1,0 +1,1 @@
+"""Answers, their scores, and how two sides of the same model compare."""

@@ -1,0 +1,1 @@
+"""LoRA, the loss, the training loop, the adapter file and merging."""

@@ -1,0 +1,151 @@
+"""From examples to arrays for training: token ids, batches of alike length, loss on the response only."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.data.examples import Example
+from pipeline.gemma.tokenizer import Tokenizer
+
+LENGTH_STEP = 16
+"""Batch lengths are multiples of this: accelerators work in tiles."""
+
+LENGTH_QUANTILES = (0.2, 0.4, 0.6, 0.8, 0.95, 1.0)
+"""Where the data's lengths are cut into buckets. Each bucket is one shape that XLA compiles, so there are few."""
+
+
+@dataclass(frozen=True)
+class EncodedExample:
+    """Token ids of one conversation.
+
+    Attributes:
+        token_ids: int32 (length,): <bos>, the prompt, the response, <end_of_turn>.
+        response_start: index of the first response token.
+    """
+
+    token_ids: npt.NDArray[np.int32]
+    response_start: int
+
+    def __len__(self) -> int:
+        return len(self.token_ids)
+
+
+class Batch(NamedTuple):
+    """What one training step takes; every array is (batch, length).
+
+    `labels[i, t]` is the token that follows `token_ids[i, :t + 1]`.
+    """
+
+    token_ids: npt.NDArray[np.int32]
+    padding_mask: npt.NDArray[np.int32]
+    labels: npt.NDArray[np.int32]
+    sample_weight: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class EncodedExamples:
+    """Tokenised examples and the id that fills what is left of a batch."""
+
+    examples: tuple[EncodedExample, ...]
+    pad_id: int
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """Tokens of each example, (examples,)."""
+        return np.array([len(example) for example in self.examples], dtype=np.int64)
+
+    @property
+    def response_tokens(self) -> int:
+        """How many tokens the loss looks at in one epoch: the responses, each with its <end_of_turn>."""
+        return sum(len(example) - example.response_start for example in self.examples)
+
+    @cached_property
+    def bucket_lengths(self) -> tuple[int, ...]:
+        """Ascending batch lengths: at most `len(LENGTH_QUANTILES)` multiples of LENGTH_STEP; the last one holds the longest example."""
+        if not self.examples:
+            return ()
+        # One less than the example: its last token is only ever a label.
+        cuts = np.quantile(self.lengths - 1, LENGTH_QUANTILES, method="higher")
+        return tuple(sorted({math.ceil(cut / LENGTH_STEP) * LENGTH_STEP for cut in cuts}))
+
+
+def encode(examples: Sequence[Example], tokenizer: Tokenizer) -> EncodedExamples:
+    """Tokenise examples.
+
+    Prompt and response are tokenised apart, as a runtime does it: there the prompt's tokens are fixed before the reply begins.
+    """
+    encoded = []
+    for example in examples:
+        prompt = tokenizer.prompt_ids(example)
+        ids = np.array(prompt + tokenizer.response_ids(example), dtype=np.int32)
+        encoded.append(EncodedExample(ids, len(prompt)))
+    return EncodedExamples(tuple(encoded), tokenizer.pad_id)
+
+
+def steps_per_epoch(encoded: EncodedExamples, batch_size: int) -> int:
+    """How many batches `batches` yields."""
+    return math.ceil(len(encoded) / batch_size)
+
+
+def batches(encoded: EncodedExamples, batch_size: int, *, seed: int | None = None, epoch: int = 0) -> Iterator[Batch]:
+    """All examples once, in batches of alike length.
+
+    Every batch has `batch_size` rows and one of `encoded.bucket_lengths`, so that few shapes are compiled. What does not fill a
+    batch of its bucket moves to the next longer one; the last batch is filled up with rows of weight 0.
+
+    Args:
+        encoded: the examples.
+        batch_size: rows of each batch.
+        seed: order of examples and of batches, the same for the same seed and epoch; None keeps the shortest first.
+        epoch: a different order each epoch.
+
+    Yields:
+        Batch, every array (batch_size, length). The loss weight is 1 where the label is a response token (<end_of_turn> included).
+    """
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+    if not encoded.examples:
+        return
+    random = None if seed is None else np.random.default_rng((seed, epoch))
+    bucket_of = np.searchsorted(encoded.bucket_lengths, encoded.lengths - 1)
+    plan: list[tuple[list[int], int]] = []
+    waiting: list[int] = []
+    for bucket, length in enumerate(encoded.bucket_lengths):
+        members = np.flatnonzero(bucket_of == bucket)
+        if random is not None:
+            random.shuffle(members)
+        waiting += members.tolist()
+        while len(waiting) >= batch_size:
+            plan.append((waiting[:batch_size], length))
+            waiting = waiting[batch_size:]
+    if waiting:
+        plan.append((waiting, encoded.bucket_lengths[-1]))
+    if random is not None:
+        plan = [plan[place] for place in random.permutation(len(plan))]
+    for rows, length in plan:
+        yield _batch([encoded.examples[row] for row in rows], batch_size, length, encoded.pad_id)
+
+
+def _batch(examples: Sequence[EncodedExample], batch_size: int, length: int, pad_id: int) -> Batch:
+    token_ids = np.full((batch_size, length), pad_id, dtype=np.int32)
+    padding_mask = np.zeros((batch_size, length), dtype=np.int32)
+    labels = np.full((batch_size, length), pad_id, dtype=np.int32)
+    sample_weight = np.zeros((batch_size, length), dtype=np.float32)
+    for row in range(batch_size):
+        # Rows beyond the data repeat the first example without weight: a row of padding alone has nothing to attend to.
+        example = examples[row] if row < len(examples) else examples[0]
+        steps = len(example) - 1
+        token_ids[row, :steps] = example.token_ids[:-1]
+        labels[row, :steps] = example.token_ids[1:]
+        padding_mask[row, :steps] = 1
+        if row < len(examples):
+            sample_weight[row, example.response_start - 1 : steps] = 1.0
+    return Batch(token_ids, padding_mask, labels, sample_weight)

@@ -57,7 +57,7 @@ class DataSection(Section):
     replay_share: Share = Field(0.33, description="share of all training examples that come from replay")
     max_length: int = Field(512, ge=8, le=32768, description="longest example, in tokens, prompt and response and markers")
     too_long: Literal["refuse", "drop", "truncate"] = Field("refuse", description="what to do with a longer example (truncate shortens the response)")
-    duplicates: Literal["refuse", "drop", "keep"] = Field("refuse", description="what to do with a row that says the same as an earlier one")
+    duplicates: Literal["refuse", "drop", "keep"] = Field("drop", description="what to do with a row that says the same as an earlier one")
 
     _resolve = field_validator("train", "validation", "test", "replay")(
         lambda path, info: path if path is None else resolve(path, info)

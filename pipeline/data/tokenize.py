@@ -95,7 +95,9 @@ def steps_per_epoch(encoded: EncodedExamples, batch_size: int) -> int:
     return math.ceil(len(encoded) / batch_size)
 
 
-def batches(encoded: EncodedExamples, batch_size: int, *, seed: int | None = None, epoch: int = 0) -> Iterator[Batch]:
+def batches(
+    encoded: EncodedExamples, batch_size: int, *, seed: int | None = None, epoch: int = 0
+) -> Iterator[Batch]:
     """All examples once, in batches of alike length.
 
     Every batch has `batch_size` rows and one of `encoded.bucket_lengths`, so that few shapes are compiled. What does not fill a

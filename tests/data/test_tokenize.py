@@ -42,13 +42,18 @@ def test_an_encoded_example_reads_back_as_the_conversation(tokenizer: Tokenizer)
     (encoded,) = encode([example("What is Au?", "gold")], tokenizer).examples
     ids = encoded.token_ids.tolist()
     assert ids[0] == tokenizer.bos_id
-    assert tokenizer.decode(ids[1 : encoded.response_start]) == "<start_of_turn>user\nWhat is Au?<end_of_turn>\n<start_of_turn>model\n"
+    assert (
+        tokenizer.decode(ids[1 : encoded.response_start])
+        == "<start_of_turn>user\nWhat is Au?<end_of_turn>\n<start_of_turn>model\n"
+    )
     assert tokenizer.decode(ids[encoded.response_start :]) == "gold<end_of_turn>"
     assert ids[-1] == tokenizer.stop_ids[1]
 
 
 def test_the_loss_looks_at_the_response_and_its_end_marker_only(tokenizer: Tokenizer) -> None:
-    encoded = encode([example("What is Au?", "gold"), example("Which planet is the largest?", "Jupiter")], tokenizer)
+    encoded = encode(
+        [example("What is Au?", "gold"), example("Which planet is the largest?", "Jupiter")], tokenizer
+    )
     seen = [
         tokenizer.decode(batch.labels[row][batch.sample_weight[row] == 1].tolist())
         for batch in batches(encoded, 2)
@@ -64,8 +69,12 @@ def test_no_token_is_lost_and_none_is_seen_twice() -> None:
         real = batch.sample_weight.any(axis=1)
         inputs += batch.token_ids[real][batch.padding_mask[real] == 1].tolist()
         weighted += batch.labels[batch.sample_weight == 1].tolist()
-    assert sorted(inputs) == sorted(token for item in encoded.examples for token in item.token_ids[:-1].tolist())
-    assert sorted(weighted) == sorted(token for item in encoded.examples for token in item.token_ids[3:].tolist())
+    assert sorted(inputs) == sorted(
+        token for item in encoded.examples for token in item.token_ids[:-1].tolist()
+    )
+    assert sorted(weighted) == sorted(
+        token for item in encoded.examples for token in item.token_ids[3:].tolist()
+    )
     assert len(weighted) == encoded.response_tokens
 
 

@@ -1,0 +1,64 @@
+"""What the prepared examples are like: counts, token lengths, and what a shorter window would cost."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.data.examples import Example
+from pipeline.gemma.tokenizer import Tokenizer
+
+QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "max": 1.0}
+WINDOWS = (32, 64, 128, 256, 512, 1024, 2048, 4096, 8192)
+"""Window lengths, in tokens, whose cost is told."""
+
+
+def token_lengths(
+    examples: Sequence[Example], tokenizer: Tokenizer
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Tokens of each prompt (markers and <bos> included) and of each response (with <end_of_turn>), both (examples,)."""
+    prompts = [len(tokenizer.prompt_ids(example)) for example in examples]
+    responses = [len(tokenizer.response_ids(example)) for example in examples]
+    return np.array(prompts, dtype=np.int64), np.array(responses, dtype=np.int64)
+
+
+def describe_tokens(examples: Sequence[Example], tokenizer: Tokenizer) -> dict[str, Any]:
+    """Token-length quantiles of prompt, response and whole, and what windows shorter than the longest example would cost.
+
+    Returns:
+        {"prompt": {"p50": …, "total": …}, "response": …, "whole": …, "truncation": [{"max_length", "examples", "tokens"}, …]};
+        truncation counts the examples that would be shortened and the tokens that would be lost.
+    """
+    prompt, response = token_lengths(examples, tokenizer)
+    whole = prompt + response
+    return {
+        "prompt": _quantiles(prompt),
+        "response": _quantiles(response),
+        "whole": _quantiles(whole),
+        "truncation": [
+            {
+                "max_length": window,
+                "examples": int((whole > window).sum()),
+                "tokens": int(np.maximum(whole - window, 0).sum()),
+            }
+            for window in WINDOWS
+            if len(whole) and window < whole.max()
+        ],
+    }
+
+
+def _quantiles(lengths: npt.NDArray[np.int64]) -> dict[str, int]:
+    if not len(lengths):
+        return {}
+    found = {name: int(np.quantile(lengths, share, method="higher")) for name, share in QUANTILES.items()}
+    return found | {"total": int(lengths.sum())}
+
+
+def prompts_with_several_responses(examples: Sequence[Example]) -> int:
+    """How many prompts occur with different responses: the model can learn only one of them by heart."""
+    responses: dict[str, set[str]] = defaultdict(set)
+    for example in examples:
+        responses[example.prompt].add(example.response)
+    return sum(len(found) > 1 for found in responses.values())

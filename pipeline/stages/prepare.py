@@ -1,0 +1,126 @@
+"""Check the examples row by row, split them, mix replay in, and tell what they are like."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from pipeline.config import Config
+from pipeline.console import console
+from pipeline.data.checks import CheckedFile, check_apart, check_file
+from pipeline.data.examples import write_examples
+from pipeline.data.faults import Faults
+from pipeline.data.split import mix_replay, split_validation
+from pipeline.data.summary import describe_tokens, prompts_with_several_responses
+from pipeline.errors import InputError
+from pipeline.gemma.tokenizer import Tokenizer
+from pipeline.run import Run
+
+FILES = ("train", "validation", "test", "replay")
+"""The keys of the data section that name a file."""
+
+CHANGED = {
+    "dropped_duplicates": "dropped as duplicates",
+    "dropped_too_long": "dropped as too long",
+    "truncated": "shortened to the window",
+}
+"""What becomes of rows by the policy of the data section, and how it is said."""
+
+
+def run(config: Config, run: Run, *, force: bool = False) -> None:
+    """Write train.jsonl, validation.jsonl, test.jsonl (if there is a test file) and summary.json.
+
+    Raises:
+        InputError: rows are faulty, or the same question would be both learned and measured; lists file and row of each.
+    """
+    data = config.data
+    paths = {name: Path(path) for name in FILES if (path := getattr(data, name))}
+    # The seed decides the split and the mix, as it decides the training that follows.
+    settings = data.model_dump(exclude=set(FILES)) | {"seed": config.finetune.seed}
+    with run.stage("prepare", settings=settings, after=("download",), inputs=paths, force=force) as work:
+        if work.up_to_date:
+            return
+        tokenizer = Tokenizer.of_preset(run.folder("download") / "preset")
+        faults = Faults()
+        checked = {name: check_file(path, data, tokenizer, faults) for name, path in paths.items()}
+        _check_apart(checked, faults)
+        faults.raise_if_any()
+
+        train = checked["train"].examples
+        replay = checked["replay"].examples if "replay" in checked else []
+        if "validation" in checked:
+            validation = checked["validation"].examples
+        else:
+            learned = {example.prompt for example in replay}
+            train, validation = split_validation(train, data.validation_share, config.finetune.seed, learned)
+        if not train:
+            raise InputError(
+                f"{data.train}: no examples are left to learn from; see data.duplicates and data.too_long"
+            )
+        mix = mix_replay(train, replay, data.replay_share, config.finetune.seed)
+
+        prepared = {"train": mix.examples, "validation": validation}
+        if "test" in checked:
+            prepared["test"] = checked["test"].examples
+        for name, examples in prepared.items():
+            write_examples(work.folder / f"{name}.jsonl", examples)
+        summary = {
+            "files": {name: file.as_json() for name, file in checked.items()},
+            "counts": {name: len(examples) for name, examples in prepared.items()},
+            "replay": {
+                "wanted_share": data.replay_share,
+                "share": mix.share,
+                "examples": mix.replay,
+                "times": mix.times,
+            },
+            "prompts_with_several_responses": prompts_with_several_responses(mix.examples),
+            "tokens": {name: describe_tokens(examples, tokenizer) for name, examples in prepared.items()},
+        }
+        text = json.dumps(summary, indent=1) + "\n"
+        (work.folder / "summary.json").write_text(text, encoding="utf-8")
+        work.details["counts"] = summary["counts"]
+        _print(summary)
+
+
+def _check_apart(checked: dict[str, CheckedFile], faults: Faults) -> None:
+    learned = [
+        candidate for name in ("train", "replay") if name in checked for candidate in checked[name].candidates
+    ]
+    for name in ("validation", "test"):
+        if name in checked:
+            check_apart(learned, checked[name].candidates, faults)
+
+
+def _print(summary: dict[str, Any]) -> None:
+    table = Table(
+        "", "examples", "tokens", "prompt p50/p99/max", "response p50/p99/max", box=None, padding=(0, 2)
+    )
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name, tokens in summary["tokens"].items():
+        lengths = [
+            "/".join(str(tokens[part].get(key, "–")) for key in ("p50", "p99", "max"))
+            for part in ("prompt", "response")
+        ]
+        table.add_row(
+            f"  {name}", f"{summary['counts'][name]:,}", f"{tokens['whole'].get('total', 0):,}", *lengths
+        )
+    console.print(table)
+    for name, file in summary["files"].items():
+        for key, what in CHANGED.items():
+            if file[key]:
+                console.print(f"  [yellow]{name}: {file[key]:,} of {file['rows']:,} rows {what}[/]")
+    replay = summary["replay"]
+    if replay["examples"]:
+        again = (
+            f", each up to {replay['times']} times: the file is small for that share"
+            if replay["times"] > 1
+            else ""
+        )
+        console.print(f"  replay: {replay['examples']:,} examples, {replay['share']:.0%} of train{again}")
+    if not summary["counts"]["validation"]:
+        console.print("  [yellow]validation: none; training cannot stop early[/]")
+    several = summary["prompts_with_several_responses"]
+    if several:
+        console.print(f"  [yellow]{several:,} prompts have more than one response[/]")

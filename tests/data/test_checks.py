@@ -1,0 +1,171 @@
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from pipeline.config import DataSection
+from pipeline.data.checks import check_apart, check_file, drop_duplicates, fit_window
+from pipeline.data.conversations import Candidate
+from pipeline.data.examples import Example
+from pipeline.data.faults import SHOWN, Faults, Place
+from pipeline.errors import InputError
+from pipeline.gemma.tokenizer import Tokenizer
+from tests.support.rows import pair, write_jsonl
+from tests.support.tokenizers import make_tokenizer
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
+    return make_tokenizer(Path(tmp_path_factory.mktemp("tokenizer")))
+
+
+def candidates(*pairs: tuple[str, str], file: str = "train.jsonl") -> list[Candidate]:
+    return [
+        Candidate(
+            Place(Path(file), number),
+            Example(({"role": "user", "content": prompt}, {"role": "assistant", "content": response})),
+        )
+        for number, (prompt, response) in enumerate(pairs, start=1)
+    ]
+
+
+def data(**settings: object) -> DataSection:
+    return DataSection.model_validate({"train": "train.jsonl", **settings})
+
+
+def said(faults: Faults) -> list[str]:
+    return [f"{place}: {what}" for place, what in faults.found]
+
+
+def responses(found: Sequence[Candidate]) -> list[str]:
+    return [candidate.example.response for candidate in found]
+
+
+SAME = candidates(("Q", "A"), ("Q", "B"), (" Q", "A\n"), ("q", "A"))
+
+
+def test_rows_that_say_the_same_are_dropped_and_counted_unless_told_otherwise() -> None:
+    faults = Faults()
+    kept, dropped = drop_duplicates(SAME, data(), faults)
+    assert ([candidate.place.number for candidate in kept], dropped, faults.found) == ([1, 2, 4], 1, [])
+
+
+def test_rows_that_say_the_same_can_be_refused_or_kept() -> None:
+    faults = Faults()
+    drop_duplicates(SAME, data(duplicates="refuse"), faults)
+    assert said(faults) == [
+        "train.jsonl line 3: says the same as train.jsonl line 1; remove it, or set data.duplicates to drop or keep"
+    ]
+    assert drop_duplicates(SAME, data(duplicates="keep"), Faults()) == (SAME, 0)
+
+
+def test_an_example_of_exactly_the_window_fits_and_one_token_more_does_not(tokenizer: Tokenizer) -> None:
+    (candidate,) = candidates(("What is Au?", "gold"))
+    length = len(tokenizer.prompt_ids(candidate.example)) + len(tokenizer.response_ids(candidate.example))
+    faults = Faults()
+    assert fit_window([candidate], data(max_length=length), tokenizer, faults) == ([candidate], 0, 0)
+    assert not faults.found
+    fit_window([candidate], data(max_length=length - 1), tokenizer, faults)
+    assert f"takes {length} tokens, data.max_length is {length - 1}" in said(faults)[0]
+
+
+def test_too_long_examples_can_be_dropped(tokenizer: Tokenizer) -> None:
+    short, long = candidates(("Q", "A"), ("Q", "word " * 200))
+    assert fit_window([short, long], data(max_length=64, too_long="drop"), tokenizer, Faults()) == (
+        [short],
+        1,
+        0,
+    )
+
+
+def test_truncation_keeps_the_prompt_and_as_many_whole_words_as_fit(tokenizer: Tokenizer) -> None:
+    answer = " ".join(f"word{number}" for number in range(100))
+    (long,) = candidates(("What is Au?", answer))
+    (kept,), dropped, truncated = fit_window(
+        [long], data(max_length=64, too_long="truncate"), tokenizer, Faults()
+    )
+    assert (dropped, truncated) == (0, 1)
+    assert kept.example.prompt == long.example.prompt
+    words = kept.example.response.split(" ")
+    assert answer.split(" ")[: len(words)] == words
+
+    def length(count: int) -> int:
+        (example,) = candidates(("What is Au?", " ".join(answer.split(" ")[:count])))
+        return len(tokenizer.prompt_ids(example.example)) + len(tokenizer.response_ids(example.example))
+
+    assert length(len(words)) <= 64 < length(len(words) + 1)
+
+
+def test_a_prompt_that_fills_the_window_alone_cannot_be_truncated(tokenizer: Tokenizer) -> None:
+    faults = Faults()
+    kept, _, truncated = fit_window(
+        candidates(("word " * 100, "A")), data(max_length=64, too_long="truncate"), tokenizer, faults
+    )
+    assert (kept, truncated) == ([], 0)
+    assert "its prompt alone takes" in said(faults)[0]
+
+
+def test_a_question_that_is_learned_and_measured_is_a_fault() -> None:
+    faults = Faults()
+    check_apart(
+        candidates(("Q", "A"), ("R", "A")), candidates(("S", "A"), ("R ", "other"), file="test.jsonl"), faults
+    )
+    assert said(faults) == [
+        "test.jsonl line 2: asks the same as train.jsonl line 2, which is learned from; remove one of the two"
+    ]
+
+
+def test_a_file_is_checked_whole_and_all_its_faults_are_said_at_once(
+    tokenizer: Tokenizer, tmp_path: Path
+) -> None:
+    file = write_jsonl(
+        tmp_path / "train.jsonl",
+        [
+            pair("Q", "A"),
+            b"{broken",
+            pair("Q", "A"),
+            pair("<bos>", "A"),
+            pair("long", "word " * 600),
+            pair("R", ""),
+        ],
+    )
+    faults = Faults()
+    checked = check_file(file, data(duplicates="refuse"), tokenizer, faults)
+    assert len(checked.candidates) == 1
+    with pytest.raises(InputError) as caught:
+        faults.raise_if_any()
+    lines = str(caught.value).split("\n")
+    assert lines[0] == "5 faults in the examples; nothing was written:"
+    assert [line.split(":")[0] for line in lines[1:]] == [
+        f"  train.jsonl line {number}" for number in (2, 3, 4, 5, 6)
+    ]
+
+
+def test_what_is_dropped_is_counted(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    rows = [pair("Q", "A"), pair("Q", "A"), pair("R", "word " * 600)]
+    checked = check_file(write_jsonl(tmp_path / "t.jsonl", rows), data(too_long="drop"), tokenizer, Faults())
+    assert checked.as_json() == {
+        "rows": 3,
+        "kept": 1,
+        "dropped_duplicates": 1,
+        "dropped_too_long": 1,
+        "truncated": 0,
+    }
+
+
+def test_the_first_twenty_faults_are_shown_and_all_are_counted() -> None:
+    faults = Faults()
+    for number in range(30, 0, -1):
+        faults.add(Place(Path("train.csv"), number), "wrong")
+    with pytest.raises(InputError) as caught:
+        faults.raise_if_any()
+    lines = str(caught.value).split("\n")
+    assert lines[0].startswith("30 faults")
+    assert lines[1:-1] == [f"  train.csv line {number}: wrong" for number in range(1, SHOWN + 1)]
+    assert lines[-1] == "  … and 10 more"
+
+
+def test_without_faults_nothing_is_raised() -> None:
+    faults = Faults()
+    faults.raise_if_any()
+    assert faults.found == []

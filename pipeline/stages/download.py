@@ -1,0 +1,76 @@
+"""Bring the preset into the run folder: the embedded default, a local folder, or one from Kaggle or Hugging Face."""
+
+import os
+import shutil
+from importlib import resources
+from pathlib import Path
+
+from pipeline.config import DEMO, Config
+from pipeline.console import console
+from pipeline.errors import InputError
+from pipeline.gemma.hubs import fetch
+from pipeline.gemma.presets import KERAS_HUB_PRESETS, check_preset, preset_files
+from pipeline.run import Run
+
+
+def run(config: Config, run: Run, *, force: bool = False) -> None:
+    """Put the preset into download/preset and check that every stage can take it. Later runs need no network.
+
+    Raises:
+        InputError: there is no such preset, access was refused, or it is not a Gemma that the stages can take.
+        PocketGemmaError: the server or the network failed.
+    """
+    preset = config.model.preset
+    local = None if "://" in preset else _local_folder(preset)
+    # A folder is known by the digests of its files, wherever it lies; what lies elsewhere by its address.
+    settings = {"preset": "local" if local else preset}
+    with run.stage(
+        "download", settings=settings, inputs={"preset": local} if local else {}, force=force
+    ) as work:
+        if work.up_to_date:
+            return
+        if local:
+            source, version = local, ""
+        else:
+            fetched = fetch(preset)
+            source, version = fetched.folder, fetched.version
+        shape = check_preset(source)
+        _publish(source, work.folder / "preset")
+        # Once more, where the next stages will read it.
+        check_preset(work.folder / "preset")
+        work.details.update(
+            preset=preset if "://" in preset or preset == DEMO else source.name,
+            version=version,
+            family=shape.family,
+            parameters=shape.parameters,
+            layers=shape.layers,
+            hidden=shape.hidden,
+            vocabulary=shape.vocabulary,
+        )
+        console.print(f"  {shape}: {shape.parameters / 1e6:,.1f} million parameters", markup=False)
+
+
+def _local_folder(preset: str) -> Path:
+    if preset == DEMO:
+        return Path(str(resources.files("pipeline.demo") / "base"))
+    folder = Path(preset)
+    if folder.is_dir():
+        return folder
+    known = KERAS_HUB_PRESETS.get(folder.name)
+    if known:
+        raise InputError(f"{folder}: no such folder; for KerasHub's preset of that name write {known}")
+    raise InputError(
+        f"{folder}: no such folder; model.preset is {DEMO}, a folder, kaggle://owner/model/keras/variation or hf://owner/name"
+    )
+
+
+def _publish(source: Path, target: Path) -> None:
+    """Put a preset's files into target, as hard links where the file system allows it, as copies otherwise."""
+    for file in preset_files(source):
+        place = target / file.relative_to(source)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        real = file.resolve()  # Hugging Face's cache holds symbolic links.
+        try:
+            os.link(real, place)
+        except OSError:
+            shutil.copyfile(real, place)

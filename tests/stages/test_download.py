@@ -1,0 +1,298 @@
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline.config import Config, load_config
+from pipeline.errors import InputError, PocketGemmaError
+from pipeline.gemma import hubs
+from pipeline.gemma.presets import check_preset
+from pipeline.run import Run
+from pipeline.stages import download
+from tests.support.hubs import COMMIT, TOKEN, Hub, serve
+from tests.support.presets import SHAPE, write_keras_preset, write_transformers_folder
+
+KAGGLE = "kaggle://keras/gemma3/keras/gemma3_instruct_270m"
+HUGGING_FACE = "hf://google/gemma-3-270m-it"
+
+
+def config(preset: str) -> Config:
+    return Config.model_validate(
+        {"name": "test", "model": {"preset": preset}, "data": {"train": "train.jsonl"}}
+    )
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Run]:
+    with Run(tmp_path / "run") as run:
+        yield run
+
+
+@pytest.fixture(autouse=True)
+def apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees the tokens or the caches of who runs it, nor waits between attempts."""
+    from huggingface_hub import constants
+
+    for name in ("KAGGLE_USERNAME", "KAGGLE_KEY", "KAGGLE_API_TOKEN", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("KAGGLE_CONFIG_DIR", str(tmp_path / "home/.kaggle"))
+    monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path / "kaggle-cache"))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hf-cache"))
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "home/hf-token"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(hubs, "WAITS", (0.0, 0.0, 0.0))
+
+
+@pytest.fixture
+def kaggle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    from kagglesdk import kaggle_env
+
+    with serve(Hub.of_folder(write_keras_preset(tmp_path / "offered"))) as hub:
+        monkeypatch.setitem(kaggle_env._env_to_endpoint, kaggle_env.KaggleEnv.PROD, hub.url)
+        yield hub
+
+
+@pytest.fixture
+def hugging_face(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    with serve(Hub.of_folder(write_transformers_folder(tmp_path / "offered"))) as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        yield hub
+
+
+def refused(preset: str, run: Run) -> str:
+    with pytest.raises(InputError) as caught:
+        download.run(config(preset), run)
+    assert not run.folder("download").exists()
+    return str(caught.value)
+
+
+def test_a_local_folder_is_published_without_what_does_not_belong_to_it(run: Run, tmp_path: Path) -> None:
+    folder = write_keras_preset(tmp_path / "mine")
+    download.run(config(str(folder)), run)
+    published = run.folder("download") / "preset"
+    assert check_preset(published) == SHAPE
+    assert not (published / "notes.txt").exists()
+    assert (published / "assets/tokenizer/vocabulary.spm").read_bytes() == (
+        folder / "assets/tokenizer/vocabulary.spm"
+    ).read_bytes()
+    details = run.manifest("download").details
+    assert (details["preset"], details["family"], details["parameters"]) == (
+        "mine",
+        "gemma3",
+        SHAPE.parameters,
+    )
+
+
+def test_weights_are_linked_not_copied(run: Run, tmp_path: Path) -> None:
+    folder = write_keras_preset(tmp_path / "mine")
+    download.run(config(str(folder)), run)
+    assert (run.folder("download") / "preset/model.weights.h5").samefile(folder / "model.weights.h5")
+
+
+def test_where_links_are_impossible_files_are_copied(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(source: Path, target: Path) -> None:
+        raise OSError("another file system")
+
+    monkeypatch.setattr(os, "link", refuse)
+    folder = write_keras_preset(tmp_path / "mine")
+    download.run(config(str(folder)), run)
+    published = run.folder("download") / "preset/model.weights.h5"
+    assert not published.samefile(folder / "model.weights.h5")
+    assert published.read_bytes() == (folder / "model.weights.h5").read_bytes()
+
+
+def test_an_unchanged_folder_is_up_to_date_and_a_changed_one_is_not(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_keras_preset(tmp_path / "mine")
+    download.run(config(str(folder)), run)
+    first = run.manifest("download").digest
+    capsys.readouterr()
+    download.run(config(str(folder)), run)
+    assert "up to date" in capsys.readouterr().out
+    document = json.loads((folder / "tokenizer.json").read_text())
+    (folder / "tokenizer.json").write_text(json.dumps(document | {"new": True}))
+    download.run(config(str(folder)), run)
+    assert run.manifest("download").digest != first
+
+
+def test_a_folder_that_moved_is_still_up_to_date(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_keras_preset(tmp_path / "mine")
+    download.run(config(str(folder)), run)
+    folder.rename(tmp_path / "elsewhere")
+    capsys.readouterr()
+    download.run(config(str(tmp_path / "elsewhere")), run)
+    assert "up to date" in capsys.readouterr().out
+
+
+def test_a_missing_folder_says_what_could_be_meant(run: Run, tmp_path: Path) -> None:
+    assert "model.preset is demo, a folder" in refused(str(tmp_path / "nothing"), run)
+    assert "write kaggle://keras/gemma3/keras/gemma3_270m" in refused(str(tmp_path / "gemma3_270m"), run)
+
+
+def test_a_broken_preset_is_not_published(run: Run, tmp_path: Path) -> None:
+    folder = write_transformers_folder(tmp_path / "mine")
+    (folder / "model.safetensors").unlink()
+    assert "only as pickles" in refused(str(folder), run)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "s3://bucket/gemma",
+        "kaggle://keras/gemma3",
+        "kaggle://keras/gemma3/keras/x/latest",
+        "kaggle://a//keras/x",
+        "hf://gemma",
+        "hf://a/b/c",
+        "hf:///x",
+    ],
+)
+def test_malformed_addresses_are_refused_without_a_request(address: str, run: Run) -> None:
+    assert address in refused(address, run)
+
+
+def test_formats_on_kaggle_that_are_no_preset_are_refused(run: Run) -> None:
+    assert "framework 'gemmaCpp' holds no preset; expected one of keras, transformers" in refused(
+        "kaggle://google/gemma3/gemmaCpp/270m", run
+    )
+
+
+def test_kaggle_gives_the_newest_version_and_it_is_noted(run: Run, kaggle: Hub) -> None:
+    download.run(config(KAGGLE), run)
+    assert check_preset(run.folder("download") / "preset") == SHAPE
+    details = run.manifest("download").details
+    assert (details["preset"], details["version"]) == (KAGGLE, "3")
+
+
+def test_hugging_face_gives_everything_but_pickles_and_the_commit_is_noted(
+    run: Run, hugging_face: Hub
+) -> None:
+    download.run(config(HUGGING_FACE), run)
+    published = run.folder("download") / "preset"
+    assert check_preset(published) == SHAPE
+    assert not any(path.is_symlink() for path in published.rglob("*"))
+    assert not any("pytorch_model.bin" in request for request in hugging_face.requests)
+    assert run.manifest("download").details["version"] == COMMIT
+
+
+@pytest.mark.parametrize("hub", ["kaggle", "hugging_face"])
+def test_after_the_download_no_network_is_needed(
+    hub: str, run: Run, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server: Hub = request.getfixturevalue(hub)
+    address = KAGGLE if hub == "kaggle" else HUGGING_FACE
+    download.run(config(address), run)
+    before = len(server.requests)
+    capsys.readouterr()
+    download.run(config(address), run)
+    assert "up to date" in capsys.readouterr().out
+    assert len(server.requests) == before
+
+
+def test_kaggle_without_permission_says_where_licence_and_token_go(
+    run: Run, kaggle: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kaggle.gated = True
+    message = refused(KAGGLE, run)
+    for part in (
+        "https://www.kaggle.com/models/keras/gemma3",
+        "licence",
+        "~/.kaggle/kaggle.json",
+        "KAGGLE_USERNAME",
+        "KAGGLE_KEY",
+    ):
+        assert part in message
+    monkeypatch.setenv("KAGGLE_USERNAME", "someone")
+    monkeypatch.setenv("KAGGLE_KEY", TOKEN)
+    download.run(config(KAGGLE), run)
+    assert check_preset(run.folder("download") / "preset") == SHAPE
+
+
+def test_hugging_face_without_permission_says_where_licence_and_token_go(
+    run: Run, hugging_face: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hugging_face.gated = True
+    message = refused(HUGGING_FACE, run)
+    for part in ("https://huggingface.co/google/gemma-3-270m-it", "licence", "HF_TOKEN"):
+        assert part in message
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    download.run(config(HUGGING_FACE), run)
+    assert check_preset(run.folder("download") / "preset") == SHAPE
+
+
+def test_no_message_and_no_file_holds_the_token(
+    run: Run, hugging_face: Hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "a-wrong-token")
+    hugging_face.gated = True
+    assert "a-wrong-token" not in refused(HUGGING_FACE, run)
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert not any(b"a-wrong-token" in path.read_bytes() for path in files)
+
+
+def test_models_that_do_not_exist_are_refused(run: Run, kaggle: Hub, hugging_face: Hub) -> None:
+    assert "Kaggle knows no such model" in refused("kaggle://keras/gemma9/keras/gemma9_1b", run)
+    assert "no such model" in refused("hf://google/gemma-9", run)
+    assert "has no revision v9" in refused(f"{HUGGING_FACE}@v9", run)
+
+
+@pytest.mark.parametrize("failure", [500, 503, 429, "cut"])
+def test_a_bad_day_at_kaggle_passes(failure: int | str, run: Run, kaggle: Hub) -> None:
+    kaggle.failures["/kaggle-files/model.weights.h5"] = [failure]
+    download.run(config(KAGGLE), run)
+    assert check_preset(run.folder("download") / "preset") == SHAPE
+
+
+@pytest.mark.parametrize("place", ["/api/models", "/resolve/"])
+@pytest.mark.parametrize("failure", [500, 503])
+def test_a_bad_day_at_hugging_face_passes(failure: int, place: str, run: Run, hugging_face: Hub) -> None:
+    hugging_face.failures[place] = [failure]
+    download.run(config(HUGGING_FACE), run)
+    assert check_preset(run.folder("download") / "preset") == SHAPE
+
+
+def test_a_download_from_hugging_face_that_is_cut_off_goes_on(run: Run, hugging_face: Hub) -> None:
+    hugging_face.failures["model.safetensors"] = ["cut", "cut"]
+    download.run(config(HUGGING_FACE), run)
+    assert sum(request.startswith("GET") and "model.safetensors" in request for request in hugging_face.requests) > 1
+    assert check_preset(run.folder("download") / "preset") == SHAPE
+
+
+def test_a_server_that_stays_unwell_is_given_up(run: Run, kaggle: Hub) -> None:
+    kaggle.failures["/v1/"] = [500] * 100
+    with pytest.raises(PocketGemmaError, match="could not be fetched in 4 attempts") as caught:
+        download.run(config(KAGGLE), run)
+    assert caught.value.exit_code == 1
+    assert not run.folder("download").exists()
+
+
+def test_a_file_that_kaggle_delivers_damaged_is_fetched_again_or_given_up(run: Run, kaggle: Hub) -> None:
+    kaggle.failures["model.weights.h5"] = ["cut"] * 100
+    with pytest.raises(PocketGemmaError, match="could not be fetched"):
+        download.run(config(KAGGLE), run)
+    assert not run.folder("download").exists()
+    kaggle.failures.clear()
+    download.run(config(KAGGLE), run)
+    assert check_preset(run.folder("download") / "preset") == SHAPE
+
+
+def test_a_machine_without_network_is_told_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(PocketGemmaError, match="check the network"):
+        download.run(config(HUGGING_FACE), run)
+
+
+def test_relative_presets_are_taken_from_the_recipes_folder(run: Run, tmp_path: Path) -> None:
+    write_keras_preset(tmp_path / "recipes/mine")
+    recipe = tmp_path / "recipes/test.yaml"
+    recipe.write_text("name: test\nmodel: {preset: mine}\ndata: {train: train.jsonl}\n")
+    download.run(load_config(recipe), run)
+    assert run.manifest("download").details["preset"] == "mine"

@@ -1,0 +1,161 @@
+"""Kaggle and Hugging Face on the loopback interface: as much of their protocols as their clients use, and their bad days."""
+
+import base64
+import hashlib
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+KAGGLE_VERSION = 3
+TOKEN = "the-right-token"
+
+
+@dataclass
+class Hub:
+    """What the server offers and how it behaves.
+
+    Attributes:
+        files: name to content of the one model there is.
+        gated: whether the files are given only to who shows TOKEN.
+        failures: status or "cut" for the next requests whose path holds the key, in order.
+        requests: "METHOD path" of all requests so far.
+    """
+
+    files: dict[str, bytes]
+    url: str = ""
+    gated: bool = False
+    failures: dict[str, list[int | str]] = field(default_factory=dict)
+    requests: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of_folder(cls, folder: Path) -> "Hub":
+        paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+        return cls({path.relative_to(folder).as_posix(): path.read_bytes() for path in paths})
+
+    def next_failure(self, path: str) -> int | str | None:
+        for part, queue in self.failures.items():
+            if part in path and queue:
+                return queue.pop(0)
+        return None
+
+
+@contextmanager
+def serve(hub: Hub) -> Iterator[Hub]:
+    """Serve until left; hub.url is where."""
+    handler = type("Handler", (_Handler,), {"hub": hub})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    hub.url = f"http://127.0.0.1:{server.server_address[1]}"
+    try:
+        yield hub
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    hub: Hub
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+    def do_HEAD(self) -> None:
+        self._answer()
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    def do_POST(self) -> None:
+        self._answer()
+
+    def _answer(self) -> None:
+        path = unquote(urlsplit(self.path).path)
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.hub.requests.append(f"{self.command} {path}")
+        failure = self.hub.next_failure(path)
+        if isinstance(failure, int):
+            self._send(failure, b'{"error": "a bad day"}')
+        elif path.startswith("/v1/models.ModelApiService/"):
+            self._kaggle(path.rsplit("/", 1)[1], json.loads(body))
+        elif path.startswith("/kaggle-files/"):
+            content = self.hub.files[path.removeprefix("/kaggle-files/")]
+            digest = base64.b64encode(hashlib.md5(content).digest()).decode()
+            self._send(200, content, {"X-Goog-Hash": f"md5={digest}"}, cut=failure == "cut")
+        else:
+            self._hugging_face(path, cut=failure == "cut")
+
+    def _kaggle(self, call: str, request: dict[str, Any]) -> None:
+        if request.get("ownerSlug") != "keras" or request.get("modelSlug") != "gemma3":
+            self._json(404, {"code": 404, "message": "Not found"})
+        elif self.hub.gated and self.headers.get("Authorization") != _basic("someone", TOKEN):
+            self._json(403, {"code": 403, "message": "Permission 'models.get' was denied"})
+        elif call == "GetModelInstance":
+            self._json(200, {"versionNumber": KAGGLE_VERSION})
+        elif call == "ListModelInstanceVersionFiles":
+            self._json(200, {"files": [{"name": name} for name in self.hub.files], "nextPageToken": ""})
+        else:
+            self._send(302, b"", {"Location": f"{self.hub.url}/kaggle-files/{request['path']}"})
+
+    def _hugging_face(self, path: str, *, cut: bool) -> None:
+        model = "google/gemma-3-270m-it"
+        if path in (
+            f"/api/models/{model}",
+            f"/api/models/{model}/revision/main",
+            f"/api/models/{model}/revision/{COMMIT}",
+        ):
+            self._json(200, {"id": model, "sha": COMMIT, "siblings": []})
+        elif path == f"/api/models/{model}/tree/{COMMIT}":
+            entries = [
+                {"type": "file", "path": name, "size": len(content), "oid": hashlib.sha1(content).hexdigest()}
+                for name, content in self.hub.files.items()
+            ]
+            self._json(200, entries)
+        elif path.startswith(f"/api/models/{model}/revision/"):
+            self._send(404, b"", {"X-Error-Code": "RevisionNotFound"})
+        elif not path.startswith(f"/{model}/resolve/{COMMIT}/"):
+            # Without a right token Hugging Face does not tell whether there is such a model.
+            self._send(401, b"", {"X-Error-Code": "RepoNotFound"})
+        elif self.hub.gated and self.headers.get("Authorization") != f"Bearer {TOKEN}":
+            self._send(403, b"", {"X-Error-Code": "GatedRepo"})
+        else:
+            content = self.hub.files[path.removeprefix(f"/{model}/resolve/{COMMIT}/")]
+            headers = {
+                "ETag": f'"{hashlib.sha1(content).hexdigest()}"',
+                "X-Repo-Commit": COMMIT,
+                "Accept-Ranges": "bytes",
+            }
+            start = int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").split("-")[0])
+            if start:
+                headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
+            self._send(206 if start else 200, content[start:], headers, cut=cut and self.command == "GET")
+
+    def _json(self, status: int, document: Any) -> None:
+        self._send(status, json.dumps(document).encode(), {"Content-Type": "application/json"})
+
+    def _send(
+        self, status: int, body: bytes, headers: dict[str, str] | None = None, *, cut: bool = False
+    ) -> None:
+        self.send_response(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body[: len(body) // 2] if cut else body)
+        if cut:
+            self.close_connection = True
+
+
+def _basic(user: str, key: str) -> str:
+    return "Basic " + base64.b64encode(f"{user}:{key}".encode()).decode()

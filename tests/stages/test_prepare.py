@@ -1,0 +1,198 @@
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.config import Config
+from pipeline.data.examples import read_examples
+from pipeline.errors import InputError
+from pipeline.run import Run
+from pipeline.stages import prepare
+from tests.support.rows import pair, write_csv, write_jsonl
+from tests.support.tokenizers import write_tokenizer
+
+TRAIN = [pair(f"What is {number}?", f"It is {number}.", kind="number") for number in range(100)]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Run]:
+    with Run(tmp_path / "run") as run:
+        with run.stage("download", settings={}) as work:
+            write_tokenizer(work.folder / "preset/tokenizer.model")
+        yield run
+
+
+def config(train: Path, seed: int = 0, **data: Any) -> Config:
+    section = {key: str(value) if isinstance(value, Path) else value for key, value in data.items()}
+    return Config.model_validate(
+        {"name": "test", "data": {"train": str(train)} | section, "finetune": {"seed": seed}}
+    )
+
+
+def prepared(run: Run, name: str) -> list[Any]:
+    return read_examples(run.folder("prepare") / f"{name}.jsonl")
+
+
+def summary(run: Run) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((run.folder("prepare") / "summary.json").read_text())
+    return document
+
+
+def refused(settings: Config, run: Run) -> str:
+    with pytest.raises(InputError) as caught:
+        prepare.run(settings, run)
+    assert not run.folder("prepare").exists()
+    return str(caught.value)
+
+
+def test_all_files_are_prepared_and_summed_up(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train = write_jsonl(tmp_path / "train.jsonl", [*TRAIN, TRAIN[7]])
+    test = write_csv(tmp_path / "test.csv", ["question", "answer"], [["What is 1000?", "It is 1000."]])
+    old = write_jsonl(tmp_path / "old.jsonl", [pair(f"Say {number}", str(number)) for number in range(200)])
+    prepare.run(config(train, test=test, replay=old, replay_share=0.25, validation_share=0.1), run)
+
+    learned, validation, asked = (prepared(run, name) for name in ("train", "validation", "test"))
+    new = [example for example in learned if "replay" not in example.tags]
+    assert {example.tags["kind"] for example in new + validation} == {"number"}
+    assert len(new) + len(validation) == 100
+    assert not {example.prompt for example in learned} & {example.prompt for example in validation}
+    assert (asked[0].question, asked[0].source) == ("What is 1000?", "test.csv line 2")
+
+    told = summary(run)
+    assert told["counts"] == {"train": len(learned), "validation": len(validation), "test": 1}
+    assert told["replay"]["examples"] == len(learned) - len(new)
+    assert told["replay"]["share"] == pytest.approx(0.25, abs=0.01)
+    assert told["files"]["train"] == {
+        "rows": 101,
+        "kept": 100,
+        "dropped_duplicates": 1,
+        "dropped_too_long": 0,
+        "truncated": 0,
+    }
+    assert run.manifest("prepare").details["counts"] == told["counts"]
+    output = capsys.readouterr().out
+    assert "train: 1 of 101 rows dropped as duplicates" in output
+    assert "replay: 30 examples, 25% of train" in output
+
+
+def test_the_same_seed_prepares_the_same_bytes_and_another_does_not(run: Run, tmp_path: Path) -> None:
+    train = write_jsonl(tmp_path / "train.jsonl", TRAIN)
+    digests = []
+    for seed in (0, 0, 1):
+        prepare.run(config(train, seed), run, force=True)
+        digests.append([entry["sha256"] for entry in run.manifest("prepare").document["outputs"]])
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_faults_of_all_files_are_said_at_once_and_nothing_is_written(run: Run, tmp_path: Path) -> None:
+    train = write_jsonl(tmp_path / "train.jsonl", [*TRAIN, pair("a", ""), b"{"])
+    test = write_jsonl(tmp_path / "test.jsonl", [pair("What is 3?", "three"), pair("<eos>", "b")])
+    old = write_jsonl(tmp_path / "old.jsonl", [pair("x", "y" * 3000)])
+    message = refused(config(train, test=test, replay=old), run)
+    assert message.startswith("5 faults in the examples; nothing was written:")
+    for fault in (
+        "train.jsonl line 101: response is empty",
+        "train.jsonl line 102: broken JSON",
+        "test.jsonl line 1: asks the same as train.jsonl line 4, which is learned from",
+        "test.jsonl line 2: prompt holds the control token <eos>",
+        "old.jsonl line 1: takes ",
+    ):
+        assert fault in message
+
+
+@pytest.mark.parametrize("learned", ["train", "replay"])
+@pytest.mark.parametrize("measured", ["validation", "test"])
+def test_a_question_both_learned_and_measured_is_refused(
+    learned: str, measured: str, run: Run, tmp_path: Path
+) -> None:
+    leak = pair("What is leaking?", "This.")
+    train = write_jsonl(tmp_path / "train.jsonl", [*TRAIN, leak] if learned == "train" else TRAIN)
+    old = write_jsonl(tmp_path / "old.jsonl", [leak if learned == "replay" else pair("o", "p")])
+    other = write_jsonl(tmp_path / "measured.jsonl", [pair(" What is leaking?", "That.")])
+    assert "measured.jsonl line 1: asks the same as" in refused(
+        config(train, replay=old, **{measured: other}), run
+    )
+
+
+def test_replay_never_asks_what_is_set_aside_for_validation(run: Run, tmp_path: Path) -> None:
+    train = write_jsonl(tmp_path / "train.jsonl", TRAIN)
+    old = write_jsonl(tmp_path / "old.jsonl", [pair(row["prompt"], "another") for row in TRAIN[:90]])
+    prepare.run(config(train, replay=old, validation_share=0.3), run)
+    validation = {example.prompt for example in prepared(run, "validation")}
+    assert validation
+    assert not validation & {example.prompt for example in prepared(run, "train")}
+
+
+def test_a_given_validation_file_is_taken_whole_and_nothing_is_split_off(run: Run, tmp_path: Path) -> None:
+    train = write_jsonl(tmp_path / "train.jsonl", TRAIN)
+    other = write_jsonl(tmp_path / "validation.jsonl", [pair("a", "b"), pair("c", "d")])
+    prepare.run(config(train, validation=other), run)
+    assert summary(run)["counts"] == {"train": 100, "validation": 2}
+
+
+def test_what_is_dropped_or_shortened_is_said(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train = write_jsonl(tmp_path / "train.jsonl", [*TRAIN, pair("long", "word " * 200)])
+    prepare.run(config(train, max_length=64, too_long="drop"), run)
+    assert "train: 1 of 101 rows dropped as too long" in capsys.readouterr().out
+    prepare.run(config(train, max_length=64, too_long="truncate"), run)
+    assert "train: 1 of 101 rows shortened to the window" in capsys.readouterr().out
+    assert summary(run)["tokens"]["train"]["whole"]["max"] <= 64
+
+
+def test_prompts_with_several_responses_are_said(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train = write_jsonl(tmp_path / "train.jsonl", [*TRAIN, pair("What is 3?", "Three.")])
+    prepare.run(config(train, validation_share=0), run)
+    output = capsys.readouterr().out
+    assert "1 prompts have more than one response" in output
+    assert "validation: none; training cannot stop early" in output
+
+
+def test_when_everything_is_dropped_the_person_is_told(run: Run, tmp_path: Path) -> None:
+    train = write_jsonl(tmp_path / "train.jsonl", [pair("long", "word " * 200)])
+    message = refused(config(train, max_length=32, too_long="drop"), run)
+    assert "no examples are left to learn from; see data.duplicates and data.too_long" in message
+
+
+def test_it_is_up_to_date_until_a_file_a_setting_or_the_tokenizer_changes(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train = write_jsonl(tmp_path / "train.jsonl", TRAIN)
+
+    def done(settings: Config) -> bool:
+        capsys.readouterr()
+        prepare.run(settings, run)
+        return "up to date" not in capsys.readouterr().out
+
+    assert done(config(train))
+    assert not done(config(train))
+    assert done(config(train, max_length=256))
+    assert done(config(train))
+    write_jsonl(train, TRAIN[:-1])
+    assert done(config(train))
+    assert not done(config(train))
+    with run.stage("download", settings={"another": True}) as work:
+        write_tokenizer(work.folder / "preset/tokenizer.model")
+    assert done(config(train))
+
+
+def test_the_place_of_the_files_does_not_matter(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prepare.run(config(write_jsonl(tmp_path / "one.jsonl", TRAIN)), run)
+    capsys.readouterr()
+    prepare.run(config(write_jsonl(tmp_path / "two.jsonl", TRAIN)), run)
+    assert "up to date" in capsys.readouterr().out
+
+
+def test_without_a_download_it_says_what_to_run_first(tmp_path: Path) -> None:
+    train = write_jsonl(tmp_path / "train.jsonl", TRAIN)
+    with Run(tmp_path / "empty") as run, pytest.raises(InputError, match="run: pocketgemma download"):
+        prepare.run(config(train), run)

@@ -1,0 +1,328 @@
+"""The ways a question is put, and who may meet which.
+
+A phrasing belongs to one of four sets, and a test holds them apart:
+
+- TUNING: used by the fine-tuning examples, and by the base for its own kinds of question.
+- BASE: used by the base for its own kinds only. With a kind that the fine-tuning teaches, it is a "known" phrasing in the test set.
+- VALIDATION: as BASE, but kept for the validation set.
+- NOVEL: in no training text at all: the "novel" phrasings of the test sets. VALIDATION_NOVEL is the same for the validation set.
+
+Placeholders: {n} the thing asked about, {N} the same with a capital, {np} what is asked of it ("atomic number"), {k} what kind of thing is
+looked for ("element"), {c} the clue it is known by ("symbol Fe"), {e} and {E} an expression ("3 plus 4").
+"""
+
+import random
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Phrasings:
+    """One way of asking, in the sets described above."""
+
+    tuning: tuple[str, ...]
+    base: tuple[str, ...]
+    validation: tuple[str, ...]
+    novel: tuple[str, ...]
+    validation_novel: tuple[str, ...]
+
+    @property
+    def met_by_base(self) -> tuple[str, ...]:
+        return self.tuning + self.base + self.validation
+
+
+ATTRIBUTE = Phrasings(
+    tuning=(
+        "What is the {np} of {n}?",
+        "Give the {np} of {n}.",
+        "Tell me the {np} of {n}.",
+        "Which {np} does {n} have?",
+        "{N}: {np}?",
+        "I want to know the {np} of {n}.",
+        "Can you name the {np} of {n}?",
+        "For {n}, what is the {np}?",
+        "What's the {np} of {n}?",
+        "Please state the {np} of {n}.",
+    ),
+    base=(
+        "Can you tell me the {np} of {n}?",
+        "What {np} does {n} have?",
+        "I need the {np} of {n}.",
+        "Do you know the {np} of {n}?",
+        "Could you give me the {np} of {n}?",
+        "{N} has which {np}?",
+        "The {np} of {n}, please.",
+        "Look up the {np} of {n}.",
+        "What would be the {np} of {n}?",
+        "Say the {np} of {n}.",
+        "I would like to know the {np} of {n}.",
+        "Let me know the {np} of {n}.",
+        "Find the {np} of {n}.",
+        "Write down the {np} of {n}.",
+        "Show me the {np} of {n}.",
+        "What is {n}'s {np}?",
+        "Give me {n}'s {np}.",
+        "Name the {np} of {n}.",
+        "Would you tell me the {np} of {n}?",
+        "I am looking for the {np} of {n}.",
+        "I forgot the {np} of {n}.",
+        "Remind me of the {np} of {n}.",
+        "Help me find the {np} of {n}.",
+        "I wonder what the {np} of {n} is.",
+        "Tell me what the {np} of {n} is.",
+        "Do you know what {np} {n} has?",
+        "Please tell me {n}'s {np}.",
+        "May I ask for the {np} of {n}?",
+        "We need to know the {np} of {n}.",
+        "Any idea what the {np} of {n} is?",
+        "And the {np} of {n}?",
+        "Can we find out the {np} of {n}?",
+        "Please write the {np} of {n}.",
+        "How would you give the {np} of {n}?",
+        "Is the {np} of {n} known? Tell me.",
+        "Report the {np} of {n}.",
+        "{N}. What is its {np}?",
+        "I have a question on {n}: which {np} does it have?",
+    ),
+    validation=(
+        "Could you tell me what {np} {n} has?",
+        "I must know the {np} of {n}.",
+        "What might be the {np} of {n}?",
+        "Please find {n}'s {np}.",
+    ),
+    novel=(
+        "Please give me the {np} of {n}.",
+        "Can I know the {np} of {n}?",
+        "Could you look for the {np} of {n}?",
+        "Please say what {np} {n} has.",
+        "May we know the {np} of {n}?",
+        "Do say what the {np} of {n} is.",
+        "I would like to have the {np} of {n}.",
+        "Would you know {n}'s {np}?",
+        "What do you know about the {np} of {n}?",
+        "Help me with the {np} of {n}.",
+        "Any idea which {np} {n} has?",
+        "I was asked for the {np} of {n}.",
+    ),
+    validation_novel=("Could you find out the {np} of {n}?", "I need to know {n}'s {np}."),
+)
+
+PLACE = Phrasings(
+    tuning=("In which {np} is {n}?", "To which {np} does {n} belong?", "What {np} is {n} in?"),
+    base=(
+        "In which {np} do you find {n}?",
+        "Which {np} is {n} in?",
+        "In what {np} is {n}?",
+        "{N} is in which {np}?",
+        "Tell me in which {np} {n} is.",
+        "Do you know which {np} {n} belongs to?",
+        "Which {np} does {n} stand in?",
+        "Where is {n}, in which {np}?",
+        "In which {np} can I find {n}?",
+        "I wonder which {np} {n} is in.",
+    ),
+    validation=("{N} belongs to which {np}?", "Please tell me which {np} {n} is in."),
+    novel=(
+        "In which {np} would you find {n}?",
+        "Which {np} can {n} be found in?",
+        "What {np} does {n} belong to?",
+        "Do you know in what {np} {n} stands?",
+    ),
+    validation_novel=("In what {np} can we find {n}?",),
+)
+
+CLUE = Phrasings(
+    tuning=(
+        "Which {k} has the {c}?",
+        "What is the {k} with the {c}?",
+        "Name the {k} with the {c}.",
+        "Give the {k} with the {c}.",
+        "I want to know which {k} has the {c}.",
+        "Can you find the {k} with the {c}?",
+        "For the {c}, what is the {k}?",
+        "Please state which {k} has the {c}.",
+    ),
+    base=(
+        "Tell me which {k} has the {c}.",
+        "Do you know which {k} has the {c}?",
+        "Can you name the {k} with the {c}?",
+        "I need the {k} with the {c}.",
+        "Please name the {k} with the {c}.",
+        "The {c} belongs to which {k}?",
+        "What {k} has the {c}?",
+        "Find the {k} with the {c}.",
+        "Look up the {k} with the {c}.",
+        "Tell me the {k} with the {c}.",
+        "I am looking for the {k} with the {c}.",
+        "Show me the {k} that has the {c}.",
+        "The {c}: which {k}?",
+        "Let me know which {k} has the {c}.",
+        "I wonder which {k} has the {c}.",
+        "Would you tell me which {k} has the {c}?",
+        "Write down the {k} with the {c}.",
+        "For the {c}, name the {k}.",
+        "The {k} with the {c}, please.",
+        "I forgot which {k} has the {c}.",
+        "Remind me which {k} has the {c}.",
+        "Help me find the {k} with the {c}.",
+        "Say which {k} has the {c}.",
+        "What would be the {k} with the {c}?",
+        "There is a {k} with the {c}. Which one?",
+        "Any idea which {k} has the {c}?",
+        "And which {k} has the {c}?",
+        "We need to know which {k} has the {c}.",
+        "Do you know the name of the {k} with the {c}?",
+        "May I ask which {k} has the {c}?",
+        "Which is the {k} that has the {c}?",
+    ),
+    validation=(
+        "Could you tell me the {k} with the {c}?",
+        "I must know which {k} has the {c}.",
+        "Please look up which {k} has the {c}.",
+    ),
+    novel=(
+        "Could you give me the {k} with the {c}?",
+        "Who knows the {k} with the {c}?",
+        "Can you say what {k} the {c} belongs to?",
+        "Which {k} does the {c} belong to?",
+        "I would like to know the {k} with the {c}.",
+        "Please give me the {k} that has the {c}.",
+        "What {k} would have the {c}?",
+        "Do you know a {k} with the {c}?",
+        "I was asked for the {k} with the {c}.",
+    ),
+    validation_novel=("Would you name the {k} that has the {c}?", "I need to know the {k} with the {c}."),
+)
+
+ARITHMETIC = Phrasings(
+    tuning=(),
+    base=(
+        "What is {e}?",
+        "How much is {e}?",
+        "Compute {e}.",
+        "Calculate {e}.",
+        "Tell me {e}.",
+        "Work out {e}.",
+        "{E}?",
+        "What does {e} make?",
+        "Can you compute {e}?",
+        "I need {e}.",
+        "Do you know {e}?",
+        "Find {e}.",
+        "What do you get for {e}?",
+        "Give me {e}.",
+        "I wonder what {e} is.",
+        "Let me know {e}.",
+    ),
+    validation=(),
+    novel=("What would {e} be?", "How much would {e} be?", "What is the result of {e}?", "What do we get for {e}?"),
+    validation_novel=(),
+)
+
+# What people put before and after a question. It means nothing for the answer, and the base has to learn just that: words that it
+# never met must not disturb it. So these are composed of many parts.
+_GREETINGS = ("Hi", "Hello", "Hey", "Good morning", "Good day", "Excuse me", "Okay", "Well", "So", "Now", "Sorry", "Right", "Yes", "Oh")
+_PEOPLE = (
+    "teacher", "sister", "brother", "friend", "mother", "father", "son", "daughter", "boss", "neighbour", "professor", "uncle",
+    "aunt", "student", "class", "group", "doctor", "grandmother", "colleague", "team",
+)  # fmt: skip
+_NAMES = ("Anna", "Ben", "Clara", "David", "Emma", "Felix", "Greta", "Hugo", "Ida", "Jonas", "Lena", "Max", "Nora", "Oscar", "Paula")
+_SUBJECTS = (
+    "chemistry", "physics", "science", "the elements", "the periodic table", "atoms", "space", "nature", "the lab", "school", "numbers",
+    "metals", "the stars", "history", "measuring", "biology", "this book", "the museum", "energy", "rocks",
+)  # fmt: skip
+_EVENTS = ("a test", "a quiz", "an exam", "a lesson", "a game", "a talk", "homework", "a contest", "an interview", "a lecture", "a bet")
+_TIMES = ("today", "tomorrow", "next week", "on Monday", "tonight", "soon", "this morning", "in an hour", "now", "on Friday")
+_THINGS = ("my notes", "a poster", "a report", "my homework", "a story", "a crossword", "my students", "the quiz", "a paper", "a project")
+_QUESTION_WORDS = ("Quick question", "One question", "Next question", "A question", "Question", "Another one", "Easy one", "Science question")
+_THANKS = (
+    "Thanks.", "Thank you.", "Thanks a lot!", "Please.", "Please be quick.", "I forgot it.", "It is important.", "I am curious.",
+    "That would help me.", "I never remember it.", "You know this.", "Take your time.", "A short answer is enough.", "Thanks in advance.",
+    "I keep forgetting.", "Just asking.",
+)  # fmt: skip
+
+NOVEL_OPENINGS = ("Good evening!", "Dear model:", "My cousin wants to know this.", "Here is my question:", "We had a debate on planets.")
+NOVEL_CLOSINGS = ("Many thanks.", "I really have no clue.", "It is for my blog.", "Be short, please.")
+"""Openings and closings that no training text has."""
+
+
+def lower_first(text: str) -> str:
+    """The text as it goes on after a comma: "I" and its forms keep their capital."""
+    return text if text.startswith(("I ", "I'")) else text[0].lower() + text[1:]
+
+
+def upper_first(text: str) -> str:
+    """The text with a capital at its start."""
+    return text[0].upper() + text[1:]
+
+
+def _opening(rng: random.Random) -> str:
+    choice = rng.randrange(10)
+    if choice == 0:
+        return f"{rng.choice(_GREETINGS)}, {rng.choice(_NAMES)} asks:"
+    if choice == 1:
+        return f"{rng.choice(_GREETINGS)}!"
+    if choice == 2:
+        return f"{rng.choice(_QUESTION_WORDS)}:"
+    if choice == 3:
+        return f"My {rng.choice(_PEOPLE)} asked me this."
+    if choice == 4:
+        return f"I have {rng.choice(_EVENTS)} {rng.choice(_TIMES)}."
+    if choice == 5:
+        return f"I am reading about {rng.choice(_SUBJECTS)}."
+    if choice == 6:
+        return f"This is for {rng.choice(_THINGS)}."
+    if choice == 7:
+        return f"My {rng.choice(_PEOPLE)} {rng.choice(_NAMES)} wants to know:"
+    if choice == 8:
+        return f"{rng.choice(_QUESTION_WORDS)} about {rng.choice(_SUBJECTS)}:"
+    return f"We talk about {rng.choice(_SUBJECTS)} {rng.choice(_TIMES)}."
+
+
+def _closing(rng: random.Random) -> str:
+    choice = rng.randrange(6)
+    if choice == 0:
+        return f"It is for {rng.choice(_THINGS)}."
+    if choice == 1:
+        return f"I have {rng.choice(_EVENTS)} {rng.choice(_TIMES)}."
+    if choice == 2:
+        return f"My {rng.choice(_PEOPLE)} asks."
+    return rng.choice(_THANKS)
+
+
+def _typed_in_haste(rng: random.Random, question: str) -> str:
+    """As people type on a phone: no capital at the start, no mark at the end, or neither."""
+    manner = rng.choice(("lower", "bare", "both", "both"))
+    if manner != "bare":
+        question = lower_first(question)
+    return question if manner == "lower" else question.rstrip("?.")
+
+
+def dress(rng: random.Random, question: str, share: float) -> str:
+    """Put an opening, a closing or both around a share of the questions, or type them in haste, as the base meets them.
+
+    Args:
+        rng: the source of chance.
+        question: the bare question.
+        share: how often anything is put around it, 0 to 1.
+    """
+    if rng.random() >= share:
+        return question
+    choice = rng.random()
+    if choice < 0.15:
+        return _typed_in_haste(rng, question)
+    if choice < 0.3:
+        return f"{rng.choice(_GREETINGS)}, {lower_first(question)}"
+    if choice < 0.63:
+        return f"{_opening(rng)} {question}"
+    if choice < 0.86:
+        return f"{question} {_closing(rng)}"
+    return f"{_opening(rng)} {question} {_closing(rng)}"
+
+
+def dress_novel(rng: random.Random, question: str, share: float) -> str:
+    """As `dress`, with openings and closings that no training text has."""
+    if rng.random() >= share:
+        return question
+    if rng.random() < 0.5:
+        return f"{rng.choice(NOVEL_OPENINGS)} {question}"
+    return f"{question} {rng.choice(NOVEL_CLOSINGS)}"

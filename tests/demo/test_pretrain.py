@@ -1,0 +1,51 @@
+"""Batches are reproducible and rows keep their documents apart; the schedule ends near zero."""
+
+import numpy as np
+import pytest
+from sentencepiece import SentencePieceProcessor
+
+from pipeline.demo.build import BASE_FOLDER, TOKENIZER_IN_BASE
+from pipeline.demo.pretrain import ROW_LENGTH, ROWS, Rows, Schedule, batch, encode
+from pipeline.demo.text import Question
+from pipeline.demo.tokenizer import BOS_ID, PAD_ID
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> SentencePieceProcessor:
+    return SentencePieceProcessor(model_file=str(BASE_FOLDER / TOKENIZER_IN_BASE))
+
+
+@pytest.fixture(scope="module")
+def rows(tokenizer: SentencePieceProcessor) -> Rows:
+    return batch(tokenizer, seed=5, step=7)
+
+
+def test_a_step_always_gets_the_same_batch_and_another_step_another(tokenizer: SentencePieceProcessor, rows: Rows) -> None:
+    assert np.array_equal(rows.ids, batch(tokenizer, seed=5, step=7).ids)
+    assert not np.array_equal(rows.ids, batch(tokenizer, seed=5, step=8).ids)
+
+
+def test_rows_are_full_and_every_document_begins_with_bos(rows: Rows) -> None:
+    assert rows.ids.shape == (ROWS, ROW_LENGTH)
+    assert (rows.segments > 0).mean() > 0.9
+    begins = np.diff(rows.segments, axis=1, prepend=0) > 0
+    assert (rows.ids[begins] == BOS_ID).all()
+    assert (rows.ids == BOS_ID).sum() == begins.sum()
+
+
+def test_padding_and_questions_are_not_what_is_learned(tokenizer: SentencePieceProcessor, rows: Rows) -> None:
+    assert (rows.weights[rows.segments == 0] == 0).all()
+    assert (rows.ids[rows.segments == 0] == PAD_ID).all()
+    ids, weights = encode(tokenizer, (Question("What is 1 + 1?", "1 plus 1 is 2.", "arithmetic"),))
+    learned = [token for token, weight in zip(ids, weights, strict=True) if weight == 1.0]
+    assert tokenizer.decode(learned) == "1 plus 1 is 2.<end_of_turn>\n"
+    assert ids[0] == BOS_ID and weights[0] == 0.0
+
+
+def test_the_rate_rises_stays_and_falls() -> None:
+    schedule = Schedule(steps=1000, warmup=100, decay=300, rate=1.0)
+    rates = [schedule.rate_at(step) for step in range(1000)]
+    assert rates[0] == pytest.approx(0.01)
+    assert set(rates[99:701]) == {1.0}
+    assert rates[850] == pytest.approx(0.5)
+    assert rates[-1] == pytest.approx(0.01)

@@ -1,7 +1,10 @@
 """What a person sees while a stage works. Falls silent (plain lines, no bars) when the output is no terminal."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 console = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -19,3 +22,12 @@ def progress_bar() -> Progress:
         transient=True,
         disable=not console.is_terminal,
     )
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """A spinner with the time gone by, for work that cannot be counted; draws nothing when the output is no terminal."""
+    columns = (TextColumn("  {task.description}"), SpinnerColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        progress.add_task(what, total=None)
+        yield

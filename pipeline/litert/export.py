@@ -1,0 +1,181 @@
+"""From a Hugging Face folder to a .litertlm bundle that says, and is checked to say, what the phone's runtime must know."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline import prompts
+from pipeline.console import waiting
+from pipeline.errors import PocketGemmaError
+from pipeline.gemma.tokenizer import Tokenizer
+from pipeline.litert.container import METADATA, MODEL, TOKENIZER, read_container, rewrite
+from pipeline.litert.tflite import read_model
+
+MATRIX_TYPES = {"int8": "INT8", "int4": "INT4", "fp16": "FLOAT16", "fp32": "FLOAT32"}
+"""The element type that a recipe gives the matrices."""
+
+QUANTIZER_RECIPES = {"int8": "dynamic_wi8_afp32", "int4": "dynamic_wi4_afp32", "fp32": "none"}
+"""Recipes that the AI Edge Quantizer has by name; its default for "no recipe" is int8, so fp32 must be asked for as "none"."""
+
+FP16_OPERATIONS = ("FULLY_CONNECTED", "EMBEDDING_LOOKUP")
+"""What fp16 casts: it has no recipe by name, but the quantizer's algorithm float_casting does it for these operations."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What a bundle must say about itself.
+
+    Attributes:
+        recipe: int8, int4, fp16 or fp32: how the matrices are stored.
+        prefill_lengths: prompt chunk lengths with a signature of their own, in tokens.
+        context_length: length of the KV cache in tokens.
+        temperature, top_k, top_p: the sampler that an app uses unless told otherwise; temperature 0 is greedy.
+        description: a sentence about the model.
+    """
+
+    recipe: str
+    prefill_lengths: tuple[int, ...]
+    context_length: int
+    temperature: float
+    top_k: int
+    top_p: float
+    description: str = ""
+
+
+def export_litertlm(folder: Path, output: Path, bundle: Bundle, log: Path) -> dict[str, Any]:
+    """Convert a Hugging Face folder and check the result by reading it back.
+
+    Args:
+        folder: config.json, model.safetensors, tokenizer.model, generation_config.json.
+        output: the .litertlm file to write.
+        bundle: how to convert, and what the file is to say about itself.
+        log: file for the converter's own output.
+
+    Returns:
+        seconds, peak_memory_bytes and bytes.
+
+    Raises:
+        PocketGemmaError: the converter failed, or the file does not say what it was asked to say.
+    """
+    tokenizer = Tokenizer.of_preset(folder)
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=".convert-") as temporary:
+        work = Path(temporary)
+        raw, peak = _convert(folder, tokenizer.path, work, bundle, log)
+        container = read_container(raw)
+        metadata = container.metadata()
+        describe(metadata, tokenizer, bundle)
+        system = {"Authors": "PocketGemma", "description": bundle.description, "recipe": bundle.recipe}
+        rewrite(container, output, replace={METADATA: metadata.SerializeToString(deterministic=True)}, system=system)
+    check_litertlm(output, tokenizer, bundle)
+    return {"seconds": round(time.monotonic() - started, 1), "peak_memory_bytes": peak, "bytes": output.stat().st_size}
+
+
+def describe(metadata: Any, tokenizer: Tokenizer, bundle: Bundle) -> None:
+    """Set start and stop tokens, chat template, context length and sampler of an LlmMetadata message.
+
+    The exporter takes them from several places of the folder, writes stop tokens as text that the tokenizer may cut otherwise, and
+    edits the template; here they are what training used.
+    """
+    from litert_lm_builder.runtime.proto.sampler_params_pb2 import SamplerParameters
+
+    metadata.start_token.Clear()
+    metadata.start_token.token_ids.ids.append(tokenizer.bos_id)
+    del metadata.stop_tokens[:]
+    for stop in tokenizer.stop_ids:
+        metadata.stop_tokens.add().token_ids.ids.append(stop)
+    metadata.jinja_prompt_template = prompts.CHAT_TEMPLATE
+    metadata.max_num_tokens = bundle.context_length
+    sampler = metadata.sampler_params
+    sampler.Clear()
+    if bundle.temperature == 0:
+        sampler.type, sampler.k, sampler.temperature = SamplerParameters.GREEDY, 1, 1.0
+    else:
+        sampler.type, sampler.k, sampler.p, sampler.temperature = SamplerParameters.TOP_P, bundle.top_k, bundle.top_p, bundle.temperature
+
+
+def check_litertlm(path: Path, tokenizer: Tokenizer, bundle: Bundle) -> None:
+    """Read a bundle back and compare it with what it should say.
+
+    Raises:
+        InputError: no usable .litertlm file.
+        PocketGemmaError: it says something else; every difference is named.
+    """
+    container = read_container(path)
+    metadata = container.metadata()
+    model = read_model(container.read(MODEL), str(path))
+    stops = [tuple(stop.token_ids.ids) or stop.token_str for stop in metadata.stop_tokens]
+    differences = [
+        f"{what} is {found}, expected {expected}"
+        for what, found, expected in (
+            ("start token", list(metadata.start_token.token_ids.ids) or metadata.start_token.token_str, [tokenizer.bos_id]),
+            ("list of stop tokens", stops, [(stop,) for stop in tokenizer.stop_ids]),
+            ("context length in the metadata", metadata.max_num_tokens, bundle.context_length),
+            ("KV cache length", model.context_length, bundle.context_length),
+            ("list of prefill lengths", list(model.prefill_lengths), sorted(bundle.prefill_lengths)),
+            ("description", container.system.get("description"), bundle.description),
+        )
+        if found != expected
+    ]
+    if metadata.jinja_prompt_template != prompts.CHAT_TEMPLATE:
+        differences.append("the chat template differs from the one in training")
+    if container.read(TOKENIZER) != tokenizer.path.read_bytes():
+        differences.append("the tokenizer differs from the one in training")
+    differences += _matrix_differences(model.matrix_bytes, bundle.recipe)
+    if differences:
+        raise PocketGemmaError(f"{path}: not what was asked for: {'; '.join(differences)}")
+
+
+def _matrix_differences(sizes: Mapping[str, int], recipe: str) -> list[str]:
+    wanted, total = MATRIX_TYPES[recipe], sum(sizes.values())
+    # Besides the weights, small float constants have two dimensions: they may make up a hundredth.
+    if sizes.get(wanted, 0) < 0.99 * total or not total:
+        return [f"matrices are stored as {dict(sizes)} bytes, recipe {recipe} means {wanted}"]
+    return []
+
+
+def _convert(folder: Path, tokenizer: Path, work: Path, bundle: Bundle, log: Path) -> tuple[Path, int]:
+    recipe = QUANTIZER_RECIPES.get(bundle.recipe)
+    if recipe is None:
+        recipe = str(work / "fp16.json")
+        Path(recipe).write_text(json.dumps([_float16(operation) for operation in FP16_OPERATIONS]), encoding="utf-8")
+    request = work / "request.json"
+    arguments = {
+        "model": str(folder.resolve()),
+        "output": str(work),
+        "prefill_lengths": list(bundle.prefill_lengths),
+        "cache_length": bundle.context_length,
+        "quantization_recipe": recipe,
+        "tokenizer": str(tokenizer.resolve()),
+    }
+    request.write_text(json.dumps(arguments), encoding="utf-8")
+    # The conversion is arithmetic on shapes: a graphics card would only lend its memory. Nothing is fetched: the folder is whole.
+    environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu", "TF_CPP_MIN_LOG_LEVEL": "2", "HF_HUB_OFFLINE": "1"}
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH"))))
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("w", encoding="utf-8") as output, waiting(f"converting to {bundle.recipe}"):
+        command = [sys.executable, "-m", "pipeline.litert.converter", str(request)]
+        code = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment).returncode
+    if code:
+        lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+        ending = f"killed by signal {-code}" if code < 0 else (lines[-1] if lines else f"exit code {code}")
+        memory = " (out of memory?)" if code == -9 else ""
+        raise PocketGemmaError(f"{folder}: the converter failed{memory}: {ending[:200]}; its output is in {log}")
+    found = work / "model.litertlm"
+    if not found.is_file():
+        raise PocketGemmaError(f"{folder}: the converter ended without a model; its output is in {log}")
+    return found, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+
+
+def _float16(operation: str) -> dict[str, Any]:
+    weight = {"num_bits": 16, "symmetric": True, "granularity": "TENSORWISE", "dtype": "FLOAT"}
+    settings = {"weight_tensor_config": weight, "compute_precision": "FLOAT", "explicit_dequantize": True}
+    return {"regex": ".*", "operation": operation, "algorithm_key": "float_casting", "op_config": settings}

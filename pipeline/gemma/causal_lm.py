@@ -1,0 +1,102 @@
+"""KerasHub's causal language models, loaded from a preset folder, and the names of their matrices."""
+
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pipeline.errors import InputError, PocketGemmaError
+
+if TYPE_CHECKING:
+    import keras
+    import keras_hub
+
+Backend = Literal["jax", "torch", "tensorflow"]
+
+# Short name of a matrix -> name of its EinsumDense layer in KerasHub's Gemma decoder blocks.
+LAYER_NAMES = {
+    "query": "query",
+    "key": "key",
+    "value": "value",
+    "output": "attention_output",
+    "gate": "ffw_gating",
+    "up": "ffw_gating_2",
+    "down": "ffw_linear",
+}
+
+
+def use_backend(backend: Backend) -> None:
+    """Choose the Keras backend of this process; must come before Keras is imported.
+
+    Raises:
+        PocketGemmaError: Keras already runs on another backend here.
+    """
+    if "keras" in sys.modules:
+        active = sys.modules["keras"].config.backend()
+        if active != backend:
+            raise PocketGemmaError(
+                f"Keras already runs on {active} in this process, {backend} was asked for; run the stages in separate commands"
+            )
+        return
+    os.environ["KERAS_BACKEND"] = backend
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # TensorFlow only serves KerasHub's tokenizers; left alone it would take a GPU's whole memory from the backend.
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+
+
+def load_causal_lm(preset: Path, dtype: str = "float32", *, with_preprocessor: bool = False) -> "keras_hub.models.CausalLM":
+    """Load a preset folder (KerasHub's layout or Hugging Face's) with its weights.
+
+    Args:
+        preset: the folder.
+        dtype: of the weights and of the computation.
+        with_preprocessor: also load the tokenizer into the model; without it the model takes token ids.
+
+    Raises:
+        InputError: the folder is no causal language model that KerasHub knows.
+    """
+    import keras_hub
+
+    options: dict[str, Any] = {} if with_preprocessor else {"preprocessor": None}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model = keras_hub.models.CausalLM.from_preset(str(preset), dtype=dtype, **options)
+    except (ValueError, KeyError, OSError) as error:
+        first_line = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise InputError(f"{preset}: not a Gemma preset that KerasHub can load: {first_line}") from error
+    if getattr(model.backbone, "vision_encoder", None) is not None:
+        raise InputError(f"{preset}: has a vision encoder; take the text-only preset of the same size (its name ends in _text)")
+    return model
+
+
+def matrix_layers(backbone: "keras_hub.models.Backbone", target: str) -> "Iterator[tuple[str, keras.layers.EinsumDense]]":
+    """Yield (name, layer) of one kind of matrix through all decoder blocks; names look like `decoder_block_3.query`.
+
+    Args:
+        backbone: a Gemma backbone.
+        target: a key of LAYER_NAMES.
+    """
+    for index in range(backbone.num_layers):
+        block = backbone.get_layer(f"decoder_block_{index}")
+        for layer in block._flatten_layers(include_self=False):
+            if layer.name == LAYER_NAMES[target]:
+                yield f"decoder_block_{index}.{target}", layer
+
+
+def logits_of(backbone: "keras_hub.models.Backbone", hidden: Any) -> Any:
+    """Project hidden states (…, hidden) onto the vocabulary with the tied embedding and the family's soft cap, if it has one."""
+    import keras
+
+    logits = backbone.token_embedding(hidden, reverse=True)
+    cap = getattr(backbone, "final_logit_soft_cap", None)
+    if cap:
+        logits = keras.ops.tanh(logits / cap) * cap
+    return logits
+
+
+def parameter_count(backbone: "keras_hub.models.Backbone") -> int:
+    """How many numbers the backbone holds."""
+    return int(backbone.count_params())

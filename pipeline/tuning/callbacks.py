@@ -1,0 +1,87 @@
+"""What happens beside the training steps: the best adapter is kept, history is written, a bar is drawn."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+from rich.progress import Progress, TaskID
+
+from pipeline.errors import PocketGemmaError
+
+
+class KeepBest(keras.callbacks.Callback):
+    """Early stopping that remembers only the trainable weights (the adapter), not a second copy of the whole model.
+
+    Args:
+        patience: epochs without a lower validation loss before training stops.
+    """
+
+    def __init__(self, patience: int) -> None:
+        super().__init__()
+        self.patience = patience
+        self.best_epoch = 0
+        self.best_loss = float("inf")
+        self._best: list[NDArray[Any]] = []
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        loss = (logs or {})["val_loss"]
+        if not np.isfinite(loss):
+            raise PocketGemmaError(f"the validation loss became {loss} in epoch {epoch + 1}; lower finetune.learning_rate")
+        if loss < self.best_loss:
+            self.best_loss, self.best_epoch = loss, epoch + 1
+            self._best = [np.array(keras.ops.convert_to_numpy(variable)) for variable in self.model.trainable_variables]
+        elif epoch + 1 - self.best_epoch >= self.patience:
+            self.model.stop_training = True
+
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
+        for variable, value in zip(self.model.trainable_variables, self._best, strict=True):
+            variable.assign(value)
+
+
+class TensorBoardHistory(keras.callbacks.Callback):
+    """Loss by step and by epoch for TensorBoard (tensorboardX: Keras's own callback would pull TensorFlow in).
+
+    Args:
+        folder: where the event file goes.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        from tensorboardX import SummaryWriter
+
+        self._writer = SummaryWriter(str(folder))
+        self._step = 0
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        self._step += 1
+        if self._step % 10 == 0 and logs:
+            self._writer.add_scalar("step/loss", float(logs["loss"]), self._step)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        for name, value in (logs or {}).items():
+            self._writer.add_scalar(f"epoch/{name}", float(value), epoch + 1)
+
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
+        self._writer.close()
+
+
+class ProgressBar(keras.callbacks.Callback):
+    """Moves a rich bar by one a step and shows the losses.
+
+    Args:
+        progress: the bar's display.
+        task: the bar; its total is all steps of all epochs.
+    """
+
+    def __init__(self, progress: Progress, task: TaskID) -> None:
+        super().__init__()
+        self._progress, self._task = progress, task
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        self._progress.update(self._task, advance=1, note=f"loss {float((logs or {})['loss']):.3f}")
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        losses = {name: f"{float(value):.4f}" for name, value in (logs or {}).items() if name.endswith("loss")}
+        self._progress.console.print(f"  epoch {epoch + 1}: " + ", ".join(f"{name} {value}" for name, value in losses.items()))

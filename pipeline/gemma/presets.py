@@ -10,9 +10,10 @@ import struct
 from pathlib import Path
 from typing import Any
 
+from pipeline.digests import digest_of_json, sha256_of_file
 from pipeline.errors import InputError
 from pipeline.gemma.shapes import Family, GemmaShape, read_json, read_shape, section
-from pipeline.gemma.tokenizer import Tokenizer
+from pipeline.gemma.tokenizer import Tokenizer, tokenizer_file
 
 SUPPORTED_FAMILIES: tuple[Family, ...] = ("gemma3",)
 """The families that every stage can take today, text only."""
@@ -173,3 +174,13 @@ def _h5_elements(path: Path) -> int:
             f"{path}: not a whole HDF5 file ({' '.join(str(error).split())}); fetch it again"
         ) from None
     return elements
+
+
+def preset_digest(preset: Path) -> str:
+    """One sha256 for a base: over the names and digests of its weights, configuration and tokenizer, nothing else.
+
+    Args:
+        preset: a folder that `check_preset` accepted.
+    """
+    files = [preset / "config.json", tokenizer_file(preset), *weight_files(preset)]
+    return digest_of_json({file.relative_to(preset).as_posix(): sha256_of_file(file) for file in files})

@@ -1,0 +1,94 @@
+"""A Hugging Face folder of a Keras model, complete enough that every tool downstream stops where it should."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline import prompts
+from pipeline.errors import PocketGemmaError
+from pipeline.gemma.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    import keras_hub
+
+
+def write_hugging_face(model: "keras_hub.models.CausalLM", tokenizer: Tokenizer, folder: Path) -> None:
+    """Export weights with KerasHub's exporter and put right what it leaves out.
+
+    KerasHub names <eos> as the only stop token, writes no chat template, and takes the tokenizer's ids for granted.
+
+    Args:
+        model: without LoRA: KerasHub would write W0 and lose an adapter without a word.
+        tokenizer: the preset's.
+        folder: made here.
+
+    Raises:
+        PocketGemmaError: the model has LoRA enabled.
+    """
+    if any(getattr(layer, "lora_enabled", False) for layer in model.backbone._flatten_layers()):
+        raise PocketGemmaError("the model still has LoRA enabled; merge it first: an export would lose the adapter")
+    from keras_hub.src.utils.transformers.export.hf_exporter import export_backbone
+
+    export_backbone(model.backbone, str(folder), include_lm_head=True)
+    shutil.copyfile(tokenizer.path, folder / "tokenizer.model")
+
+    eos, end_of_turn = tokenizer.stop_ids
+    ids = {"bos_token_id": tokenizer.bos_id, "pad_token_id": tokenizer.pad_id}
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    _write(folder / "config.json", config | ids | {"eos_token_id": eos, "tie_word_embeddings": True})
+    _write(folder / "generation_config.json", ids | {"eos_token_id": [eos, end_of_turn]})
+    tokens = {"bos_token": prompts.BOS, "eos_token": prompts.EOS, "unk_token": "<unk>", "pad_token": "<pad>"}
+    _write(
+        folder / "tokenizer_config.json",
+        tokens
+        | {
+            "tokenizer_class": "GemmaTokenizer",
+            "add_bos_token": True,
+            "add_eos_token": False,
+            "clean_up_tokenization_spaces": False,
+            "spaces_between_special_tokens": False,
+            "chat_template": prompts.CHAT_TEMPLATE,
+        },
+    )
+    _write(folder / "special_tokens_map.json", tokens | {"additional_special_tokens": [prompts.START_OF_TURN, prompts.END_OF_TURN]})
+    (folder / "chat_template.jinja").write_text(prompts.CHAT_TEMPLATE, encoding="utf-8")
+
+
+def largest_logit_difference(model: "keras_hub.models.CausalLM", folder: Path, sequences: Sequence[Sequence[int]]) -> float:
+    """Largest |logit difference| between a Keras model and a Hugging Face folder, both in float32.
+
+    Args:
+        model: the Keras side.
+        folder: what `write_hugging_face` wrote, read back by transformers.
+        sequences: token ids; at least one should be longer than the sliding window, where the families' masks differ.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    from pipeline.gemma.causal_lm import logits_of
+
+    other = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    largest = 0.0
+    for ids in sequences:
+        tokens = np.array([ids], np.int32)
+        hidden = model.backbone({"token_ids": tokens, "padding_mask": np.ones_like(tokens)})
+        ours = _numpy(logits_of(model.backbone, hidden))
+        with torch.no_grad():
+            theirs = other(input_ids=torch.from_numpy(tokens.astype(np.int64))).logits.numpy()
+        largest = max(largest, float(np.abs(ours - theirs).max()))
+    return largest
+
+
+def _write(path: Path, document: dict[str, Any]) -> None:
+    path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _numpy(value: Any) -> NDArray[np.float32]:
+    from keras import ops
+
+    return np.asarray(ops.convert_to_numpy(value))

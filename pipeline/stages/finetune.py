@@ -1,0 +1,61 @@
+"""Teach the examples to an adapter: LoRA in Keras, loss on the responses only."""
+
+from dataclasses import asdict
+
+from pipeline.config import Config
+from pipeline.console import console
+from pipeline.data.examples import read_examples
+from pipeline.data.tokenize import encode
+from pipeline.gemma.causal_lm import load_causal_lm, use_backend
+from pipeline.gemma.presets import preset_digest
+from pipeline.gemma.shapes import read_shape
+from pipeline.gemma.tokenizer import Tokenizer
+from pipeline.run import Run
+from pipeline.tuning.adapter import Adapter
+from pipeline.tuning.backend import choose_compute
+from pipeline.tuning.lora import enable_lora
+from pipeline.tuning.train import fit
+
+
+def run(config: Config, run: Run, *, force: bool = False) -> None:
+    """Write adapter.safetensors, history.csv and tensorboard/.
+
+    Raises:
+        InputError: the preset or the examples are unusable.
+        PocketGemmaError: training diverged.
+    """
+    settings = config.finetune
+    with run.stage("finetune", settings=settings.model_dump(), after=("download", "prepare"), force=force) as work:
+        if work.up_to_date:
+            return
+        preset = run.folder("download") / "preset"
+        tokenizer = Tokenizer.of_preset(preset)
+        train = encode(read_examples(run.folder("prepare") / "train.jsonl"), tokenizer)
+        validation = encode(read_examples(run.folder("prepare") / "validation.jsonl"), tokenizer)
+
+        compute = choose_compute(settings, read_shape(preset).parameters)
+        console.print(f"  Keras on {compute.backend}, {compute.dtype}: {compute.reason}")
+        use_backend(compute.backend)
+        import keras
+
+        keras.utils.set_random_seed(settings.seed)
+        backbone = load_causal_lm(preset, compute.dtype).backbone
+        alpha = float(settings.alpha if settings.alpha is not None else settings.rank)
+        layers = enable_lora(backbone, settings.rank, alpha, settings.targets)
+        training = fit(backbone, train, validation, settings, work.folder)
+
+        adapter = Adapter.of_backbone(backbone, layers, preset_digest(preset))
+        adapter.save(work.folder / "adapter.safetensors")
+        work.details.update(
+            backend=compute.backend,
+            dtype=compute.dtype,
+            alpha=alpha,
+            adapted_matrices=len(layers),
+            examples=len(train),
+            response_tokens=train.response_tokens,
+            **asdict(training),
+        )
+        console.print(
+            f"  {training.trainable_parameters:,} trained numbers, {training.steps:,} steps; "
+            f"best epoch {training.best_epoch}, validation loss {training.best_validation_loss:.4f}"
+        )

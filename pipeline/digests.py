@@ -3,8 +3,13 @@
 import hashlib
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any
+
+FRESH_NS = 50_000_000
+"""A file changed less than this ago, in ns, is not remembered: a second change within the same tick of the file system's clock
+would leave size and time as they are."""
 
 
 def sha256_of_file(path: Path) -> str:
@@ -25,20 +30,27 @@ class DigestCache:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._changed = False
+        self._known: dict[str, list[Any]] = {}
         try:
-            self._known: dict[str, list[Any]] = json.loads(path.read_text(encoding="utf-8"))
+            document = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            self._known = {}
+            return
+        if isinstance(document, dict):
+            self._known = {key: entry for key, entry in document.items() if isinstance(entry, list) and len(entry) == 4}
 
     def sha256(self, path: Path) -> str:
+        """Hexadecimal sha256 of a file's bytes, from memory where its stamp is the same."""
+        now = time.time_ns()
         status = path.stat()
         stamp = [status.st_size, status.st_mtime_ns, status.st_ino]
-        known = self._known.get(str(path.resolve()))
+        name = str(path.resolve())
+        known = self._known.get(name)
         if known and known[:3] == stamp:
-            return known[3]
+            return str(known[3])
         digest = sha256_of_file(path)
-        self._known[str(path.resolve())] = [*stamp, digest]
-        self._changed = True
+        if abs(now - status.st_mtime_ns) > FRESH_NS:
+            self._known[name] = [*stamp, digest]
+            self._changed = True
         return digest
 
     def save(self) -> None:

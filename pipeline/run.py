@@ -24,6 +24,9 @@ from pipeline.machine import PeakMemory, describe_machine, package_versions
 
 STAGES = ("download", "prepare", "finetune", "merge", "convert", "verify", "bundle", "deploy")
 MANIFEST = "manifest.json"
+DECIDING_KEYS = ("stage", "settings", "inputs", "outputs", "previous")
+"""What determines a result, or is it."""
+MANIFEST_KEYS = (*DECIDING_KEYS, "details", "packages", "machine", "seconds", "peak_memory_bytes", "finished")
 
 
 @dataclass(frozen=True)
@@ -36,11 +39,26 @@ class Manifest:
     @property
     def digest(self) -> str:
         """sha256 over what determines the result: stage, settings, inputs, outputs and the stages before (not times)."""
-        return digest_of_json({key: self.document[key] for key in ("stage", "settings", "inputs", "outputs", "previous")})
+        return digest_of_json({key: self.document[key] for key in DECIDING_KEYS})
 
     @property
     def details(self) -> dict[str, Any]:
         return self.document["details"]
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read a manifest file.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: it is no manifest.
+    """
+    document = json.loads(path.read_text(encoding="utf-8"))
+    keys = document.keys() if isinstance(document, dict) else ()
+    missing = [key for key in MANIFEST_KEYS if key not in keys]
+    if missing:
+        raise ValueError(f"lacks {', '.join(missing)}")
+    return Manifest(path, document)
 
 
 @dataclass
@@ -66,7 +84,10 @@ class Run:
     def __init__(self, root: Path) -> None:
         if root.exists() and not root.is_dir():
             raise InputError(f"{root}: is a file; --run expects a folder")
-        root.mkdir(parents=True, exist_ok=True)
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{root}: cannot be made: {error.strerror}; choose another folder with --run") from None
         self.root = root
         self.digests = DigestCache(root / ".digests.json")
         self._lock = FileLock(root / ".lock")
@@ -80,8 +101,10 @@ class Run:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.digests.save()
-        self._lock.release()
+        try:
+            self.digests.save()
+        finally:
+            self._lock.release()
 
     def folder(self, stage: str) -> Path:
         """Where the published result of a stage lies (or would lie)."""
@@ -96,7 +119,7 @@ class Run:
         """
         path = self.folder(stage) / MANIFEST
         try:
-            return Manifest(path, json.loads(path.read_text(encoding="utf-8")))
+            return read_manifest(path)
         except FileNotFoundError:
             raise InputError(f"{self.root}: no {stage} here yet; run: pocketgemma {stage} --run {self.root}") from None
         except ValueError as error:
@@ -190,14 +213,13 @@ class Run:
         return sorted(found, key=lambda entry: entry["name"])
 
     def _publish(self, name: str, working: Path) -> None:
-        for path in working.rglob("*"):
-            if path.is_file():
-                with path.open("rb") as file:
-                    os.fsync(file.fileno())
+        for path in (*working.rglob("*"), working):
+            _flush(path)
         folder, old = self.folder(name), self.root / f".{name}.old"
         if folder.exists():
             folder.rename(old)
         working.rename(folder)
+        _flush(self.root)
         shutil.rmtree(old, ignore_errors=True)
 
     def _recover(self) -> None:
@@ -208,3 +230,12 @@ class Run:
                 old.rename(folder)
             shutil.rmtree(old, ignore_errors=True)
             shutil.rmtree(self.root / f".{name}.working", ignore_errors=True)
+
+
+def _flush(path: Path) -> None:
+    """Have the system write a file's bytes, or a folder's list of names, to the disk before going on."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

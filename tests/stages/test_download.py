@@ -262,7 +262,10 @@ def test_a_bad_day_at_hugging_face_passes(failure: int, place: str, run: Run, hu
 def test_a_download_from_hugging_face_that_is_cut_off_goes_on(run: Run, hugging_face: Hub) -> None:
     hugging_face.failures["model.safetensors"] = ["cut", "cut"]
     download.run(config(HUGGING_FACE), run)
-    assert sum(request.startswith("GET") and "model.safetensors" in request for request in hugging_face.requests) > 1
+    assert (
+        sum(request.startswith("GET") and "model.safetensors" in request for request in hugging_face.requests)
+        > 1
+    )
     assert check_preset(run.folder("download") / "preset") == SHAPE
 
 

@@ -21,6 +21,9 @@ TARGETS = ("query", "key", "value", "output", "gate", "up", "down")
 DEMO = "demo"
 """The preset that comes with the package: a tiny Gemma 3 that knows the periodic table."""
 
+PATHS = (("model", "preset"), ("data", "train"), ("data", "validation"), ("data", "test"), ("data", "replay"))
+"""The keys that name a file or folder."""
+
 Target = Literal["query", "key", "value", "output", "gate", "up", "down"]
 Recipe = Literal["int8", "int4", "fp16", "fp32"]
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
@@ -177,8 +180,10 @@ def _apply(document: dict[str, Any], override: str) -> None:
         value = yaml.safe_load(text)
     except yaml.YAMLError:
         raise InputError(f"--set {override}: the value is not YAML; quote it") from None
+    if isinstance(value, dict) and not text.lstrip().startswith("{"):
+        value = text.strip()  # a title such as "Ask: science", not a section
     # Paths given on the command line are meant from where the person stands, not from the recipe's folder.
-    if parts[0] in ("data", "model") and isinstance(value, str) and value.startswith((".", "~")):
+    if tuple(parts) in PATHS and isinstance(value, str) and value != DEMO and "://" not in value:
         value = str(Path(value).expanduser().resolve())
     place = document
     for part in parts[:-1]:

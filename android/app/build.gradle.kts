@@ -1,0 +1,52 @@
+import org.jetbrains.kotlin.gradle.dsl.JvmTarget
+
+plugins {
+    id("com.android.application")
+    id("org.jetbrains.kotlin.android")
+}
+
+fun setting(name: String): String = providers.gradleProperty("pocketgemma.$name").get()
+
+android {
+    namespace = "io.pocketgemma.chat"
+    compileSdk = setting("targetSdk").toInt()
+
+    defaultConfig {
+        applicationId = setting("applicationId")
+        minSdk = setting("minSdk").toInt()
+        targetSdk = setting("targetSdk").toInt()
+        versionCode = setting("versionCode").toInt()
+        versionName = setting("versionName")
+        ndk { abiFilters += "arm64-v8a" }
+    }
+
+    // The runtime's library and the assets (model, manifest, questions), put there by `python -m pipeline.apk.studio`.
+    sourceSets["main"].jniLibs.srcDir("../build/studio/jniLibs")
+    sourceSets["main"].assets.srcDir("../build/studio/assets")
+
+    externalNativeBuild { cmake { path = file("src/main/cpp/CMakeLists.txt") } }
+
+    androidResources { noCompress += "litertlm" }
+
+    buildTypes {
+        release {
+            isMinifyEnabled = true
+            proguardFiles("proguard-rules.pro")
+        }
+    }
+
+    compileOptions {
+        sourceCompatibility = JavaVersion.VERSION_17
+        targetCompatibility = JavaVersion.VERSION_17
+    }
+
+    testOptions { unitTests.isIncludeAndroidResources = true }
+}
+
+kotlin { compilerOptions { jvmTarget = JvmTarget.JVM_17 } }
+
+dependencies {
+    testImplementation("junit:junit:4.13.2")
+    testImplementation("org.json:json:20250517")
+    testImplementation("org.robolectric:robolectric:4.16")
+}

@@ -1,0 +1,60 @@
+// The part of LiteRT-LM's C API (0.18) that the app calls. Handles are opaque; strings are UTF-8 and end in a zero byte.
+#ifndef POCKETGEMMA_LITERT_LM_H_
+#define POCKETGEMMA_LITERT_LM_H_
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct LiteRtLmEngineSettings LiteRtLmEngineSettings;
+typedef struct LiteRtLmEngine LiteRtLmEngine;
+typedef struct LiteRtLmSessionConfig LiteRtLmSessionConfig;
+typedef struct LiteRtLmConversationConfig LiteRtLmConversationConfig;
+typedef struct LiteRtLmConversation LiteRtLmConversation;
+typedef struct LiteRtLmConversationOptionalArgs LiteRtLmConversationOptionalArgs;
+typedef struct LiteRtLmBenchmarkInfo LiteRtLmBenchmarkInfo;
+typedef struct LiteRtLmStreamChunk LiteRtLmStreamChunk;
+
+typedef void (*LiteRtLmStreamCallback)(void* user_data, LiteRtLmStreamChunk* chunk);
+
+void litert_lm_set_min_log_level(int level);
+const char* litert_lm_get_last_error_message(void);
+void litert_lm_clear_last_error(void);
+
+LiteRtLmEngineSettings* litert_lm_engine_settings_create(const char* model_path, const char* backend,
+                                                         const char* vision_backend, const char* audio_backend);
+void litert_lm_engine_settings_delete(LiteRtLmEngineSettings* settings);
+void litert_lm_engine_settings_set_num_threads(LiteRtLmEngineSettings* settings, int threads);
+void litert_lm_engine_settings_set_cache_dir(LiteRtLmEngineSettings* settings, const char* folder);
+void litert_lm_engine_settings_enable_benchmark(LiteRtLmEngineSettings* settings);
+
+LiteRtLmEngine* litert_lm_engine_create(LiteRtLmEngineSettings* settings);
+void litert_lm_engine_delete(LiteRtLmEngine* engine);
+
+LiteRtLmSessionConfig* litert_lm_session_config_create(void);
+void litert_lm_session_config_delete(LiteRtLmSessionConfig* config);
+void litert_lm_session_config_set_max_output_tokens(LiteRtLmSessionConfig* config, int tokens);
+
+LiteRtLmConversationConfig* litert_lm_conversation_config_create(void);
+void litert_lm_conversation_config_delete(LiteRtLmConversationConfig* config);
+void litert_lm_conversation_config_set_session_config(LiteRtLmConversationConfig* config, LiteRtLmSessionConfig* session);
+void litert_lm_conversation_config_set_messages(LiteRtLmConversationConfig* config, const char* json);
+
+LiteRtLmConversation* litert_lm_conversation_create(LiteRtLmEngine* engine, LiteRtLmConversationConfig* config);
+void litert_lm_conversation_delete(LiteRtLmConversation* conversation);
+int litert_lm_conversation_send_message_stream(LiteRtLmConversation* conversation, const char* message_json,
+                                               const char* extra_context_json, LiteRtLmConversationOptionalArgs* optional,
+                                               LiteRtLmStreamCallback callback, void* user_data);
+void litert_lm_conversation_cancel_process(LiteRtLmConversation* conversation);
+LiteRtLmBenchmarkInfo* litert_lm_conversation_get_benchmark_info(LiteRtLmConversation* conversation);
+
+void litert_lm_benchmark_info_delete(LiteRtLmBenchmarkInfo* info);
+int litert_lm_benchmark_info_get_num_decode_turns(LiteRtLmBenchmarkInfo* info);
+int litert_lm_benchmark_info_get_decode_token_count_at(LiteRtLmBenchmarkInfo* info, int turn);
+double litert_lm_benchmark_info_get_decode_tokens_per_sec_at(LiteRtLmBenchmarkInfo* info, int turn);
+double litert_lm_benchmark_info_get_time_to_first_token(LiteRtLmBenchmarkInfo* info);
+
+const char* litert_lm_stream_chunk_get_text(LiteRtLmStreamChunk* chunk);
+bool litert_lm_stream_chunk_is_final(LiteRtLmStreamChunk* chunk);
+const char* litert_lm_stream_chunk_get_error(LiteRtLmStreamChunk* chunk);
+
+#endif  // POCKETGEMMA_LITERT_LM_H_

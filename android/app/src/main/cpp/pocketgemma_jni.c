@@ -1,0 +1,188 @@
+// The native half of io.pocketgemma.chat.runtime.LiteRtLm: plain calls into LiteRT-LM's C API, no state but the virtual machine.
+//
+// Text crosses as UTF-8 byte arrays, because JNI's own strings are "modified UTF-8" and damage emoji. Three functions of the C
+// library are used and declared here, so that the file compiles for Android without Android's headers.
+
+#include <jni.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "litert_lm.h"
+
+void* malloc(size_t);
+void free(void*);
+size_t strlen(const char*);
+
+#define NATIVE(name) Java_io_pocketgemma_chat_runtime_LiteRtLm_##name
+
+static JavaVM* virtual_machine;
+
+JNIEXPORT jint JNICALL JNI_OnLoad(JavaVM* vm, void* reserved) {
+  (void)reserved;
+  virtual_machine = vm;
+  return JNI_VERSION_1_6;
+}
+
+static void* pointer(jlong handle) { return (void*)(size_t)handle; }
+
+static jlong handle(void* pointer) { return (jlong)(size_t)pointer; }
+
+// A zero-terminated copy that the caller frees; NULL for null.
+static char* copy_text(JNIEnv* env, jbyteArray bytes) {
+  if (!bytes) return NULL;
+  jsize length = (*env)->GetArrayLength(env, bytes);
+  char* text = malloc((size_t)length + 1);
+  if (!text) return NULL;
+  (*env)->GetByteArrayRegion(env, bytes, 0, length, (jbyte*)text);
+  text[length] = 0;
+  return text;
+}
+
+static jbyteArray to_bytes(JNIEnv* env, const char* text) {
+  if (!text) return NULL;
+  jsize length = (jsize)strlen(text);
+  jbyteArray bytes = (*env)->NewByteArray(env, length);
+  if (bytes) (*env)->SetByteArrayRegion(env, bytes, 0, length, (const jbyte*)text);
+  return bytes;
+}
+
+JNIEXPORT void JNICALL NATIVE(nativeSetLogLevel)(JNIEnv* env, jclass type, jint level) {
+  (void)env, (void)type;
+  litert_lm_set_min_log_level(level);
+}
+
+JNIEXPORT jbyteArray JNICALL NATIVE(nativeLastError)(JNIEnv* env, jclass type) {
+  (void)type;
+  jbyteArray message = to_bytes(env, litert_lm_get_last_error_message());
+  litert_lm_clear_last_error();
+  return message;
+}
+
+// 0 when the model cannot be loaded.
+JNIEXPORT jlong JNICALL NATIVE(nativeCreateEngine)(JNIEnv* env, jclass type, jbyteArray model, jbyteArray cache, jint threads) {
+  (void)type;
+  char* model_path = copy_text(env, model);
+  char* cache_folder = copy_text(env, cache);
+  LiteRtLmEngine* engine = NULL;
+  LiteRtLmEngineSettings* settings = litert_lm_engine_settings_create(model_path, "cpu", NULL, NULL);
+  if (settings) {
+    litert_lm_engine_settings_set_num_threads(settings, threads);
+    if (cache_folder) litert_lm_engine_settings_set_cache_dir(settings, cache_folder);
+    litert_lm_engine_settings_enable_benchmark(settings);  // token counts and speeds come from here
+    engine = litert_lm_engine_create(settings);
+    litert_lm_engine_settings_delete(settings);
+  }
+  free(model_path);
+  free(cache_folder);
+  return handle(engine);
+}
+
+JNIEXPORT void JNICALL NATIVE(nativeDeleteEngine)(JNIEnv* env, jclass type, jlong engine) {
+  (void)env, (void)type;
+  litert_lm_engine_delete(pointer(engine));
+}
+
+// history: a JSON list of the messages already said, or null. 0 when the conversation cannot be made.
+JNIEXPORT jlong JNICALL NATIVE(nativeCreateConversation)(JNIEnv* env, jclass type, jlong engine, jbyteArray history, jint max_output) {
+  (void)type;
+  char* messages = copy_text(env, history);
+  LiteRtLmConversation* conversation = NULL;
+  LiteRtLmSessionConfig* session = litert_lm_session_config_create();
+  LiteRtLmConversationConfig* config = litert_lm_conversation_config_create();
+  if (session && config) {
+    if (max_output > 0) litert_lm_session_config_set_max_output_tokens(session, max_output);
+    litert_lm_conversation_config_set_session_config(config, session);
+    if (messages) litert_lm_conversation_config_set_messages(config, messages);
+    conversation = litert_lm_conversation_create(pointer(engine), config);
+  }
+  if (session) litert_lm_session_config_delete(session);
+  if (config) litert_lm_conversation_config_delete(config);
+  free(messages);
+  return handle(conversation);
+}
+
+JNIEXPORT void JNICALL NATIVE(nativeDeleteConversation)(JNIEnv* env, jclass type, jlong conversation) {
+  (void)env, (void)type;
+  litert_lm_conversation_delete(pointer(conversation));
+}
+
+JNIEXPORT void JNICALL NATIVE(nativeCancel)(JNIEnv* env, jclass type, jlong conversation) {
+  (void)env, (void)type;
+  litert_lm_conversation_cancel_process(pointer(conversation));
+}
+
+// Who hears a reply. Freed with the last chunk.
+typedef struct {
+  jobject sink;
+  jmethodID on_chunk;
+} Receiver;
+
+static void free_receiver(JNIEnv* env, Receiver* receiver) {
+  (*env)->DeleteGlobalRef(env, receiver->sink);
+  free(receiver);
+}
+
+// Called on a thread of the runtime's own, which the virtual machine does not know yet.
+static void forward_chunk(void* user_data, LiteRtLmStreamChunk* chunk) {
+  Receiver* receiver = user_data;
+  JNIEnv* env = NULL;
+  bool attached = false;
+  if ((*virtual_machine)->GetEnv(virtual_machine, (void**)&env, JNI_VERSION_1_6) != JNI_OK) {
+    // void* suits both declarations of this function: Android's (JNIEnv**) and the JDK's (void**).
+    jint status = (*virtual_machine)->AttachCurrentThreadAsDaemon(virtual_machine, (void*)&env, NULL);
+    if (status != JNI_OK) return;
+    attached = true;
+  }
+  const char* error = litert_lm_stream_chunk_get_error(chunk);
+  bool final = error || litert_lm_stream_chunk_is_final(chunk);
+  jbyteArray text_bytes = to_bytes(env, error ? NULL : litert_lm_stream_chunk_get_text(chunk));
+  jbyteArray error_bytes = to_bytes(env, error);
+  (*env)->CallVoidMethod(env, receiver->sink, receiver->on_chunk, text_bytes, (jboolean)final, error_bytes);
+  if ((*env)->ExceptionCheck(env)) {
+    (*env)->ExceptionDescribe(env);
+    (*env)->ExceptionClear(env);
+  }
+  if (text_bytes) (*env)->DeleteLocalRef(env, text_bytes);
+  if (error_bytes) (*env)->DeleteLocalRef(env, error_bytes);
+  if (final) free_receiver(env, receiver);
+  if (attached) (*virtual_machine)->DetachCurrentThread(virtual_machine);
+}
+
+// Returns at once; sink.onChunk(byte[] text, boolean final, byte[] error) hears the reply. Anything but 0: nothing was sent.
+JNIEXPORT jint JNICALL NATIVE(nativeSend)(JNIEnv* env, jclass type, jlong conversation, jbyteArray message, jobject sink) {
+  (void)type;
+  Receiver* receiver = malloc(sizeof(Receiver));
+  if (!receiver) return -1;
+  // Looked up on the object's own class: FindClass on a native thread would ask the wrong class loader.
+  receiver->on_chunk = (*env)->GetMethodID(env, (*env)->GetObjectClass(env, sink), "onChunk", "([BZ[B)V");
+  if (!receiver->on_chunk) {
+    free(receiver);
+    return -1;
+  }
+  receiver->sink = (*env)->NewGlobalRef(env, sink);
+  char* json = copy_text(env, message);
+  int status = litert_lm_conversation_send_message_stream(pointer(conversation), json, "{}", NULL, forward_chunk, receiver);
+  free(json);
+  if (status != 0) free_receiver(env, receiver);
+  return status;
+}
+
+// {seconds to the first token, tokens of the last reply, tokens per second}, or null when nothing was measured.
+JNIEXPORT jdoubleArray JNICALL NATIVE(nativeSpeed)(JNIEnv* env, jclass type, jlong conversation) {
+  (void)type;
+  LiteRtLmBenchmarkInfo* info = litert_lm_conversation_get_benchmark_info(pointer(conversation));
+  if (!info) return NULL;
+  int turns = litert_lm_benchmark_info_get_num_decode_turns(info);
+  jdoubleArray result = NULL;
+  if (turns > 0) {
+    jdouble values[3] = {
+        litert_lm_benchmark_info_get_time_to_first_token(info),
+        litert_lm_benchmark_info_get_decode_token_count_at(info, turns - 1),
+        litert_lm_benchmark_info_get_decode_tokens_per_sec_at(info, turns - 1),
+    };
+    result = (*env)->NewDoubleArray(env, 3);
+    if (result) (*env)->SetDoubleArrayRegion(env, result, 0, 3, values);
+  }
+  litert_lm_benchmark_info_delete(info);
+  return result;
+}

@@ -1,0 +1,46 @@
+"""The app without a model: resources, code and libraries, each step built once and kept."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.apk.classes import build_dex
+from pipeline.apk.native import TARGETS, runtime_library, shim_library
+from pipeline.apk.project import AppSettings, app_settings
+from pipeline.apk.resources import build_resources
+from pipeline.errors import InputError
+
+
+@dataclass(frozen=True)
+class AppBuild:
+    """The parts of an APK, as files."""
+
+    settings: AppSettings
+    # An APK with the compiled resources and manifest, and nothing else.
+    resources: Path
+    dex: Path
+    # For each ABI, the libraries that go into lib/<abi>/.
+    libraries: dict[str, tuple[Path, ...]]
+
+
+def build_app(abis: Sequence[str], title: str) -> AppBuild:
+    """Build the app, or take what was built before from the same sources.
+
+    Args:
+        abis: "arm64-v8a", "x86_64" or both.
+        title: the app's name on the phone.
+
+    Raises:
+        InputError: an ABI that is not known.
+        PocketGemmaError: a tool is missing or refuses.
+    """
+    unknown = [abi for abi in abis if abi not in TARGETS]
+    if unknown:
+        raise InputError(f"unknown ABI {', '.join(unknown)}; known: {', '.join(TARGETS)}")
+    resources = build_resources(title)
+    return AppBuild(
+        settings=app_settings(),
+        resources=resources.apk,
+        dex=build_dex(resources),
+        libraries={abi: (runtime_library(abi), shim_library(abi)) for abi in abis},
+    )

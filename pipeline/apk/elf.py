@@ -1,0 +1,37 @@
+"""The little of an ELF file's structure that tells whether a phone with large memory pages can load it."""
+
+import struct
+from typing import BinaryIO
+
+from pipeline.errors import PocketGemmaError
+
+_LOAD = 1
+_PROGRAM_HEADER = struct.Struct("<IIQQQQQQ")
+
+
+def load_alignments(file: BinaryIO, start: int = 0) -> list[int]:
+    """Alignment in bytes of each LOAD segment of a 64-bit little-endian ELF file (System V ABI, chapter 5, "Program Header").
+
+    Args:
+        file: a file that can seek.
+        start: where in it the ELF file begins.
+
+    Raises:
+        PocketGemmaError: it is not such a file.
+    """
+    file.seek(start)
+    header = file.read(64)
+    if len(header) < 64 or header[:6] != b"\x7fELF\x02\x01":
+        raise PocketGemmaError("not a 64-bit little-endian ELF file")
+    (table,) = struct.unpack_from("<Q", header, 32)
+    size, count = struct.unpack_from("<HH", header, 54)
+    alignments = []
+    for index in range(count):
+        file.seek(start + table + index * size)
+        entry = file.read(_PROGRAM_HEADER.size)
+        if size < _PROGRAM_HEADER.size or len(entry) < _PROGRAM_HEADER.size:
+            raise PocketGemmaError("an ELF file cut short")
+        fields = _PROGRAM_HEADER.unpack(entry)
+        if fields[0] == _LOAD:
+            alignments.append(fields[7])
+    return alignments

@@ -1,0 +1,70 @@
+"""Putting an APK together: a zip whose libraries and model lie uncompressed where the phone can map them straight into memory."""
+
+import json
+import struct
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.apk.build import AppBuild
+from pipeline.apk.native import PAGE_BYTES
+
+MODEL_ENTRY = "assets/model.litertlm"
+MANIFEST_ENTRY = "assets/manifest.json"
+QUESTIONS_ENTRY = "assets/questions.json"
+
+# Android asks for stored entries to lie at multiples of 4 bytes, and libraries at multiples of the page size.
+_WORD_BYTES = 4
+# The extra field by which Android's own tools align an entry (apksig, ApkSigner.java: ALIGNMENT_ZIP_EXTRA_DATA_FIELD).
+_ALIGNMENT_FIELD = 0xD935
+_LOCAL_HEADER_BYTES = 30
+_ALIGNMENT_HEADER_BYTES = 6
+# One stamp for all, so that the same content gives the same bytes. The earliest that a zip can hold.
+_STAMP = (1980, 1, 1, 0, 0, 0)
+_COPY_BYTES = 1 << 20
+
+
+def package_apk(app: AppBuild, model: Path | None, manifest: dict[str, Any], questions: Sequence[str], target: Path) -> None:
+    """Write an unsigned APK. The same arguments give the same bytes.
+
+    Args:
+        app: the app without a model.
+        model: the .litertlm file, or None when it is pushed to the phone beside the APK.
+        manifest: what the app tells about the model; see `pipeline.apk.manifest`.
+        questions: sample questions for the empty chat.
+        target: the file to write.
+    """
+    with zipfile.ZipFile(target, "w", allowZip64=False) as apk:
+        with zipfile.ZipFile(app.resources) as resources:
+            for entry in sorted(resources.infolist(), key=lambda entry: (entry.filename != "AndroidManifest.xml", entry.filename)):
+                # Android 11 and newer demand the resource table stored.
+                stored = entry.filename == "resources.arsc" or entry.compress_type == zipfile.ZIP_STORED
+                _add(apk, entry.filename, resources.read(entry), stored=stored)
+        _add(apk, "classes.dex", app.dex, stored=False)
+        _add(apk, MANIFEST_ENTRY, json.dumps(manifest, indent=1, ensure_ascii=False).encode(), stored=False)
+        _add(apk, QUESTIONS_ENTRY, json.dumps(list(questions), indent=1, ensure_ascii=False).encode(), stored=False)
+        for abi, libraries in sorted(app.libraries.items()):
+            for library in libraries:
+                _add(apk, f"lib/{abi}/{library.name}", library, stored=True, alignment=PAGE_BYTES)
+        if model is not None:
+            _add(apk, MODEL_ENTRY, model, stored=True, alignment=PAGE_BYTES)
+
+
+def _add(apk: zipfile.ZipFile, name: str, content: bytes | Path, *, stored: bool, alignment: int = _WORD_BYTES) -> None:
+    entry = zipfile.ZipInfo(name, _STAMP)
+    entry.create_system = 0
+    entry.external_attr = 0
+    entry.compress_type = zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED
+    entry.file_size = content.stat().st_size if isinstance(content, Path) else len(content)
+    if stored:
+        start = apk.start_dir + _LOCAL_HEADER_BYTES + len(name.encode()) + _ALIGNMENT_HEADER_BYTES
+        padding = -start % alignment
+        entry.extra = struct.pack("<HHH", _ALIGNMENT_FIELD, 2 + padding, alignment) + bytes(padding)
+    with apk.open(entry, "w") as out:
+        if isinstance(content, bytes):
+            out.write(content)
+            return
+        with content.open("rb") as source:
+            while block := source.read(_COPY_BYTES):
+                out.write(block)

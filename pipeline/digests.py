@@ -5,17 +5,27 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 FRESH_NS = 50_000_000
 """A file changed less than this ago, in ns, is not remembered: a second change within the same tick of the file system's clock
 would leave size and time as they are."""
 
+BLOCK_BYTES = 1 << 20
+
 
 def sha256_of_file(path: Path) -> str:
     """Hexadecimal sha256 of a file's bytes."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of_stream(file)
+
+
+def sha256_of_stream(stream: IO[bytes]) -> str:
+    """Hexadecimal sha256 of what is left to read."""
+    digest = hashlib.sha256()
+    while block := stream.read(BLOCK_BYTES):
+        digest.update(block)
+    return digest.hexdigest()
 
 
 def digest_of_json(document: Any) -> str:

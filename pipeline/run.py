@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +26,21 @@ STAGES = ("download", "prepare", "finetune", "merge", "convert", "verify", "bund
 MANIFEST = "manifest.json"
 DECIDING_KEYS = ("stage", "settings", "inputs", "outputs", "previous")
 """What determines a result, or is it."""
-MANIFEST_KEYS = (*DECIDING_KEYS, "details", "packages", "machine", "seconds", "peak_memory_bytes", "finished")
+MANIFEST_KEYS = {
+    "stage": str,
+    "settings": dict,
+    "inputs": list,
+    "outputs": list,
+    "previous": dict,
+    "places": dict,
+    "details": dict,
+    "packages": dict,
+    "machine": dict,
+    "seconds": int | float,
+    "peak_memory_bytes": int,
+    "finished": str,
+}
+"""The keys of a manifest and their types. `places` says where the inputs lay, for `pocketgemma trace`."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +68,39 @@ def read_manifest(path: Path) -> Manifest:
         ValueError: it is no manifest.
     """
     document = json.loads(path.read_text(encoding="utf-8"))
-    keys = document.keys() if isinstance(document, dict) else ()
-    missing = [key for key in MANIFEST_KEYS if key not in keys]
+    found = document if isinstance(document, dict) else {}
+    missing = [key for key, kind in MANIFEST_KEYS.items() if not isinstance(found.get(key), kind)]
     if missing:
         raise ValueError(f"lacks {', '.join(missing)}")
-    return Manifest(path, document)
+    for entry in (*found["inputs"], *found["outputs"]):
+        if not isinstance(entry, dict) or entry.keys() != {"name", "bytes", "sha256"}:
+            raise ValueError(f"holds a file entry {entry!r:.60}")
+    return Manifest(path, found)
+
+
+def list_files(places: Mapping[str, Path], sha256: Callable[[Path], str]) -> list[dict[str, Any]]:
+    """Name, size and sha256 of every file, sorted by name, as a manifest lists them.
+
+    Args:
+        places: files and folders by label; a folder stands for all files below it, but for a manifest at the top of the one
+            labelled "" (a stage's own).
+        sha256: tells a file's digest.
+
+    Raises:
+        InputError: there is no such file or folder.
+    """
+    found = []
+    for label, place in places.items():
+        if place.is_dir():
+            paths = [path for path in place.rglob("*") if path.is_file()]
+            files = {f"{label}/{path.relative_to(place).as_posix()}".lstrip("/"): path for path in paths}
+            files.pop(MANIFEST, None)
+        elif place.is_file():
+            files = {label: place}
+        else:
+            raise InputError(f"{place}: no such file or folder (wanted as {label})")
+        found += [{"name": name, "bytes": path.stat().st_size, "sha256": sha256(path)} for name, path in files.items()]
+    return sorted(found, key=lambda entry: entry["name"])
 
 
 @dataclass
@@ -175,6 +217,7 @@ class Run:
                 yield work
             document = wanted | {
                 "outputs": self._files({"": working}),
+                "places": {label: str(place.resolve()) for label, place in (inputs or {}).items()},
                 "details": work.details,
                 "packages": package_versions(),
                 "machine": describe_machine(),
@@ -199,18 +242,7 @@ class Run:
         return self._files({"": self.folder(name)}) == document.get("outputs")
 
     def _files(self, places: Mapping[str, Path]) -> list[dict[str, Any]]:
-        """Name, size and sha256 of every file, sorted by name; a folder stands for all files below it."""
-        found = []
-        for label, place in places.items():
-            if place.is_dir():
-                files = {f"{label}/{path.relative_to(place).as_posix()}".lstrip("/"): path for path in place.rglob("*") if path.is_file()}
-                files.pop(MANIFEST, None)
-            elif place.is_file():
-                files = {label: place}
-            else:
-                raise InputError(f"{place}: no such file or folder (wanted as {label})")
-            found += [{"name": key, "bytes": path.stat().st_size, "sha256": self.digests.sha256(path)} for key, path in files.items()]
-        return sorted(found, key=lambda entry: entry["name"])
+        return list_files(places, self.digests.sha256)
 
     def _publish(self, name: str, working: Path) -> None:
         for path in (*working.rglob("*"), working):

@@ -156,6 +156,16 @@ def test_a_damaged_result_is_not_taken_for_whole(run: Run, damage: Callable[[Run
     assert (run.folder("prepare") / "a.txt").read_text() == "hello"
 
 
+@pytest.mark.parametrize("key", ["inputs", "outputs", "previous", "settings", "details"])
+@pytest.mark.parametrize("value", [None, 5, "text", [5], [{"name": "a.txt"}]])
+def test_a_manifest_with_a_part_of_another_kind_is_damaged(run: Run, key: str, value: Any) -> None:
+    make(run)
+    document = json.loads((run.folder("prepare") / MANIFEST).read_text())
+    manifest_becomes(json.dumps(document | {key: value}))(run)
+    with pytest.raises(PocketGemmaError, match="damaged"):
+        run.manifest("prepare")
+
+
 @pytest.mark.parametrize("text", ["", "[]", '{"stage": "prepare"}', '"text"'])
 def test_a_damaged_manifest_is_named_with_what_to_do(run: Run, text: str) -> None:
     make(run)

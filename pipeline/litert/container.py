@@ -56,7 +56,9 @@ class Container:
         for section in self.sections:
             if section.kind == kind:
                 return section
-        raise InputError(f"{self.path}: no {kind} section in it, found {', '.join(s.kind for s in self.sections) or 'none'}; convert it again")
+        raise InputError(
+            f"{self.path}: no {kind} section in it, found {', '.join(s.kind for s in self.sections) or 'none'}; convert it again"
+        )
 
     def read(self, kind: str) -> bytes:
         """The bytes of the first section of a kind."""
@@ -93,13 +95,19 @@ def read_container(path: Path) -> Container:
         with path.open("rb") as file:
             start = file.read(HEADER_BEGIN)
             if not start.startswith(MAGIC):
-                raise InputError(f"{path}: not a .litertlm file: it starts with {start[:8]!r}, expected {MAGIC!r}")
+                raise InputError(
+                    f"{path}: not a .litertlm file: it starts with {start[:8]!r}, expected {MAGIC!r}"
+                )
             version = int.from_bytes(start[8:12], "little")
             if len(start) == HEADER_BEGIN and version != VERSION[0]:
-                raise InputError(f"{path}: .litertlm format version {version}, this program reads version {VERSION[0]}")
+                raise InputError(
+                    f"{path}: .litertlm format version {version}, this program reads version {VERSION[0]}"
+                )
             end = int.from_bytes(start[HEADER_END:HEADER_BEGIN], "little")
             if len(start) < HEADER_BEGIN or not HEADER_BEGIN < end <= size:
-                raise InputError(f"{path}: truncated inside its header: {size} bytes; copy or convert it again")
+                raise InputError(
+                    f"{path}: truncated inside its header: {size} bytes; copy or convert it again"
+                )
             header = file.read(end - HEADER_BEGIN)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}; expected a .litertlm file") from None
@@ -109,9 +117,13 @@ def read_container(path: Path) -> Container:
         raise InputError(f"{path}: its header is damaged; copy or convert it again") from None
     for section in sections:
         if not end <= section.begin < section.end:
-            raise InputError(f"{path}: its header is damaged: {section.kind} from byte {section.begin} to {section.end}; convert it again")
+            raise InputError(
+                f"{path}: its header is damaged: {section.kind} from byte {section.begin} to {section.end}; convert it again"
+            )
         if section.end > size:
-            raise InputError(f"{path}: truncated: {section.kind} should end at byte {section.end}, the file has {size}; copy or convert it again")
+            raise InputError(
+                f"{path}: truncated: {section.kind} should end at byte {section.end}, the file has {size}; copy or convert it again"
+            )
     if not sections:
         raise InputError(f"{path}: an empty .litertlm file, it lists no section; convert it again")
     return Container(path, tuple(sections), system)
@@ -132,11 +144,25 @@ def _parse(header: bytes) -> tuple[dict[str, str], list[Section]]:
     objects = [table.Objects(index) for index in range(table.ObjectsLength())] if table else []
     return (
         items(system.EntriesLength(), system.Entries) if system else {},
-        [Section(names[each.DataType()], each.BeginOffset(), each.EndOffset(), items(each.ItemsLength(), each.Items)) for each in objects],
+        [
+            Section(
+                names[each.DataType()],
+                each.BeginOffset(),
+                each.EndOffset(),
+                items(each.ItemsLength(), each.Items),
+            )
+            for each in objects
+        ],
     )
 
 
-def rewrite(source: Container, path: Path, *, replace: Mapping[str, bytes] | None = None, system: Mapping[str, str] | None = None) -> None:
+def rewrite(
+    source: Container,
+    path: Path,
+    *,
+    replace: Mapping[str, bytes] | None = None,
+    system: Mapping[str, str] | None = None,
+) -> None:
     """Write a container with other sections or other system metadata; equal input gives equal bytes.
 
     Args:
@@ -189,7 +215,10 @@ def _pack(sections: tuple[Section, ...], places: list[tuple[int, int]], system: 
 
     def entries(items: Mapping[str, str]) -> list[Any]:
         return [
-            schema.KeyValuePairT(key=key, value=schema.StringValueT(value), valueType=schema.VData.StringValue) for key, value in items.items()
+            schema.KeyValuePairT(
+                key=key, value=schema.StringValueT(value), valueType=schema.VData.StringValue
+            )
+            for key, value in items.items()
         ]
 
     document = schema.LiteRTLMMetaDataT(

@@ -74,9 +74,18 @@ def export_litertlm(folder: Path, output: Path, bundle: Bundle, log: Path) -> di
         metadata = container.metadata()
         describe(metadata, tokenizer, bundle)
         system = {"Authors": "PocketGemma", "description": bundle.description, "recipe": bundle.recipe}
-        rewrite(container, output, replace={METADATA: metadata.SerializeToString(deterministic=True)}, system=system)
+        rewrite(
+            container,
+            output,
+            replace={METADATA: metadata.SerializeToString(deterministic=True)},
+            system=system,
+        )
     check_litertlm(output, tokenizer, bundle)
-    return {"seconds": round(time.monotonic() - started, 1), "peak_memory_bytes": peak, "bytes": output.stat().st_size}
+    return {
+        "seconds": round(time.monotonic() - started, 1),
+        "peak_memory_bytes": peak,
+        "bytes": output.stat().st_size,
+    }
 
 
 def describe(metadata: Any, tokenizer: Tokenizer, bundle: Bundle) -> None:
@@ -99,7 +108,12 @@ def describe(metadata: Any, tokenizer: Tokenizer, bundle: Bundle) -> None:
     if bundle.temperature == 0:
         sampler.type, sampler.k, sampler.temperature = SamplerParameters.GREEDY, 1, 1.0
     else:
-        sampler.type, sampler.k, sampler.p, sampler.temperature = SamplerParameters.TOP_P, bundle.top_k, bundle.top_p, bundle.temperature
+        sampler.type, sampler.k, sampler.p, sampler.temperature = (
+            SamplerParameters.TOP_P,
+            bundle.top_k,
+            bundle.top_p,
+            bundle.temperature,
+        )
 
 
 def check_litertlm(path: Path, tokenizer: Tokenizer, bundle: Bundle) -> None:
@@ -116,7 +130,11 @@ def check_litertlm(path: Path, tokenizer: Tokenizer, bundle: Bundle) -> None:
     differences = [
         f"{what} is {found}, expected {expected}"
         for what, found, expected in (
-            ("start token", list(metadata.start_token.token_ids.ids) or metadata.start_token.token_str, [tokenizer.bos_id]),
+            (
+                "start token",
+                list(metadata.start_token.token_ids.ids) or metadata.start_token.token_str,
+                [tokenizer.bos_id],
+            ),
             ("list of stop tokens", stops, [(stop,) for stop in tokenizer.stop_ids]),
             ("context length in the metadata", metadata.max_num_tokens, bundle.context_length),
             ("KV cache length", model.context_length, bundle.context_length),
@@ -146,7 +164,9 @@ def _convert(folder: Path, tokenizer: Path, work: Path, bundle: Bundle, log: Pat
     recipe = QUANTIZER_RECIPES.get(bundle.recipe)
     if recipe is None:
         recipe = str(work / "fp16.json")
-        Path(recipe).write_text(json.dumps([_float16(operation) for operation in FP16_OPERATIONS]), encoding="utf-8")
+        Path(recipe).write_text(
+            json.dumps([_float16(operation) for operation in FP16_OPERATIONS]), encoding="utf-8"
+        )
     request = work / "request.json"
     arguments = {
         "model": str(folder.resolve()),
@@ -158,17 +178,37 @@ def _convert(folder: Path, tokenizer: Path, work: Path, bundle: Bundle, log: Pat
     }
     request.write_text(json.dumps(arguments), encoding="utf-8")
     # The conversion is arithmetic on shapes: a graphics card would only lend its memory. Nothing is fetched: the folder is whole.
-    environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu", "TF_CPP_MIN_LOG_LEVEL": "2", "HF_HUB_OFFLINE": "1"}
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH"))))
+    environment = os.environ | {
+        "CUDA_VISIBLE_DEVICES": "",
+        "JAX_PLATFORMS": "cpu",
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+        "HF_HUB_OFFLINE": "1",
+    }
+    environment["PYTHONPATH"] = os.pathsep.join(
+        filter(None, (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")))
+    )
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w", encoding="utf-8") as output, waiting(f"converting to {bundle.recipe}"):
         command = [sys.executable, "-m", "pipeline.litert.converter", str(request)]
-        code = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment).returncode
+        code = subprocess.run(
+            command,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
+        ).returncode
     if code:
-        lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+        lines = [
+            line.strip()
+            for line in log.read_text(encoding="utf-8", errors="replace").splitlines()
+            if line.strip()
+        ]
         ending = f"killed by signal {-code}" if code < 0 else (lines[-1] if lines else f"exit code {code}")
         memory = " (out of memory?)" if code == -9 else ""
-        raise PocketGemmaError(f"{folder}: the converter failed{memory}: {ending[:200]}; its output is in {log}")
+        raise PocketGemmaError(
+            f"{folder}: the converter failed{memory}: {ending[:200]}; its output is in {log}"
+        )
     found = work / "model.litertlm"
     if not found.is_file():
         raise PocketGemmaError(f"{folder}: the converter ended without a model; its output is in {log}")

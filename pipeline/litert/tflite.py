@@ -60,7 +60,16 @@ def read_model(data: bytes, name: str) -> Model:
     if data[4:8] != IDENTIFIER:
         raise InputError(f"{name}: not a .tflite model; convert it again")
     types = {value: key for key, value in vars(schema.TensorType).items() if isinstance(value, int)}
-    bits = {"INT4": 4, "UINT4": 4, "INT2": 2, "INT8": 8, "UINT8": 8, "FLOAT16": 16, "BFLOAT16": 16, "FLOAT32": 32}
+    bits = {
+        "INT4": 4,
+        "UINT4": 4,
+        "INT2": 2,
+        "INT8": 8,
+        "UINT8": 8,
+        "FLOAT16": 16,
+        "BFLOAT16": 16,
+        "FLOAT32": 32,
+    }
     try:
         model = schema.Model.GetRootAs(data)
         graphs = [model.Subgraphs(index) for index in range(model.SubgraphsLength())]
@@ -79,7 +88,12 @@ def read_model(data: bytes, name: str) -> Model:
             for tensor in each(graph.TensorsLength(), graph.Tensors):
                 buffer = model.Buffers(tensor.Buffer())
                 constant = buffer.DataLength() > 0 or buffer.Size() > 0
-                if tensor.Buffer() in seen or not constant or len(_shape(tensor)) < 2 or types[tensor.Type()] not in bits:
+                if (
+                    tensor.Buffer() in seen
+                    or not constant
+                    or len(_shape(tensor)) < 2
+                    or types[tensor.Type()] not in bits
+                ):
                     continue
                 seen.add(tensor.Buffer())
                 dtype = types[tensor.Type()]

@@ -16,7 +16,7 @@ class ChatEventTest {
     private val ready = ChatState().after(ChatEvent.ModelReady)
     private val speed = Speed(secondsToFirstToken = 0.1, tokens = 3, tokensPerSecond = 30.0)
 
-    private fun ChatState.after(vararg events: ChatEvent) = events.fold(this) { state, event -> state.after(event) }
+    private fun ChatState.afterAll(vararg events: ChatEvent): ChatState = events.fold(this) { state, event -> state.after(event) }
 
     @Test
     fun `a question and the reply to it appear together`() {
@@ -37,7 +37,7 @@ class ChatEventTest {
 
     @Test
     fun `a reply grows and ends`() {
-        val state = ready.after(
+        val state = ready.afterAll(
             ChatEvent.Ask("q"),
             ChatEvent.ReplyGrew(1, "Ir"),
             ChatEvent.ReplyEnded(1, "Iron.", ReplyEnd.Complete(speed)),
@@ -48,15 +48,15 @@ class ChatEventTest {
 
     @Test
     fun `what comes for a reply that is over or abandoned changes nothing`() {
-        val over = ready.after(ChatEvent.Ask("q"), ChatEvent.ReplyEnded(1, "done", ReplyEnd.Complete(null)))
+        val over = ready.afterAll(ChatEvent.Ask("q"), ChatEvent.ReplyEnded(1, "done", ReplyEnd.Complete(null)))
         assertEquals(over, over.after(ChatEvent.ReplyGrew(1, "late")))
-        val anew = ready.after(ChatEvent.Ask("old"), ChatEvent.NewChat, ChatEvent.Ask("new"))
-        assertEquals(anew, anew.after(ChatEvent.ReplyGrew(1, "late"), ChatEvent.ReplyEnded(1, "late", ReplyEnd.Complete(null))))
+        val anew = ready.afterAll(ChatEvent.Ask("old"), ChatEvent.NewChat, ChatEvent.Ask("new"))
+        assertEquals(anew, anew.afterAll(ChatEvent.ReplyGrew(1, "late"), ChatEvent.ReplyEnded(1, "late", ReplyEnd.Complete(null))))
     }
 
     @Test
     fun `stopping is shown until the runtime has stopped, and keeps what was written`() {
-        val stopping = ready.after(ChatEvent.Ask("q"), ChatEvent.ReplyGrew(1, "half"), ChatEvent.Stop)
+        val stopping = ready.afterAll(ChatEvent.Ask("q"), ChatEvent.ReplyGrew(1, "half"), ChatEvent.Stop)
         assertEquals(ReplyStatus.Active(stopping = true), stopping.activeReply?.status)
         val stopped = stopping.after(ChatEvent.ReplyEnded(1, "half", ReplyEnd.Stopped(null)))
         assertEquals(Message.Reply(1, "half", ReplyStatus.Stopped(null)), stopped.messages.last())
@@ -65,7 +65,7 @@ class ChatEventTest {
 
     @Test
     fun `the history holds answered questions only`() {
-        val state = ready.after(
+        val state = ready.afterAll(
             ChatEvent.Ask("one"),
             ChatEvent.ReplyEnded(1, "first", ReplyEnd.Complete(null)),
             ChatEvent.Ask("two"),
@@ -87,7 +87,7 @@ class ChatEventTest {
         val saved = listOf(Message.Question(0, "q"), Message.Reply(1, "a", ReplyStatus.Complete(null)))
         val restored = ChatState().after(ChatEvent.Restore(saved))
         assertEquals(saved, restored.messages)
-        assertEquals(listOf(0L, 1L, 2L, 3L), restored.after(ChatEvent.ModelReady, ChatEvent.Ask("more")).messages.map { it.id })
+        assertEquals(listOf(0L, 1L, 2L, 3L), restored.afterAll(ChatEvent.ModelReady, ChatEvent.Ask("more")).messages.map { it.id })
         val busy = ready.after(ChatEvent.Ask("here"))
         assertSame(busy, busy.after(ChatEvent.Restore(saved)))
         assertNull(restored.activeReply)

@@ -1,10 +1,6 @@
 """From a Hugging Face folder to a .litertlm bundle that says, and is checked to say, what the phone's runtime must know."""
 
 import json
-import os
-import resource
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -13,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import prompts
-from pipeline.console import waiting
 from pipeline.errors import PocketGemmaError
 from pipeline.gemma.tokenizer import Tokenizer
+from pipeline.litert.apart import run_apart
 from pipeline.litert.container import METADATA, MODEL, TOKENIZER, read_container, rewrite
 from pipeline.litert.tflite import read_model
 
@@ -161,14 +157,14 @@ def _matrix_differences(sizes: Mapping[str, int], recipe: str) -> list[str]:
 
 
 def _convert(folder: Path, tokenizer: Path, work: Path, bundle: Bundle, log: Path) -> tuple[Path, int]:
+    """Run the converter; the raw .litertlm and the converter's peak memory in bytes."""
     recipe = QUANTIZER_RECIPES.get(bundle.recipe)
     if recipe is None:
         recipe = str(work / "fp16.json")
         Path(recipe).write_text(
             json.dumps([_float16(operation) for operation in FP16_OPERATIONS]), encoding="utf-8"
         )
-    request = work / "request.json"
-    arguments = {
+    request = {
         "model": str(folder.resolve()),
         "output": str(work),
         "prefill_lengths": list(bundle.prefill_lengths),
@@ -176,43 +172,11 @@ def _convert(folder: Path, tokenizer: Path, work: Path, bundle: Bundle, log: Pat
         "quantization_recipe": recipe,
         "tokenizer": str(tokenizer.resolve()),
     }
-    request.write_text(json.dumps(arguments), encoding="utf-8")
-    # The conversion is arithmetic on shapes: a graphics card would only lend its memory. Nothing is fetched: the folder is whole.
-    environment = os.environ | {
-        "CUDA_VISIBLE_DEVICES": "",
-        "JAX_PLATFORMS": "cpu",
-        "TF_CPP_MIN_LOG_LEVEL": "2",
-        "HF_HUB_OFFLINE": "1",
-    }
-    environment["PYTHONPATH"] = os.pathsep.join(
-        filter(None, (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")))
-    )
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("w", encoding="utf-8") as output, waiting(f"converting to {bundle.recipe}"):
-        command = [sys.executable, "-m", "pipeline.litert.converter", str(request)]
-        code = subprocess.run(
-            command,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env=environment,
-        ).returncode
-    if code:
-        lines = [
-            line.strip()
-            for line in log.read_text(encoding="utf-8", errors="replace").splitlines()
-            if line.strip()
-        ]
-        ending = f"killed by signal {-code}" if code < 0 else (lines[-1] if lines else f"exit code {code}")
-        memory = " (out of memory?)" if code == -9 else ""
-        raise PocketGemmaError(
-            f"{folder}: the converter failed{memory}: {ending[:200]}; its output is in {log}"
-        )
+    peak = run_apart("pipeline.litert.converter", request, log, f"converting to {bundle.recipe}")
     found = work / "model.litertlm"
     if not found.is_file():
-        raise PocketGemmaError(f"{folder}: the converter ended without a model; its output is in {log}")
-    return found, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+        raise PocketGemmaError(f"{folder}: the converter ended without a model; what it printed is in {log}")
+    return found, peak
 
 
 def _float16(operation: str) -> dict[str, Any]:

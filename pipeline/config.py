@@ -120,6 +120,7 @@ class VerifySection(Section):
     max_new_tokens: int = Field(64, ge=1)
     max_accuracy_loss: float = Field(2.0, ge=0, description="exact match lost against Keras, in percentage points")
     min_same_answers: float = Field(0.9, ge=0, le=1, description="share of greedy answers equal to Keras's own")
+    max_unstopped: Share = Field(0.0, description="share of replies that may run on to the limit where Keras's stop")
     max_logprob_difference: float = Field(0.1, gt=0, description="mean |difference| of a response's log-probability per token, in nats")
     max_perplexity_ratio: float = Field(1.1, gt=0, description="runtime perplexity of the responses / Keras's")
     min_accuracy: float | None = Field(None, ge=0, le=100, description="exact match that the runtime must reach, in percent; none if answers are free text")

@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -24,7 +23,7 @@ def run_apart(module: str, request: Mapping[str, Any], log: Path, what: str) -> 
         what: the work in a few words, for the person.
 
     Returns:
-        The process's peak memory in bytes (of the largest such process so far).
+        The process's peak memory in bytes.
 
     Raises:
         PocketGemmaError: it failed; names the last line that it printed and the log.
@@ -46,14 +45,15 @@ def run_apart(module: str, request: Mapping[str, Any], log: Path, what: str) -> 
         path = Path(folder) / "request.json"
         path.write_text(json.dumps(request), encoding="utf-8")
         with waiting(what):
-            code = subprocess.run(
-                [sys.executable, "-m", module, str(path)],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                check=False,
-            ).returncode
+            code, peak = _wait(
+                subprocess.Popen(
+                    [sys.executable, "-m", module, str(path)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    env=environment,
+                )
+            )
     if code:
         lines = [
             line.strip()
@@ -64,4 +64,16 @@ def run_apart(module: str, request: Mapping[str, Any], log: Path, what: str) -> 
         if code < 0:
             ending = f"killed by signal {-code}" + (", probably for want of memory" if code == -9 else "")
         raise PocketGemmaError(f"{what} failed: {ending}; what it printed is in {log}")
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+    return peak
+
+
+def _wait(process: "subprocess.Popen[bytes]") -> tuple[int, int]:
+    """Exit code and peak memory in bytes; the process ends when the waiting is interrupted."""
+    try:
+        _, status, usage = os.wait4(process.pid, 0)
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return process.returncode, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)

@@ -119,33 +119,41 @@ def check_litertlm(path: Path, tokenizer: Tokenizer, bundle: Bundle) -> None:
         InputError: no usable .litertlm file.
         PocketGemmaError: it says something else; every difference is named.
     """
+    found = differences(path, tokenizer, bundle)
+    if found:
+        raise PocketGemmaError(f"{path}: not what was asked for: {'; '.join(found)}")
+
+
+def differences(path: Path, tokenizer: Tokenizer, bundle: Bundle) -> list[str]:
+    """What a bundle says otherwise than it should, each in a few words.
+
+    Args:
+        path: the .litertlm file.
+        tokenizer: the one in training.
+        bundle: how it was to be converted.
+
+    Raises:
+        InputError: no usable .litertlm file.
+    """
     container = read_container(path)
     metadata = container.metadata()
     model = read_model(container.read(MODEL), str(path))
-    stops = [tuple(stop.token_ids.ids) or stop.token_str for stop in metadata.stop_tokens]
-    differences = [
-        f"{what} is {found}, expected {expected}"
-        for what, found, expected in (
-            (
-                "start token",
-                list(metadata.start_token.token_ids.ids) or metadata.start_token.token_str,
-                [tokenizer.bos_id],
-            ),
-            ("list of stop tokens", stops, [(stop,) for stop in tokenizer.stop_ids]),
-            ("context length in the metadata", metadata.max_num_tokens, bundle.context_length),
-            ("KV cache length", model.context_length, bundle.context_length),
-            ("list of prefill lengths", list(model.prefill_lengths), sorted(bundle.prefill_lengths)),
-            ("description", container.system.get("description"), bundle.description),
-        )
-        if found != expected
-    ]
+    start = list(metadata.start_token.token_ids.ids) or metadata.start_token.token_str
+    stops = [list(stop.token_ids.ids) or stop.token_str for stop in metadata.stop_tokens]
+    facts: tuple[tuple[str, Any, Any], ...] = (
+        ("start token", start, [tokenizer.bos_id]),
+        ("list of stop tokens", stops, [[stop] for stop in tokenizer.stop_ids]),
+        ("context length in the metadata", metadata.max_num_tokens, bundle.context_length),
+        ("KV cache length", model.context_length, bundle.context_length),
+        ("list of prefill lengths", list(model.prefill_lengths), sorted(bundle.prefill_lengths)),
+        ("description", container.system.get("description"), bundle.description),
+    )
+    found = [f"{what} is {fact}, expected {expected}" for what, fact, expected in facts if fact != expected]
     if metadata.jinja_prompt_template != prompts.CHAT_TEMPLATE:
-        differences.append("the chat template differs from the one in training")
+        found.append("the chat template differs from the one in training")
     if container.read(TOKENIZER) != tokenizer.path.read_bytes():
-        differences.append("the tokenizer differs from the one in training")
-    differences += _matrix_differences(model.matrix_bytes, bundle.recipe)
-    if differences:
-        raise PocketGemmaError(f"{path}: not what was asked for: {'; '.join(differences)}")
+        found.append("the tokenizer differs from the one in training")
+    return found + _matrix_differences(model.matrix_bytes, bundle.recipe)
 
 
 def _matrix_differences(sizes: Mapping[str, int], recipe: str) -> list[str]:

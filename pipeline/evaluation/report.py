@@ -1,0 +1,85 @@
+"""A comparison for people: a table on the terminal, a report in Markdown, and every answer as JSON lines."""
+
+import json
+from pathlib import Path
+
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.evaluation.comparison import Comparison, TokenIds, logprob_difference
+
+
+def table(comparison: Comparison) -> Table:
+    """The checks as a table for the terminal."""
+    grid = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("", "check", "found", "limit"):
+        grid.add_column(heading, overflow="fold")
+    for check in comparison.checks:
+        mark = Text("✓", "green") if check.passed else Text("✗", "bold red")
+        grid.add_row(mark, check.name, Text(check.found), check.limit)
+    return grid
+
+
+def write_report(folder: Path, comparison: Comparison, title: str) -> None:
+    """Write report.json, report.md and answers.jsonl into a folder, which is made when missing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    document = json.dumps(comparison.as_json(), indent=1, ensure_ascii=False)
+    (folder / "report.json").write_text(document + "\n", encoding="utf-8")
+    (folder / "report.md").write_text(markdown(comparison, title), encoding="utf-8")
+    with (folder / "answers.jsonl").open("w", encoding="utf-8") as file:
+        for keras, runtime in comparison.pairs:
+            line = {"question": keras.question, "expected": keras.expected, "tags": keras.tags}
+            for side, answer in (("keras", keras), ("runtime", runtime)):
+                line[side] = {
+                    key: getattr(answer, key) for key in ("text", "correct", "stopped", "logprob", "tokens")
+                }
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+def markdown(comparison: Comparison, title: str) -> str:
+    """The report: verdict, checks, exact match by tag, token ids that differ, and the worst examples."""
+    lines = [f"# {title}", "", "Passed." if comparison.passed else "**Refused.**", ""]
+    lines += ["| | check | found | limit |", "|---|---|---|---|"]
+    lines += [
+        f"| {'✓' if check.passed else '✗'} | {_cell(check.name)} | {_cell(check.found)} | {_cell(check.limit)} |"
+        for check in comparison.checks
+    ]
+    lines += ["", f"{comparison.keras.count} questions, answered greedily on both sides.", ""]
+    for tag, values in comparison.keras.by_tag.items():
+        lines += [f"## Exact match by {tag}", "", f"| {_cell(tag)} | Keras | runtime |", "|---|---|---|"]
+        runtime = comparison.runtime.by_tag[tag]
+        lines += [
+            f"| {_cell(value)} | {percent:.1f} % | {runtime[value]:.1f} % |"
+            for value, percent in values.items()
+        ]
+        lines.append("")
+    lines += _token_lines([ids for ids in comparison.token_ids if not ids.same])
+    worst = comparison.worst()
+    if worst:
+        lines += ["## Where the two sides differ most", ""]
+        lines += ["| question | expected | Keras | runtime | nats per token apart |", "|---|---|---|---|---|"]
+        for pair in worst:
+            keras, answer = pair
+            reply = answer.text if answer.stopped else answer.text + " …(does not stop)"
+            cells = [_cell(text) for text in (keras.question, keras.expected, keras.text, reply)]
+            lines.append(f"| {' | '.join(cells)} | {logprob_difference(*pair):.4f} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _token_lines(differing: list[TokenIds]) -> list[str]:
+    if not differing:
+        return []
+    lines = ["## Conversations with other token ids", ""]
+    for ids in differing:
+        place = next(
+            (index for index, (a, b) in enumerate(zip(ids.training, ids.runtime, strict=False)) if a != b),
+            min(len(ids.training), len(ids.runtime)),
+        )
+        lines += [f"{_cell(ids.conversation)}: they part at token {place}", ""]
+        lines += [f"- training: {ids.training}", f"- runtime: {ids.runtime}", ""]
+    return lines
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ⏎ ").replace("<", "&lt;")

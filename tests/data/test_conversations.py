@@ -49,12 +49,13 @@ def test_each_known_form_is_the_same_conversation(values: dict[str, Any]) -> Non
 
 def test_instruction_and_input_become_one_question() -> None:
     example = example_of({"instruction": "Translate.", "input": "Gold", "output": "aurum"})
-    assert example.question == "Translate.\n\nGold"
+    assert (example.question, example.tags) == ("Translate.\n\nGold", {})
 
 
 def test_a_system_column_comes_first() -> None:
     example = example_of({"system": "Be brief.", "prompt": "Q", "response": "A"})
     assert [turn["role"] for turn in example.messages] == ["system", "user", "assistant"]
+    assert example.tags == {}
 
 
 def test_other_columns_become_tags_and_the_source_is_kept() -> None:

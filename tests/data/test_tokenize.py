@@ -98,6 +98,12 @@ def test_an_example_whose_inputs_fill_a_bucket_exactly_gets_no_wider_one() -> No
     assert made([18]).bucket_lengths == (32,)
 
 
+def test_examples_go_into_the_shortest_batch_that_holds_them() -> None:
+    encoded = made([17, 17, 33, 33])
+    assert [batch.token_ids.shape for batch in batches(encoded, 2)] == [(2, 16), (2, 32)]
+    assert all(batch.padding_mask.all() for batch in batches(encoded, 2))
+
+
 def test_the_same_seed_and_epoch_give_the_same_batches() -> None:
     encoded = made([10, 50, 20, 70, 30, 15, 25, 45])
 

@@ -161,7 +161,7 @@ def test_when_everything_is_dropped_the_person_is_told(run: Run, tmp_path: Path)
     assert "no examples are left to learn from; see data.duplicates and data.too_long" in message
 
 
-def test_it_is_up_to_date_until_a_file_a_setting_or_the_tokenizer_changes(
+def test_it_is_up_to_date_until_a_file_a_setting_the_seed_or_the_tokenizer_changes(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     train = write_jsonl(tmp_path / "train.jsonl", TRAIN)
@@ -174,6 +174,8 @@ def test_it_is_up_to_date_until_a_file_a_setting_or_the_tokenizer_changes(
     assert done(config(train))
     assert not done(config(train))
     assert done(config(train, max_length=256))
+    assert done(config(train))
+    assert done(config(train, seed=1))
     assert done(config(train))
     write_jsonl(train, TRAIN[:-1])
     assert done(config(train))

@@ -152,6 +152,11 @@ class Run:
         """Where the published result of a stage lies (or would lie)."""
         return self.root / stage
 
+    @property
+    def logs(self) -> Path:
+        """Where a stage leaves what a person may want to read even when it failed; no stage reads it."""
+        return self.root / "logs"
+
     def manifest(self, stage: str) -> Manifest:
         """The manifest of a finished stage.
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import prompts
+from pipeline.config import ConvertSection
 from pipeline.errors import PocketGemmaError
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.litert.apart import run_apart
@@ -44,6 +45,19 @@ class Bundle:
     top_k: int
     top_p: float
     description: str = ""
+
+    @classmethod
+    def of(cls, settings: ConvertSection, name: str) -> "Bundle":
+        """What a recipe's bundle says about itself; `name` stands in for a missing description."""
+        return cls(
+            recipe=settings.recipe,
+            prefill_lengths=settings.prefill_lengths,
+            context_length=settings.context_length,
+            temperature=settings.temperature,
+            top_k=settings.top_k,
+            top_p=settings.top_p,
+            description=settings.description or f"{name}: Gemma, fine-tuned with PocketGemma",
+        )
 
 
 def export_litertlm(folder: Path, output: Path, bundle: Bundle, log: Path) -> dict[str, Any]:

@@ -11,10 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from pipeline import prompts
-from pipeline.console import progress_bar
-from pipeline.data.examples import Example
 from pipeline.errors import InputError, PocketGemmaError
-from pipeline.evaluation.answers import Answer
 from pipeline.litert.container import read_container
 from pipeline.prompts import Message
 
@@ -261,35 +258,3 @@ def probe(model: Path) -> None:
         raise PocketGemmaError(
             f"{model}: the runtime cannot use it: {reason[-1] if reason else 'no reason given'}; convert it again"
         )
-
-
-def answer_all(model: Path, examples: Sequence[Example], *, max_new_tokens: int) -> list[Answer]:
-    """Answer every example's question greedily and score its expected answer.
-
-    Args:
-        model: a .litertlm or .task file.
-        examples: conversations whose last turn is the expected answer.
-        max_new_tokens: longest reply, in tokens, the stop token included.
-
-    Returns:
-        One answer an example, in order; log-probabilities are of the expected answer and its <end_of_turn>.
-    """
-    answers = []
-    with Runtime(model) as runtime, progress_bar() as bar:
-        task = bar.add_task("answering in the runtime", total=len(examples), note="")
-        for example in examples:
-            reply = runtime.answer(example.messages[:-1], max_new_tokens=max_new_tokens)
-            scores = runtime.logprobs(example.prompt, prompts.render_answer(example.response))
-            answers.append(
-                Answer(
-                    example.question,
-                    example.response,
-                    reply.text,
-                    reply.stopped,
-                    sum(scores),
-                    len(scores),
-                    dict(example.tags),
-                )
-            )
-            bar.advance(task)
-    return answers

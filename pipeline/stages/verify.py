@@ -1,0 +1,118 @@
+"""Prove that the converted model answers in the phone's runtime as the tuned one does in Keras, or refuse."""
+
+import shutil
+from pathlib import Path
+
+from pipeline import prompts
+from pipeline.config import Config
+from pipeline.console import console
+from pipeline.data.examples import Example, read_examples
+from pipeline.errors import PocketGemmaError
+from pipeline.evaluation import in_keras, in_runtime
+from pipeline.evaluation.answers import Answer
+from pipeline.evaluation.comparison import TokenIds, compare
+from pipeline.evaluation.conversations import conversations, spread
+from pipeline.evaluation.report import table, write_report
+from pipeline.gemma.causal_lm import use_backend
+from pipeline.gemma.shapes import read_shape
+from pipeline.gemma.tokenizer import Tokenizer
+from pipeline.litert.export import Bundle, differences
+from pipeline.litert.runtime import Runtime, probe
+from pipeline.run import Run
+from pipeline.tuning.backend import choose_compute
+
+TASK_QUESTIONS = 20
+"""How many questions the .task is asked too."""
+
+
+def run(config: Config, run: Run, *, force: bool = False) -> None:
+    """Write report.json, report.md and answers.jsonl.
+
+    Keras's side is the base with the adapter beside it, as it was trained: neither the merged files nor anything made from them
+    takes part, so what was lost on the way cannot hide.
+
+    Raises:
+        PocketGemmaError: beyond a limit; the report then lies in the run folder's logs.
+    """
+    after = ("download", "prepare", "finetune", "convert")
+    with run.stage("verify", settings=config.verify.model_dump(), after=after, force=force) as work:
+        if work.up_to_date:
+            return
+        limits, preset = config.verify, run.folder("download") / "preset"
+        model, task = (run.folder("convert") / name for name in ("model.litertlm", "model.task"))
+        examples = _questions(run.folder("prepare"), limits.questions)
+        tokenizer = Tokenizer.of_preset(preset)
+
+        said = differences(model, tokenizer, Bundle.of(config.convert, config.name))
+        probe(model)
+        ids = _token_ids(tokenizer, model, examples)
+        runtime = in_runtime.answer_all(model, examples, max_new_tokens=limits.max_new_tokens)
+        if task.exists():
+            probe(task)
+            said += _task_differences(task, examples, runtime, limits.max_new_tokens)
+        use_backend(choose_compute(config.finetune, read_shape(preset).parameters).backend)
+        adapter = run.folder("finetune") / "adapter.safetensors"
+        keras = in_keras.answer_all(preset, examples, max_new_tokens=limits.max_new_tokens, adapter=adapter)
+
+        comparison = compare(keras, runtime, limits, token_ids=ids, differences=said)
+        console.print(table(comparison))
+        refused = run.logs / "verify"
+        shutil.rmtree(refused, ignore_errors=True)
+        write_report(
+            work.folder if comparison.passed else refused,
+            comparison,
+            f"{config.name}: the runtime against Keras",
+        )
+        if not comparison.passed:
+            failures = "; ".join(
+                f"{check.name}: {check.found} ({check.limit})" for check in comparison.failures
+            )
+            raise PocketGemmaError(
+                f"the converted model is not the tuned one: {failures}; the report is {refused / 'report.md'}"
+            )
+        work.details.update(
+            questions=len(examples),
+            keras={"exact_match": comparison.keras.exact_match, "perplexity": comparison.keras.perplexity},
+            runtime={
+                "exact_match": comparison.runtime.exact_match,
+                "perplexity": comparison.runtime.perplexity,
+            },
+        )
+
+
+def _questions(prepared: Path, count: int) -> list[Example]:
+    """The test questions, or validation's without a test set: at most `count`, always the same ones."""
+    test = prepared / "test.jsonl"
+    examples = spread(read_examples(test if test.exists() else prepared / "validation.jsonl"), count)
+    if not examples:
+        raise PocketGemmaError(
+            f"{prepared}: neither test nor validation examples to verify with; set data.validation_share above 0"
+        )
+    return examples
+
+
+def _token_ids(tokenizer: Tokenizer, model: Path, examples: list[Example]) -> list[TokenIds]:
+    with Runtime(model) as runtime:
+        return [
+            TokenIds(
+                conversation=name,
+                training=[tokenizer.bos_id, *tokenizer.encode(prompts.render_prompt(messages))],
+                runtime=runtime.token_ids(messages),
+            )
+            for name, messages in conversations(examples)
+        ]
+
+
+def _task_differences(
+    task: Path, examples: list[Example], runtime: list[Answer], max_new_tokens: int
+) -> list[str]:
+    """The .task holds the same model: a few questions tell whether it also has its prompt and stop tokens right."""
+    # It has no place for a system message, so such conversations are left out.
+    chosen = [index for index, example in enumerate(examples) if example.messages[0]["role"] != "system"][
+        :TASK_QUESTIONS
+    ]
+    replies = in_runtime.answer_all(
+        task, [examples[index] for index in chosen], max_new_tokens=max_new_tokens
+    )
+    other = sum(reply.text != runtime[index].text for index, reply in zip(chosen, replies, strict=True))
+    return [f"{task.name} replies otherwise to {other} of {len(chosen)} questions"] if other else []

@@ -244,7 +244,7 @@ def test_models_that_do_not_exist_are_refused(run: Run, kaggle: Hub, hugging_fac
     assert "has no revision v9" in refused(f"{HUGGING_FACE}@v9", run)
 
 
-@pytest.mark.parametrize("failure", [500, 503, 429, "cut"])
+@pytest.mark.parametrize("failure", [500, 503, 429, "cut", "damaged"])
 def test_a_bad_day_at_kaggle_passes(failure: int | str, run: Run, kaggle: Hub) -> None:
     kaggle.failures["/kaggle-files/model.weights.h5"] = [failure]
     download.run(config(KAGGLE), run)

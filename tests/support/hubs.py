@@ -24,7 +24,7 @@ class Hub:
     Attributes:
         files: name to content of the one model there is.
         gated: whether the files are given only to who shows TOKEN.
-        failures: status or "cut" for the next requests whose path holds the key, in order.
+        failures: status, "cut" or "damaged" for the next requests whose path holds the key, in order.
         requests: "METHOD path" of all requests so far.
     """
 
@@ -91,7 +91,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif path.startswith("/kaggle-files/"):
             content = self.hub.files[path.removeprefix("/kaggle-files/")]
             digest = base64.b64encode(hashlib.md5(content).digest()).decode()
-            self._send(200, content, {"X-Goog-Hash": f"md5={digest}"}, cut=failure == "cut")
+            sent = bytes([content[0] ^ 1]) + content[1:] if failure == "damaged" else content
+            self._send(200, sent, {"X-Goog-Hash": f"md5={digest}"}, cut=failure == "cut")
         else:
             self._hugging_face(path, cut=failure == "cut")
 

@@ -56,6 +56,7 @@ def runs(tmp_path: Path) -> Path:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 if stage == "bundle":
                     write_apk(target, b"made by convert")
+                    (work.folder / "model.litertlm").write_text("made by convert")
                 else:
                     target.write_text(f"made by {stage}")
     return tmp_path / "runs"
@@ -96,6 +97,12 @@ def test_the_links_of_an_apk_lead_through_every_stage(runs: Path) -> None:
         "download/",
         "gemma → download",
     ]
+
+
+def test_of_two_equal_files_the_one_that_was_named_is_traced(runs: Path) -> None:
+    # The bundle holds a copy of the converted model.
+    assert trace(runs / "science/bundle/model.litertlm", runs)[0].stage == "bundle"
+    assert trace(runs / "science/convert/model.litertlm", runs)[0].stage == "convert"
 
 
 def test_a_copy_elsewhere_is_known_by_its_digest(runs: Path, tmp_path: Path) -> None:

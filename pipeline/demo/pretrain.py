@@ -38,9 +38,9 @@ QUESTION_WEIGHT = 0.1
 class Schedule:
     """How long and how fast."""
 
-    steps: int = 9_000
+    steps: int = 6_000
     warmup: int = 200
-    decay: int = 2_700
+    decay: int = 1_800
     rate: float = 3e-3
     seed: int = 5
 
@@ -115,7 +115,7 @@ def new_model() -> "Gemma3ForCausalLM":
         pad_token_id=PAD_ID,
         eos_token_id=EOS_ID,
         bos_token_id=BOS_ID,
-        attn_implementation="eager",
+        attn_implementation="eager",  # type: ignore[call-arg]
     )
     model = Gemma3ForCausalLM(config).float()
     for name, weight in model.named_parameters():

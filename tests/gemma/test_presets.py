@@ -32,8 +32,10 @@ def transformers_folder(tmp_path: Path) -> Path:
     return write_transformers_folder(tmp_path / "transformers")
 
 
+Seven = tuple[int, int, int, int, int, int, int]
+
 # Shapes from the published configurations; parameter counts as KerasHub 0.32 lists them for its presets.
-PUBLISHED: list[tuple[Family, tuple[int, ...], int]] = [
+PUBLISHED: list[tuple[Family, Seven, int]] = [
     ("gemma", (18, 2048, 8, 1, 256, 16384, 256000), 2_506_172_416),
     ("gemma", (28, 3072, 16, 16, 256, 24576, 256000), 8_537_680_896),
     ("gemma2", (26, 2304, 8, 4, 256, 9216, 256000), 2_614_341_888),
@@ -123,7 +125,7 @@ def test_gemma_3n_is_read_in_keras_hubs_words(tmp_path: Path) -> None:
         check_preset(tmp_path)
 
 
-def changed(key: str, value: Any) -> Callable[[Path], None]:
+def changed(key: str, value: Any) -> Callable[[Path], object]:
     def change(folder: Path) -> None:
         document = json.loads((folder / "config.json").read_text())
         place = document.get("config", document)
@@ -136,11 +138,11 @@ def changed(key: str, value: Any) -> Callable[[Path], None]:
     return change
 
 
-def config_of(document: Any) -> Callable[[Path], None]:
-    return lambda folder: write_json(folder / "config.json", document) and None
+def config_of(document: Any) -> Callable[[Path], object]:
+    return lambda folder: write_json(folder / "config.json", document)
 
 
-def removed(*names: str) -> Callable[[Path], None]:
+def removed(*names: str) -> Callable[[Path], object]:
     def remove(folder: Path) -> None:
         for name in names:
             path = folder / name
@@ -149,7 +151,7 @@ def removed(*names: str) -> Callable[[Path], None]:
     return remove
 
 
-def cut(name: str, share: float) -> Callable[[Path], None]:
+def cut(name: str, share: float) -> Callable[[Path], object]:
     def cut_off(folder: Path) -> None:
         content = (folder / name).read_bytes()
         (folder / name).write_bytes(content[: int(len(content) * share)])
@@ -157,8 +159,8 @@ def cut(name: str, share: float) -> Callable[[Path], None]:
     return cut_off
 
 
-def written(name: str, content: bytes) -> Callable[[Path], None]:
-    return lambda folder: (folder / name).write_bytes(content) and None
+def written(name: str, content: bytes) -> Callable[[Path], object]:
+    return lambda folder: (folder / name).write_bytes(content)
 
 
 KERAS_FAULTS = [
@@ -192,7 +194,7 @@ KERAS_FAULTS = [
     ("damage", "message"), KERAS_FAULTS, ids=[message[:30] for _, message in KERAS_FAULTS]
 )
 def test_a_damaged_keras_preset_is_refused(
-    keras_preset: Path, damage: Callable[[Path], None], message: str
+    keras_preset: Path, damage: Callable[[Path], object], message: str
 ) -> None:
     damage(keras_preset)
     with pytest.raises(InputError, match=message):
@@ -220,7 +222,7 @@ TRANSFORMERS_FAULTS = [
     ("damage", "message"), TRANSFORMERS_FAULTS, ids=[message[:30] for _, message in TRANSFORMERS_FAULTS]
 )
 def test_a_damaged_transformers_folder_is_refused(
-    transformers_folder: Path, damage: Callable[[Path], None], message: str
+    transformers_folder: Path, damage: Callable[[Path], object], message: str
 ) -> None:
     damage(transformers_folder)
     with pytest.raises(InputError, match=message):

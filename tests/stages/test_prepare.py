@@ -24,7 +24,7 @@ def run(tmp_path: Path) -> Iterator[Run]:
         yield run
 
 
-def config(train: Path, seed: int = 0, **data: Any) -> Config:
+def config(train: Path, seed: int = 0, /, **data: Any) -> Config:
     section = {key: str(value) if isinstance(value, Path) else value for key, value in data.items()}
     return Config.model_validate(
         {"name": "test", "data": {"train": str(train)} | section, "finetune": {"seed": seed}}
@@ -113,6 +113,7 @@ def test_a_question_both_learned_and_measured_is_refused(
     train = write_jsonl(tmp_path / "train.jsonl", [*TRAIN, leak] if learned == "train" else TRAIN)
     old = write_jsonl(tmp_path / "old.jsonl", [leak if learned == "replay" else pair("o", "p")])
     other = write_jsonl(tmp_path / "measured.jsonl", [pair(" What is leaking?", "That.")])
+    settings = config(train, 0, replay=old, **{measured: other})
     assert "measured.jsonl line 1: asks the same as" in refused(
         config(train, replay=old, **{measured: other}), run
     )
@@ -175,7 +176,7 @@ def test_it_is_up_to_date_until_a_file_a_setting_the_seed_or_the_tokenizer_chang
     assert not done(config(train))
     assert done(config(train, max_length=256))
     assert done(config(train))
-    assert done(config(train, seed=1))
+    assert done(config(train, 1))
     assert done(config(train))
     write_jsonl(train, TRAIN[:-1])
     assert done(config(train))

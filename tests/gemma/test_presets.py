@@ -50,9 +50,7 @@ PUBLISHED: list[tuple[Family, Seven, int]] = [
 
 
 @pytest.mark.parametrize(("family", "shape", "parameters"), PUBLISHED)
-def test_parameters_equal_the_published_counts(
-    family: Family, shape: tuple[int, ...], parameters: int
-) -> None:
+def test_parameters_equal_the_published_counts(family: Family, shape: Seven, parameters: int) -> None:
     assert GemmaShape(family, *shape).parameters == parameters
 
 

@@ -114,9 +114,7 @@ def test_a_question_both_learned_and_measured_is_refused(
     old = write_jsonl(tmp_path / "old.jsonl", [leak if learned == "replay" else pair("o", "p")])
     other = write_jsonl(tmp_path / "measured.jsonl", [pair(" What is leaking?", "That.")])
     settings = config(train, 0, replay=old, **{measured: other})
-    assert "measured.jsonl line 1: asks the same as" in refused(
-        config(train, replay=old, **{measured: other}), run
-    )
+    assert "measured.jsonl line 1: asks the same as" in refused(settings, run)
 
 
 def test_replay_never_asks_what_is_set_aside_for_validation(run: Run, tmp_path: Path) -> None:

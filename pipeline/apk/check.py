@@ -5,8 +5,9 @@ import re
 import struct
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from pipeline.apk.elf import load_alignments
 from pipeline.apk.native import PAGE_BYTES, RUNTIME_LIBRARY, SHIM_LIBRARY
@@ -49,6 +50,10 @@ class ApkReport:
     certificate_sha256: str
     dex_bytes: int
     model_sha256: str | None
+
+    def document(self) -> dict[str, Any]:
+        """As JSON, with the file's name instead of its place."""
+        return asdict(self) | {"path": self.path.name}
 
 
 def check_apk(apk: Path, expected: ExpectedApk) -> ApkReport:

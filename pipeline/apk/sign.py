@@ -11,6 +11,7 @@ from pathlib import Path
 from pipeline.apk.cache import cached
 from pipeline.apk.project import app_settings
 from pipeline.apk.tools import find_tool, run_tool
+from pipeline.digests import sha256_of_file
 from pipeline.errors import InputError
 
 KEYSTORE = "POCKETGEMMA_KEYSTORE"
@@ -53,6 +54,18 @@ def signing_key() -> SigningKey:
     password = os.environ[KEYSTORE_PASSWORD]
     secrets = {KEYSTORE_PASSWORD: password, KEY_PASSWORD: os.environ.get(KEY_PASSWORD) or password}
     return SigningKey(keystore, os.environ[KEY_ALIAS], debug=False, secrets=secrets)
+
+
+def signer_digest() -> str:
+    """Tells one signer from another without naming a secret: the sha256 of the person's keystore and the alias, or "debug".
+
+    Raises:
+        InputError: as `signing_key`.
+    """
+    if not os.environ.get(KEYSTORE):
+        return "debug"
+    key = signing_key()
+    return f"{sha256_of_file(key.keystore)} {key.alias}"
 
 
 def _debug_key() -> SigningKey:

@@ -69,6 +69,8 @@ class MainActivity : Activity() {
         about.visibility = if (shown) View.VISIBLE else View.GONE
         // Out of reach of TalkBack and the keyboard while it is covered.
         chat.visibility = if (shown) View.INVISIBLE else View.VISIBLE
+        // Or the first text that can be selected would take the focus, and the page would open scrolled down to it.
+        if (shown) about.requestFocus()
         if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.TIRAMISU) watchBack(shown)
     }
 

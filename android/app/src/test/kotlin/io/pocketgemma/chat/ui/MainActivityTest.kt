@@ -1,8 +1,10 @@
 package io.pocketgemma.chat.ui
 
 import android.view.View
+import android.widget.TextView
 import io.pocketgemma.chat.R
 import io.pocketgemma.chat.TestModels
+import io.pocketgemma.chat.model.AppModelSource
 import io.pocketgemma.chat.model.ModelManifest
 import io.pocketgemma.chat.model.ModelProblem
 import java.io.File
@@ -12,6 +14,7 @@ import org.junit.Assert.assertTrue
 import org.junit.Test
 import org.junit.runner.RunWith
 import org.robolectric.RobolectricTestRunner
+import org.robolectric.RuntimeEnvironment
 import org.robolectric.annotation.Config
 import org.robolectric.annotation.GraphicsMode
 
@@ -46,6 +49,7 @@ class MainActivityTest {
         screen.find<View>(R.id.open_about).performClick()
         assertTrue(screen.isShown(R.id.about))
         screen.shoot("about-$theme")
+        assertEquals("the page opens at its top", 0, screen.find<View>(R.id.about_scroll).scrollY)
     }
 
     @Test
@@ -81,7 +85,6 @@ class MainActivityTest {
         Thread.sleep(300)
         screen.until("some time has passed") { true }
         assertEquals(atStop, screen.messages)
-        screen.shoot("stopped-light")
     }
 
     @Test
@@ -92,6 +95,7 @@ class MainActivityTest {
         screen.input.setText("a draft")
         screen.turn(LANDSCAPE)
         assertEquals(listOf(TestModels.question, TestModels.answer), screen.messages)
+        screen.shoot("chat-landscape")
         assertEquals("a draft", screen.input.text.toString())
         screen.find<View>(R.id.open_about).performClick()
         screen.turn(PORTRAIT)
@@ -123,33 +127,32 @@ class MainActivityTest {
         assertTrue(screen.isShown(R.id.empty))
     }
 
-    @Test
-    fun `each way of having no model is a sentence, and can be tried again`() {
-        val problems = mapOf(
-            ModelProblem.Missing("/sdcard/model.litertlm") to "/sdcard/model.litertlm",
-            ModelProblem.Damaged to "damaged",
-            ModelProblem.NoSpace(280_000_000) to "280 MB",
-            ModelProblem.Unusable("bad header") to "bad header",
-        )
-        for ((problem, words) in problems) {
-            TestScreen(NoSource(problem)).use { screen ->
-                screen.until("the problem is shown") { screen.isShown(R.id.problem) }
-                val text = screen.find<android.widget.TextView>(R.id.problem_text).text.toString()
-                assertTrue(text, text.contains(words))
-                assertFalse(screen.send.isEnabled)
-                if (problem is ModelProblem.Missing) screen.shoot("problem-light")
-                screen.find<View>(R.id.try_again).performClick()
-                screen.until("it was tried again in vain") { screen.isShown(R.id.problem) }
-            }
-        }
+    private fun assertSentence(problem: ModelProblem, words: String) = TestScreen(NoSource(problem)).use { screen ->
+        screen.until("the problem is shown") { screen.isShown(R.id.problem) }
+        val text = screen.find<TextView>(R.id.problem_text).text.toString()
+        assertTrue(text, text.contains(words))
+        screen.input.setText("hello?")
+        assertFalse(screen.send.isEnabled)
+        screen.shoot("problem-light")
+        screen.find<View>(R.id.try_again).performClick()
+        screen.until("it was tried again in vain") { screen.isShown(R.id.problem) }
     }
 
     @Test
+    fun `a damaged model is a sentence`() = assertSentence(ModelProblem.Damaged, "damaged")
+
+    @Test
+    fun `a full phone is a sentence`() = assertSentence(ModelProblem.NoSpace(280_000_000), "280 MB")
+
+    @Test
+    fun `a model that the runtime refuses is a sentence`() = assertSentence(ModelProblem.Unusable("bad header"), "bad header")
+
+    @Test
     fun `the app as it is installed, without a model in it, says so`() = TestScreen(
-        io.pocketgemma.chat.model.AppModelSource(org.robolectric.RuntimeEnvironment.getApplication()),
+        AppModelSource(RuntimeEnvironment.getApplication()),
     ).use { screen ->
         screen.until("the problem is shown") { screen.isShown(R.id.problem) }
-        val text = screen.find<android.widget.TextView>(R.id.problem_text).text.toString()
+        val text = screen.find<TextView>(R.id.problem_text).text.toString()
         assertTrue(text, text.contains("model.litertlm"))
     }
 

@@ -64,6 +64,7 @@ class TestScreen(source: ModelSource) : AutoCloseable {
     fun turn(qualifiers: String) {
         RuntimeEnvironment.setQualifiers(qualifiers)
         controller.configurationChange()
+        controller.visible()
         shadowOf(Looper.getMainLooper()).idle()
     }
 

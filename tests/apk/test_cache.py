@@ -1,0 +1,67 @@
+from pathlib import Path
+from threading import Barrier, Thread
+
+import pytest
+
+from pipeline.apk.cache import cache_root, cached, digest_of
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POCKETGEMMA_CACHE", str(tmp_path / "cache"))
+
+
+def test_the_environment_says_where_the_cache_lies(tmp_path: Path) -> None:
+    assert cache_root() == tmp_path / "cache"
+
+
+def test_an_entry_is_made_once() -> None:
+    calls = []
+
+    def make(folder: Path) -> None:
+        calls.append(folder)
+        (folder / "thing").write_text("made")
+
+    first, second = cached("things", "key", make), cached("things", "key", make)
+    assert first == second
+    assert (first / "thing").read_text() == "made"
+    assert len(calls) == 1
+
+
+def test_what_fails_leaves_nothing_and_is_tried_again() -> None:
+    def fail(folder: Path) -> None:
+        (folder / "half").write_text("made")
+        raise RuntimeError("no")
+
+    with pytest.raises(RuntimeError):
+        cached("things", "key", fail)
+    assert [path.name for path in (cache_root() / "things").iterdir()] == ["key.lock"]
+    assert (cached("things", "key", lambda folder: (folder / "whole").touch()) / "whole").exists()
+
+
+def test_two_that_want_the_same_entry_make_it_once() -> None:
+    calls, together = [], Barrier(2)
+
+    def work() -> None:
+        together.wait()
+        cached("things", "key", lambda folder: calls.append(folder))
+
+    threads = [Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(calls) == 1
+
+
+def test_a_digest_tells_content_names_and_words_apart(tmp_path: Path) -> None:
+    folder = tmp_path / "sources"
+    folder.mkdir()
+    (folder / "a").write_text("1")
+    seen = [digest_of([folder]), digest_of([folder], "word"), digest_of([folder], "wo", "rd")]
+    (folder / "a").write_text("2")
+    seen.append(digest_of([folder]))
+    (folder / "a").rename(folder / "b")
+    seen.append(digest_of([folder]))
+    assert len(set(seen)) == len(seen)
+    assert digest_of([folder]) == seen[-1]

@@ -1,0 +1,94 @@
+import hashlib
+import json
+import struct
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from pipeline.apk.build import AppBuild
+from pipeline.apk.manifest import AppManifest
+from pipeline.apk.package import MANIFEST_ENTRY, MODEL_ENTRY, QUESTIONS_ENTRY, package_apk
+from pipeline.apk.project import AppSettings
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> AppBuild:
+    """Parts that no phone would take, but that make a zip."""
+    resources = tmp_path / "resources.apk"
+    with zipfile.ZipFile(resources, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("res/layout/main.xml", b"layout" * 100)
+        archive.writestr("resources.arsc", b"table" * 1000)
+        archive.writestr("AndroidManifest.xml", b"manifest" * 10)
+    dex = tmp_path / "classes.dex"
+    dex.write_bytes(b"dex\n035\0" * 500)
+    libraries = {}
+    for abi in ("arm64-v8a", "x86_64"):
+        (tmp_path / abi).mkdir()
+        paths = [tmp_path / abi / name for name in ("liblitert-lm.so", "libpocketgemma.so")]
+        for index, path in enumerate(paths):
+            path.write_bytes(b"\x7fELF" + bytes(4001 + 777 * index))
+        libraries[abi] = tuple(paths)
+    return AppBuild(AppSettings("io.pocketgemma.chat", 24, 35, 1, "0.1.0"), resources, dex, libraries)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    path = tmp_path / "model.litertlm"
+    path.write_bytes(b"LITERTLM" + bytes(range(256)) * 40)
+    return path
+
+
+def data_offset(apk: Path, entry: zipfile.ZipInfo) -> int:
+    with apk.open("rb") as file:
+        file.seek(entry.header_offset + 26)
+        name, extra = struct.unpack("<HH", file.read(4))
+    return entry.header_offset + 30 + name + extra
+
+
+def test_what_a_phone_maps_lies_stored_at_page_boundaries(app: AppBuild, model: Path, tmp_path: Path) -> None:
+    apk = tmp_path / "app.apk"
+    package_apk(app, model, {}, [], apk)
+    with zipfile.ZipFile(apk) as archive:
+        assert archive.testzip() is None
+        entries = {entry.filename: entry for entry in archive.infolist()}
+    libraries = [name for name in entries if name.endswith(".so")]
+    assert len(libraries) == 4
+    for name in [*libraries, MODEL_ENTRY]:
+        assert entries[name].compress_type == zipfile.ZIP_STORED
+        assert data_offset(apk, entries[name]) % 16384 == 0
+    assert entries["resources.arsc"].compress_type == zipfile.ZIP_STORED
+    assert data_offset(apk, entries["resources.arsc"]) % 4 == 0
+    assert entries["classes.dex"].compress_type == zipfile.ZIP_DEFLATED
+
+
+def test_everything_comes_out_as_it_went_in(app: AppBuild, model: Path, tmp_path: Path) -> None:
+    apk = tmp_path / "app.apk"
+    manifest = AppManifest("Science", 10, "ab", description="für Fe", parameters=7).document()
+    package_apk(app, model, manifest, ["What is Fe?", "Et l’or ?"], apk)
+    with zipfile.ZipFile(apk) as archive:
+        assert archive.read(MODEL_ENTRY) == model.read_bytes()
+        assert archive.read("classes.dex") == app.dex.read_bytes()
+        assert archive.read("lib/x86_64/libpocketgemma.so") == app.libraries["x86_64"][1].read_bytes()
+        assert json.loads(archive.read(MANIFEST_ENTRY)) == manifest
+        assert json.loads(archive.read(QUESTIONS_ENTRY)) == ["What is Fe?", "Et l’or ?"]
+        assert archive.namelist()[0] == "AndroidManifest.xml"
+
+
+def test_a_model_beside_the_apk_is_not_in_it(app: AppBuild, tmp_path: Path) -> None:
+    package_apk(app, None, {}, [], tmp_path / "app.apk")
+    with zipfile.ZipFile(tmp_path / "app.apk") as archive:
+        assert MODEL_ENTRY not in archive.namelist()
+
+
+def test_the_same_parts_give_the_same_bytes(app: AppBuild, model: Path, tmp_path: Path) -> None:
+    digests = set()
+    for name in ("one.apk", "two.apk"):
+        package_apk(app, model, {"name": "x"}, ["q"], tmp_path / name)
+        digests.add(hashlib.sha256((tmp_path / name).read_bytes()).hexdigest())
+    assert len(digests) == 1
+
+
+def test_unknown_facts_are_left_out_of_the_manifest() -> None:
+    document = AppManifest("Science", 10, "ab").document()
+    assert document == {"format": 1, "name": "Science", "model": {"bytes": 10, "sha256": "ab"}, "remembers_conversation": True}

@@ -59,15 +59,17 @@ def trace(file: Path, run_root: Path) -> list[Link]:
     for root in roots:
         for stage in STAGES:
             if _lies_in(file, root / stage):
-                detail = f"lies in {stage}, but is not as {stage} made it (sha256 {digest[:12]}…)"
+                manifest = _manifest(root, stage)
+                known = isinstance(manifest, Manifest)
+                detail = f"lies in {stage}, but {f'is not as {stage} made it (sha256 {digest[:12]}…)' if known else manifest}"
                 return [Link(stage, file.name, False, detail), *_walk(root, stage)]
     if zipfile.is_zipfile(file):
         return _from_apk(file, roots)
     return [Link("", file.name, False, f"no stage below {run_root} made this file (sha256 {digest[:12]}…)")]
 
 
-def print_links(links: list[Link]) -> None:
-    """One line a link, and at the end whether all of them hold."""
+def print_links(links: list[Link]) -> bool:
+    """Print one line a link, and at the end whether all of them hold; returns that too."""
     from rich.markup import escape
 
     for link in links:
@@ -78,6 +80,7 @@ def print_links(links: list[Link]) -> None:
         console.print(f"[red]{broken} of {len(links)} links do not hold[/]")
     else:
         console.print(f"all {len(links)} links hold")
+    return not broken
 
 
 def _run_folders(place: Path) -> list[Path]:

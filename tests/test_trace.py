@@ -225,6 +225,13 @@ def test_a_damaged_manifest_is_a_link_that_does_not_hold(runs: Path) -> None:
     assert found[0].startswith("merge → convert: merge/manifest.json is damaged")
 
 
+def test_a_result_whose_manifest_is_damaged_is_said_to_be_that(runs: Path) -> None:
+    damage_manifest(runs)
+    (link,) = trace(runs / "science/merge/keras/model.weights.h5", runs)
+    assert not link.holds
+    assert "lies in merge, but merge/manifest.json is damaged" in link.detail
+
+
 def test_a_result_changed_in_its_place_is_found_out_and_the_walk_goes_on(runs: Path) -> None:
     model = runs / "science/convert/model.litertlm"
     model.write_text("scaled")
@@ -268,10 +275,10 @@ def test_a_missing_file_is_refused(runs: Path) -> None:
 
 
 def test_printing_says_each_link_and_the_sum(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    print_links(trace(runs / "science/convert/model.litertlm", runs))
+    assert print_links(trace(runs / "science/convert/model.litertlm", runs))
     assert "all 14 links hold" in capsys.readouterr().out
     change_examples(runs)
-    print_links(trace(runs / "science/convert/model.litertlm", runs))
+    assert not print_links(trace(runs / "science/convert/model.litertlm", runs))
     output = capsys.readouterr().out
     assert "1 of 14 links do not hold" in output
     assert "✗ mine.jsonl → prepare" in output

@@ -133,6 +133,9 @@ class BundleSection(Section):
     abis: tuple[Literal["arm64-v8a", "x86_64"], ...] = Field(("arm64-v8a",), min_length=1)
     max_model_mb: int = Field(120, ge=1, description="a larger model lies beside the APK and is pushed to the phone, in MB (10**6 bytes)")
     sample_questions: tuple[str, ...] = Field((), description="offered in the empty chat; without them some test prompts are taken")
+    remembers_conversation: bool = Field(
+        True, description="false for a model taught single questions only: the app then starts each question afresh"
+    )
 
 
 class Config(Section):

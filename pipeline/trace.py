@@ -60,9 +60,9 @@ def trace(file: Path, run_root: Path) -> list[Link]:
         for stage in STAGES:
             if _lies_in(file, root / stage):
                 manifest = _manifest(root, stage)
-                known = isinstance(manifest, Manifest)
-                detail = f"lies in {stage}, but {f'is not as {stage} made it (sha256 {digest[:12]}…)' if known else manifest}"
-                return [Link(stage, file.name, False, detail), *_walk(root, stage)]
+                changed = f"is not as {stage} made it (sha256 {digest[:12]}…)"
+                why = manifest if isinstance(manifest, str) else changed
+                return [Link(stage, file.name, False, f"lies in {stage}, but {why}"), *_walk(root, stage)]
     if zipfile.is_zipfile(file):
         return _from_apk(file, roots)
     return [Link("", file.name, False, f"no stage below {run_root} made this file (sha256 {digest[:12]}…)")]

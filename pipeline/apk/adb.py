@@ -51,7 +51,11 @@ def find_phone() -> Phone | None:
     """
     if shutil.which("adb") is None:
         return None
-    listed = [_device(line) for line in _adb("devices", "-l").splitlines() if re.match(r"\S+\s+\S", line) and not line.startswith(("List of", "*"))]
+    listed = [
+        _device(line)
+        for line in _adb("devices", "-l").splitlines()
+        if re.match(r"\S+\s+\S", line) and not line.startswith(("List of", "*"))
+    ]
     wanted = os.environ.get("ANDROID_SERIAL")
     if wanted:
         listed = [entry for entry in listed if entry[0].serial == wanted]
@@ -65,7 +69,9 @@ def find_phone() -> Phone | None:
         return usable[0]
     if listed:
         phone, state = listed[0]
-        raise PocketGemmaError(f"the device {phone.serial} {_STATES.get(state, f'is in state {state!r}: see adb devices')}")
+        raise PocketGemmaError(
+            f"the device {phone.serial} {_STATES.get(state, f'is in state {state!r}: see adb devices')}"
+        )
     return None
 
 
@@ -113,11 +119,19 @@ def push_model(phone: Phone, model: Path, application_id: str) -> None:
     _adb("-s", phone.serial, "push", str(model), target, seconds=_SECONDS_FOR_FILES)
     arrived = _digest_on_phone(phone, target)
     if arrived != digest:
-        raise PocketGemmaError(f"{phone.model}: {target} has sha256 {arrived or '(no file)'}, expected {digest}; run again")
+        raise PocketGemmaError(
+            f"{phone.model}: {target} has sha256 {arrived or '(no file)'}, expected {digest}; run again"
+        )
 
 
 def _digest_on_phone(phone: Phone, path: str) -> str | None:
-    printed = _adb("-s", phone.serial, "shell", f"sha256sum {shlex.quote(path)} 2>/dev/null || true", seconds=_SECONDS_FOR_FILES)
+    printed = _adb(
+        "-s",
+        phone.serial,
+        "shell",
+        f"sha256sum {shlex.quote(path)} 2>/dev/null || true",
+        seconds=_SECONDS_FOR_FILES,
+    )
     match = re.match(r"[0-9a-f]{64}\b", printed.strip())
     return match[0] if match else None
 
@@ -148,7 +162,9 @@ def _adb(*arguments: str, seconds: int = _SECONDS_FOR_SHORT) -> str:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise PocketGemmaError(f"adb {arguments[-1]}: no answer in {seconds} s; unplug the phone, plug it in, and run again") from None
+        raise PocketGemmaError(
+            f"adb {arguments[-1]}: no answer in {seconds} s; unplug the phone, plug it in, and run again"
+        ) from None
     except OSError as error:
         raise PocketGemmaError(f"adb cannot be run: {error}") from None
     if done.returncode != 0:

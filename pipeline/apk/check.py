@@ -74,7 +74,9 @@ def check_apk(apk: Path, expected: ExpectedApk) -> ApkReport:
         model_sha256 = _digest_of_entry(archive, MODEL_ENTRY) if MODEL_ENTRY in names else None
         dex_bytes = archive.getinfo("classes.dex").file_size if "classes.dex" in names else 0
     if model_sha256 != expected.model_sha256:
-        faults.append(f"the model inside has sha256 {model_sha256 or '(no model)'}, expected {expected.model_sha256 or '(no model)'}")
+        faults.append(
+            f"the model inside has sha256 {model_sha256 or '(no model)'}, expected {expected.model_sha256 or '(no model)'}"
+        )
     if faults:
         raise PocketGemmaError(f"{apk}: " + "; ".join(faults))
     return ApkReport(
@@ -95,7 +97,15 @@ def check_apk(apk: Path, expected: ExpectedApk) -> ApkReport:
 
 
 def _check_signature(apk: Path, min_sdk: int) -> tuple[tuple[str, ...], str]:
-    command = [find_tool("apksigner"), "verify", "--verbose", "--print-certs", "--min-sdk-version", str(min_sdk), apk]
+    command: list[str | Path] = [
+        find_tool("apksigner"),
+        "verify",
+        "--verbose",
+        "--print-certs",
+        "--min-sdk-version",
+        str(min_sdk),
+        apk,
+    ]
     printed = run_tool(command, f"{apk}: its signature does not hold")
     schemes = tuple(re.findall(r"^Verified using (v\d\S*) scheme.*: true$", printed, re.MULTILINE))
     certificate = re.search(r"certificate SHA-256 digest: ([0-9a-f]{64})", printed)
@@ -106,13 +116,17 @@ def _check_signature(apk: Path, min_sdk: int) -> tuple[tuple[str, ...], str]:
 
 def _identity(badging: str) -> dict[str, str]:
     found = dict(re.findall(r"^(sdkVersion|targetSdkVersion):'([^']*)'", badging, re.MULTILINE))
-    package = re.search(r"^package: name='([^']*)' versionCode='([^']*)' versionName='([^']*)'", badging, re.MULTILINE)
+    package = re.search(
+        r"^package: name='([^']*)' versionCode='([^']*)' versionName='([^']*)'", badging, re.MULTILINE
+    )
     if package:
         found |= dict(zip(("package", "versionCode", "versionName"), package.groups(), strict=True))
     return found
 
 
-def _identity_faults(identity: dict[str, str], permissions: tuple[str, ...], settings: AppSettings) -> list[str]:
+def _identity_faults(
+    identity: dict[str, str], permissions: tuple[str, ...], settings: AppSettings
+) -> list[str]:
     wanted = {
         "package": settings.application_id,
         "versionCode": str(settings.version_code),
@@ -120,7 +134,11 @@ def _identity_faults(identity: dict[str, str], permissions: tuple[str, ...], set
         "sdkVersion": str(settings.min_sdk),
         "targetSdkVersion": str(settings.target_sdk),
     }
-    faults = [f"{key} is {identity.get(key)}, expected {value}" for key, value in wanted.items() if identity.get(key) != value]
+    faults = [
+        f"{key} is {identity.get(key)}, expected {value}"
+        for key, value in wanted.items()
+        if identity.get(key) != value
+    ]
     # Not only INTERNET: a chat that stays on the phone needs no permission at all.
     if permissions:
         faults.append(f"asks for permissions ({', '.join(permissions)}), expected none")
@@ -128,15 +146,24 @@ def _identity_faults(identity: dict[str, str], permissions: tuple[str, ...], set
 
 
 def _abis(names: set[str]) -> tuple[str, ...]:
-    return tuple(sorted({name.split("/")[1] for name in names if name.startswith("lib/") and name.endswith(".so")}))
+    return tuple(
+        sorted({name.split("/")[1] for name in names if name.startswith("lib/") and name.endswith(".so")})
+    )
 
 
 def _library_faults(apk: Path, archive: zipfile.ZipFile, abis: Sequence[str]) -> list[str]:
     names = set(archive.namelist())
     faults = []
     if _abis(names) != tuple(sorted(abis)):
-        faults.append(f"holds libraries for {', '.join(_abis(names)) or 'no ABI'}, expected {', '.join(sorted(abis))}")
-    faults += [f"lib/{abi}/{name} is missing" for abi in abis for name in (RUNTIME_LIBRARY, SHIM_LIBRARY) if f"lib/{abi}/{name}" not in names]
+        faults.append(
+            f"holds libraries for {', '.join(_abis(names)) or 'no ABI'}, expected {', '.join(sorted(abis))}"
+        )
+    faults += [
+        f"lib/{abi}/{name} is missing"
+        for abi in abis
+        for name in (RUNTIME_LIBRARY, SHIM_LIBRARY)
+        if f"lib/{abi}/{name}" not in names
+    ]
     with apk.open("rb") as file:
         for entry in archive.infolist():
             if not entry.filename.endswith(".so"):
@@ -154,7 +181,11 @@ def _library_faults(apk: Path, archive: zipfile.ZipFile, abis: Sequence[str]) ->
             except PocketGemmaError as error:
                 faults.append(f"{entry.filename}: {error}")
                 continue
-            faults += [f"{entry.filename} has a segment aligned to {size}, less than {PAGE_BYTES}" for size in alignments if size % PAGE_BYTES]
+            faults += [
+                f"{entry.filename} has a segment aligned to {size}, less than {PAGE_BYTES}"
+                for size in alignments
+                if size % PAGE_BYTES
+            ]
     return faults
 
 

@@ -12,7 +12,9 @@ from pipeline.apk.tools import java_home, run_java
 _STAMP = (2000, 1, 1, 0, 0, 0)
 
 
-def compile_kotlin(sources: Path, class_path: list[Path], target: Path, doing: str, friends: Path | None = None) -> None:
+def compile_kotlin(
+    sources: Path, class_path: list[Path], target: Path, doing: str, friends: Path | None = None
+) -> None:
     """Compile a folder of Kotlin sources into a folder of classes.
 
     Args:
@@ -22,10 +24,17 @@ def compile_kotlin(sources: Path, class_path: list[Path], target: Path, doing: s
         PocketGemmaError: the compiler refuses; quotes it.
     """
     jars = fetch_jars("build")
-    options = ["-no-stdlib", "-no-reflect", "-jvm-target", "17"] + ([f"-Xfriend-paths={friends}"] if friends else [])
+    options = ["-no-stdlib", "-no-reflect", "-jvm-target", "17"] + (
+        [f"-Xfriend-paths={friends}"] if friends else []
+    )
     path = ":".join(str(entry) for entry in [one_jar(jars, "kotlin-stdlib"), *class_path])
     compiler = sorted(jars.glob("kotlin*.jar")) + sorted(jars.glob("annotations-*.jar"))
-    run_java("org.jetbrains.kotlin.cli.jvm.K2JVMCompiler", compiler, [*options, "-cp", path, "-d", target, sources], doing)
+    run_java(
+        "org.jetbrains.kotlin.cli.jvm.K2JVMCompiler",
+        compiler,
+        [*options, "-cp", path, "-d", target, sources],
+        doing,
+    )
 
 
 def build_classes(resources: Resources) -> Path:
@@ -33,9 +42,21 @@ def build_classes(resources: Resources) -> Path:
 
     def make(folder: Path) -> None:
         framework = one_jar(fetch_jars("build"), "android-all")
-        compile_kotlin(MAIN / "kotlin", [framework, resources.id_classes], folder / "classes", "compiling the app's Kotlin")
+        compile_kotlin(
+            MAIN / "kotlin",
+            [framework, resources.id_classes],
+            folder / "classes",
+            "compiling the app's Kotlin",
+        )
 
-    return cached("classes", digest_of([MAIN / "kotlin", resources.id_classes, Path(__file__)], fetch_jars("build").name), make) / "classes"
+    return (
+        cached(
+            "classes",
+            digest_of([MAIN / "kotlin", resources.id_classes, Path(__file__)], fetch_jars("build").name),
+            make,
+        )
+        / "classes"
+    )
 
 
 def build_dex(resources: Resources) -> Path:
@@ -52,11 +73,29 @@ def build_dex(resources: Resources) -> Path:
         packed = folder / "classes.jar"
         with zipfile.ZipFile(packed, "w") as archive:
             for path in sorted(classes.rglob("*.class")):
-                archive.writestr(zipfile.ZipInfo(path.relative_to(classes).as_posix(), _STAMP), path.read_bytes())
+                archive.writestr(
+                    zipfile.ZipInfo(path.relative_to(classes).as_posix(), _STAMP), path.read_bytes()
+                )
         # The framework jar has no java.lang, which the development kit adds.
-        libraries = ["--lib", one_jar(jars, "android-all"), "--lib", java_home()]
-        arguments = ["--release", "--min-api", str(app_settings().min_sdk), *libraries, "--pg-conf", rules, "--pg-conf", resources.keep_rules]
-        arguments += ["--pg-map-output", folder / "mapping.txt", "--output", folder, packed, one_jar(jars, "kotlin-stdlib")]
+        libraries: list[str | Path] = ["--lib", one_jar(jars, "android-all"), "--lib", java_home()]
+        arguments: list[str | Path] = [
+            "--release",
+            "--min-api",
+            str(app_settings().min_sdk),
+            *libraries,
+            "--pg-conf",
+            rules,
+            "--pg-conf",
+            resources.keep_rules,
+        ]
+        arguments += [
+            "--pg-map-output",
+            folder / "mapping.txt",
+            "--output",
+            folder,
+            packed,
+            one_jar(jars, "kotlin-stdlib"),
+        ]
         run_java("com.android.tools.r8.R8", [one_jar(jars, "r8")], arguments, "shrinking the app's code")
         packed.unlink()
 

@@ -34,4 +34,6 @@ def load_alignments(file: BinaryIO, start: int = 0) -> list[int]:
         fields = _PROGRAM_HEADER.unpack(entry)
         if fields[0] == _LOAD:
             alignments.append(fields[7])
+    if not alignments:
+        raise PocketGemmaError("an ELF file with nothing to load")
     return alignments

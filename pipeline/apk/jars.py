@@ -28,7 +28,16 @@ def fetch_jars(purpose: str) -> Path:
 
     def make(folder: Path) -> None:
         run_tool(
-            [find_tool("mvn"), "--batch-mode", "--quiet", "--no-transfer-progress", "--file", pom, _COPY, f"-DoutputDirectory={folder}"],
+            [
+                find_tool("mvn"),
+                "--batch-mode",
+                "--quiet",
+                "--no-transfer-progress",
+                "--file",
+                pom,
+                _COPY,
+                f"-DoutputDirectory={folder}",
+            ],
             f"fetching the jars of {pom.name}",
         )
         check_jars(folder, digests)
@@ -44,11 +53,18 @@ def check_jars(folder: Path, digests: Path) -> None:
     Raises:
         PocketGemmaError: a file is missing, unknown or different; names all of them.
     """
-    expected = {name: digest for digest, name in (line.split() for line in digests.read_text(encoding="utf-8").splitlines())}
+    expected = {
+        name: digest
+        for digest, name in (line.split() for line in digests.read_text(encoding="utf-8").splitlines())
+    }
     found = {path.name: sha256_of_file(path) for path in folder.iterdir()}
     faults = [f"{name} is missing" for name in sorted(expected.keys() - found.keys())]
     faults += [f"{name} is not in the list" for name in sorted(found.keys() - expected.keys())]
-    faults += [f"{name} has sha256 {found[name]}, expected {expected[name]}" for name in sorted(expected.keys() & found.keys()) if found[name] != expected[name]]
+    faults += [
+        f"{name} has sha256 {found[name]}, expected {expected[name]}"
+        for name in sorted(expected.keys() & found.keys())
+        if found[name] != expected[name]
+    ]
     if faults:
         raise PocketGemmaError(f"jars from Maven do not match {digests.name}: " + "; ".join(faults))
 

@@ -91,10 +91,27 @@ def _download_wheel(listed: Path, folder: Path, target: Target) -> None:
     doing = f"fetching LiteRT-LM for {target.uv_platform}"
     uv = shutil.which("uv")
     if uv:
-        options = ["--quiet", "--no-deps", "--require-hashes", "--only-binary=:all:", "--python-platform", target.uv_platform]
-        run_tool([uv, "pip", "install", *options, "--python", sys.executable, "--target", folder, "-r", listed], doing)
+        options = [
+            "--quiet",
+            "--no-deps",
+            "--require-hashes",
+            "--only-binary=:all:",
+            "--python-platform",
+            target.uv_platform,
+        ]
+        run_tool(
+            [uv, "pip", "install", *options, "--python", sys.executable, "--target", folder, "-r", listed],
+            doing,
+        )
         return
-    options = ["--quiet", "--no-deps", "--require-hashes", "--only-binary=:all:", "--platform", target.pip_platform]
+    options = [
+        "--quiet",
+        "--no-deps",
+        "--require-hashes",
+        "--only-binary=:all:",
+        "--platform",
+        target.pip_platform,
+    ]
     run_tool([sys.executable, "-m", "pip", "download", *options, "--dest", folder, "-r", listed], doing)
     for wheel in folder.glob("*.whl"):
         with zipfile.ZipFile(wheel) as archive:
@@ -119,23 +136,35 @@ def host_runtime_library() -> Path:
 def shim_library(abi: str) -> Path:
     """Our shim for an Android ABI, linked against `runtime_library(abi)`."""
     triple = TARGETS[abi].triple.format(sdk=app_settings().min_sdk)
-    return _compile_shim(triple, runtime_library(abi), "libc.so", run_path=None)
+    return _flagsshim(triple, runtime_library(abi), "libc.so", run_path=None)
 
 
 def host_shim_library() -> Path:
     """Our shim for the JVM on this machine; it finds the installed runtime by its path."""
     runtime = host_runtime_library()
-    return _compile_shim(f"{platform.machine()}-linux-gnu", runtime, "libc.so.6", run_path=runtime.parent)
+    return _flagsshim(f"{platform.machine()}-linux-gnu", runtime, "libc.so.6", run_path=runtime.parent)
 
 
 @cache
 def _clang_version(clang: Path) -> str:
-    return subprocess.run([clang, "--version"], capture_output=True, text=True, check=True).stdout.splitlines()[0]
+    return subprocess.run(
+        [clang, "--version"], capture_output=True, text=True, check=True
+    ).stdout.splitlines()[0]
 
 
-def _compile_shim(triple: str, runtime: Path, c_library: str, run_path: Path | None) -> Path:
+def _flagsshim(triple: str, runtime: Path, c_library: str, run_path: Path | None) -> Path:
     clang, linker, java = find_tool("clang"), find_tool("ld.lld"), java_home() / "include"
-    common = [clang, f"--target={triple}", f"--ld-path={linker}", "-O2", "-fPIC", "-ffreestanding", "-fno-builtin", "-shared", "-nostdlib"]
+    common: list[str | Path] = [
+        clang,
+        f"--target={triple}",
+        f"--ld-path={linker}",
+        "-O2",
+        "-fPIC",
+        "-ffreestanding",
+        "-fno-builtin",
+        "-shared",
+        "-nostdlib",
+    ]
 
     def make(folder: Path) -> None:
         headers, stand_in = folder / "include", folder / "stand-in"
@@ -143,17 +172,35 @@ def _compile_shim(triple: str, runtime: Path, c_library: str, run_path: Path | N
         stand_in.mkdir()
         (headers / "stdio.h").touch()  # jni.h includes it and uses nothing of it
         (stand_in / "c.c").write_text(_STAND_IN, encoding="utf-8")
-        run_tool([*common, f"-Wl,-soname,{c_library}", "-o", stand_in / "libc.so", stand_in / "c.c"], f"compiling for {triple}")
-        link = [f"-Wl,-soname,{SHIM_LIBRARY}", f"-Wl,-z,max-page-size={PAGE_BYTES}", "-Wl,-z,defs", "-Wl,--hash-style=both"]
-        link += ["-Wl,--build-id=sha1", "-Wl,-s"] + ([f"-Wl,-rpath,{run_path}"] if run_path else [])
         run_tool(
-            [*common, *link, "-Wall", "-Wextra", "-Werror", "-fvisibility=hidden", "-isystem", headers, "-isystem", java, "-isystem", java / "linux"]
-            + ["-o", folder / SHIM_LIBRARY, MAIN / "cpp" / "pocketgemma_jni.c", "-L", runtime.parent, f"-l:{runtime.name}", "-L", stand_in, "-lc"],
+            [*common, f"-Wl,-soname,{c_library}", "-o", stand_in / "libc.so", stand_in / "c.c"],
+            f"compiling for {triple}",
+        )
+        link: list[str | Path] = [
+            f"-Wl,-soname,{SHIM_LIBRARY}",
+            f"-Wl,-z,max-page-size={PAGE_BYTES}",
+            "-Wl,-z,defs",
+            "-Wl,--hash-style=both",
+        ]
+        link += ["-Wl,--build-id=sha1", "-Wl,-s"] + ([f"-Wl,-rpath,{run_path}"] if run_path else [])
+        flags: list[str | Path] = ["-Wall", "-Wextra", "-Werror", "-fvisibility=hidden"]
+        for place in (headers, java, java / "linux"):
+            flags += ["-isystem", place]
+        libraries: list[str | Path] = ["-L", runtime.parent, f"-l:{runtime.name}", "-L", stand_in, "-lc"]
+        source = MAIN / "cpp" / "pocketgemma_jni.c"
+        run_tool(
+            [*common, *flags, *link, "-o", folder / SHIM_LIBRARY, source, *libraries],
             f"compiling the shim for {triple}",
         )
         shutil.rmtree(stand_in)
         shutil.rmtree(headers)
 
     stamp = runtime.stat()
-    key = digest_of([MAIN / "cpp", Path(__file__)], triple, _clang_version(clang), str(runtime), f"{stamp.st_size} {stamp.st_mtime_ns}")
+    key = digest_of(
+        [MAIN / "cpp", Path(__file__)],
+        triple,
+        _clang_version(clang),
+        str(runtime),
+        f"{stamp.st_size} {stamp.st_mtime_ns}",
+    )
     return cached("shim", key, make) / SHIM_LIBRARY

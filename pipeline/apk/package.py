@@ -25,7 +25,9 @@ _STAMP = (1980, 1, 1, 0, 0, 0)
 _COPY_BYTES = 1 << 20
 
 
-def package_apk(app: AppBuild, model: Path | None, manifest: dict[str, Any], questions: Sequence[str], target: Path) -> None:
+def package_apk(
+    app: AppBuild, model: Path | None, manifest: dict[str, Any], questions: Sequence[str], target: Path
+) -> None:
     """Write an unsigned APK. The same arguments give the same bytes.
 
     Args:
@@ -37,13 +39,21 @@ def package_apk(app: AppBuild, model: Path | None, manifest: dict[str, Any], que
     """
     with zipfile.ZipFile(target, "w", allowZip64=False) as apk:
         with zipfile.ZipFile(app.resources) as resources:
-            for entry in sorted(resources.infolist(), key=lambda entry: (entry.filename != "AndroidManifest.xml", entry.filename)):
+            for entry in sorted(
+                resources.infolist(),
+                key=lambda entry: (entry.filename != "AndroidManifest.xml", entry.filename),
+            ):
                 # Android 11 and newer demand the resource table stored.
                 stored = entry.filename == "resources.arsc" or entry.compress_type == zipfile.ZIP_STORED
                 _add(apk, entry.filename, resources.read(entry), stored=stored)
         _add(apk, "classes.dex", app.dex, stored=False)
         _add(apk, MANIFEST_ENTRY, json.dumps(manifest, indent=1, ensure_ascii=False).encode(), stored=False)
-        _add(apk, QUESTIONS_ENTRY, json.dumps(list(questions), indent=1, ensure_ascii=False).encode(), stored=False)
+        _add(
+            apk,
+            QUESTIONS_ENTRY,
+            json.dumps(list(questions), indent=1, ensure_ascii=False).encode(),
+            stored=False,
+        )
         for abi, libraries in sorted(app.libraries.items()):
             for library in libraries:
                 _add(apk, f"lib/{abi}/{library.name}", library, stored=True, alignment=PAGE_BYTES)
@@ -51,7 +61,9 @@ def package_apk(app: AppBuild, model: Path | None, manifest: dict[str, Any], que
             _add(apk, MODEL_ENTRY, model, stored=True, alignment=PAGE_BYTES)
 
 
-def _add(apk: zipfile.ZipFile, name: str, content: bytes | Path, *, stored: bool, alignment: int = _WORD_BYTES) -> None:
+def _add(
+    apk: zipfile.ZipFile, name: str, content: bytes | Path, *, stored: bool, alignment: int = _WORD_BYTES
+) -> None:
     entry = zipfile.ZipInfo(name, _STAMP)
     entry.create_system = 0
     entry.external_attr = 0

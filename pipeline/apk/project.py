@@ -35,7 +35,9 @@ def app_settings() -> AppSettings:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError:
-        raise PocketGemmaError(f"{path}: missing; the app is built from a checkout of the project, not from an installed package") from None
+        raise PocketGemmaError(
+            f"{path}: missing; the app is built from a checkout of the project, not from an installed package"
+        ) from None
     values = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
     try:
         return AppSettings(
@@ -51,4 +53,13 @@ def app_settings() -> AppSettings:
 
 def source_digest() -> str:
     """A digest of everything in the repository that decides the app's own code: sources, settings, pinned versions, this package."""
-    return digest_of([MAIN, DEPENDENCIES, ROOT / "gradle.properties", ROOT / "app" / "proguard-rules.pro", Path(__file__).parent, LOCK])
+    return digest_of(
+        [
+            MAIN,
+            DEPENDENCIES,
+            ROOT / "gradle.properties",
+            ROOT / "app" / "proguard-rules.pro",
+            Path(__file__).parent,
+            LOCK,
+        ]
+    )

@@ -39,22 +39,44 @@ def build_resources(title: str) -> Resources:
         run_tool([aapt2, "compile", "--dir", MAIN / "res", "-o", compiled], "compiling the app's resources")
         (overlay / "values").mkdir(parents=True)
         (overlay / "values" / "title.xml").write_text(
-            f'<resources><string name="app_name">{_resource_text(title)}</string></resources>', encoding="utf-8"
+            f'<resources><string name="app_name">{_resource_text(title)}</string></resources>',
+            encoding="utf-8",
         )
-        run_tool([aapt2, "compile", "--dir", overlay, "-o", folder / "overlay.zip"], "compiling the app's title")
+        run_tool(
+            [aapt2, "compile", "--dir", overlay, "-o", folder / "overlay.zip"], "compiling the app's title"
+        )
         manifest = folder / "AndroidManifest.xml"
         _write_manifest(manifest, settings.application_id)
-        link = [aapt2, "link", "-I", framework, "--manifest", manifest, "--warn-manifest-validation", "--custom-package", NAMESPACE]
+        link: list[str | Path] = [
+            aapt2,
+            "link",
+            "-I",
+            framework,
+            "--manifest",
+            manifest,
+            "--warn-manifest-validation",
+            "--custom-package",
+            NAMESPACE,
+        ]
         link += ["--min-sdk-version", str(settings.min_sdk), "--target-sdk-version", str(settings.target_sdk)]
         link += ["--version-code", str(settings.version_code), "--version-name", settings.version_name]
         link += ["--java", folder / "java", "--proguard", folder / "keep.pro", "-o", folder / "resources.apk"]
         run_tool([*link, "-R", folder / "overlay.zip", compiled], "linking the app's resources")
         ids = next((folder / "java").rglob("R.java"))
-        run_tool([find_tool("javac"), "-nowarn", "--release", "17", "-d", folder / "ids", ids], "compiling the resource ids")
+        run_tool(
+            [find_tool("javac"), "-nowarn", "--release", "17", "-d", folder / "ids", ids],
+            "compiling the resource ids",
+        )
         for place in (overlay, folder / "java"):
             shutil.rmtree(place)
 
-    folder = cached("resources", digest_of([MAIN / "res", MAIN / "AndroidManifest.xml", ROOT / "gradle.properties", Path(__file__)], title), make)
+    folder = cached(
+        "resources",
+        digest_of(
+            [MAIN / "res", MAIN / "AndroidManifest.xml", ROOT / "gradle.properties", Path(__file__)], title
+        ),
+        make,
+    )
     return Resources(folder / "resources.apk", folder / "ids", folder / "keep.pro")
 
 

@@ -72,10 +72,27 @@ def _debug_key() -> SigningKey:
     secrets = {KEYSTORE_PASSWORD: _DEBUG_PASSWORD, KEY_PASSWORD: _DEBUG_PASSWORD}
 
     def make(folder: Path) -> None:
-        options = ["-storetype", "PKCS12", "-keyalg", "RSA", "-keysize", "2048", "-validity", str(_DEBUG_VALIDITY_DAYS)]
+        options = [
+            "-storetype",
+            "PKCS12",
+            "-keyalg",
+            "RSA",
+            "-keysize",
+            "2048",
+            "-validity",
+            str(_DEBUG_VALIDITY_DAYS),
+        ]
         passwords = ["-storepass:env", KEYSTORE_PASSWORD, "-keypass:env", KEY_PASSWORD]
         name = ["-alias", _DEBUG_ALIAS, "-dname", "CN=PocketGemma debug"]
-        command = [find_tool("keytool"), "-genkeypair", "-keystore", folder / "debug.p12", *name, *options, *passwords]
+        command: list[str | Path] = [
+            find_tool("keytool"),
+            "-genkeypair",
+            "-keystore",
+            folder / "debug.p12",
+            *name,
+            *options,
+            *passwords,
+        ]
         run_tool(command, "making a debug key", secrets)
 
     return SigningKey(cached("key", "debug", make) / "debug.p12", _DEBUG_ALIAS, debug=True, secrets=secrets)
@@ -91,8 +108,36 @@ def sign(unsigned: Path, target: Path) -> SigningKey:
     key = signing_key()
     settings = app_settings()
     # Version 1 signatures are for Android 6 and older; leaving them out also leaves META-INF out.
-    schemes = ["--v1-signing-enabled", "false", "--v2-signing-enabled", "true", "--v3-signing-enabled", "true", "--v4-signing-enabled", "false"]
-    store = ["--ks", key.keystore, "--ks-key-alias", key.alias, "--ks-pass", f"env:{KEYSTORE_PASSWORD}", "--key-pass", f"env:{KEY_PASSWORD}"]
-    command = [find_tool("apksigner"), "sign", *store, "--min-sdk-version", str(settings.min_sdk), *schemes, "--out", target, unsigned]
+    schemes = [
+        "--v1-signing-enabled",
+        "false",
+        "--v2-signing-enabled",
+        "true",
+        "--v3-signing-enabled",
+        "true",
+        "--v4-signing-enabled",
+        "false",
+    ]
+    store: list[str | Path] = [
+        "--ks",
+        key.keystore,
+        "--ks-key-alias",
+        key.alias,
+        "--ks-pass",
+        f"env:{KEYSTORE_PASSWORD}",
+        "--key-pass",
+        f"env:{KEY_PASSWORD}",
+    ]
+    command: list[str | Path] = [
+        find_tool("apksigner"),
+        "sign",
+        *store,
+        "--min-sdk-version",
+        str(settings.min_sdk),
+        *schemes,
+        "--out",
+        target,
+        unsigned,
+    ]
     run_tool(command, f"signing {target.name}", key.secrets)
     return key

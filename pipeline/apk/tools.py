@@ -34,7 +34,9 @@ def find_tool(name: str) -> Path:
         return java_home() / "bin" / name
     found = shutil.which(name) or _versioned(name)
     if found is None:
-        raise PocketGemmaError(f"{name} is not installed; run: sudo apt-get install -y {PACKAGES.get(name, name)}")
+        raise PocketGemmaError(
+            f"{name} is not installed; run: sudo apt-get install -y {PACKAGES.get(name, name)}"
+        )
     return Path(found)
 
 
@@ -47,7 +49,11 @@ def _versioned(name: str) -> str | None:
             names = os.listdir(folder)
         except OSError:
             continue
-        found += [(int(match[1]), os.path.join(folder, entry)) for entry in names if (match := pattern.fullmatch(entry))]
+        found += [
+            (int(match[1]), os.path.join(folder, entry))
+            for entry in names
+            if (match := pattern.fullmatch(entry))
+        ]
     return max(found)[1] if found else None
 
 
@@ -64,7 +70,11 @@ def java_home() -> Path:
         candidates.append(Path(javac).resolve().parent.parent)
     candidates += sorted(Path("/usr/lib/jvm").glob("java-*-openjdk-*"))
     for home in candidates:
-        if (home / "bin" / "javac").exists() and (home / "include" / "jni.h").exists() and java_version(home) >= OLDEST_JAVA:
+        if (
+            (home / "bin" / "javac").exists()
+            and (home / "include" / "jni.h").exists()
+            and java_version(home) >= OLDEST_JAVA
+        ):
             return home
     raise PocketGemmaError(
         f"no Java development kit of version {OLDEST_JAVA} or newer; run: sudo apt-get install -y {PACKAGES['java']} (or set JAVA_HOME)"
@@ -74,7 +84,9 @@ def java_home() -> Path:
 def java_version(home: Path) -> int:
     """The feature version (17, 21, …) from a kit's `release` file; 0 when it has none."""
     try:
-        match = re.search(r'^JAVA_VERSION="(\d+)', (home / "release").read_text(encoding="utf-8"), re.MULTILINE)
+        match = re.search(
+            r'^JAVA_VERSION="(\d+)', (home / "release").read_text(encoding="utf-8"), re.MULTILINE
+        )
     except OSError:
         return 0
     return int(match[1]) if match else 0
@@ -91,7 +103,9 @@ def missing_tools() -> dict[str, str]:
     return missing
 
 
-def run_tool(arguments: Sequence[str | Path], doing: str, environment: Mapping[str, str] | None = None) -> str:
+def run_tool(
+    arguments: Sequence[str | Path], doing: str, environment: Mapping[str, str] | None = None
+) -> str:
     """Run a program to its end and return what it printed on its standard output.
 
     Args:
@@ -117,7 +131,10 @@ def run_tool(arguments: Sequence[str | Path], doing: str, environment: Mapping[s
         raise PocketGemmaError(f"{doing}: cannot run {command[0]}: {error}") from None
     if done.returncode != 0:
         printed = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-        raise PocketGemmaError(f"{doing}: {Path(command[0]).name} failed:\n  " + "\n  ".join(printed[-_QUOTED_LINES:] or ["(it said nothing)"]))
+        raise PocketGemmaError(
+            f"{doing}: {Path(command[0]).name} failed:\n  "
+            + "\n  ".join(printed[-_QUOTED_LINES:] or ["(it said nothing)"])
+        )
     return done.stdout
 
 

@@ -38,7 +38,11 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         InputError: the person's signing key is not fully given.
         PocketGemmaError: a tool is missing or refuses, or the APK is not as it should be.
     """
-    settings = config.bundle.model_dump() | {"name": config.name, "app": source_digest(), "signer": signer_digest()}
+    settings = config.bundle.model_dump() | {
+        "name": config.name,
+        "app": source_digest(),
+        "signer": signer_digest(),
+    }
     with run.stage("bundle", settings=settings, after=("convert", "verify"), force=force) as work:
         if work.up_to_date:
             return
@@ -49,7 +53,9 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         model = run.folder("convert") / MODEL
         inside = model.stat().st_size <= config.bundle.max_model_mb * MEGABYTE
         manifest = _manifest(config, run, model)
-        questions = config.bundle.sample_questions or _answered_questions(run.folder("verify") / "answers.jsonl")
+        questions = config.bundle.sample_questions or _answered_questions(
+            run.folder("verify") / "answers.jsonl"
+        )
         unsigned, apk = work.folder / "unsigned.apk", work.folder / f"{config.name}.apk"
         package_apk(app, model if inside else None, manifest.document(), questions, unsigned)
         key = sign(unsigned, apk)
@@ -57,7 +63,9 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         if not inside:
             shutil.copyfile(model, work.folder / MODEL)
 
-        report = check_apk(apk, ExpectedApk(app.settings, config.bundle.abis, manifest.model_sha256 if inside else None))
+        report = check_apk(
+            apk, ExpectedApk(app.settings, config.bundle.abis, manifest.model_sha256 if inside else None)
+        )
         document = report.document() | {"debug_key": key.debug, "model_inside": inside}
         (work.folder / "report.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
         work.details.update(
@@ -115,7 +123,9 @@ def _answered_questions(answers: Path) -> Sequence[str]:
         by_kind.setdefault(tuple(sorted(answer["tags"].items())), answer["question"])
     chosen = list(by_kind.values())[:SAMPLE_QUESTIONS]
     others = (answer["question"] for answer in right if answer["question"] not in chosen)
-    return chosen + [question for question, _ in zip(others, range(SAMPLE_QUESTIONS - len(chosen)), strict=False)]
+    return chosen + [
+        question for question, _ in zip(others, range(SAMPLE_QUESTIONS - len(chosen)), strict=False)
+    ]
 
 
 def _print(report: ApkReport, *, debug_key: bool, inside: bool) -> None:

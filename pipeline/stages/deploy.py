@@ -30,7 +30,9 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
                 _bring(phone, apk, beside)
                 work.details.update(phone=phone.model)
     if not phone:
-        console.print((run.folder("deploy") / INSTRUCTIONS).read_text(encoding="utf-8").rstrip(), markup=False)
+        console.print(
+            (run.folder("deploy") / INSTRUCTIONS).read_text(encoding="utf-8").rstrip(), markup=False
+        )
     console.print(f"[bold]{apk}[/]")
 
 
@@ -47,10 +49,16 @@ def _bring(phone: Phone, apk: Path, model: Path | None) -> None:
 
 def _instructions(apk: Path, model: Path | None) -> str:
     application_id = app_settings().application_id
-    lines = ["No phone is connected. To install the app:", "  with a cable (USB debugging on, adb installed):", f"    adb install -r {apk}"]
+    lines = [
+        "No phone is connected. To install the app:",
+        "  with a cable (USB debugging on, adb installed):",
+        f"    adb install -r {apk}",
+    ]
     if model:
         target = model_path(application_id)
         lines += [f"    adb shell mkdir -p {target.rpartition('/')[0]}", f"    adb push {model} {target}"]
     else:
-        lines += ["  or without one: copy the APK to the phone, open it there, and allow the file manager to install apps"]
+        lines += [
+            "  or without one: copy the APK to the phone, open it there, and allow the file manager to install apps"
+        ]
     return "\n".join(lines) + "\n"

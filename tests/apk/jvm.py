@@ -41,7 +41,13 @@ def compile_tests() -> Path:
 
     def make(folder: Path) -> None:
         jars = [*_test_jars(), one_jar(fetch_jars("build"), "android-all")]
-        compile_kotlin(TESTS / "kotlin", [app, resources.id_classes, *jars], folder / "classes", "compiling the app's tests", friends=app)
+        compile_kotlin(
+            TESTS / "kotlin",
+            [app, resources.id_classes, *jars],
+            folder / "classes",
+            "compiling the app's tests",
+            friends=app,
+        )
         # Where Robolectric finds the app's resources.
         config = folder / "classes" / "com" / "android" / "tools" / "test_config.properties"
         config.parent.mkdir(parents=True)
@@ -54,7 +60,12 @@ def compile_tests() -> Path:
         }
         config.write_text("".join(f"{key}={value}\n" for key, value in settings.items()), encoding="utf-8")
 
-    return cached("app-tests", digest_of([TESTS, app, resources.apk, Path(__file__)], fetch_jars("test").name), make) / "classes"
+    return (
+        cached(
+            "app-tests", digest_of([TESTS, app, resources.apk, Path(__file__)], fetch_jars("test").name), make
+        )
+        / "classes"
+    )
 
 
 def cached_path(working: Path) -> Path:
@@ -64,7 +75,11 @@ def cached_path(working: Path) -> Path:
 
 def _test_jars() -> list[Path]:
     """Everything but the framework that Robolectric loads by itself."""
-    return [path for path in sorted(fetch_jars("test").glob("*.jar")) if not path.name.startswith("android-all-instrumented")]
+    return [
+        path
+        for path in sorted(fetch_jars("test").glob("*.jar"))
+        if not path.name.startswith("android-all-instrumented")
+    ]
 
 
 def run_tests(classes: list[str], properties: Mapping[str, str]) -> Outcome:
@@ -76,7 +91,13 @@ def run_tests(classes: list[str], properties: Mapping[str, str]) -> Outcome:
     tests = compile_tests()
     resources = build_resources(_TITLE)
     build = fetch_jars("build")
-    path = [tests, build_classes(resources), resources.id_classes, one_jar(build, "kotlin-stdlib"), *_test_jars()]
+    path = [
+        tests,
+        build_classes(resources),
+        resources.id_classes,
+        one_jar(build, "kotlin-stdlib"),
+        *_test_jars(),
+    ]
     # After Robolectric's own: classes that the framework has and the instrumented copy is asked for before it is loaded.
     path.append(one_jar(build, "android-all"))
     options = [
@@ -88,7 +109,13 @@ def run_tests(classes: list[str], properties: Mapping[str, str]) -> Outcome:
         f"-Drobolectric.dependency.dir={fetch_jars('test')}",
         *(f"-Dpocketgemma.test.{key}={value}" for key, value in properties.items()),
     ]
-    command = [str(find_tool("java")), *options, "-cp", os.pathsep.join(map(str, path)), "org.junit.runner.JUnitCore"]
+    command = [
+        str(find_tool("java")),
+        *options,
+        "-cp",
+        os.pathsep.join(map(str, path)),
+        "org.junit.runner.JUnitCore",
+    ]
     done = subprocess.run(
         [*command, *(f"{NAMESPACE}.{name}" for name in classes)],
         stdin=subprocess.DEVNULL,
@@ -99,7 +126,9 @@ def run_tests(classes: list[str], properties: Mapping[str, str]) -> Outcome:
         timeout=_SECONDS,
         check=False,
     )
-    count = re.search(r"^OK \((\d+) tests?\)$", done.stdout, re.MULTILINE) or re.search(r"^Tests run: (\d+),", done.stdout, re.MULTILINE)
+    count = re.search(r"^OK \((\d+) tests?\)$", done.stdout, re.MULTILINE) or re.search(
+        r"^Tests run: (\d+),", done.stdout, re.MULTILINE
+    )
     frames = re.compile(rf"^\s+(?:at (?!{re.escape(NAMESPACE)})|\.\.\. \d+ )")
     report = "\n".join(line for line in done.stdout.splitlines() if not frames.match(line))
     return Outcome(int(count[1]) if count else 0, done.returncode == 0 and count is not None, report)

@@ -45,7 +45,10 @@ def test_without_adb_there_is_no_phone(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_without_a_device_there_is_no_phone(adb: Adb) -> None:
-    adb("echo '* daemon not running; starting now at tcp:5037'\necho '* daemon started successfully'\n" + listing())
+    adb(
+        "echo '* daemon not running; starting now at tcp:5037'\necho '* daemon started successfully'\n"
+        + listing()
+    )
     assert find_phone() is None
 
 
@@ -71,7 +74,10 @@ def test_a_phone_that_cannot_be_used_is_told_with_what_to_do(adb: Adb, line: str
 
 def test_among_several_the_environment_chooses(adb: Adb, monkeypatch: pytest.MonkeyPatch) -> None:
     adb(listing("A1 device model:One", "B2 device model:Two", "C3 unauthorized"))
-    with pytest.raises(PocketGemmaError, match=r"several devices are connected: A1 \(One\), B2 \(Two\); choose one: ANDROID_SERIAL"):
+    with pytest.raises(
+        PocketGemmaError,
+        match=r"several devices are connected: A1 \(One\), B2 \(Two\); choose one: ANDROID_SERIAL",
+    ):
         find_phone()
     monkeypatch.setenv("ANDROID_SERIAL", "B2")
     assert find_phone() == Phone("B2", "Two")
@@ -125,7 +131,9 @@ esac
 exit 0"""
 
 
-def test_a_model_is_pushed_to_the_apps_folder_and_compared_there(adb: Adb, model: Path, tmp_path: Path) -> None:
+def test_a_model_is_pushed_to_the_apps_folder_and_compared_there(
+    adb: Adb, model: Path, tmp_path: Path
+) -> None:
     log = adb(phone_storage(tmp_path))
     push_model(PHONE, model, APP)
     assert (tmp_path / "stored").read_bytes() == model.read_bytes()
@@ -139,7 +147,9 @@ def test_a_model_that_is_there_is_not_pushed_again(adb: Adb, model: Path, tmp_pa
     assert "push" not in log.read_text()
 
 
-def test_a_model_that_arrives_damaged_is_refused(adb: Adb, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_arrives_damaged_is_refused(
+    adb: Adb, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DAMAGE", "1")
     adb(phone_storage(tmp_path))
     with pytest.raises(PocketGemmaError, match=f"expected {hashlib.sha256(model.read_bytes()).hexdigest()}"):

@@ -1,7 +1,7 @@
 """Every check of a finished APK is seen refusing: each test breaks one thing and signs again, as a faulty build would."""
 
-import re
 import shutil
+import struct
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -41,7 +41,9 @@ class Workshop:
     def package(self, **changes: object) -> Path:
         """An unsigned APK; `changes` replace fields of the app."""
         unsigned = self.folder / "unsigned.apk"
-        package_apk(replace(self.app, **changes), self.model, AppManifest("Test", 1, "ab").document(), [], unsigned)  # type: ignore[arg-type]
+        package_apk(
+            replace(self.app, **changes), self.model, AppManifest("Test", 1, "ab").document(), [], unsigned
+        )  # type: ignore[arg-type]
         return unsigned
 
     def signed(self, unsigned: Path) -> Path:
@@ -67,7 +69,9 @@ def workshop(built: AppBuild, tmp_path: Path) -> Workshop:
     return Workshop(replace(built, libraries={ABI: (small, built.libraries[ABI][1])}), model, tmp_path)
 
 
-def repack(apk: Path, change: Callable[[zipfile.ZipInfo, bytes], tuple[zipfile.ZipInfo, bytes] | None]) -> Path:
+def repack(
+    apk: Path, change: Callable[[zipfile.ZipInfo, bytes], tuple[zipfile.ZipInfo, bytes] | None]
+) -> Path:
     """Rewrite an unsigned APK entry by entry; `change` gives the new entry, or None to leave it out."""
     target = apk.with_name("repacked.apk")
     with zipfile.ZipFile(apk) as old, zipfile.ZipFile(target, "w") as new:
@@ -106,12 +110,18 @@ def test_one_flipped_byte_breaks_the_signature(workshop: Workshop) -> None:
 def test_another_model_is_refused(workshop: Workshop) -> None:
     expected = workshop.expected
     workshop.model.write_bytes(b"LITERTLM another")
-    with pytest.raises(PocketGemmaError, match=f"the model inside has sha256 .*, expected {expected.model_sha256}"):
+    with pytest.raises(
+        PocketGemmaError, match=f"the model inside has sha256 .*, expected {expected.model_sha256}"
+    ):
         check_apk(workshop.signed(workshop.package()), expected)
 
 
 def test_a_missing_model_is_refused_and_so_is_one_too_many(workshop: Workshop) -> None:
-    apk = workshop.signed(repack(workshop.package(), lambda entry, data: None if "litertlm" in entry.filename else (entry, data)))
+    apk = workshop.signed(
+        repack(
+            workshop.package(), lambda entry, data: None if "litertlm" in entry.filename else (entry, data)
+        )
+    )
     with pytest.raises(PocketGemmaError, match=r"the model inside has sha256 \(no model\)"):
         check_apk(apk, workshop.expected)
     with pytest.raises(PocketGemmaError, match=r"expected \(no model\)"):
@@ -132,10 +142,14 @@ def test_a_misplaced_library_is_refused(workshop: Workshop) -> None:
 def test_a_library_for_small_pages_is_refused(workshop: Workshop) -> None:
     library = workshop.app.libraries[ABI][0]
     content = bytearray(library.read_bytes())
-    for match in re.finditer(re.escape((16384).to_bytes(8, "little")), bytes(content[:1024])):
-        content[match.start() : match.end()] = (4096).to_bytes(8, "little")
+    (table,) = struct.unpack_from("<Q", content, 32)
+    size, count = struct.unpack_from("<HH", content, 54)
+    loaded = [entry for entry in range(table, table + size * count, size) if content[entry] == 1]
+    struct.pack_into("<Q", content, loaded[-1] + 48, 4096)
     library.write_bytes(content)
-    with pytest.raises(PocketGemmaError, match=r"liblitert-lm\.so has a segment aligned to 4096, less than 16384"):
+    with pytest.raises(
+        PocketGemmaError, match=r"liblitert-lm\.so has a segment aligned to 4096, less than 16384"
+    ):
         workshop.check(workshop.package())
 
 
@@ -173,19 +187,30 @@ def changed_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callabl
     return make
 
 
-def test_an_app_that_may_use_the_network_is_refused(workshop: Workshop, changed_manifest: Callable[[str, str], Path]) -> None:
-    apk = changed_manifest("<application", '<uses-permission android:name="android.permission.INTERNET" /><application')
-    with pytest.raises(PocketGemmaError, match=r"asks for permissions \(android\.permission\.INTERNET\), expected none"):
+def test_an_app_that_may_use_the_network_is_refused(
+    workshop: Workshop, changed_manifest: Callable[[str, str], Path]
+) -> None:
+    apk = changed_manifest(
+        "<application", '<uses-permission android:name="android.permission.INTERNET" /><application'
+    )
+    with pytest.raises(
+        PocketGemmaError, match=r"asks for permissions \(android\.permission\.INTERNET\), expected none"
+    ):
         workshop.check(workshop.package(resources=apk))
 
 
 def test_another_identity_is_refused(workshop: Workshop) -> None:
     other = replace(workshop.expected, settings=replace(workshop.app.settings, target_sdk=36, version_code=2))
-    with pytest.raises(PocketGemmaError, match="versionCode is 1, expected 2; targetSdkVersion is 35, expected 36"):
+    with pytest.raises(
+        PocketGemmaError, match="versionCode is 1, expected 2; targetSdkVersion is 35, expected 36"
+    ):
         check_apk(workshop.signed(workshop.package()), other)
 
 
 def test_an_apk_without_its_manifest_for_the_app_is_refused(workshop: Workshop) -> None:
-    apk = repack(workshop.package(), lambda entry, data: None if entry.filename == "assets/manifest.json" else (entry, data))
+    apk = repack(
+        workshop.package(),
+        lambda entry, data: None if entry.filename == "assets/manifest.json" else (entry, data),
+    )
     with pytest.raises(PocketGemmaError, match=r"assets/manifest\.json is missing"):
         workshop.check(apk)

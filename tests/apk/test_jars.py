@@ -20,7 +20,11 @@ def jars(tmp_path: Path) -> Path:
 @pytest.fixture
 def digests(jars: Path, tmp_path: Path) -> Path:
     path = tmp_path / "jars.sha256"
-    path.write_text("".join(f"{hashlib.sha256(jar.read_bytes()).hexdigest()}  {jar.name}\n" for jar in sorted(jars.iterdir())))
+    path.write_text(
+        "".join(
+            f"{hashlib.sha256(jar.read_bytes()).hexdigest()}  {jar.name}\n" for jar in sorted(jars.iterdir())
+        )
+    )
     return path
 
 

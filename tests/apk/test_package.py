@@ -91,4 +91,9 @@ def test_the_same_parts_give_the_same_bytes(app: AppBuild, model: Path, tmp_path
 
 def test_unknown_facts_are_left_out_of_the_manifest() -> None:
     document = AppManifest("Science", 10, "ab").document()
-    assert document == {"format": 1, "name": "Science", "model": {"bytes": 10, "sha256": "ab"}, "remembers_conversation": True}
+    assert document == {
+        "format": 1,
+        "name": "Science",
+        "model": {"bytes": 10, "sha256": "ab"},
+        "remembers_conversation": True,
+    }

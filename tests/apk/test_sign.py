@@ -47,7 +47,9 @@ def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "recorded"
 
 
-def test_the_password_goes_by_the_environment_and_nowhere_else(own_key: Path, recorded: Path, tmp_path: Path) -> None:
+def test_the_password_goes_by_the_environment_and_nowhere_else(
+    own_key: Path, recorded: Path, tmp_path: Path
+) -> None:
     key = sign_apk(tmp_path / "in.apk", tmp_path / "out.apk")
     arguments = Path(f"{recorded}.arguments").read_text()
     assert SECRET not in arguments
@@ -57,9 +59,13 @@ def test_the_password_goes_by_the_environment_and_nowhere_else(own_key: Path, re
     assert SECRET not in repr(key)
 
 
-def test_a_refused_password_is_not_in_the_message(own_key: Path, recorded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refused_password_is_not_in_the_message(
+    own_key: Path, recorded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("REFUSE", "1")
-    with pytest.raises(PocketGemmaError, match="signing out.apk: apksigner failed:\n  .*password was incorrect") as caught:
+    with pytest.raises(
+        PocketGemmaError, match="signing out.apk: apksigner failed:\n  .*password was incorrect"
+    ) as caught:
         sign_apk(tmp_path / "in.apk", tmp_path / "out.apk")
     assert SECRET not in str(caught.value)
 
@@ -78,7 +84,9 @@ def test_a_keystore_that_is_not_there_is_bad_input(own_key: Path) -> None:
 def test_missing_variables_are_all_named(own_key: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(sign.KEYSTORE_PASSWORD)
     monkeypatch.delenv(sign.KEY_ALIAS)
-    with pytest.raises(InputError, match="POCKETGEMMA_KEYSTORE_PASSWORD and POCKETGEMMA_KEY_ALIAS must be set"):
+    with pytest.raises(
+        InputError, match="POCKETGEMMA_KEYSTORE_PASSWORD and POCKETGEMMA_KEY_ALIAS must be set"
+    ):
         signing_key()
 
 

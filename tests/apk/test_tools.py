@@ -61,7 +61,9 @@ def make_kit(home: Path, version: str) -> Path:
     return home
 
 
-def test_a_java_that_is_too_old_is_passed_over(programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_java_that_is_too_old_is_passed_over(
+    programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("JAVA_HOME", str(make_kit(tmp_path / "old", "11.0.2")))
     new = make_kit(tmp_path / "new", "21.0.1")
     program(new / "bin", "javac")
@@ -69,7 +71,9 @@ def test_a_java_that_is_too_old_is_passed_over(programs: Path, tmp_path: Path, m
     assert java_home() == new
 
 
-def test_java_home_is_taken_when_it_is_new_enough(programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_java_home_is_taken_when_it_is_new_enough(
+    programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     home = make_kit(tmp_path / "kit", "17.0.9")
     monkeypatch.setenv("JAVA_HOME", str(home))
     assert java_home() == home
@@ -77,7 +81,10 @@ def test_java_home_is_taken_when_it_is_new_enough(programs: Path, tmp_path: Path
 
 def test_a_failing_program_is_quoted() -> None:
     with pytest.raises(PocketGemmaError, match=r"making tea: python\S* failed:\n  no water"):
-        run_tool([sys.executable, "-c", "import sys; print('no water', file=sys.stderr); sys.exit(3)"], "making tea")
+        run_tool(
+            [sys.executable, "-c", "import sys; print('no water', file=sys.stderr); sys.exit(3)"],
+            "making tea",
+        )
 
 
 def test_a_program_that_cannot_be_run_is_an_error_not_a_traceback(tmp_path: Path) -> None:

@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 from pipeline.errors import InputError
@@ -44,7 +52,10 @@ class Section(BaseModel):
 class ModelSection(Section):
     """Which Gemma to start from."""
 
-    preset: str = Field(DEMO, description="demo, a KerasHub preset folder, kaggle://owner/model/keras/variation[/version] or hf://owner/name")
+    preset: str = Field(
+        DEMO,
+        description="demo, a KerasHub preset folder, kaggle://owner/model/keras/variation[/version] or hf://owner/name",
+    )
 
     _resolve = field_validator("preset")(resolve)
 
@@ -53,14 +64,28 @@ class DataSection(Section):
     """The examples. Readable kinds: .jsonl, .csv, .parquet with prompt/response columns or chat messages."""
 
     train: str = Field(description="the examples to learn")
-    validation: str | None = Field(None, description="examples to measure while training; without it a share of train is split off")
-    validation_share: Share = Field(0.05, description="share of train split off when no validation file is given")
-    test: str | None = Field(None, description="questions never trained on; verify asks the converted model these")
-    replay: str | None = Field(None, description="examples of what the base could already do, mixed in so that it is not forgotten")
+    validation: str | None = Field(
+        None, description="examples to measure while training; without it a share of train is split off"
+    )
+    validation_share: Share = Field(
+        0.05, description="share of train split off when no validation file is given"
+    )
+    test: str | None = Field(
+        None, description="questions never trained on; verify asks the converted model these"
+    )
+    replay: str | None = Field(
+        None, description="examples of what the base could already do, mixed in so that it is not forgotten"
+    )
     replay_share: Share = Field(0.33, description="share of all training examples that come from replay")
-    max_length: int = Field(512, ge=8, le=32768, description="longest example, in tokens, prompt and response and markers")
-    too_long: Literal["refuse", "drop", "truncate"] = Field("refuse", description="what to do with a longer example (truncate shortens the response)")
-    duplicates: Literal["refuse", "drop", "keep"] = Field("drop", description="what to do with a row that says the same as an earlier one")
+    max_length: int = Field(
+        512, ge=8, le=32768, description="longest example, in tokens, prompt and response and markers"
+    )
+    too_long: Literal["refuse", "drop", "truncate"] = Field(
+        "refuse", description="what to do with a longer example (truncate shortens the response)"
+    )
+    duplicates: Literal["refuse", "drop", "keep"] = Field(
+        "drop", description="what to do with a row that says the same as an earlier one"
+    )
 
     _resolve = field_validator("train", "validation", "test", "replay")(
         lambda path, info: path if path is None else resolve(path, info)
@@ -70,28 +95,47 @@ class DataSection(Section):
 class FinetuneSection(Section):
     """LoRA by Keras's enable_lora (Hu et al. 2021, arXiv:2106.09685)."""
 
-    backend: Literal["auto", "jax", "torch", "tensorflow"] = Field("auto", description="Keras backend; auto asks the machine")
-    dtype: Literal["auto", "float32", "bfloat16"] = Field("auto", description="compute dtype; auto takes bfloat16 only where the processor has it")
+    backend: Literal["auto", "jax", "torch", "tensorflow"] = Field(
+        "auto", description="Keras backend; auto asks the machine"
+    )
+    dtype: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="compute dtype; auto takes bfloat16 only where the processor has it"
+    )
     rank: int = Field(8, ge=1, le=512)
     alpha: float | None = Field(None, gt=0, description="scale is alpha / rank; without it alpha = rank")
-    targets: tuple[Target, ...] = Field(("query", "value"), min_length=1, description="matrices that get an adapter")
-    dropout: float = Field(0.0, ge=0.0, lt=1.0, description="dropout of the residual stream while training, as KerasHub's backbone has it")
+    targets: tuple[Target, ...] = Field(
+        ("query", "value"), min_length=1, description="matrices that get an adapter"
+    )
+    dropout: float = Field(
+        0.0,
+        ge=0.0,
+        lt=1.0,
+        description="dropout of the residual stream while training, as KerasHub's backbone has it",
+    )
     epochs: int = Field(3, ge=1)
     batch_size: int = Field(8, ge=1)
     learning_rate: float = Field(2e-4, gt=0)
     warmup_steps: int = Field(20, ge=0)
-    final_learning_rate: float = Field(0.02, ge=0, le=1, description="share of learning_rate left at the end of the cosine")
+    final_learning_rate: float = Field(
+        0.02, ge=0, le=1, description="share of learning_rate left at the end of the cosine"
+    )
     weight_decay: float = Field(0.0, ge=0)
     clip_norm: float = Field(1.0, gt=0, description="largest global norm of the gradient")
-    patience: int = Field(3, ge=1, description="epochs without a better validation loss before training stops")
+    patience: int = Field(
+        3, ge=1, description="epochs without a better validation loss before training stops"
+    )
     seed: int = Field(0, ge=0)
 
 
 class MergeSection(Section):
     """Folding the adapter into the base."""
 
-    max_delta_error: float = Field(1e-6, gt=0, description="largest |(W_merged - W0) - scale*A@B|, relative to max|W0|")
-    max_logit_difference: float = Field(1e-4, gt=0, description="largest |logit| difference between Keras and the Hugging Face folder")
+    max_delta_error: float = Field(
+        1e-6, gt=0, description="largest |(W_merged - W0) - scale*A@B|, relative to max|W0|"
+    )
+    max_logit_difference: float = Field(
+        1e-4, gt=0, description="largest |logit| difference between Keras and the Hugging Face folder"
+    )
 
 
 class ConvertSection(Section):
@@ -99,8 +143,12 @@ class ConvertSection(Section):
 
     recipe: Recipe = Field("int8", description="weights: int8 or int4 per channel, fp16, fp32")
     formats: tuple[Literal["litertlm", "task"], ...] = Field(("litertlm",), min_length=1)
-    prefill_lengths: tuple[int, ...] = Field((128,), min_length=1, description="prompt chunk lengths that get a compiled signature, in tokens")
-    context_length: int = Field(1280, ge=16, description="length of the KV cache, in tokens: prompt and reply together")
+    prefill_lengths: tuple[int, ...] = Field(
+        (128,), min_length=1, description="prompt chunk lengths that get a compiled signature, in tokens"
+    )
+    context_length: int = Field(
+        1280, ge=16, description="length of the KV cache, in tokens: prompt and reply together"
+    )
     temperature: float = Field(1.0, ge=0, description="sampler default written into the bundle; 0 is greedy")
     top_k: int = Field(64, ge=1)
     top_p: float = Field(0.95, gt=0, le=1)
@@ -109,37 +157,67 @@ class ConvertSection(Section):
     @model_validator(mode="after")
     def _lengths(self) -> "ConvertSection":
         if any(length < 1 or length > self.context_length for length in self.prefill_lengths):
-            raise ValueError(f"every prefill length must lie in 1..context_length ({self.context_length}), got {list(self.prefill_lengths)}")
+            raise ValueError(
+                f"every prefill length must lie in 1..context_length ({self.context_length}), got {list(self.prefill_lengths)}"
+            )
         return self
 
 
 class VerifySection(Section):
     """How far the phone's runtime may be from training before the pipeline refuses to bundle."""
 
-    questions: int = Field(200, ge=1, description="how many test (else validation) questions are answered on both sides")
+    questions: int = Field(
+        200, ge=1, description="how many test (else validation) questions are answered on both sides"
+    )
     max_new_tokens: int = Field(64, ge=1)
-    max_accuracy_loss: float = Field(2.0, ge=0, description="exact match lost against Keras, in percentage points")
-    min_same_answers: float = Field(0.9, ge=0, le=1, description="share of greedy answers equal to Keras's own")
-    max_unstopped: Share = Field(0.0, description="share of replies that may run on to the limit where Keras's stop")
-    max_logprob_difference: float = Field(0.1, gt=0, description="mean |difference| of a response's log-probability per token, in nats")
-    max_perplexity_ratio: float = Field(1.1, gt=0, description="runtime perplexity of the responses / Keras's")
-    min_accuracy: float | None = Field(None, ge=0, le=100, description="exact match that the runtime must reach, in percent; none if answers are free text")
+    max_accuracy_loss: float = Field(
+        2.0, ge=0, description="exact match lost against Keras, in percentage points"
+    )
+    min_same_answers: float = Field(
+        0.9, ge=0, le=1, description="share of greedy answers equal to Keras's own"
+    )
+    max_unstopped: Share = Field(
+        0.0, description="share of replies that may run on to the limit where Keras's stop"
+    )
+    max_logprob_difference: float = Field(
+        0.1, gt=0, description="mean |difference| of a response's log-probability per token, in nats"
+    )
+    max_perplexity_ratio: float = Field(
+        1.1, gt=0, description="runtime perplexity of the responses / Keras's"
+    )
+    min_accuracy: float | None = Field(
+        None,
+        ge=0,
+        le=100,
+        description="exact match that the runtime must reach, in percent; none if answers are free text",
+    )
 
 
 class BundleSection(Section):
     """The app that carries the model."""
 
-    title: str = Field("PocketGemma", min_length=1, max_length=30, description="name of the app and of the model in it")
+    title: str = Field(
+        "PocketGemma", min_length=1, max_length=30, description="name of the app and of the model in it"
+    )
     abis: tuple[Literal["arm64-v8a", "x86_64"], ...] = Field(("arm64-v8a",), min_length=1)
-    max_model_mb: int = Field(120, ge=1, description="a larger model lies beside the APK and is pushed to the phone, in MB (10**6 bytes)")
-    sample_questions: tuple[str, ...] = Field((), description="offered in the empty chat; without them some test prompts are taken")
+    max_model_mb: int = Field(
+        120,
+        ge=1,
+        description="a larger model lies beside the APK and is pushed to the phone, in MB (10**6 bytes)",
+    )
+    sample_questions: tuple[str, ...] = Field(
+        (), description="offered in the empty chat; without them some test prompts are taken"
+    )
     remembers_conversation: bool = Field(
-        True, description="false for a model taught single questions only: the app then starts each question afresh"
+        True,
+        description="false for a model taught single questions only: the app then starts each question afresh",
     )
 
 
 class Config(Section):
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="also the name of the run folder")
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="also the name of the run folder"
+    )
     model: ModelSection = ModelSection()
     data: DataSection
     finetune: FinetuneSection = FinetuneSection()
@@ -166,7 +244,9 @@ def load_config(path: Path, overrides: Iterable[str] = ()) -> Config:
     if document is None:
         document = {}
     if not isinstance(document, dict):
-        raise InputError(f"{path}: expected sections such as 'model:' and 'data:', found {type(document).__name__}")
+        raise InputError(
+            f"{path}: expected sections such as 'model:' and 'data:', found {type(document).__name__}"
+        )
     for override in overrides:
         _apply(document, override)
     try:
@@ -212,7 +292,9 @@ def _known_keys(section: list[str]) -> list[str]:
     model: type[BaseModel] = Config
     for part in section:
         field = model.model_fields.get(part)
-        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
+        if field is None or not (
+            isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+        ):
             return []
         model = field.annotation
     return list(model.model_fields)

@@ -46,7 +46,9 @@ class DigestCache:
         except (OSError, ValueError):
             return
         if isinstance(document, dict):
-            self._known = {key: entry for key, entry in document.items() if isinstance(entry, list) and len(entry) == 4}
+            self._known = {
+                key: entry for key, entry in document.items() if isinstance(entry, list) and len(entry) == 4
+            }
 
     def sha256(self, path: Path) -> str:
         """Hexadecimal sha256 of a file's bytes, from memory where its stamp is the same."""

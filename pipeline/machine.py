@@ -50,7 +50,11 @@ def cpu_model() -> str:
 
 def describe_machine() -> dict[str, str]:
     """Processor, system and Python: the runtime's numbers are the same to the bit only on one version and one processor model."""
-    return {"processor": cpu_model(), "system": f"{platform.system()} {platform.machine()}", "python": platform.python_version()}
+    return {
+        "processor": cpu_model(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+    }
 
 
 class PeakMemory:
@@ -68,7 +72,9 @@ class PeakMemory:
             pass
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.peak_bytes = _high_water_mark()
 
 

@@ -99,7 +99,10 @@ def list_files(places: Mapping[str, Path], sha256: Callable[[Path], str]) -> lis
             files = {label: place}
         else:
             raise InputError(f"{place}: no such file or folder (wanted as {label})")
-        found += [{"name": name, "bytes": path.stat().st_size, "sha256": sha256(path)} for name, path in files.items()]
+        found += [
+            {"name": name, "bytes": path.stat().st_size, "sha256": sha256(path)}
+            for name, path in files.items()
+        ]
     return sorted(found, key=lambda entry: entry["name"])
 
 
@@ -129,7 +132,9 @@ class Run:
         try:
             root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InputError(f"{root}: cannot be made: {error.strerror}; choose another folder with --run") from None
+            raise InputError(
+                f"{root}: cannot be made: {error.strerror}; choose another folder with --run"
+            ) from None
         self.root = root
         self.digests = DigestCache(root / ".digests.json")
         self._lock = FileLock(root / ".lock")
@@ -138,11 +143,15 @@ class Run:
         try:
             self._lock.acquire(timeout=0)
         except Timeout:
-            raise InputError(f"{self.root}: another pocketgemma works in this run folder; wait for it, or use --run") from None
+            raise InputError(
+                f"{self.root}: another pocketgemma works in this run folder; wait for it, or use --run"
+            ) from None
         self._recover()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         try:
             self.digests.save()
         finally:
@@ -168,9 +177,13 @@ class Run:
         try:
             return read_manifest(path)
         except FileNotFoundError:
-            raise InputError(f"{self.root}: no {stage} here yet; run: pocketgemma {stage} --run {self.root}") from None
+            raise InputError(
+                f"{self.root}: no {stage} here yet; run: pocketgemma {stage} --run {self.root}"
+            ) from None
         except ValueError as error:
-            raise PocketGemmaError(f"{path}: damaged ({error}); make it again: pocketgemma {stage} --force") from None
+            raise PocketGemmaError(
+                f"{path}: damaged ({error}); make it again: pocketgemma {stage} --force"
+            ) from None
 
     @contextmanager
     def stage(
@@ -230,12 +243,16 @@ class Run:
                 "peak_memory_bytes": memory.peak_bytes,
                 "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             }
-            (working / MANIFEST).write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            (working / MANIFEST).write_text(
+                json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+            )
             self._publish(name, working)
         except BaseException:
             shutil.rmtree(working, ignore_errors=True)
             raise
-        console.print(f"[green]✓[/] {name:9} {document['seconds']:.1f} s, {document['peak_memory_bytes'] / 1e9:.1f} GB at most")
+        console.print(
+            f"[green]✓[/] {name:9} {document['seconds']:.1f} s, {document['peak_memory_bytes'] / 1e9:.1f} GB at most"
+        )
 
     def _holds(self, name: str, wanted: dict[str, Any]) -> bool:
         try:

@@ -1,5 +1,6 @@
 """KerasHub's causal language models, loaded from a preset folder, and the names of their matrices."""
 
+import importlib
 import os
 import sys
 import warnings
@@ -44,9 +45,13 @@ def use_backend(backend: Backend) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # TensorFlow only serves KerasHub's tokenizers; left alone it would take a GPU's whole memory from the backend.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    # PyTorch's Triton crashes the process when it is loaded after TensorFlow, as transformers would do later on.
+    importlib.import_module("torch")
 
 
-def load_causal_lm(preset: Path, dtype: str = "float32", *, with_preprocessor: bool = False) -> "keras_hub.models.CausalLM":
+def load_causal_lm(
+    preset: Path, dtype: str = "float32", *, with_preprocessor: bool = False
+) -> "keras_hub.models.CausalLM":
     """Load a preset folder (KerasHub's layout or Hugging Face's) with its weights.
 
     Args:
@@ -68,11 +73,15 @@ def load_causal_lm(preset: Path, dtype: str = "float32", *, with_preprocessor: b
         first_line = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise InputError(f"{preset}: not a Gemma preset that KerasHub can load: {first_line}") from error
     if getattr(model.backbone, "vision_encoder", None) is not None:
-        raise InputError(f"{preset}: has a vision encoder; take the text-only preset of the same size (its name ends in _text)")
+        raise InputError(
+            f"{preset}: has a vision encoder; take the text-only preset of the same size (its name ends in _text)"
+        )
     return model
 
 
-def matrix_layers(backbone: "keras_hub.models.Backbone", target: str) -> "Iterator[tuple[str, keras.layers.EinsumDense]]":
+def matrix_layers(
+    backbone: "keras_hub.models.Backbone", target: str
+) -> "Iterator[tuple[str, keras.layers.EinsumDense]]":
     """Yield (name, layer) of one kind of matrix through all decoder blocks; names look like `decoder_block_3.query`.
 
     Args:

@@ -31,7 +31,9 @@ def write_hugging_face(model: "keras_hub.models.CausalLM", tokenizer: Tokenizer,
         PocketGemmaError: the model has LoRA enabled.
     """
     if any(getattr(layer, "lora_enabled", False) for layer in model.backbone._flatten_layers()):
-        raise PocketGemmaError("the model still has LoRA enabled; merge it first: an export would lose the adapter")
+        raise PocketGemmaError(
+            "the model still has LoRA enabled; merge it first: an export would lose the adapter"
+        )
     from keras_hub.src.utils.transformers.export.hf_exporter import export_backbone
 
     export_backbone(model.backbone, str(folder), include_lm_head=True)
@@ -55,11 +57,16 @@ def write_hugging_face(model: "keras_hub.models.CausalLM", tokenizer: Tokenizer,
             "chat_template": prompts.CHAT_TEMPLATE,
         },
     )
-    _write(folder / "special_tokens_map.json", tokens | {"additional_special_tokens": [prompts.START_OF_TURN, prompts.END_OF_TURN]})
+    _write(
+        folder / "special_tokens_map.json",
+        tokens | {"additional_special_tokens": [prompts.START_OF_TURN, prompts.END_OF_TURN]},
+    )
     (folder / "chat_template.jinja").write_text(prompts.CHAT_TEMPLATE, encoding="utf-8")
 
 
-def largest_logit_difference(model: "keras_hub.models.CausalLM", folder: Path, sequences: Sequence[Sequence[int]]) -> float:
+def largest_logit_difference(
+    model: "keras_hub.models.CausalLM", folder: Path, sequences: Sequence[Sequence[int]]
+) -> float:
     """Largest |logit difference| between a Keras model and a Hugging Face folder, both in float32.
 
     Args:

@@ -10,7 +10,12 @@ from pipeline.data.examples import Example
 from pipeline.errors import InputError
 
 # Where KerasHub presets and Hugging Face folders keep the SentencePiece file.
-PLACES = ("assets/tokenizer/vocabulary.spm", "vocabulary.spm", "tokenizer.model", "assets/tokenizer/tokenizer.model")
+PLACES = (
+    "assets/tokenizer/vocabulary.spm",
+    "vocabulary.spm",
+    "tokenizer.model",
+    "assets/tokenizer/tokenizer.model",
+)
 
 
 def tokenizer_file(preset: Path) -> Path:
@@ -22,7 +27,9 @@ def tokenizer_file(preset: Path) -> Path:
     for place in PLACES:
         if (preset / place).is_file():
             return preset / place
-    raise InputError(f"{preset}: no SentencePiece tokenizer found (looked for {', '.join(PLACES)}); is this a Gemma preset?")
+    raise InputError(
+        f"{preset}: no SentencePiece tokenizer found (looked for {', '.join(PLACES)}); is this a Gemma preset?"
+    )
 
 
 class Tokenizer:
@@ -50,7 +57,9 @@ class Tokenizer:
             raise InputError(f"{path}: lacks {', '.join(missing)}: not a tokenizer of an instruction Gemma")
         self.bos_id: int = self._processor.piece_to_id(prompts.BOS)
         self.pad_id: int = self._processor.piece_to_id("<pad>")
-        self.stop_ids: tuple[int, ...] = tuple(self._processor.piece_to_id(token) for token in prompts.STOP_TOKENS)
+        self.stop_ids: tuple[int, ...] = tuple(
+            self._processor.piece_to_id(token) for token in prompts.STOP_TOKENS
+        )
 
     @classmethod
     def of_preset(cls, preset: Path) -> "Tokenizer":

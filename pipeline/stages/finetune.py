@@ -25,7 +25,9 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         PocketGemmaError: training diverged.
     """
     settings = config.finetune
-    with run.stage("finetune", settings=settings.model_dump(), after=("download", "prepare"), force=force) as work:
+    with run.stage(
+        "finetune", settings=settings.model_dump(), after=("download", "prepare"), force=force
+    ) as work:
         if work.up_to_date:
             return
         preset = run.folder("download") / "preset"

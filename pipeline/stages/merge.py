@@ -31,7 +31,9 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         PocketGemmaError: what was written is not base + adapter, or the two forms do not agree.
     """
     settings = config.merge
-    with run.stage("merge", settings=settings.model_dump(), after=("download", "prepare", "finetune"), force=force) as work:
+    with run.stage(
+        "merge", settings=settings.model_dump(), after=("download", "prepare", "finetune"), force=force
+    ) as work:
         if work.up_to_date:
             return
         preset = run.folder("download") / "preset"
@@ -39,7 +41,9 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         use_backend(choose_compute(config.finetune, shape.parameters).backend)
         adapter = Adapter.load(run.folder("finetune") / "adapter.safetensors")
         if adapter.base_digest != preset_digest(preset):
-            raise PocketGemmaError(f"{preset}: not the base that the adapter was trained on; run: pocketgemma finetune --force")
+            raise PocketGemmaError(
+                f"{preset}: not the base that the adapter was trained on; run: pocketgemma finetune --force"
+            )
 
         model = load_causal_lm(preset, with_preprocessor=True)
         merge(model.backbone, adapter)
@@ -48,19 +52,24 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
 
         # From here on only what lies in the files counts.
         merged = load_causal_lm(work.folder / "keras")
-        proof = prove_merge(load_causal_lm(preset).backbone, merged.backbone, adapter, settings.max_delta_error)
+        proof = prove_merge(
+            load_causal_lm(preset).backbone, merged.backbone, adapter, settings.max_delta_error
+        )
         tokenizer = Tokenizer.of_preset(work.folder / "keras")
         write_hugging_face(merged, tokenizer, work.folder / "huggingface")
         examples = read_examples(run.folder("prepare") / "train.jsonl")[:CONVERSATIONS]
         sequences = [tokenizer.prompt_ids(example) + tokenizer.response_ids(example) for example in examples]
-        difference = largest_logit_difference(merged, work.folder / "huggingface", [*sequences, _beyond_window(shape)])
+        difference = largest_logit_difference(
+            merged, work.folder / "huggingface", [*sequences, _beyond_window(shape)]
+        )
         if not difference <= settings.max_logit_difference:
             raise PocketGemmaError(
                 f"the Hugging Face folder's logits differ from Keras's by {difference:.1e}, allowed is {settings.max_logit_difference:.0e}"
             )
 
         (work.folder / "proof.json").write_text(
-            json.dumps(proof.as_json() | {"largest_logit_difference": difference}, indent=1) + "\n", encoding="utf-8"
+            json.dumps(proof.as_json() | {"largest_logit_difference": difference}, indent=1) + "\n",
+            encoding="utf-8",
         )
         work.details.update(
             matrices=len(proof.matrices),

@@ -50,7 +50,13 @@ class Adapter:
             arrays[f"{name}.lora_a"] = np.ascontiguousarray(a, np.float32)
             arrays[f"{name}.lora_b"] = np.ascontiguousarray(b, np.float32)
         # One value only: safetensors writes the entries of a larger header in no fixed order.
-        header = {"format": FORMAT, "rank": self.rank, "alpha": self.alpha, "targets": self.targets, "base_digest": self.base_digest}
+        header = {
+            "format": FORMAT,
+            "rank": self.rank,
+            "alpha": self.alpha,
+            "targets": self.targets,
+            "base_digest": self.base_digest,
+        }
         save_file(arrays, str(path), metadata={"pocketgemma": json.dumps(header, sort_keys=True)})
 
     @classmethod
@@ -69,21 +75,33 @@ class Adapter:
         except (SafetensorError, OSError, ValueError) as error:
             raise InputError(f"{path}: damaged, or not a safetensors file: {error}") from None
         if header.get("format") != FORMAT:
-            raise InputError(f"{path}: not a {FORMAT} file; expected the adapter.safetensors of a finetune stage")
+            raise InputError(
+                f"{path}: not a {FORMAT} file; expected the adapter.safetensors of a finetune stage"
+            )
         names = sorted({key.rpartition(".")[0] for key in arrays})
-        missing = [f"{name}.{part}" for name in names for part in ("lora_a", "lora_b") if f"{name}.{part}" not in arrays]
+        missing = [
+            f"{name}.{part}"
+            for name in names
+            for part in ("lora_a", "lora_b")
+            if f"{name}.{part}" not in arrays
+        ]
         if missing or not names:
             raise InputError(f"{path}: lacks {', '.join(missing) or 'all tensors'}; train it again")
         tensors = {name: (arrays[f"{name}.lora_a"], arrays[f"{name}.lora_b"]) for name in names}
         return cls(header["rank"], header["alpha"], tuple(header["targets"]), header["base_digest"], tensors)
 
     @classmethod
-    def of_backbone(cls, backbone: "keras_hub.models.Backbone", layers: Mapping[str, object], base_digest: str) -> "Adapter":
+    def of_backbone(
+        cls, backbone: "keras_hub.models.Backbone", layers: Mapping[str, object], base_digest: str
+    ) -> "Adapter":
         """Take the trained tensors out of the layers that `enable_lora` returned."""
         from keras import ops
 
         tensors = {
-            name: (np.array(ops.convert_to_numpy(layer.lora_kernel_a)), np.array(ops.convert_to_numpy(layer.lora_kernel_b)))  # type: ignore[attr-defined]
+            name: (
+                np.array(ops.convert_to_numpy(layer.lora_kernel_a)),
+                np.array(ops.convert_to_numpy(layer.lora_kernel_b)),
+            )  # type: ignore[attr-defined]
             for name, layer in layers.items()
         }
         first = next(iter(layers.values()))
@@ -98,11 +116,15 @@ class Adapter:
         """
         layers = enable_lora(backbone, self.rank, self.alpha, self.targets)
         if set(layers) != set(self.tensors):
-            raise InputError(f"the adapter has {len(self.tensors)} matrices, this model {len(layers)}: it belongs to another base")
+            raise InputError(
+                f"the adapter has {len(self.tensors)} matrices, this model {len(layers)}: it belongs to another base"
+            )
         for name, layer in layers.items():
             a, b = self.tensors[name]
             if a.shape != tuple(layer.lora_kernel_a.shape) or b.shape != tuple(layer.lora_kernel_b.shape):
                 expected = f"{tuple(layer.lora_kernel_a.shape)} and {tuple(layer.lora_kernel_b.shape)}"
-                raise InputError(f"{name}: the adapter's A and B are {a.shape} and {b.shape}, this model takes {expected}")
+                raise InputError(
+                    f"{name}: the adapter's A and B are {a.shape} and {b.shape}, this model takes {expected}"
+                )
             layer.lora_kernel_a.assign(a)
             layer.lora_kernel_b.assign(b)

@@ -9,9 +9,9 @@ from pipeline.config import FinetuneSection
 from pipeline.gemma.causal_lm import Backend
 from pipeline.machine import cpu_flags
 
-# On a CPU, XLA's fused kernels win while a model's matrices are small and PyTorch's oneDNN once they are large
-# (docs/measurements.md holds the figures of both).
-LARGE_MODEL = 100_000_000
+SMALL_MODEL = 100_000_000
+"""Below this many parameters bfloat16 saves little time on a CPU and costs three digits."""
+
 BFLOAT16_FLAGS = ("avx512_bf16", "amx_bf16", "bf16")
 
 
@@ -35,19 +35,25 @@ def choose_compute(settings: FinetuneSection, parameters: int) -> Compute:
     if accelerator == "tpu":
         backend, reason = "jax", "a TPU is present"
     elif accelerator == "gpu":
-        jax_gpu = any(importlib.util.find_spec(name) for name in ("jax_cuda12_plugin", "jax_cuda13_plugin", "jax_rocm60_plugin"))
-        backend, reason = ("jax", "a GPU and JAX's plugin for it") if jax_gpu else ("torch", "a GPU, and JAX has no plugin for it here")
+        jax_gpu = any(
+            importlib.util.find_spec(name)
+            for name in ("jax_cuda12_plugin", "jax_cuda13_plugin", "jax_rocm60_plugin")
+        )
+        backend, reason = (
+            ("jax", "a GPU and JAX's plugin for it")
+            if jax_gpu
+            else ("torch", "a GPU, and JAX has no plugin for it here")
+        )
     else:
-        backend = "torch" if parameters >= LARGE_MODEL else "jax"
-        reason = f"CPU, {parameters / 1e6:.1f}M parameters"
+        # Measured in docs/measurements.md: JAX needs as long for a step and compiles each shape first, seconds a shape.
+        backend, reason = "torch", "CPU only"
     if settings.backend != "auto":
         backend, reason = settings.backend, "set in the recipe"
 
     has_bfloat16 = accelerator is not None or any(flag in cpu_flags() for flag in BFLOAT16_FLAGS)
     dtype = settings.dtype
     if dtype == "auto":
-        # A small model gains no time from bfloat16 and loses three digits.
-        dtype = "bfloat16" if has_bfloat16 and parameters >= LARGE_MODEL else "float32"
+        dtype = "bfloat16" if has_bfloat16 and parameters >= SMALL_MODEL else "float32"
     return Compute(backend, dtype, reason)  # type: ignore[arg-type]
 
 

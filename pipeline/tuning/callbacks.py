@@ -28,10 +28,14 @@ class KeepBest(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         loss = (logs or {})["val_loss"]
         if not np.isfinite(loss):
-            raise PocketGemmaError(f"the validation loss became {loss} in epoch {epoch + 1}; lower finetune.learning_rate")
+            raise PocketGemmaError(
+                f"the validation loss became {loss} in epoch {epoch + 1}; lower finetune.learning_rate"
+            )
         if loss < self.best_loss:
             self.best_loss, self.best_epoch = loss, epoch + 1
-            self._best = [np.array(keras.ops.convert_to_numpy(variable)) for variable in self.model.trainable_variables]
+            self._best = [
+                np.array(keras.ops.convert_to_numpy(variable)) for variable in self.model.trainable_variables
+            ]
         elif epoch + 1 - self.best_epoch >= self.patience:
             self.model.stop_training = True
 
@@ -83,5 +87,9 @@ class ProgressBar(keras.callbacks.Callback):
         self._progress.update(self._task, advance=1, note=f"loss {float((logs or {})['loss']):.3f}")
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        losses = {name: f"{float(value):.4f}" for name, value in (logs or {}).items() if name.endswith("loss")}
-        self._progress.console.print(f"  epoch {epoch + 1}: " + ", ".join(f"{name} {value}" for name, value in losses.items()))
+        losses = {
+            name: f"{float(value):.4f}" for name, value in (logs or {}).items() if name.endswith("loss")
+        }
+        self._progress.console.print(
+            f"  epoch {epoch + 1}: " + ", ".join(f"{name} {value}" for name, value in losses.items())
+        )

@@ -32,7 +32,9 @@ def enable_lora(
     expected = backbone.num_layers * len(targets)
     adapted = [layer for layer in layers.values() if layer.lora_enabled]
     if len(layers) != expected or len(adapted) != expected:
-        raise PocketGemmaError(f"{type(backbone).__name__}: {len(adapted)} of {expected} matrices took an adapter ({', '.join(targets)})")
+        raise PocketGemmaError(
+            f"{type(backbone).__name__}: {len(adapted)} of {expected} matrices took an adapter ({', '.join(targets)})"
+        )
     for layer in layers.values():
         layer.lora_alpha = alpha
     return layers

@@ -65,11 +65,15 @@ def merge(backbone: "keras_hub.models.Backbone", adapter: Adapter) -> None:
         delta = weight_delta(a, b, adapter.scale)
         kernel = _numpy(layer.kernel)
         if kernel.shape != delta.shape:
-            raise InputError(f"{name}: the adapter's product is {delta.shape}, the matrix {kernel.shape}: it belongs to another base")
+            raise InputError(
+                f"{name}: the adapter's product is {delta.shape}, the matrix {kernel.shape}: it belongs to another base"
+            )
         layer.kernel.assign(kernel + delta)
 
 
-def prove_merge(base: "keras_hub.models.Backbone", merged: "keras_hub.models.Backbone", adapter: Adapter, limit: float) -> MergeProof:
+def prove_merge(
+    base: "keras_hub.models.Backbone", merged: "keras_hub.models.Backbone", adapter: Adapter, limit: float
+) -> MergeProof:
     """Hold a merged model, reloaded from its file, against its base and the adapter.
 
     Args:
@@ -90,7 +94,12 @@ def prove_merge(base: "keras_hub.models.Backbone", merged: "keras_hub.models.Bac
         wanted = weight_delta(*adapter.tensors[name], adapter.scale)
         deviation = float(np.abs((after - before) - wanted).max())
         proofs.append(
-            MatrixProof(name, float(np.linalg.norm(after - before)), deviation, deviation / float(np.abs(before).max()))
+            MatrixProof(
+                name,
+                float(np.linalg.norm(after - before)),
+                deviation,
+                deviation / float(np.abs(before).max()),
+            )
         )
     faults = [
         f"{proof.name}: W - W0 is off scale*A*B by {proof.relative_deviation:.1e} of max|W0|, allowed is {limit:.0e}"
@@ -115,7 +124,9 @@ def _adapted_layers(backbone: "keras_hub.models.Backbone", adapter: Adapter) -> 
     layers = {name: layer for target in adapter.targets for name, layer in matrix_layers(backbone, target)}
     missing = sorted(set(adapter.tensors) ^ set(layers))
     if missing:
-        raise InputError(f"adapter and model do not have the same matrices ({missing[0]} and {len(missing) - 1} more): another base")
+        raise InputError(
+            f"adapter and model do not have the same matrices ({missing[0]} and {len(missing) - 1} more): another base"
+        )
     return layers
 
 

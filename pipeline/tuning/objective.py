@@ -31,7 +31,10 @@ def response_model(backbone: "keras_hub.models.Backbone") -> "keras.Model":
     import keras
     from keras import ops
 
-    inputs = {name: keras.Input((None,), dtype="int32", name=name) for name in ("token_ids", "padding_mask", "positions")}
+    inputs = {
+        name: keras.Input((None,), dtype="int32", name=name)
+        for name in ("token_ids", "padding_mask", "positions")
+    }
     hidden = backbone({"token_ids": inputs["token_ids"], "padding_mask": inputs["padding_mask"]})
     chosen = ops.take_along_axis(hidden, ops.expand_dims(inputs["positions"], -1), axis=1)
     return keras.Model(inputs, logits_of(backbone, chosen), name="response_model")
@@ -53,7 +56,11 @@ def response_arrays(batch: Batch, responses: int) -> tuple[Arrays, NDArray[np.in
     weights = np.take_along_axis(batch.sample_weight, positions, axis=1)
     if weights.sum() != batch.sample_weight.sum():
         raise ValueError(f"{responses} columns are too few for this batch's responses")
-    return {"token_ids": batch.token_ids, "padding_mask": batch.padding_mask, "positions": positions}, labels, weights
+    return (
+        {"token_ids": batch.token_ids, "padding_mask": batch.padding_mask, "positions": positions},
+        labels,
+        weights,
+    )
 
 
 class Batches:
@@ -71,7 +78,11 @@ class Batches:
         self._responses = {length: self._longest_response(length) for length in encoded.bucket_lengths}
 
     def _longest_response(self, length: int) -> int:
-        longest = max(len(example) - example.response_start for example in self.encoded.examples if len(example) - 1 <= length)
+        longest = max(
+            len(example) - example.response_start
+            for example in self.encoded.examples
+            if len(example) - 1 <= length
+        )
         return min(length, -(-longest // RESPONSE_STEP) * RESPONSE_STEP)
 
     def epoch(self, number: int) -> list[tuple[Arrays, NDArray[np.int32], NDArray[np.float32]]]:

@@ -55,7 +55,9 @@ def fit(
     from pipeline.tuning.objective import Batches, response_model
 
     if not len(validation):
-        raise InputError("no validation example: early stopping needs some; give data.validation or a data.validation_share")
+        raise InputError(
+            "no validation example: early stopping needs some; give data.validation or a data.validation_share"
+        )
     train_batches = Batches(train, settings.batch_size, settings.seed)
     validation_batches = Batches(validation, settings.batch_size, None)
     total_steps = train_batches.steps * settings.epochs
@@ -68,7 +70,9 @@ def fit(
             global_clipnorm=settings.clip_norm,
         ),
         # Divided by the sum of the weights: the mean over response tokens, however many a batch has.
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="mean_with_sample_weight"),
+        loss=keras.losses.SparseCategoricalCrossentropy(
+            from_logits=True, reduction="mean_with_sample_weight"
+        ),
         # PyTorch's own compiler costs minutes before the first step; XLA's seconds.
         jit_compile=keras.config.backend() != "torch",
     )
@@ -93,7 +97,9 @@ def fit(
     )
 
 
-def _schedule(settings: FinetuneSection, total_steps: int) -> "keras.optimizers.schedules.LearningRateSchedule":
+def _schedule(
+    settings: FinetuneSection, total_steps: int
+) -> "keras.optimizers.schedules.LearningRateSchedule":
     import keras
 
     warmup = min(settings.warmup_steps, total_steps // 2)

@@ -1,0 +1,223 @@
+"""The command line: one command a stage, and a few to look, ask and measure. Nothing but arguments and calls.
+
+Heavy packages are imported by the stages that need them, never here: `--help` must come at once.
+"""
+
+import importlib
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from pipeline.config import Config
+
+STAGES = {
+    "download": "Bring the Gemma preset into the run folder.",
+    "prepare": "Check the examples row by row, split them, mix replay in.",
+    "finetune": "Teach the examples to a LoRA adapter with Keras.",
+    "merge": "Fold the adapter into the base and prove it.",
+    "convert": "Quantise and convert to LiteRT (.litertlm, .task).",
+    "verify": "Prove that the phone's runtime answers as training did.",
+    "bundle": "Put the model into a signed and checked APK.",
+    "deploy": "Install the app on a phone, or say how.",
+}
+"""In the order of the road."""
+
+app = typer.Typer(
+    name="pocketgemma",
+    help="From a file of examples to a fine-tuned Gemma on an Android phone, offline.",
+    epilog="Exit codes: 0 done, 1 failed (a stage or a check), 2 bad input (a file, a key, an option).",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # rich's help costs a third of a second
+)
+
+ConfigOption = Annotated[Path, typer.Option("--config", metavar="FILE", help="The recipe.")]
+RunOption = Annotated[
+    Path | None,
+    typer.Option("--run", metavar="DIR", help="The run folder; runs/<name of the recipe> if not given."),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY.PATH=VALUE", help="Change a value of the recipe; repeatable."),
+]
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Do this stage again even if its result still holds.")
+]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
+DEFAULT_CONFIG = Path("configs/science.yaml")
+
+
+class Side(StrEnum):
+    """Where a model answers."""
+
+    keras = "keras"
+    runtime = "runtime"
+
+
+def _walk(
+    until: str,
+    config_path: Path,
+    run_path: Path | None,
+    overrides: list[str] | None,
+    *,
+    force: bool,
+    force_all: bool = False,
+) -> None:
+    """Do the stages up to one; those whose result still holds are skipped, and say so."""
+    from pipeline.run import Run
+
+    config = _config(config_path, overrides)
+    with Run(_root(config, run_path)) as run:
+        for name in STAGES:
+            stage = importlib.import_module(f"pipeline.stages.{name}")
+            stage.run(config, run, force=force_all or (force and name == until))
+            if name == until:
+                return
+
+
+def _config(path: Path, overrides: list[str] | None) -> "Config":
+    from pipeline.config import load_config
+
+    return load_config(path, overrides or [])
+
+
+def _root(config: "Config", run_path: Path | None) -> Path:
+    return run_path if run_path is not None else Path("runs") / config.name
+
+
+def _add_stage(name: str, summary: str) -> None:
+    def command(
+        config: ConfigOption = DEFAULT_CONFIG,
+        run: RunOption = None,
+        set_: SetOption = None,
+        force: ForceOption = False,
+        debug: DebugOption = False,
+    ) -> None:
+        _walk(name, config, run, set_, force=force)
+
+    app.command(name, help=f"{summary} Does the stages before it first, where they are not up to date.")(
+        command
+    )
+
+
+for _name, _summary in STAGES.items():
+    _add_stage(_name, _summary)
+
+
+@app.command("run")
+def run_all(
+    config: ConfigOption = DEFAULT_CONFIG,
+    run: RunOption = None,
+    set_: SetOption = None,
+    force: Annotated[bool, typer.Option("--force", help="Do every stage again.")] = False,
+    debug: DebugOption = False,
+) -> None:
+    """Walk the whole road, from download to deploy."""
+    _walk("deploy", config, run, set_, force=False, force_all=force)
+
+
+@app.command()
+def chat(
+    config: ConfigOption = DEFAULT_CONFIG,
+    run: RunOption = None,
+    set_: SetOption = None,
+    prompt: Annotated[str | None, typer.Option("--prompt", help="Ask one question and end.")] = None,
+    debug: DebugOption = False,
+) -> None:
+    """Talk to the converted model in the phone's own runtime."""
+    from pipeline.litert.chat import chat_with
+    from pipeline.run import Run
+
+    settings = _config(config, set_)
+    folder = Run(_root(settings, run))
+    folder.manifest("convert")
+    chat_with(folder.folder("convert") / "model.litertlm", settings.convert, prompt)
+
+
+@app.command("eval")
+def evaluate(
+    data: Annotated[
+        Path, typer.Option("--data", metavar="FILE", help="Questions with answers: .jsonl, .csv or .parquet.")
+    ],
+    on: Annotated[
+        Side, typer.Option("--on", help="Keras as trained, or the phone's runtime as converted.")
+    ] = Side.runtime,
+    config: ConfigOption = DEFAULT_CONFIG,
+    run: RunOption = None,
+    set_: SetOption = None,
+    base: Annotated[
+        bool, typer.Option("--base", help="With --on keras: the base before fine-tuning.")
+    ] = False,
+    answers: Annotated[
+        Path | None, typer.Option("--answers", metavar="FILE", help="Write each answer to this JSONL file.")
+    ] = None,
+    debug: DebugOption = False,
+) -> None:
+    """Ask every question of a file; print exact match and the perplexity of the expected answers."""
+    from pipeline.evaluation.ask import ask_file
+    from pipeline.run import Run
+
+    settings = _config(config, set_)
+    ask_file(Run(_root(settings, run)), settings, data, on=on.value, base=base, output=answers)
+
+
+@app.command()
+def trace(
+    file: Annotated[Path, typer.Argument(help="An APK, a bundle, an adapter or any file that a stage made.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    run: RunOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Walk from a file back to the examples by digest, and say which link does not hold."""
+    from pipeline.trace import print_links
+    from pipeline.trace import trace as walk_back
+
+    links = walk_back(file, run if run is not None else _root(_config(config, None), None))
+    if not print_links(links):
+        raise typer.Exit(1)
+
+
+@app.command()
+def doctor(debug: DebugOption = False) -> None:
+    """Look at this machine: what the road needs, what is missing, and how to get it."""
+    from pipeline.doctor import examine
+
+    if not examine():
+        raise typer.Exit(1)
+
+
+def main() -> NoReturn:
+    """Run the command line; a person sees one clear line for an error, a traceback only with --debug."""
+    from pipeline.errors import PocketGemmaError
+
+    debug = "--debug" in sys.argv
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        app()
+    except PocketGemmaError as error:
+        if debug:
+            raise
+        _say(str(error))
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        _say("interrupted; finished stages are kept")
+        sys.exit(130)
+    except Exception as error:
+        if debug:
+            raise
+        _say(f"unexpected {type(error).__name__}: {error}; add --debug for the whole story")
+        sys.exit(1)
+    sys.exit(0)
+
+
+def _say(message: str) -> None:
+    from pipeline.console import errors
+
+    errors.print("[bold red]error:[/]", end=" ")
+    errors.print(message, markup=False)

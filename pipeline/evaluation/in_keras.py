@@ -1,0 +1,135 @@
+"""Answers on the training side: Keras, with the adapter beside the base as it was trained, or a merged preset."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.data.examples import Example
+from pipeline.data.tokenize import batches, encode
+from pipeline.evaluation.answers import Answer
+from pipeline.gemma.causal_lm import load_causal_lm, logits_of
+from pipeline.gemma.tokenizer import Tokenizer
+from pipeline.tuning.adapter import Adapter
+from pipeline.tuning.objective import response_arrays
+
+if TYPE_CHECKING:
+    import keras
+    import keras_hub
+
+BATCH = 128
+"""Most questions at a time."""
+
+LOGITS = 1 << 26
+"""Most logits held at a time (a quarter of a gigabyte in float32)."""
+
+LENGTH_STEP = 32
+"""Lengths are rounded up to a multiple of this, for few compiled shapes."""
+
+
+def answer_all(
+    preset: Path, examples: Sequence[Example], *, max_new_tokens: int, adapter: Path | None = None
+) -> list[Answer]:
+    """Greedy answers and the log-probability of the expected ones, in float32.
+
+    The Keras backend must have been chosen before (`use_backend`).
+
+    Args:
+        preset: the base, or a merged preset.
+        examples: questions with the answers expected.
+        max_new_tokens: where a reply is cut.
+        adapter: an adapter file of that base, kept beside it as in training; None for the preset as it is.
+
+    Raises:
+        InputError: preset or adapter are unusable, or do not belong together.
+    """
+    model = load_causal_lm(preset)
+    if adapter is not None:
+        Adapter.load(adapter).attach(model.backbone)
+    tokenizer = Tokenizer.of_preset(preset)
+    logprobs = _log_probabilities(model, examples, tokenizer)
+    replies = _greedy_replies(model, examples, tokenizer, max_new_tokens)
+    return [
+        Answer(
+            question=example.question,
+            expected=example.response,
+            text=tokenizer.decode(ids).strip(),
+            stopped=stopped,
+            logprob=logprob,
+            tokens=len(tokenizer.response_ids(example)),
+            tags=example.tags,
+        )
+        for example, (ids, stopped), logprob in zip(examples, replies, logprobs, strict=True)
+    ]
+
+
+def _log_probabilities(
+    model: "keras_hub.models.CausalLM", examples: Sequence[Example], tokenizer: Tokenizer
+) -> list[float]:
+    """For each example, the sum over its response's tokens of log p(token | what is before), in nats."""
+    encoded = encode(examples, tokenizer)
+    responses = _round_up(max(len(item) - item.response_start for item in encoded.examples))
+    batch_size = max(1, min(BATCH, LOGITS // (responses * model.backbone.vocabulary_size)))
+    scorer = _scorer(model.backbone)
+    sums = np.zeros(len(examples))
+    for rows in _chunks([len(item) for item in encoded.examples], batch_size):
+        # One batch, its rows in the order given: they are sorted by length already.
+        chunk = encode([examples[row] for row in rows], tokenizer)
+        (batch,) = batches(chunk, batch_size)
+        inputs, labels, weights = response_arrays(batch, min(responses, batch.token_ids.shape[1]))
+        logprobs = scorer.predict_on_batch(inputs | {"labels": labels})
+        sums[rows] = (np.asarray(logprobs, np.float64) * weights).sum(axis=1)[: len(rows)]
+    return sums.tolist()
+
+
+def _scorer(backbone: "keras_hub.models.Backbone") -> "keras.Model":
+    """A model from token ids, positions and labels (batch, responses) to the labels' log-probabilities (batch, responses)."""
+    import keras
+    from keras import ops
+
+    names = ("token_ids", "padding_mask", "positions", "labels")
+    inputs = {name: keras.Input((None,), dtype="int32", name=name) for name in names}
+    hidden = backbone({"token_ids": inputs["token_ids"], "padding_mask": inputs["padding_mask"]})
+    chosen = ops.take_along_axis(hidden, ops.expand_dims(inputs["positions"], -1), axis=1)
+    logprobs = ops.log_softmax(ops.cast(logits_of(backbone, chosen), "float32"))
+    wanted = ops.take_along_axis(logprobs, ops.expand_dims(inputs["labels"], -1), axis=-1)
+    scorer = keras.Model(inputs, ops.squeeze(wanted, -1))
+    scorer.compile(jit_compile=keras.config.backend() != "torch")
+    return scorer
+
+
+def _greedy_replies(
+    model: "keras_hub.models.CausalLM", examples: Sequence[Example], tokenizer: Tokenizer, max_new_tokens: int
+) -> list[tuple[list[int], bool]]:
+    """For each example, the reply's ids without the stop token, and whether it ended at one."""
+    prompts = [tokenizer.prompt_ids(example) for example in examples]
+    length = _round_up(max(map(len, prompts)) + max_new_tokens)
+    model.compile(sampler="greedy")
+    replies: dict[int, tuple[list[int], bool]] = {}
+    for rows in _chunks([len(prompt) for prompt in prompts], BATCH):
+        # Always a full batch, so that one shape is compiled; the rows beyond the questions repeat the first.
+        filled = [prompts[row] for row in (rows + rows[:1] * BATCH)[:BATCH]]
+        token_ids = np.full((BATCH, length), tokenizer.pad_id, np.int32)
+        for place, prompt in enumerate(filled):
+            token_ids[place, : len(prompt)] = prompt
+        mask = np.arange(length) < np.array([[len(prompt)] for prompt in filled])
+        output = model.generate(
+            {"token_ids": token_ids, "padding_mask": mask}, stop_token_ids=tokenizer.stop_ids
+        )
+        for row, ids in zip(rows, output["token_ids"], strict=False):
+            new = ids[len(prompts[row]) :][:max_new_tokens].tolist()
+            ends = [place for place, token in enumerate(new) if token in tokenizer.stop_ids]
+            replies[row] = (new[: ends[0]] if ends else new, bool(ends))
+    return [replies[row] for row in range(len(examples))]
+
+
+def _chunks(lengths: Sequence[int], size: int) -> Iterator[list[int]]:
+    """Indices sorted by length, `size` at a time."""
+    order = sorted(range(len(lengths)), key=lambda index: lengths[index])
+    for start in range(0, len(order), size):
+        yield order[start : start + size]
+
+
+def _round_up(length: int) -> int:
+    return -(-length // LENGTH_STEP) * LENGTH_STEP

@@ -1,0 +1,145 @@
+"""What holds between the app's sources and the pipeline, which name the same things in two languages."""
+
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+from pipeline.apk.adb import MODEL_NAME
+from pipeline.apk.manifest import AppManifest
+from pipeline.apk.native import RUNTIME_LIBRARY, SHIM_LIBRARY
+from pipeline.apk.package import MANIFEST_ENTRY, MODEL_ENTRY, QUESTIONS_ENTRY
+from pipeline.apk.project import MAIN, NAMESPACE, ROOT, TESTS, app_settings
+
+KOTLIN = MAIN / "kotlin" / Path(*NAMESPACE.split("."))
+ANDROID = "{http://schemas.android.com/apk/res/android}"
+
+
+def source(name: str) -> str:
+    return (KOTLIN / name).read_text(encoding="utf-8")
+
+
+def test_the_app_reads_every_key_that_the_pipeline_writes() -> None:
+    full = AppManifest(
+        "n",
+        1,
+        "d",
+        "text",
+        True,
+        "b",
+        1,
+        "int8",
+        "r",
+        "2026-01-31",
+        "l",
+        "LoRA",
+        8,
+        16.0,
+        ("query",),
+        5,
+        0.5,
+        10,
+    ).document()
+    keys = set(full) | {key for value in full.values() if isinstance(value, dict) for key in value}
+    reader = source("model/ModelManifest.kt")
+    assert {key for key in keys - {"format"} if f'"{key}"' not in reader} == set()
+
+
+def test_the_app_opens_the_assets_that_the_pipeline_packs() -> None:
+    opener = source("model/AppModelSource.kt")
+    for entry in (MODEL_ENTRY, MANIFEST_ENTRY, QUESTIONS_ENTRY):
+        assert f'"{entry.removeprefix("assets/")}"' in opener
+
+
+def test_a_pushed_model_lies_where_the_app_looks() -> None:
+    assert f'PUSHED_NAME = "{MODEL_NAME}"' in source("model/ModelFile.kt")
+
+
+def test_the_shim_has_a_function_for_every_native_method_and_no_other() -> None:
+    declared = set(re.findall(r"external fun (\w+)\(", source("runtime/LiteRtLm.kt")))
+    defined = set(
+        re.findall(r"NATIVE\((native\w+)\)", (MAIN / "cpp" / "pocketgemma_jni.c").read_text(encoding="utf-8"))
+    )
+    assert declared == defined
+    assert f'System.loadLibrary("{SHIM_LIBRARY.removeprefix("lib").removesuffix(".so")}")' in source(
+        "runtime/LiteRtLm.kt"
+    )
+
+
+def test_only_one_class_and_the_shim_know_the_runtime() -> None:
+    knowing = {
+        path.name
+        for path in (MAIN / "kotlin").rglob("*.kt")
+        if re.search(r"external fun|loadLibrary", path.read_text())
+    }
+    assert knowing == {"LiteRtLm.kt"}
+    assert RUNTIME_LIBRARY in (MAIN / "cpp" / "CMakeLists.txt").read_text(encoding="utf-8")
+
+
+def test_the_manifest_asks_for_no_permission_and_allows_no_backup() -> None:
+    manifest = ET.parse(MAIN / "AndroidManifest.xml").getroot()
+    assert manifest.findall("uses-permission") == []
+    application = manifest.find("application")
+    assert application is not None
+    assert application.get(f"{ANDROID}allowBackup") == "false"
+    activities = application.findall("activity")
+    assert [activity.get(f"{ANDROID}name") for activity in activities] == [".ui.MainActivity"]
+
+
+def test_every_word_shown_is_a_string_resource() -> None:
+    for layout in (MAIN / "res" / "layout").glob("*.xml"):
+        for element in ET.parse(layout).iter():
+            for attribute in ("text", "hint", "contentDescription"):
+                value = element.get(ANDROID + attribute)
+                assert value is None or value.startswith("@string/"), (
+                    f"{layout.name}: {value!r} is not in strings.xml"
+                )
+
+
+def test_every_string_resource_is_used() -> None:
+    names = {element.get("name") for element in ET.parse(MAIN / "res" / "values" / "strings.xml").getroot()}
+    sources = "".join(
+        path.read_text(encoding="utf-8") for path in MAIN.rglob("*") if path.suffix in (".kt", ".xml")
+    )
+    unused = {
+        name for name in names if not re.search(rf"(@string/|R\.string\.|R\.plurals\.){name}\b", sources)
+    }
+    assert unused == set()
+
+
+def luminance(color: str) -> float:
+    """Relative luminance (WCAG 2.2)."""
+    channels = [int(color[index : index + 2], 16) / 255 for index in (1, 3, 5)]
+    linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_text_can_be_read_in_both_themes() -> None:
+    pairs = [("text", "background"), ("text", "surface"), ("text_dim", "background"), ("text_dim", "surface")]
+    pairs += [
+        ("on_primary", "primary"),
+        ("primary", "background"),
+        ("warning", "warning_surface"),
+        ("text", "warning_surface"),
+    ]
+    for theme in ("values", "values-night"):
+        colors = {
+            element.get("name"): element.text or ""
+            for element in ET.parse(MAIN / "res" / theme / "colors.xml").getroot()
+        }
+        for front, back in pairs:
+            light, dark = sorted((luminance(colors[front]), luminance(colors[back])), reverse=True)
+            assert (light + 0.05) / (dark + 0.05) >= 4.5, f"{theme}: {front} on {back}"
+
+
+def test_no_source_file_of_the_app_is_too_long() -> None:
+    sources = [path for folder in (MAIN, TESTS) for path in folder.rglob("*") if path.suffix in (".kt", ".c")]
+    assert len(sources) > 15
+    assert [path.name for path in sources if len(path.read_text(encoding="utf-8").splitlines()) > 300] == []
+
+
+def test_the_gradle_project_takes_the_same_settings() -> None:
+    gradle = (ROOT / "app" / "build.gradle.kts").read_text(encoding="utf-8")
+    for key in ("applicationId", "minSdk", "targetSdk", "versionCode", "versionName"):
+        assert f'setting("{key}")' in gradle
+    assert f'namespace = "{NAMESPACE}"' in gradle
+    assert app_settings().min_sdk >= 24

@@ -1,0 +1,128 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from pipeline.config import Config
+from pipeline.errors import PocketGemmaError
+from pipeline.run import Run
+from pipeline.stages import deploy
+
+APP = "io.pocketgemma.chat"
+
+CONFIG = Config.model_validate({"name": "metals", "data": {"train": "unused"}})
+
+PHONE = """#!/bin/sh
+echo "$*" >> {log}
+case "$*" in
+  "devices -l") printf 'List of devices attached\\nR5CT device model:Pixel_9\\n' ;;
+  *install*) [ -z "$FULL" ] && echo Success || echo 'Failure [INSTALL_FAILED_INSUFFICIENT_STORAGE]' ;;
+  *sha256sum*) [ -e {stored} ] && sha256sum {stored} ;;
+  *" push "*) cp "$4" {stored} ;;
+esac
+exit 0
+"""
+
+
+def bundled(tmp_path: Path, *, beside: bool) -> Run:
+    run = Run(tmp_path / "run")
+    with run.stage("bundle", settings={}) as work:
+        (work.folder / "metals.apk").write_bytes(b"an apk")
+        if beside:
+            (work.folder / "model.litertlm").write_bytes(b"a large model")
+    return run
+
+
+@pytest.fixture
+def no_phone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+
+@pytest.fixture
+def phone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A phone played by a script; the file with the calls it got."""
+    folder, log = tmp_path / "bin", tmp_path / "calls"
+    folder.mkdir()
+    (folder / "adb").write_text(PHONE.format(log=log, stored=tmp_path / "stored"))
+    (folder / "adb").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.delenv("ANDROID_SERIAL", raising=False)
+    return log
+
+
+def test_without_a_phone_it_says_how_to_install_and_ends_with_the_path(
+    tmp_path: Path, no_phone: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = bundled(tmp_path, beside=False)
+    deploy.run(CONFIG, run)
+    printed = capsys.readouterr().out
+    apk = run.folder("bundle") / "metals.apk"
+    assert f"adb install -r {apk}" in printed
+    assert "copy the APK to the phone" in printed
+    assert printed.strip().splitlines()[-1] == str(apk)
+
+
+def test_a_second_time_it_is_up_to_date_and_still_ends_with_the_path(
+    tmp_path: Path, no_phone: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = bundled(tmp_path, beside=False)
+    deploy.run(CONFIG, run)
+    capsys.readouterr()
+    deploy.run(CONFIG, run)
+    printed = capsys.readouterr().out
+    assert "up to date" in printed
+    assert printed.strip().splitlines()[-1] == str(run.folder("bundle") / "metals.apk")
+
+
+def test_a_model_beside_the_apk_is_in_the_instructions(
+    tmp_path: Path, no_phone: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = bundled(tmp_path, beside=True)
+    deploy.run(CONFIG, run)
+    model = run.folder("bundle") / "model.litertlm"
+    assert f"adb push {model} /sdcard/Android/data/{APP}/files/model.litertlm" in capsys.readouterr().out
+
+
+def test_with_a_phone_it_installs_and_starts(
+    tmp_path: Path, phone: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = bundled(tmp_path, beside=False)
+    deploy.run(CONFIG, run)
+    calls = phone.read_text().splitlines()
+    assert calls[1:] == [
+        f"-s R5CT install -r {run.folder('bundle') / 'metals.apk'}",
+        f"-s R5CT shell am start -n {APP}/{APP}.ui.MainActivity",
+    ]
+    assert "the chat is open on Pixel 9" in capsys.readouterr().out
+
+
+def test_with_a_phone_a_big_model_is_pushed_before_the_start(tmp_path: Path, phone: Path) -> None:
+    run = bundled(tmp_path, beside=True)
+    deploy.run(CONFIG, run)
+    calls = phone.read_text()
+    assert (tmp_path / "stored").read_bytes() == b"a large model"
+    assert calls.index(" push ") < calls.index("am start")
+
+
+def test_a_phone_that_refuses_leaves_nothing_done(
+    tmp_path: Path, phone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = bundled(tmp_path, beside=False)
+    monkeypatch.setenv("FULL", "1")
+    with pytest.raises(PocketGemmaError, match="Pixel 9: the phone is full"):
+        deploy.run(CONFIG, run)
+    assert not run.folder("deploy").exists()
+    monkeypatch.delenv("FULL")
+    deploy.run(CONFIG, run)
+    assert run.folder("deploy").exists()
+
+
+def test_a_phone_that_comes_later_gets_the_app(
+    tmp_path: Path, phone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = bundled(tmp_path, beside=False)
+    with monkeypatch.context() as without:
+        without.setenv("PATH", str(tmp_path))
+        deploy.run(CONFIG, run)
+    deploy.run(CONFIG, run)
+    assert "install" in phone.read_text()

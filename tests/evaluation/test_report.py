@@ -1,0 +1,64 @@
+"""Promise: a person sees from the report what differs, where, and with which words."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from pipeline.config import VerifySection
+from pipeline.evaluation.answers import Answer
+from pipeline.evaluation.comparison import Comparison, TokenIds, compare
+from pipeline.evaluation.report import markdown, table, write_report
+
+KERAS = (
+    Answer("What is | gold?", "Au", "Au", True, logprob=-0.1, tokens=2, tags={"kind": "symbol"}),
+    Answer("And iron?", "Fe", "Fe", True, logprob=-0.2, tokens=2, tags={"kind": "mass"}),
+)
+
+
+def refused() -> Comparison:
+    runtime = (replace(KERAS[0], text="Ag\nand more", stopped=False, logprob=-3.0), KERAS[1])
+    return compare(KERAS, runtime, VerifySection(), token_ids=[TokenIds("grüße", [2, 4, 7], [2, 4, 8])])
+
+
+def test_the_report_names_the_checks_that_failed_and_the_worst_example() -> None:
+    text = markdown(refused(), "road")
+    assert "**Refused.**" in text
+    assert "| ✗ | same greedy answer | 50.0% | at least 90.0% |" in text
+    assert "| What is \\| gold? | Au | Au | Ag ⏎ and more …(does not stop) | 1.4500 |" in text
+    assert "| symbol | 100.0 % | 0.0 % |" in text
+    assert "grüße: they part at token 2" in text
+
+
+def test_a_passing_report_has_no_worst_examples() -> None:
+    text = markdown(compare(KERAS, KERAS, VerifySection()), "road")
+    assert "Passed." in text
+    assert "differ most" not in text
+
+
+def test_the_terminal_table_shows_every_check_with_its_limit() -> None:
+    console = Console(width=200, record=True, file=Path("/dev/null").open("w"))  # noqa: SIM115
+    comparison = refused()
+    console.print(table(comparison))
+    text = console.export_text()
+    for check in comparison.checks:
+        assert check.name in text
+        assert check.limit in text
+    assert text.count("✗") == len(comparison.failures)
+
+
+def test_the_files_hold_both_sides_of_every_answer(tmp_path: Path) -> None:
+    write_report(tmp_path / "verify", refused(), "road")
+    lines = [
+        json.loads(line)
+        for line in (tmp_path / "verify" / "answers.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
+    assert [(line["keras"]["text"], line["runtime"]["text"]) for line in lines] == [
+        ("Au", "Ag\nand more"),
+        ("Fe", "Fe"),
+    ]
+    document = json.loads((tmp_path / "verify" / "report.json").read_text(encoding="utf-8"))
+    assert document["passed"] is False
+    assert document["token_ids"][0]["same"] is False
+    assert (tmp_path / "verify" / "report.md").read_text(encoding="utf-8").startswith("# road")

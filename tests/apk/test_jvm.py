@@ -78,7 +78,7 @@ def test_state_store_and_files() -> None:
 def test_the_door_to_the_real_runtime(properties: dict[str, str]) -> None:
     outcome = run_tests(["runtime.LiteRtLmTest"], properties)
     assert outcome.passed, outcome.report
-    assert outcome.tests >= 7
+    assert outcome.tests >= 9
 
 
 def test_the_real_screen_with_the_real_model(properties: dict[str, str]) -> None:

@@ -61,5 +61,6 @@ private fun ChatState.withActiveReply(id: Long? = activeReply?.id, change: (Mess
 private fun ReplyEnd.status(): ReplyStatus = when (this) {
     is ReplyEnd.Complete -> ReplyStatus.Complete(speed)
     is ReplyEnd.Stopped -> ReplyStatus.Stopped(speed)
+    ReplyEnd.ContextFull -> ReplyStatus.ContextFull
     is ReplyEnd.Failed -> ReplyStatus.Failed(detail)
 }

@@ -64,6 +64,10 @@ sealed interface ReplyStatus {
 
     data class Stopped(override val speed: Speed?) : Ended
 
+    data object ContextFull : Ended {
+        override val speed: Speed? get() = null
+    }
+
     data class Failed(val detail: String) : Ended {
         override val speed: Speed? get() = null
     }

@@ -17,6 +17,9 @@ sealed interface ReplyEnd {
 
     data class Stopped(val speed: Speed?) : ReplyEnd
 
+    /** What was said so far and the question do not fit into the model's context together. */
+    data object ContextFull : ReplyEnd
+
     /** [detail] is the runtime's own message, for a developer's eyes. */
     data class Failed(val detail: String) : ReplyEnd
 }

@@ -72,6 +72,7 @@ class LiteRtLm(
         return when {
             error == null -> ReplyEnd.Complete(speed())
             error.startsWith(CANCELLED) -> ReplyEnd.Stopped(speed())
+            CONTEXT_FULL.any { it in error } -> ReplyEnd.ContextFull
             else -> ReplyEnd.Failed(error)
         }
     }
@@ -101,6 +102,9 @@ class LiteRtLm(
 
         /** How the runtime's message begins when a reply was cancelled. */
         private const val CANCELLED = "CANCELLED"
+
+        /** What the runtime's message holds when a question, or a chat with it, is longer than the context. */
+        private val CONTEXT_FULL = listOf("Input token ids are too long", "exceeds available state entries")
 
         /** Names the native library's file where there is no APK around it: in tests on the JVM. */
         private const val LIBRARY_PROPERTY = "io.pocketgemma.chat.library"

@@ -67,7 +67,8 @@ class MessageList(private val scroll: ScrollView, private val list: LinearLayout
         view.findViewById<TextView>(R.id.reply_caption).apply {
             text = texts.caption(reply.status, reply.text.isEmpty())
             visibility = if (text.isNullOrEmpty()) View.GONE else View.VISIBLE
-            setTextColor(context.getColor(if (reply.status is ReplyStatus.Failed) R.color.warning else R.color.text_dim))
+            val failed = reply.status is ReplyStatus.Failed || reply.status is ReplyStatus.ContextFull
+            setTextColor(context.getColor(if (failed) R.color.warning else R.color.text_dim))
         }
     }
 

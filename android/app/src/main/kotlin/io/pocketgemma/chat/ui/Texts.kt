@@ -1,7 +1,7 @@
 package io.pocketgemma.chat.ui
 
-import android.content.res.Resources
 import android.content.Context
+import android.content.res.Resources
 import android.text.format.Formatter
 import io.pocketgemma.chat.R
 import io.pocketgemma.chat.chat.ModelState
@@ -35,6 +35,7 @@ class Texts(private val context: Context) {
         is ReplyStatus.Complete -> if (empty) resources.getString(R.string.reply_empty) else status.speed?.let(::speed)
         is ReplyStatus.Stopped ->
             status.speed?.let { resources.getString(R.string.stopped_speed, speed(it)) } ?: resources.getString(R.string.stopped)
+        ReplyStatus.ContextFull -> resources.getString(R.string.context_full)
         is ReplyStatus.Failed -> resources.getString(R.string.reply_failed, status.detail)
     }
 

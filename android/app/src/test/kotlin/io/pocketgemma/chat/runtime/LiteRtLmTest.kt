@@ -75,6 +75,21 @@ class LiteRtLmTest {
     }
 
     @Test
+    fun `a question longer than the context is told, and the model can be asked again`() = open(TestModels.taught).use { model ->
+        model.begin(emptyList())
+        assertEquals(ReplyEnd.ContextFull, model.ask("What is gold? ".repeat(2000)).second)
+        model.begin(emptyList())
+        assertEquals(TestModels.answer, model.ask(TestModels.question).first.trim())
+    }
+
+    @Test
+    fun `a chat that outgrows the context is told`() = open(TestModels.taught).use { model ->
+        model.begin(emptyList())
+        val ends = generateSequence { model.ask(TestModels.question).second }.take(MOST_TURNS)
+        assertTrue("no end in $MOST_TURNS turns", ends.any { it == ReplyEnd.ContextFull })
+    }
+
+    @Test
     fun `cancel without a reply under way does nothing`() = open(TestModels.taught).use { model ->
         model.cancel()
         model.begin(emptyList())
@@ -97,5 +112,10 @@ class LiteRtLmTest {
         assertEquals("Fe é", LiteRtLm.textOf("""{"role": "model", "content": [{"type": "text", "text": "Fe "}, {"type": "text", "text": "é"}]}"""))
         assertEquals("", LiteRtLm.textOf("""{"role": "model"}"""))
         assertEquals("plain {text", LiteRtLm.textOf("plain {text"))
+    }
+
+    private companion object {
+        /** More than fill the context of any model that the tests are given. */
+        const val MOST_TURNS = 400
     }
 }

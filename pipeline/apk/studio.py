@@ -1,0 +1,49 @@
+"""For work in Android Studio: puts what Gradle cannot build into android/build/studio. Run as python -m pipeline.apk.studio RUN.
+
+The Gradle project compiles the Kotlin and the shim by itself; LiteRT-LM's libraries and the files of a finished bundle come from here.
+"""
+
+import shutil
+import sys
+import zipfile
+from pathlib import Path
+
+from pipeline.apk.native import TARGETS, runtime_library
+from pipeline.apk.project import ROOT
+from pipeline.errors import InputError, PocketGemmaError
+
+TARGET = ROOT / "build" / "studio"
+
+
+def stage_for_studio(run: Path, target: Path = TARGET) -> None:
+    """Write jniLibs/ and assets/ for the Gradle project.
+
+    Args:
+        run: a run folder with a finished bundle; its model, manifest and sample questions become the app's assets.
+
+    Raises:
+        InputError: there is no bundle.
+    """
+    apk = next(iter(sorted((run / "bundle").glob("*.apk"))), None)
+    if apk is None:
+        raise InputError(f"{run}: no bundle here yet; run: pocketgemma bundle --run {run}")
+    shutil.rmtree(target, ignore_errors=True)
+    with zipfile.ZipFile(apk) as archive:
+        for name in archive.namelist():
+            if name.startswith("assets/"):
+                archive.extract(name, target)
+    for abi in TARGETS:
+        folder = target / "jniLibs" / abi
+        folder.mkdir(parents=True)
+        shutil.copyfile(runtime_library(abi), folder / runtime_library(abi).name)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m pipeline.apk.studio RUN_FOLDER")
+    try:
+        stage_for_studio(Path(sys.argv[1]))
+    except PocketGemmaError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_code)
+    print(f"{TARGET}: open {ROOT} in Android Studio")

@@ -82,9 +82,9 @@ def test_the_door_to_the_real_runtime(properties: dict[str, str]) -> None:
 
 
 def test_the_real_screen_with_the_real_model(properties: dict[str, str]) -> None:
-    outcome = run_tests(["ui.MainActivityTest"], properties)
+    outcome = run_tests(["ui.MainActivityTest", "ui.SavedChatTest"], properties)
     assert outcome.passed, outcome.report
-    assert outcome.tests >= 12
+    assert outcome.tests >= 15
     for name in PICTURES:
         picture = (Path(properties["shots"]) / f"{name}.png").read_bytes()
         width, height = struct.unpack(">II", picture[16:24])

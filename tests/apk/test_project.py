@@ -9,6 +9,7 @@ from pipeline.apk.manifest import AppManifest
 from pipeline.apk.native import RUNTIME_LIBRARY, SHIM_LIBRARY
 from pipeline.apk.package import MANIFEST_ENTRY, MODEL_ENTRY, QUESTIONS_ENTRY
 from pipeline.apk.project import MAIN, NAMESPACE, ROOT, TESTS, app_settings
+from pipeline.apk.tools import PACKAGES
 
 KOTLIN = MAIN / "kotlin" / Path(*NAMESPACE.split("."))
 ANDROID = "{http://schemas.android.com/apk/res/android}"
@@ -143,3 +144,12 @@ def test_the_gradle_project_takes_the_same_settings() -> None:
         assert f'setting("{key}")' in gradle
     assert f'namespace = "{NAMESPACE}"' in gradle
     assert app_settings().min_sdk >= 24
+
+
+def test_the_readme_names_every_package_that_is_needed() -> None:
+    line = next(
+        line
+        for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+        if "apt-get install" in line
+    )
+    assert set(line.split("-y ")[1].split()) == set(PACKAGES.values())

@@ -39,6 +39,8 @@ class Message(TypedDict):
 
 # The runtime (LiteRT-LM 0.18 and later) gives a message's content as a list of parts, tokenizers give it as a string; the
 # template takes both. "model" is accepted as a role because the runtime names its own turns so.
+# The line break between two turns is written before the second: in a conversation that goes on, the runtime renders only what
+# comes after its own reply, and would lose a line break that belongs to the turn before.
 CHAT_TEMPLATE = (
     "{{ bos_token }}"
     "{%- macro text(content) -%}"
@@ -50,11 +52,11 @@ CHAT_TEMPLATE = (
     "{%- else -%}{%- set preface = '' -%}{%- set turns = messages -%}{%- endif -%}"
     "{%- for message in turns -%}"
     "{%- if message['role'] == 'assistant' -%}{%- set role = 'model' -%}{%- else -%}{%- set role = message['role'] -%}{%- endif -%}"
-    "{{ '<start_of_turn>' + role + '\\n' }}"
+    "{%- if not loop.first -%}{{ '\\n' }}{%- endif -%}{{ '<start_of_turn>' + role + '\\n' }}"
     "{%- if loop.first -%}{{ preface }}{%- endif -%}"
-    "{{ text(message['content']) }}{{ '<end_of_turn>\\n' }}"
+    "{{ text(message['content']) }}{{ '<end_of_turn>' }}"
     "{%- endfor -%}"
-    "{%- if add_generation_prompt -%}{{ '<start_of_turn>model\\n' }}{%- endif -%}"
+    "{%- if add_generation_prompt -%}{{ '\\n<start_of_turn>model\\n' }}{%- endif -%}"
 )
 
 

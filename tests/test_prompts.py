@@ -71,9 +71,7 @@ def test_the_template_says_what_training_said(messages: list[Message], parts: bo
 def test_the_template_without_a_reply_asked_for_ends_after_the_answer(parts: bool) -> None:
     messages = [user("What is Au?"), assistant("Gold.")]
     asked = prompts.render_prompt(messages[:1])
-    assert (
-        by_template(messages, parts=parts, prompt=False) == f"<bos>{asked}{prompts.render_answer('Gold.')}\n"
-    )
+    assert by_template(messages, parts=parts, prompt=False) == f"<bos>{asked}{prompts.render_answer('Gold.')}"
 
 
 def test_parts_that_are_no_text_are_left_out() -> None:

@@ -2,6 +2,7 @@
 
 import platform
 import resource
+from contextlib import suppress
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -66,10 +67,8 @@ class PeakMemory:
     peak_bytes = 0
 
     def __enter__(self) -> Self:
-        try:
+        with suppress(OSError):
             Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-        except OSError:
-            pass
         return self
 
     def __exit__(

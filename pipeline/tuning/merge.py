@@ -107,7 +107,7 @@ def prove_merge(
         if not proof.relative_deviation <= limit
     ]
     if all(proof.delta_norm == 0 for proof in proofs):
-        faults.append("no matrix differs from the base: the adapter is missing or all zero")
+        faults.insert(0, "no matrix differs from the base: the adapter is missing or all zero")
     before_others = {variable.path: variable for variable in base.variables if variable.path not in adapted}
     after_others = {variable.path: variable for variable in merged.variables}
     for path, variable in before_others.items():

@@ -1,0 +1,97 @@
+"""What a person types and sees: help, exit codes, one line for an error, nothing heavy imported for nothing."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+HEAVY = (
+    "numpy",
+    "keras",
+    "torch",
+    "jax",
+    "tensorflow",
+    "transformers",
+    "litert_torch",
+    "litert_lm",
+    "pyarrow",
+    "pydantic",
+)
+
+
+def pocketgemma(*arguments: str, folder: Path = ROOT) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "pipeline", *arguments]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, check=False)
+
+
+def test_help_names_every_command_and_the_exit_codes() -> None:
+    result = pocketgemma("--help")
+    assert result.returncode == 0
+    commands = (
+        ["download", "prepare", "finetune", "merge", "convert", "verify", "bundle", "deploy", "run", "chat", "eval", "trace", "doctor"]
+    )
+    assert [name for name in commands if f"\n  {name} " not in result.stdout] == []
+    assert "0 done, 1 failed" in result.stdout
+    assert "2 bad input" in result.stdout
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; sys.argv = ['pocketgemma', '--help']\n"
+        "from pipeline.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        f"print('heavy:', [name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    assert "heavy: []" in result.stdout
+
+
+@pytest.mark.parametrize("stage", ["download", "finetune", "deploy", "run"])
+def test_every_stage_takes_the_common_options(stage: str) -> None:
+    shown = pocketgemma(stage, "--help").stdout
+    assert [
+        option for option in ("--config", "--run", "--set", "--force", "--debug") if option not in shown
+    ] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("prepare", "--config", "missing.yaml"), "missing.yaml: no such recipe"),
+        (("prepare", "--set", "finetune.ranks=4"), "finetune.ranks: unknown key; did you mean 'rank'?"),
+        (("prepare", "--set", "convert.recipe=int5"), "convert.recipe: Input should be"),
+        (("prepare", "--run", "Makefile"), "Makefile: is a file; --run expects a folder"),
+        (("download", "--set", "model.preset=/nowhere/gemma"), "/nowhere/gemma: no such folder"),
+    ],
+)
+def test_bad_input_is_one_line_without_a_traceback_and_exit_code_2(
+    arguments: tuple[str, ...], message: str, tmp_path: Path
+) -> None:
+    if "--run" not in arguments:
+        arguments = (*arguments, "--run", str(tmp_path / "run"))
+    result = pocketgemma(*arguments)
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_debug_shows_the_traceback(tmp_path: Path) -> None:
+    result = pocketgemma("prepare", "--config", "missing.yaml", "--debug")
+    assert "Traceback" in result.stderr
+
+
+def test_an_unknown_command_is_bad_input() -> None:
+    assert pocketgemma("fintune").returncode == 2
+
+
+def test_asking_a_model_that_is_not_there_says_what_to_run(tmp_path: Path) -> None:
+    result = pocketgemma("chat", "--prompt", "Hello", "--run", str(tmp_path / "empty"))
+    assert result.returncode == 2
+    assert "no convert here yet; run: pocketgemma convert" in result.stderr

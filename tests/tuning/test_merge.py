@@ -1,0 +1,151 @@
+"""Merging adds exactly scale * A B, and anything else is refused."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.errors import InputError, PocketGemmaError
+from pipeline.gemma.causal_lm import LAYER_NAMES, load_causal_lm, matrix_layers
+from pipeline.gemma.hugging_face import largest_logit_difference, write_hugging_face
+from pipeline.gemma.tokenizer import Tokenizer
+from pipeline.tuning.adapter import Adapter
+from pipeline.tuning.lora import enable_lora
+from pipeline.tuning.merge import merge, prove_merge
+
+LIMIT = 1e-6
+TOKENS = [2, *range(30, 60)]
+
+
+@pytest.fixture(scope="module")
+def adapter(base: Path) -> Adapter:
+    """Random, all seven kinds of matrix, alpha unlike rank."""
+    backbone = load_causal_lm(base).backbone
+    layers = enable_lora(backbone, 4, 10.0, tuple(LAYER_NAMES))
+    empty = Adapter.of_backbone(backbone, layers, "base")
+    random = np.random.default_rng(1)
+    tensors = {
+        name: tuple((0.05 * random.normal(size=part.shape)).astype(np.float32) for part in pair)
+        for name, pair in empty.tensors.items()
+    }
+    return Adapter(4, 10.0, empty.targets, "base", tensors)  # type: ignore[arg-type]
+
+
+def logits(model: Any) -> np.ndarray:
+    from keras import ops
+
+    tokens = np.array([TOKENS], np.int32)
+    return ops.convert_to_numpy(model({"token_ids": tokens, "padding_mask": np.ones_like(tokens)}))
+
+
+def merged_model(base: Path, adapter: Adapter) -> Any:
+    model = load_causal_lm(base)
+    merge(model.backbone, adapter)
+    return model
+
+
+def test_the_merged_model_says_what_base_and_adapter_say(base: Path, adapter: Adapter) -> None:
+    apart = load_causal_lm(base)
+    before = logits(apart)
+    adapter.attach(apart.backbone)
+    with_adapter = logits(apart)
+    assert np.abs(with_adapter - before).max() > 0.1
+    np.testing.assert_allclose(logits(merged_model(base, adapter)), with_adapter, atol=1e-4)
+
+
+def test_the_proof_covers_every_adapted_matrix_and_every_other_weight(base: Path, adapter: Adapter) -> None:
+    before, after = load_causal_lm(base).backbone, merged_model(base, adapter).backbone
+    proof = prove_merge(before, after, adapter, LIMIT)
+    assert len(proof.matrices) == 42
+    assert proof.other_weights == len(before.variables) - 42
+    assert proof.largest_deviation <= LIMIT
+    assert all(matrix.delta_norm > 0 for matrix in proof.matrices)
+
+
+def test_a_dropped_adapter_is_refused(base: Path, adapter: Adapter) -> None:
+    with pytest.raises(PocketGemmaError, match="no matrix differs from the base"):
+        prove_merge(load_causal_lm(base).backbone, load_causal_lm(base).backbone, adapter, LIMIT)
+
+
+@pytest.mark.parametrize("target", sorted(LAYER_NAMES))
+def test_one_matrix_left_unmerged_is_refused(base: Path, adapter: Adapter, target: str) -> None:
+    model = merged_model(base, adapter)
+    _, unmerged = next(matrix_layers(load_causal_lm(base).backbone, target))
+    name, layer = next(matrix_layers(model.backbone, target))
+    layer.kernel.assign(unmerged.kernel)
+    with pytest.raises(PocketGemmaError, match=f"{name}: W - W0 is off"):
+        prove_merge(load_causal_lm(base).backbone, model.backbone, adapter, LIMIT)
+
+
+def test_a_scale_forgotten_is_refused(base: Path, adapter: Adapter) -> None:
+    unscaled = Adapter(adapter.rank, float(adapter.rank), adapter.targets, "base", adapter.tensors)
+    with pytest.raises(PocketGemmaError, match="42 faults"):
+        prove_merge(load_causal_lm(base).backbone, merged_model(base, unscaled).backbone, adapter, LIMIT)
+
+
+def test_any_other_weight_that_changed_by_a_bit_is_refused(base: Path, adapter: Adapter) -> None:
+    model = merged_model(base, adapter)
+    norm = model.backbone.get_layer("decoder_block_3").pre_ffw_norm.scale
+    value = norm.numpy()
+    value[5] = np.nextafter(value[5], np.float32(9))
+    norm.assign(value)
+    with pytest.raises(PocketGemmaError, match=r"decoder_block_3.*has no adapter, yet changed"):
+        prove_merge(load_causal_lm(base).backbone, model.backbone, adapter, LIMIT)
+
+
+def test_an_adapter_for_other_matrices_is_refused(base: Path, adapter: Adapter) -> None:
+    tensors = {name: pair for name, pair in adapter.tensors.items() if not name.endswith("0.query")}
+    broken = Adapter(adapter.rank, adapter.alpha, adapter.targets, "base", tensors)
+    with pytest.raises(InputError, match="do not have the same matrices"):
+        merge(load_causal_lm(base).backbone, broken)
+
+
+def test_hugging_face_gives_the_same_logits_beyond_the_sliding_window(
+    base: Path, adapter: Adapter, tmp_path: Path
+) -> None:
+    model = merged_model(base, adapter)
+    write_hugging_face(model, Tokenizer.of_preset(base), tmp_path / "hf")
+    long = np.random.default_rng(0).integers(0, 1024, model.backbone.sliding_window_size + 40).tolist()
+    assert largest_logit_difference(model, tmp_path / "hf", [TOKENS, long]) < 1e-4
+
+
+def test_a_wrong_sliding_window_shows_in_the_logits(base: Path, adapter: Adapter, tmp_path: Path) -> None:
+    import json
+
+    model = merged_model(base, adapter)
+    write_hugging_face(model, Tokenizer.of_preset(base), tmp_path / "hf")
+    config = json.loads((tmp_path / "hf" / "config.json").read_text())
+    config["sliding_window"] //= 2
+    (tmp_path / "hf" / "config.json").write_text(json.dumps(config))
+    long = np.random.default_rng(0).integers(0, 1024, model.backbone.sliding_window_size + 40).tolist()
+    assert largest_logit_difference(model, tmp_path / "hf", [long]) > 1e-3
+
+
+def test_an_export_with_lora_still_enabled_is_refused(base: Path, adapter: Adapter, tmp_path: Path) -> None:
+    model = load_causal_lm(base)
+    adapter.attach(model.backbone)
+    with pytest.raises(PocketGemmaError, match="would lose the adapter"):
+        write_hugging_face(model, Tokenizer.of_preset(base), tmp_path / "hf")
+
+
+def test_the_folder_names_both_stop_tokens_and_the_template(
+    base: Path, adapter: Adapter, tmp_path: Path
+) -> None:
+    import transformers
+
+    model = merged_model(base, adapter)
+    tokenizer = Tokenizer.of_preset(base)
+    write_hugging_face(model, tokenizer, tmp_path / "hf")
+    generation = transformers.GenerationConfig.from_pretrained(tmp_path / "hf")
+    assert tuple(generation.eos_token_id) == tokenizer.stop_ids
+    config = transformers.AutoConfig.from_pretrained(tmp_path / "hf")
+    assert (config.bos_token_id, config.eos_token_id, config.pad_token_id) == (2, 1, 0)
+    theirs = transformers.AutoTokenizer.from_pretrained(tmp_path / "hf")
+    conversation = [{"role": "user", "content": "What is the symbol of gold?"}]
+    ids = theirs.apply_chat_template(
+        conversation, add_generation_prompt=True, tokenize=True, return_dict=False
+    )
+    from pipeline.prompts import render_question
+
+    assert list(ids) == [tokenizer.bos_id, *tokenizer.encode(render_question("What is the symbol of gold?"))]

@@ -3,7 +3,6 @@
 import json
 import shutil
 import time
-from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from pipeline.apk.manifest import AppManifest
 from pipeline.apk.native import RUNTIME_PACKAGE
 from pipeline.apk.package import package_apk
 from pipeline.apk.project import source_digest
+from pipeline.apk.questions import answered_questions
 from pipeline.apk.sign import sign, signer_digest
 from pipeline.config import DEMO, Config
 from pipeline.console import console
@@ -21,7 +21,6 @@ from pipeline.gemma.shapes import read_shape
 from pipeline.run import Run
 
 MODEL = "model.litertlm"
-SAMPLE_QUESTIONS = 4
 MEGABYTE = 10**6
 
 DEMO_LICENCE = "The model, its examples and this app: Apache License 2.0. The model is Gemma 3 in architecture only; none of Google's weights are in it."
@@ -53,7 +52,7 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         model = run.folder("convert") / MODEL
         inside = model.stat().st_size <= config.bundle.max_model_mb * MEGABYTE
         manifest = _manifest(config, run, model)
-        questions = config.bundle.sample_questions or _answered_questions(
+        questions = config.bundle.sample_questions or answered_questions(
             run.folder("verify") / "answers.jsonl"
         )
         unsigned, apk = work.folder / "unsigned.apk", work.folder / f"{config.name}.apk"
@@ -109,23 +108,6 @@ def _manifest(config: Config, run: Run, model: Path) -> AppManifest:
 def _score(report: Path) -> dict[str, Any]:
     """Exact match in percent and number of questions, as the runtime answered them in the verify stage."""
     return json.loads(report.read_text(encoding="utf-8"))["runtime"]
-
-
-def _answered_questions(answers: Path) -> Sequence[str]:
-    """A few questions of the verify stage that the converted model answered right, of different kinds where the examples tell kinds."""
-    right = []
-    for line in answers.read_text(encoding="utf-8").splitlines():
-        answer = json.loads(line)
-        if answer["runtime"]["correct"]:
-            right.append(answer)
-    by_kind: dict[tuple[tuple[str, str], ...], str] = {}
-    for answer in right:
-        by_kind.setdefault(tuple(sorted(answer["tags"].items())), answer["question"])
-    chosen = list(by_kind.values())[:SAMPLE_QUESTIONS]
-    others = (answer["question"] for answer in right if answer["question"] not in chosen)
-    return chosen + [
-        question for question, _ in zip(others, range(SAMPLE_QUESTIONS - len(chosen)), strict=False)
-    ]
 
 
 def _print(report: ApkReport, *, debug_key: bool, inside: bool) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.apk.manifest import AppManifest
+from pipeline.apk.questions import answered_questions
 from pipeline.digests import sha256_of_file
 from tests.apk.jvm import run_tests
 from tests.apk.models import write_endless
@@ -37,14 +38,9 @@ def properties(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     run = demo_run("verify")
     model = run / "convert" / "model.litertlm"
     write_endless(model, folder / "endless.litertlm")
-    answers = [
-        json.loads(line)
-        for line in (run / "verify" / "answers.jsonl").read_text(encoding="utf-8").splitlines()
-    ]
-    right = {
-        tuple(sorted(answer["tags"].items())): answer for answer in answers if answer["runtime"]["correct"]
-    }
-    chosen = list(right.values())[:4]
+    questions = answered_questions(run / "verify" / "answers.jsonl")
+    lines = (run / "verify" / "answers.jsonl").read_text(encoding="utf-8").splitlines()
+    expected = {answer["question"]: answer["expected"] for answer in map(json.loads, lines)}
     manifest = AppManifest(
         name="Pocket Science",
         model_bytes=model.stat().st_size,
@@ -53,14 +49,12 @@ def properties(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         remembers_conversation=False,
     )
     (folder / "manifest.json").write_text(json.dumps(manifest.document()), encoding="utf-8")
-    (folder / "questions.json").write_text(
-        json.dumps([answer["question"] for answer in chosen]), encoding="utf-8"
-    )
+    (folder / "questions.json").write_text(json.dumps(questions), encoding="utf-8")
     return {
         "model": str(model),
         "endless": str(folder / "endless.litertlm"),
-        "question": chosen[0]["question"],
-        "answer": chosen[0]["expected"],
+        "question": questions[0],
+        "answer": expected[questions[0]],
         "manifest": str(folder / "manifest.json"),
         "questions": str(folder / "questions.json"),
         "shots": os.environ.get(SCREENSHOTS) or str(folder / "screenshots"),
@@ -84,7 +78,7 @@ def test_the_door_to_the_real_runtime(properties: dict[str, str]) -> None:
 def test_the_real_screen_with_the_real_model(properties: dict[str, str]) -> None:
     outcome = run_tests(["ui.MainActivityTest", "ui.SavedChatTest"], properties)
     assert outcome.passed, outcome.report
-    assert outcome.tests >= 15
+    assert outcome.tests >= 16
     for name in PICTURES:
         picture = (Path(properties["shots"]) / f"{name}.png").read_bytes()
         width, height = struct.unpack(">II", picture[16:24])

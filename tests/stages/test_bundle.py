@@ -69,7 +69,6 @@ def test_the_apk_holds_the_model_and_tells_of_it(run: Run) -> None:
     assert manifest["model"] == {"bytes": model.stat().st_size, "sha256": sha256_of_file(model)}
     assert manifest["check"] == {"accuracy": 0.75, "questions": 4}
     assert manifest["tuning"]["alpha"] == 16.0
-    # Only what it answered right, one of each kind first.
     assert questions == ["What is Fe?", "How heavy is iron?", "What is Au?"]
     report = json.loads((run.folder("bundle") / "report.json").read_text())
     assert report["permissions"] == []

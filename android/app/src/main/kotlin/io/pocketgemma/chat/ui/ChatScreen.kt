@@ -41,9 +41,9 @@ class ChatScreen(root: View, private val texts: Texts, private val dispatch: (Ch
         input.setHorizontallyScrolling(false)
         input.maxLines = MOST_INPUT_LINES
         input.setOnEditorActionListener { _, action, key ->
-            val enter = action == EditorInfo.IME_ACTION_SEND || key?.let { it.keyCode == KeyEvent.KEYCODE_ENTER && it.action == KeyEvent.ACTION_DOWN } == true
-            if (enter) ask()
-            enter
+            val send = action == EditorInfo.IME_ACTION_SEND || key.isEnterDown()
+            if (send) ask()
+            send
         }
         input.addTextChangedListener(AfterTextChanged { renderSend() })
     }
@@ -100,6 +100,8 @@ class ChatScreen(root: View, private val texts: Texts, private val dispatch: (Ch
         input.text.clear()
         dispatch(ChatEvent.Ask(question))
     }
+
+    private fun KeyEvent?.isEnterDown() = this != null && keyCode == KeyEvent.KEYCODE_ENTER && action == KeyEvent.ACTION_DOWN
 
     private fun View.show(shown: Boolean) {
         visibility = if (shown) View.VISIBLE else View.GONE

@@ -27,7 +27,7 @@ object EdgeToEdge {
             view.setPadding(edges.left, edges.top, edges.right, edges.bottom)
         } else {
             @Suppress("DEPRECATION")
-            view.setPadding(insets.systemWindowInsetLeft, insets.systemWindowInsetTop, insets.systemWindowInsetRight, insets.systemWindowInsetBottom)
+            with(insets) { view.setPadding(systemWindowInsetLeft, systemWindowInsetTop, systemWindowInsetRight, systemWindowInsetBottom) }
         }
     }
 }

@@ -13,18 +13,20 @@ import io.pocketgemma.chat.chat.ReplyStatus
 /** Shows messages as bubbles, changing only the views whose message has changed, and follows the end unless the person scrolled up. */
 class MessageList(private val scroll: ScrollView, private val list: LinearLayout, private val texts: Texts) {
     private var shown: List<Message> = emptyList()
+    private var followsEnd = true
+    private val slack = (scroll.resources.displayMetrics.density * SLACK_DP).toInt()
 
     init {
         // The end moves when a reply grows and when the keyboard takes half the screen.
-        scroll.viewTreeObserver.addOnPreDrawListener {
-            if (followsEnd) scroll.scrollTo(0, maxOf(0, list.height - scroll.height))
-            true
+        val follow = View.OnLayoutChangeListener { _, _, top, _, bottom, _, oldTop, _, oldBottom ->
+            if (followsEnd && bottom - top != oldBottom - oldTop) scroll.scrollTo(0, end())
         }
-        scroll.setOnScrollChangeListener { _, _, y, _, _ -> followsEnd = y >= list.height - scroll.height - slack }
+        list.addOnLayoutChangeListener(follow)
+        scroll.addOnLayoutChangeListener(follow)
+        scroll.setOnScrollChangeListener { _, _, y, _, _ -> followsEnd = y >= end() - slack }
     }
 
-    private var followsEnd = true
-    private val slack = (scroll.resources.displayMetrics.density * SLACK_DP).toInt()
+    private fun end() = maxOf(0, list.height - scroll.height)
 
     fun render(messages: List<Message>) {
         if (messages === shown) return

@@ -1,6 +1,7 @@
 package io.pocketgemma.chat.ui
 
 import android.view.View
+import android.widget.ScrollView
 import android.widget.TextView
 import io.pocketgemma.chat.R
 import io.pocketgemma.chat.TestModels
@@ -115,6 +116,33 @@ class MainActivityTest {
         assertTrue(screen.messages.last().startsWith(before))
         screen.send.performClick()
         screen.untilReplied()
+    }
+
+    @Test
+    fun `a growing reply is followed to its end, unless the person has scrolled up`() {
+        val source = ScriptedSource()
+        TestScreen(source).use { screen ->
+            screen.untilReady()
+            screen.ask("write a lot")
+            fun lines() = screen.messages.last().lines().size
+            val scroll = screen.find<ScrollView>(R.id.message_scroll)
+            fun end() = scroll.getChildAt(0).height - scroll.height
+            repeat(80) { source.more("line $it") }
+            screen.until("80 lines are shown") { lines() > 80 }
+            assertTrue(end() > 500)
+            assertEquals(end(), scroll.scrollY)
+            val read = end() - 400
+            scroll.scrollTo(0, read)
+            repeat(20) { source.more("line $it") }
+            screen.until("100 lines are shown") { lines() > 100 }
+            assertEquals(read, scroll.scrollY)
+            scroll.scrollTo(0, end())
+            repeat(20) { source.more("line $it") }
+            screen.until("120 lines are shown") { lines() > 120 }
+            assertEquals(end(), scroll.scrollY)
+            source.end()
+            screen.untilReplied()
+        }
     }
 
     @Test

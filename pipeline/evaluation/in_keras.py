@@ -103,9 +103,13 @@ def _greedy_replies(
     model: "keras_hub.models.CausalLM", examples: Sequence[Example], tokenizer: Tokenizer, max_new_tokens: int
 ) -> list[tuple[list[int], bool]]:
     """For each example, the reply's ids without the stop token, and whether it ended at one."""
+    from keras import ops
+
     prompts = [tokenizer.prompt_ids(example) for example in examples]
     length = _round_up(max(map(len, prompts)) + max_new_tokens)
     model.compile(sampler="greedy")
+    # `generate` around this function gathers every output, an image that a text model lacks among them, and torch cannot.
+    generate = model.make_generate_function()
     replies: dict[int, tuple[list[int], bool]] = {}
     for rows in _chunks([len(prompt) for prompt in prompts], BATCH):
         # Always a full batch, so that one shape is compiled; the rows beyond the questions repeat the first.
@@ -114,10 +118,8 @@ def _greedy_replies(
         for place, prompt in enumerate(filled):
             token_ids[place, : len(prompt)] = prompt
         mask = np.arange(length) < np.array([[len(prompt)] for prompt in filled])
-        output = model.generate(
-            {"token_ids": token_ids, "padding_mask": mask}, stop_token_ids=tokenizer.stop_ids
-        )
-        for row, ids in zip(rows, output["token_ids"], strict=False):
+        output = generate({"token_ids": token_ids, "padding_mask": mask}, stop_token_ids=tokenizer.stop_ids)
+        for row, ids in zip(rows, ops.convert_to_numpy(output["token_ids"]), strict=False):
             new = ids[len(prompts[row]) :][:max_new_tokens].tolist()
             ends = [place for place, token in enumerate(new) if token in tokenizer.stop_ids]
             replies[row] = (new[: ends[0]] if ends else new, bool(ends))

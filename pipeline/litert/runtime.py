@@ -183,8 +183,12 @@ class Chat:
         """Tokens of the conversation so far: start token, turns, markers and replies with their stop token."""
         return self._conversation.token_count
 
-    def stream(self, text: str) -> Iterator[str]:
+    def stream(self, text: str, *, max_new_tokens: int | None = None) -> Iterator[str]:
         """Say something and yield the reply piece by piece.
+
+        Args:
+            text: the user's turn.
+            max_new_tokens: longest reply to this turn, in tokens.
 
         Raises:
             InputError: the text holds one of Gemma's markers, which would be read as structure.
@@ -194,7 +198,9 @@ class Chat:
             raise InputError(
                 f"{marker} stands in the text: it is a marker of the conversation's structure; leave it out"
             )
-        for chunk in self._conversation.send_message_async({"role": "user", "content": text}):
+        for chunk in self._conversation.send_message_async(
+            {"role": "user", "content": text}, max_output_tokens=max_new_tokens
+        ):
             yield _text(chunk)
 
     def render(self, text: str) -> str:

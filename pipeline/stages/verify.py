@@ -18,6 +18,7 @@ from pipeline.gemma.shapes import read_shape
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.litert.export import Bundle, differences
 from pipeline.litert.runtime import Runtime, probe
+from pipeline.prompts import Message
 from pipeline.run import Run
 from pipeline.tuning.backend import choose_compute
 
@@ -46,6 +47,7 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         said = differences(model, tokenizer, Bundle.of(config.convert, config.name))
         probe(model)
         ids = _token_ids(tokenizer, model, examples)
+        said += _turn_differences(tokenizer, model, examples, limits.max_new_tokens)
         runtime = in_runtime.answer_all(model, examples, max_new_tokens=limits.max_new_tokens)
         if task.exists():
             probe(task)
@@ -101,6 +103,29 @@ def _token_ids(tokenizer: Tokenizer, model: Path, examples: list[Example]) -> li
             )
             for name, messages in conversations(examples)
         ]
+
+
+def _turn_differences(
+    tokenizer: Tokenizer, model: Path, examples: list[Example], max_new_tokens: int
+) -> list[str]:
+    """What the runtime puts between its own reply and the next question, in a conversation that goes on, by its count of tokens."""
+    between = len(tokenizer.encode("\n" + prompts.render_question(examples[-1].question)))
+    with Runtime(model) as runtime:
+        for example in examples:
+            first: tuple[Message, ...] = ({"role": "user", "content": example.question},)
+            if not runtime.answer(first, max_new_tokens=max_new_tokens).stopped:
+                continue
+            with runtime.chat(greedy=True) as chat:
+                list(chat.stream(example.question))
+                before = chat.tokens
+                list(chat.stream(examples[-1].question, max_new_tokens=1))
+                found = chat.tokens - before - 1
+            return (
+                []
+                if found == between
+                else [f"a second question is {found} tokens in the runtime, {between} in training"]
+            )
+    return []
 
 
 def _task_differences(

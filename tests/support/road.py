@@ -32,7 +32,7 @@ def config(**verify: object) -> Config:
         {
             "name": "road",
             "data": {"train": "unused"},
-            "finetune": {"backend": "torch", "rank": 2, "targets": ["query", "value"]},
+            "finetune": {"backend": "jax", "rank": 2, "targets": ["query", "value"]},
             "convert": {
                 "prefill_lengths": [64],
                 "context_length": 256,

@@ -12,7 +12,7 @@ from pipeline.errors import PocketGemmaError
 
 # Program: the Debian and Ubuntu package that brings it.
 PACKAGES = {
-    "java": "openjdk-17-jdk-headless",
+    "java": "default-jdk-headless",
     "mvn": "maven",
     "clang": "clang",
     "ld.lld": "lld",
@@ -20,6 +20,9 @@ PACKAGES = {
     "apksigner": "apksigner",
 }
 OLDEST_JAVA = 17
+# Where the default is older than that, and what to install instead.
+_OLD_RELEASES = ("bullseye", "focal", "jammy")
+_OLD_RELEASES_JAVA = "openjdk-17-jdk-headless"
 _QUOTED_LINES = 12
 
 
@@ -34,10 +37,22 @@ def find_tool(name: str) -> Path:
         return java_home() / "bin" / name
     found = shutil.which(name) or _versioned(name)
     if found is None:
-        raise PocketGemmaError(
-            f"{name} is not installed; run: sudo apt-get install -y {PACKAGES.get(name, name)}"
-        )
+        raise PocketGemmaError(f"{name} is not installed; run: sudo apt-get install -y {package_of(name)}")
     return Path(found)
+
+
+def package_of(name: str) -> str:
+    """The package of this machine's distribution that brings a program."""
+    if name == "java" and any(f"VERSION_CODENAME={old}" in _os_release() for old in _OLD_RELEASES):
+        return _OLD_RELEASES_JAVA
+    return PACKAGES.get(name, name)
+
+
+def _os_release() -> str:
+    try:
+        return Path("/etc/os-release").read_text(encoding="utf-8")
+    except OSError:
+        return ""
 
 
 def _versioned(name: str) -> str | None:
@@ -68,7 +83,7 @@ def java_home() -> Path:
     javac = shutil.which("javac")
     if javac:
         candidates.append(Path(javac).resolve().parent.parent)
-    candidates += sorted(Path("/usr/lib/jvm").glob("java-*-openjdk-*"))
+    candidates += sorted(Path("/usr/lib/jvm").glob("*"))
     for home in candidates:
         if (
             (home / "bin" / "javac").exists()
@@ -77,7 +92,7 @@ def java_home() -> Path:
         ):
             return home
     raise PocketGemmaError(
-        f"no Java development kit of version {OLDEST_JAVA} or newer; run: sudo apt-get install -y {PACKAGES['java']} (or set JAVA_HOME)"
+        f"no Java development kit of version {OLDEST_JAVA} or newer; run: sudo apt-get install -y {package_of('java')} (or set JAVA_HOME)"
     )
 
 
@@ -95,11 +110,11 @@ def java_version(home: Path) -> int:
 def missing_tools() -> dict[str, str]:
     """Programs of `PACKAGES` that are not here, with the package to install for each."""
     missing = {}
-    for name, package in PACKAGES.items():
+    for name in PACKAGES:
         try:
             find_tool(name)
         except PocketGemmaError:
-            missing[name] = package
+            missing[name] = package_of(name)
     return missing
 
 

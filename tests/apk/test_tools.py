@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.apk import tools
 from pipeline.apk.tools import find_tool, java_home, missing_tools, run_tool
 from pipeline.errors import PocketGemmaError
 
@@ -50,6 +51,16 @@ def test_every_missing_tool_is_listed(programs: Path) -> None:
     missing = missing_tools()
     assert "mvn" not in missing
     assert {"clang", "ld.lld", "aapt2", "apksigner"} <= missing.keys()
+
+
+@pytest.mark.parametrize(
+    ("release", "package"), [("jammy", "openjdk-17-jdk-headless"), ("trixie", "default-jdk-headless")]
+)
+def test_java_is_asked_for_in_the_release_s_own_words(
+    programs: Path, monkeypatch: pytest.MonkeyPatch, release: str, package: str
+) -> None:
+    monkeypatch.setattr(tools, "_os_release", lambda: f"NAME=x\nVERSION_CODENAME={release}\n")
+    assert tools.package_of("java") == package
 
 
 def make_kit(home: Path, version: str) -> Path:

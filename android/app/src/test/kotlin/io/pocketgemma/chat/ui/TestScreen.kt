@@ -80,7 +80,6 @@ class TestScreen(source: ModelSource) : AutoCloseable {
 
     override fun close() {
         controller.pause().stop().destroy()
-        application.store.close()
         application.onTerminate()
     }
 

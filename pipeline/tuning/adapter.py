@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,7 +92,7 @@ class Adapter:
 
     @classmethod
     def of_backbone(
-        cls, backbone: "keras_hub.models.Backbone", layers: Mapping[str, object], base_digest: str
+        cls, backbone: "keras_hub.models.Backbone", layers: Mapping[str, Any], base_digest: str
     ) -> "Adapter":
         """Take the trained tensors out of the layers that `enable_lora` returned."""
         from keras import ops
@@ -101,12 +101,12 @@ class Adapter:
             name: (
                 np.array(ops.convert_to_numpy(layer.lora_kernel_a)),
                 np.array(ops.convert_to_numpy(layer.lora_kernel_b)),
-            )  # type: ignore[attr-defined]
+            )
             for name, layer in layers.items()
         }
         first = next(iter(layers.values()))
         targets = tuple(dict.fromkeys(name.rpartition(".")[2] for name in layers))
-        return cls(first.lora_rank, float(first.lora_alpha), targets, base_digest, tensors)  # type: ignore[attr-defined]
+        return cls(first.lora_rank, float(first.lora_alpha), targets, base_digest, tensors)
 
     def attach(self, backbone: "keras_hub.models.Backbone") -> None:
         """Enable LoRA on a freshly loaded backbone and put these tensors in.

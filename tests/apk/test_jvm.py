@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.apk.build import build_app
 from pipeline.apk.manifest import AppManifest
+from pipeline.apk.package import package_apk
 from pipeline.apk.questions import answered_questions
 from pipeline.digests import sha256_of_file
 from tests.apk.jvm import run_tests
@@ -84,3 +86,14 @@ def test_the_real_screen_with_the_real_model(properties: dict[str, str]) -> None
         width, height = struct.unpack(">II", picture[16:24])
         assert min(width, height) > 1000
         assert len(picture) > 20_000, f"{name}.png shows next to nothing"
+
+
+def test_the_app_as_it_is_installed(properties: dict[str, str], tmp_path: Path) -> None:
+    manifest, questions = (
+        json.loads(Path(properties[name]).read_text(encoding="utf-8")) for name in ("manifest", "questions")
+    )
+    apk = tmp_path / "app.apk"
+    package_apk(build_app([], "PocketGemma"), Path(properties["model"]), manifest, questions, apk)
+    outcome = run_tests(["ui.InstalledAppTest"], properties, apk=apk)
+    assert outcome.passed, outcome.report
+    assert outcome.tests >= 3

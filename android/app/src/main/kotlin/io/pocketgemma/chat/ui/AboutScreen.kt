@@ -23,7 +23,9 @@ class AboutScreen(root: View, private val texts: Texts) {
         description.text = manifest?.description ?: description.resources.getString(R.string.about_unknown)
         sections.removeAllViews()
         manifest?.let(::fill)
-        section(R.string.section_privacy, emptyList(), note = sections.resources.getString(R.string.privacy_note))
+        section(R.string.section_privacy, note = sections.resources.getString(R.string.privacy_note))
+        val software = sections.resources.getString(R.string.software_note)
+        section(R.string.section_licence, note = listOfNotNull(manifest?.facts?.licence, software).joinToString("\n\n"))
     }
 
     private fun fill(manifest: ModelManifest) {
@@ -58,10 +60,9 @@ class AboutScreen(root: View, private val texts: Texts) {
             ),
             note = facts.accuracy?.let { sections.resources.getString(R.string.check_note) },
         )
-        section(R.string.section_licence, emptyList(), note = facts.licence)
     }
 
-    private fun section(title: Int, facts: List<Pair<Int, String?>>, note: String? = null) {
+    private fun section(title: Int, facts: List<Pair<Int, String?>> = emptyList(), note: String? = null) {
         val known = facts.filter { it.second != null }
         if (known.isEmpty() && note == null) return
         val view = inflater.inflate(R.layout.section, sections, false)

@@ -55,7 +55,7 @@ class TestScreen(source: ModelSource) : AutoCloseable {
         while (true) {
             shadowOf(Looper.getMainLooper()).idleFor(Duration.ofMillis(50))
             if (holds()) return
-            assertTrue("waited $seconds s in vain until $what; status: $status; messages: $messages", System.nanoTime() < end)
+            assertTrue("waited $seconds s in vain until $what; the state is ${application.store.state}", System.nanoTime() < end)
             Thread.sleep(5)
         }
     }

@@ -32,7 +32,17 @@ def pocketgemma(*arguments: str) -> float:
 def evaluate(run: Path, data: str, side: str, *, base: bool = False) -> dict[str, Any]:
     """Exact match in percent, whole and by phrasing, of one model on one set."""
     answers = run / f"answers-{data}-{'base' if base else side}.jsonl"
-    arguments = ["eval", "--run", str(run), "--data", str(SCIENCE / f"{data}.jsonl"), "--on", side, "--answers", str(answers)]
+    arguments = [
+        "eval",
+        "--run",
+        str(run),
+        "--data",
+        str(SCIENCE / f"{data}.jsonl"),
+        "--on",
+        side,
+        "--answers",
+        str(answers),
+    ]
     pocketgemma(*arguments, *(["--base"] if base else []))
     rows = [json.loads(line) for line in answers.read_text(encoding="utf-8").splitlines()]
     scores: dict[str, Any] = {"questions": len(rows), "exact_match": percent(rows)}
@@ -74,14 +84,20 @@ def measure(seed: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     arguments = parser.parse_args()
     results: list[dict[str, Any]] = []
     for seed in arguments.seeds:
         results.append(measure(seed))
         OUTPUT.parent.mkdir(parents=True, exist_ok=True)
-        document = {"date": time.strftime("%Y-%m-%d"), "command": "python benchmarks/science.py", "seeds": results}
+        document = {
+            "date": time.strftime("%Y-%m-%d"),
+            "command": "python benchmarks/science.py",
+            "seeds": results,
+        }
         OUTPUT.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 

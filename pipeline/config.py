@@ -121,8 +121,13 @@ class FinetuneSection(Section):
     )
     weight_decay: float = Field(0.0, ge=0)
     clip_norm: float = Field(1.0, gt=0, description="largest global norm of the gradient")
+    monitor: Literal["loss", "exact_match"] = Field(
+        "loss",
+        description="what decides which epoch is kept: validation loss, or how many validation responses are right in "
+        "every token (for short answers, where a few confident mistakes drive the loss up while answers get better)",
+    )
     patience: int = Field(
-        3, ge=1, description="epochs without a better validation loss before training stops"
+        3, ge=1, description="epochs without a better validation result before training stops"
     )
     seed: int = Field(0, ge=0)
 

@@ -22,7 +22,17 @@ END_OF_TURN = "<end_of_turn>"
 STOP_TOKENS = (EOS, END_OF_TURN)
 """A reply ends at either; a runtime that knows only <eos> shows <end_of_turn> or never stops."""
 
-CONTROL_TOKENS = (BOS, EOS, "<pad>", "<unk>", START_OF_TURN, END_OF_TURN, "<mask>", "<start_of_image>", "<end_of_image>")
+CONTROL_TOKENS = (
+    BOS,
+    EOS,
+    "<pad>",
+    "<unk>",
+    START_OF_TURN,
+    END_OF_TURN,
+    "<mask>",
+    "<start_of_image>",
+    "<end_of_image>",
+)
 """None of these may stand in a person's text: inside text they would be read as structure."""
 
 USER_PREFIX = f"{START_OF_TURN}user\n"
@@ -80,7 +90,9 @@ def render_prompt(messages: Sequence[Message]) -> str:
     for index, turn in enumerate(turns):
         expected = "user" if index % 2 == 0 else "assistant"
         if turn["role"] != expected:
-            raise InputError(f"turn {index + 1} has role {turn['role']!r}, expected {expected!r}: user and assistant must alternate")
+            raise InputError(
+                f"turn {index + 1} has role {turn['role']!r}, expected {expected!r}: user and assistant must alternate"
+            )
         prefix = USER_PREFIX if expected == "user" else MODEL_PREFIX
         text += prefix + (preface if index == 0 else "") + turn["content"].strip() + TURN_SUFFIX
     return text + MODEL_PREFIX

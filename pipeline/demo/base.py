@@ -28,7 +28,9 @@ def _torch_model(weights: Mapping[str, Any]) -> "Gemma3ForCausalLM":
     result = model.load_state_dict(dict(weights), strict=False)
     missing = [name for name in result.missing_keys if name != "lm_head.weight"]  # tied to the embedding
     if missing or result.unexpected_keys:
-        raise PocketGemmaError(f"the weights do not fit the model: missing {missing}, unexpected {result.unexpected_keys}")
+        raise PocketGemmaError(
+            f"the weights do not fit the model: missing {missing}, unexpected {result.unexpected_keys}"
+        )
     model.tie_weights()
     return model.eval()
 
@@ -41,7 +43,9 @@ def _largest_deviation(reference: "Gemma3ForCausalLM", task: "Gemma3CausalLM") -
     ids = np.random.default_rng(0).integers(EOS_ID + 2, reference.config.vocab_size, (4, 96))
     with torch.no_grad():
         expected = reference(input_ids=torch.from_numpy(ids)).logits.numpy()
-    hidden = task.backbone({"token_ids": ids.astype("int32"), "padding_mask": np.ones_like(ids, dtype="int32")})
+    hidden = task.backbone(
+        {"token_ids": ids.astype("int32"), "padding_mask": np.ones_like(ids, dtype="int32")}
+    )
     logits = ops.convert_to_numpy(task.backbone.token_embedding(hidden, reverse=True))
     return float(np.abs(logits - expected).max())
 

@@ -52,14 +52,22 @@ def write_data(folder: Path) -> None:
 def _table(files: dict[str, list[Example]]) -> str:
     lines = ["| file | examples | phrasings | kinds |", "|---|---|---|---|"]
     for name, examples in files.items():
-        phrasings = ", ".join(f"{count} {name}" for name, count in sorted(Counter(e.phrasing for e in examples).items()))
-        kinds = ", ".join(f"{name} {count}" for name, count in Counter(sorted(e.kind for e in examples)).items())
+        phrasings = ", ".join(
+            f"{count} {name}" for name, count in sorted(Counter(e.phrasing for e in examples).items())
+        )
+        kinds = ", ".join(
+            f"{name} {count}" for name, count in Counter(sorted(e.kind for e in examples)).items()
+        )
         lines.append(f"| {name}.jsonl | {len(examples)} | {phrasings} | {kinds} |")
     return "\n".join(lines)
 
 
 def _data_card(files: dict[str, list[Example]]) -> str:
-    header = {key: value for key, value in json.loads(ELEMENTS_FILE.read_text(encoding="utf-8")).items() if key != "elements"}
+    header = {
+        key: value
+        for key, value in json.loads(ELEMENTS_FILE.read_text(encoding="utf-8")).items()
+        if key != "elements"
+    }
     facts = ", ".join(f"{len(part)} in {name}" for name, part in split_facts().items())
     shown = "\n".join(f"- *{e.prompt}* {e.response}" for e in files["test"][:: len(files["test"]) // 11])
     return CARD.format(
@@ -135,12 +143,20 @@ def write_base(folder: Path, work: Path, steps: int | None, threads: int, bfloat
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("what", choices=("data", "tokenizer", "base", "facts"))
-    parser.add_argument("--work", type=Path, default=Path("runs") / "demo-base", help="base: folder for what is under way")
+    parser.add_argument(
+        "--work", type=Path, default=Path("runs") / "demo-base", help="base: folder for what is under way"
+    )
     parser.add_argument("--steps", type=int, help="base: fewer or more steps than the committed base had")
     parser.add_argument("--threads", type=int, default=1, help="base: processor cores")
-    parser.add_argument("--float32", action="store_true", help="base: no bfloat16 products, for processors that do not have them")
+    parser.add_argument(
+        "--float32",
+        action="store_true",
+        help="base: no bfloat16 products, for processors that do not have them",
+    )
     options = parser.parse_args()
     if options.what == "data":
         write_data(DATA_FOLDER)

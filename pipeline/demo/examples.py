@@ -11,10 +11,10 @@ from pipeline.demo.phrasings import ARITHMETIC, Phrasings, dress, dress_novel
 from pipeline.demo.text import arithmetic_question, base_question
 
 SEED = 2026
-TRAIN_SHARE, VALIDATION_SHARE = 0.63, 0.07
+TRAIN_SHARE, VALIDATION_SHARE = 0.7, 0.06
 """Of the facts of each tuning kind; the rest are the test's."""
 
-PHRASINGS_PER_FACT = {"train": 11, "validation": 3, "test": 5}
+PHRASINGS_PER_FACT = {"train": 9, "validation": 3, "test": 7}
 """For validation and test: as many of the known and as many of the novel phrasings."""
 
 REPLAY_EXAMPLES = 3_200
@@ -58,7 +58,9 @@ def bare(prompt: str) -> str:
     return prompt.lower().rstrip("?.")
 
 
-def _ask(rng: random.Random, fact: Fact, select: Select, phrasing: str, count: int, taken: set[str]) -> list[Example]:
+def _ask(
+    rng: random.Random, fact: Fact, select: Select, phrasing: str, count: int, taken: set[str]
+) -> list[Example]:
     """Different questions about one fact, none of them taken before."""
     kind, values = fact
     put_around = dress_novel if phrasing == "novel" else dress
@@ -146,6 +148,10 @@ def sample_questions() -> list[str]:
 def write_examples(path: Path, examples: Iterable[Example]) -> None:
     """One JSON object a line: prompt, response, kind, phrasing."""
     lines = [
-        json.dumps({"prompt": e.prompt, "response": e.response, "kind": e.kind, "phrasing": e.phrasing}, ensure_ascii=False) for e in examples
+        json.dumps(
+            {"prompt": e.prompt, "response": e.response, "kind": e.kind, "phrasing": e.phrasing},
+            ensure_ascii=False,
+        )
+        for e in examples
     ]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -51,7 +51,11 @@ class Kind:
         if self.places and select(PLACE):
             sorts += [lambda: _fill(rng.choice(select(PLACE)), np=rng.choice(self.places))] * 2
         if self.clues:
-            sorts += [lambda: _fill(rng.choice(select(CLUE)), c=rng.choice(self.clues), k=rng.choice(self.looked_for))] * 4
+            sorts += [
+                lambda: _fill(
+                    rng.choice(select(CLUE)), c=rng.choice(self.clues), k=rng.choice(self.looked_for)
+                )
+            ] * 4
         if select(self.own):
             sorts.append(lambda: rng.choice(select(self.own)))
         return rng.choice(sorts)()
@@ -104,7 +108,12 @@ def base_kinds() -> tuple[Kind, ...]:
             attributes=("symbol", "chemical symbol", "short form"),
             own=Phrasings(
                 (),
-                ("How do chemists write {n}?", "How is {n} written?", "How can I write {n} in short?", "What do chemists write for {n}?"),
+                (
+                    "How do chemists write {n}?",
+                    "How is {n} written?",
+                    "How can I write {n} in short?",
+                    "What do chemists write for {n}?",
+                ),
                 (),
                 ("How would a chemist write {n}?", "What is {n} in short?"),
                 (),
@@ -165,7 +174,12 @@ def base_kinds() -> tuple[Kind, ...]:
             attributes=("discovery year", "year of discovery"),
             own=Phrasings(
                 (),
-                ("When was {n} discovered?", "In which year was {n} found?", "When did someone find {n}?", "Since when do we know {n}?"),
+                (
+                    "When was {n} discovered?",
+                    "In which year was {n} found?",
+                    "When did someone find {n}?",
+                    "Since when do we know {n}?",
+                ),
                 (),
                 ("In what year was {n} discovered?", "When was {n} found?"),
                 (),
@@ -185,7 +199,11 @@ def base_kinds() -> tuple[Kind, ...]:
             attributes=("state", "state of matter"),
             own=Phrasings(
                 (),
-                ("Is {n} solid, liquid or gas?", "What is {n} at room temperature?", "How is {n} at room temperature?"),
+                (
+                    "Is {n} solid, liquid or gas?",
+                    "What is {n} at room temperature?",
+                    "How is {n} at room temperature?",
+                ),
                 (),
                 ("At room temperature, what is {n}?", "Is {n} gas, liquid or solid?"),
                 (),
@@ -197,30 +215,55 @@ def base_kinds() -> tuple[Kind, ...]:
                 {"n": name, "N": name, "position": str(index + 1), "ordinal": facts.ORDINALS[index]}
                 for index, name in enumerate(facts.PLANETS)
             ),
-            ("{n} is planet number {position}.", "{n} is the {ordinal} planet from the sun.", "The {ordinal} planet is {n}."),
+            (
+                "{n} is planet number {position}.",
+                "{n} is the {ordinal} planet from the sun.",
+                "The {ordinal} planet is {n}.",
+            ),
             "{n} is planet number {position}.",
             attributes=("position", "place from the sun"),
             own=Phrasings((), ("Where is {n}?", "Which planet is {n}?"), (), ("What planet is {n}?",), ()),
         ),
         Kind(
             "planet by position",
-            tuple({"n": name, "N": name, "position": str(index + 1)} for index, name in enumerate(facts.PLANETS)),
+            tuple(
+                {"n": name, "N": name, "position": str(index + 1)} for index, name in enumerate(facts.PLANETS)
+            ),
             ("Planet number {position} is {n}.", "Position {position} from the sun is that of {n}."),
             "That is {n}.",
             clues=("position {position}", "number {position} from the sun"),
             looked_for=("planet",),
-            own=Phrasings((), ("What is planet {position}?", "Which planet is number {position}?"), (), ("Name planet {position}.",), ()),
+            own=Phrasings(
+                (),
+                ("What is planet {position}?", "Which planet is number {position}?"),
+                (),
+                ("Name planet {position}.",),
+                (),
+            ),
         ),
         Kind(
             "planet by moon",
-            tuple({"n": planet, "N": planet, "moon": moon} for planet, moons in facts.MOONS.items() for moon in moons),
-            ("{moon} is a moon of {n}.", "{n} has the moon {moon}.", "The moon {moon} belongs to {n}.", "{moon} goes around {n}."),
+            tuple(
+                {"n": planet, "N": planet, "moon": moon}
+                for planet, moons in facts.MOONS.items()
+                for moon in moons
+            ),
+            (
+                "{moon} is a moon of {n}.",
+                "{n} has the moon {moon}.",
+                "The moon {moon} belongs to {n}.",
+                "{moon} goes around {n}.",
+            ),
             "That is {n}.",
             clues=("moon {moon}",),
             looked_for=("planet",),
             own=Phrasings(
                 (),
-                ("Where is the moon {moon}?", "Around which planet does {moon} go?", "{moon} is a moon of which planet?"),
+                (
+                    "Where is the moon {moon}?",
+                    "Around which planet does {moon} go?",
+                    "{moon} is a moon of which planet?",
+                ),
                 (),
                 ("Of which planet is {moon} a moon?",),
                 (),
@@ -228,37 +271,71 @@ def base_kinds() -> tuple[Kind, ...]:
         ),
         Kind(
             "unit",
-            tuple({"n": quantity, "N": quantity.capitalize(), "unit": unit} for quantity, unit in facts.UNITS.items()),
+            tuple(
+                {"n": quantity, "N": quantity.capitalize(), "unit": unit}
+                for quantity, unit in facts.UNITS.items()
+            ),
             ("We measure {n} in {unit}.", "The unit of {n} is the {unit}.", "{N} has the unit {unit}."),
             "The unit of {n} is the {unit}.",
             attributes=("unit", "unit of measure"),
-            own=Phrasings((), ("In what do we measure {n}?", "How do we measure {n}?"), (), ("In what is {n} measured?",), ()),
+            own=Phrasings(
+                (),
+                ("In what do we measure {n}?", "How do we measure {n}?"),
+                (),
+                ("In what is {n} measured?",),
+                (),
+            ),
         ),
         Kind(
             "quantity by unit",
-            tuple({"n": quantity, "N": quantity.capitalize(), "unit": unit} for quantity, unit in facts.UNITS.items()),
+            tuple(
+                {"n": quantity, "N": quantity.capitalize(), "unit": unit}
+                for quantity, unit in facts.UNITS.items()
+            ),
             ("The {unit} is the unit of {n}.", "The {unit} measures {n}.", "In {unit} we measure {n}."),
             "That is {n}.",
             clues=("unit {unit}",),
             looked_for=("quantity",),
-            own=Phrasings((), ("What do we measure in {unit}?", "What does the {unit} measure?"), (), ("What is measured in {unit}?",), ()),
+            own=Phrasings(
+                (),
+                ("What do we measure in {unit}?", "What does the {unit} measure?"),
+                (),
+                ("What is measured in {unit}?",),
+                (),
+            ),
         ),
         Kind(
             "prefix",
-            tuple({"n": prefix, "N": prefix.capitalize(), "power": signed(power)} for prefix, power in facts.PREFIXES.items()),
-            ("The power of {n} is {power}.", "{N} means ten to the power {power}.", "{N} has the power of ten {power}."),
+            tuple(
+                {"n": prefix, "N": prefix.capitalize(), "power": signed(power)}
+                for prefix, power in facts.PREFIXES.items()
+            ),
+            (
+                "The power of {n} is {power}.",
+                "{N} means ten to the power {power}.",
+                "{N} has the power of ten {power}.",
+            ),
             "The power of {n} is {power}.",
             attributes=("power", "power of ten"),
             own=Phrasings((), ("What does {n} mean?", "How big is {n}?"), (), ("What is meant by {n}?",), ()),
         ),
         Kind(
             "prefix by power",
-            tuple({"n": prefix, "N": prefix.capitalize(), "power": signed(power)} for prefix, power in facts.PREFIXES.items()),
+            tuple(
+                {"n": prefix, "N": prefix.capitalize(), "power": signed(power)}
+                for prefix, power in facts.PREFIXES.items()
+            ),
             ("Ten to the power {power} is called {n}.", "The prefix of power {power} is {n}."),
             "That is {n}.",
             clues=("power {power}", "power of ten {power}"),
             looked_for=("prefix",),
-            own=Phrasings((), ("What do we call ten to the power {power}?",), (), ("What is ten to the power {power} called?",), ()),
+            own=Phrasings(
+                (),
+                ("What do we call ten to the power {power}?",),
+                (),
+                ("What is ten to the power {power} called?",),
+                (),
+            ),
         ),
     )
 
@@ -282,10 +359,19 @@ def tuning_kinds() -> tuple[Kind, ...]:
             "The atomic mass of {n} is {mass}.",
             attributes=("atomic mass", "atomic weight", "mass"),
             own=Phrasings(
-                ("How heavy is {n}?", "How much does an atom of {n} weigh?", "What does {n} weigh?", "How many units does {n} weigh?"),
+                (
+                    "How heavy is {n}?",
+                    "How much does an atom of {n} weigh?",
+                    "What does {n} weigh?",
+                    "How many units does {n} weigh?",
+                ),
                 (),
                 (),
-                ("How heavy is an atom of {n}?", "What does one atom of {n} weigh?", "How much does {n} weigh?"),
+                (
+                    "How heavy is an atom of {n}?",
+                    "What does one atom of {n} weigh?",
+                    "How much does {n} weigh?",
+                ),
                 ("What does an atom of {n} weigh?",),
             ),
         ),
@@ -319,10 +405,19 @@ def tuning_kinds() -> tuple[Kind, ...]:
             "{N} is {category}.",
             attributes=("category", "family", "kind of element"),
             own=Phrasings(
-                ("What kind of element is {n}?", "What is {n}?", "What do chemists call {n}?", "As what do chemists know {n}?"),
+                (
+                    "What kind of element is {n}?",
+                    "What is {n}?",
+                    "What do chemists call {n}?",
+                    "As what do chemists know {n}?",
+                ),
                 (),
                 (),
-                ("Which kind of element is {n}?", "What would chemists call {n}?", "What sort of element is {n}?"),
+                (
+                    "Which kind of element is {n}?",
+                    "What would chemists call {n}?",
+                    "What sort of element is {n}?",
+                ),
                 ("What kind of element would {n} be?",),
             ),
         ),

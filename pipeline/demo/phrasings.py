@@ -214,33 +214,118 @@ ARITHMETIC = Phrasings(
         "Let me know {e}.",
     ),
     validation=(),
-    novel=("What would {e} be?", "How much would {e} be?", "What is the result of {e}?", "What do we get for {e}?"),
+    novel=(
+        "What would {e} be?",
+        "How much would {e} be?",
+        "What is the result of {e}?",
+        "What do we get for {e}?",
+    ),
     validation_novel=(),
 )
 
 # What people put before and after a question. It means nothing for the answer, and the base has to learn just that: words that it
 # never met must not disturb it. So these are composed of many parts.
-_GREETINGS = ("Hi", "Hello", "Hey", "Good morning", "Good day", "Excuse me", "Okay", "Well", "So", "Now", "Sorry", "Right", "Yes", "Oh")
+_GREETINGS = (
+    "Hi",
+    "Hello",
+    "Hey",
+    "Good morning",
+    "Good day",
+    "Excuse me",
+    "Okay",
+    "Well",
+    "So",
+    "Now",
+    "Sorry",
+    "Right",
+    "Yes",
+    "Oh",
+)
 _PEOPLE = (
     "teacher", "sister", "brother", "friend", "mother", "father", "son", "daughter", "boss", "neighbour", "professor", "uncle",
     "aunt", "student", "class", "group", "doctor", "grandmother", "colleague", "team",
 )  # fmt: skip
-_NAMES = ("Anna", "Ben", "Clara", "David", "Emma", "Felix", "Greta", "Hugo", "Ida", "Jonas", "Lena", "Max", "Nora", "Oscar", "Paula")
+_NAMES = (
+    "Anna",
+    "Ben",
+    "Clara",
+    "David",
+    "Emma",
+    "Felix",
+    "Greta",
+    "Hugo",
+    "Ida",
+    "Jonas",
+    "Lena",
+    "Max",
+    "Nora",
+    "Oscar",
+    "Paula",
+)
 _SUBJECTS = (
     "chemistry", "physics", "science", "the elements", "the periodic table", "atoms", "space", "nature", "the lab", "school", "numbers",
     "metals", "the stars", "history", "measuring", "biology", "this book", "the museum", "energy", "rocks",
 )  # fmt: skip
-_EVENTS = ("a test", "a quiz", "an exam", "a lesson", "a game", "a talk", "homework", "a contest", "an interview", "a lecture", "a bet")
-_TIMES = ("today", "tomorrow", "next week", "on Monday", "tonight", "soon", "this morning", "in an hour", "now", "on Friday")
-_THINGS = ("my notes", "a poster", "a report", "my homework", "a story", "a crossword", "my students", "the quiz", "a paper", "a project")
-_QUESTION_WORDS = ("Quick question", "One question", "Next question", "A question", "Question", "Another one", "Easy one", "Science question")
+_EVENTS = (
+    "a test",
+    "a quiz",
+    "an exam",
+    "a lesson",
+    "a game",
+    "a talk",
+    "homework",
+    "a contest",
+    "an interview",
+    "a lecture",
+    "a bet",
+)
+_TIMES = (
+    "today",
+    "tomorrow",
+    "next week",
+    "on Monday",
+    "tonight",
+    "soon",
+    "this morning",
+    "in an hour",
+    "now",
+    "on Friday",
+)
+_THINGS = (
+    "my notes",
+    "a poster",
+    "a report",
+    "my homework",
+    "a story",
+    "a crossword",
+    "my students",
+    "the quiz",
+    "a paper",
+    "a project",
+)
+_QUESTION_WORDS = (
+    "Quick question",
+    "One question",
+    "Next question",
+    "A question",
+    "Question",
+    "Another one",
+    "Easy one",
+    "Science question",
+)
 _THANKS = (
     "Thanks.", "Thank you.", "Thanks a lot!", "Please.", "Please be quick.", "I forgot it.", "It is important.", "I am curious.",
     "That would help me.", "I never remember it.", "You know this.", "Take your time.", "A short answer is enough.", "Thanks in advance.",
     "I keep forgetting.", "Just asking.",
 )  # fmt: skip
 
-NOVEL_OPENINGS = ("Good evening!", "Dear model:", "My cousin wants to know this.", "Here is my question:", "We had a debate on planets.")
+NOVEL_OPENINGS = (
+    "Good evening!",
+    "Dear model:",
+    "My cousin wants to know this.",
+    "Here is my question:",
+    "We had a debate on planets.",
+)
 NOVEL_CLOSINGS = ("Many thanks.", "I really have no clue.", "It is for my blog.", "Be short, please.")
 """Openings and closings that no training text has."""
 

@@ -128,7 +128,9 @@ def _loss_function(model: "Gemma3ForCausalLM", bfloat16: bool) -> Callable[..., 
     import torch
 
     causal = torch.tril(torch.ones(ROW_LENGTH, ROW_LENGTH, dtype=torch.bool))
-    positions = torch.arange(ROW_LENGTH)[None]  # rotary embeddings know distances only, so a document may begin anywhere
+    positions = torch.arange(ROW_LENGTH)[
+        None
+    ]  # rotary embeddings know distances only, so a document may begin anywhere
     dtype = torch.bfloat16 if bfloat16 else torch.float32
 
     def loss(ids: Any, segments: Any, weights: Any) -> Any:
@@ -137,20 +139,27 @@ def _loss_function(model: "Gemma3ForCausalLM", bfloat16: bool) -> Callable[..., 
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16):
             hidden = model.model(
                 input_ids=ids,
-                attention_mask={"full_attention": mask, "sliding_attention": mask},  # no row is as long as the window
+                attention_mask={
+                    "full_attention": mask,
+                    "sliding_attention": mask,
+                },  # no row is as long as the window
                 position_ids=positions,
                 use_cache=False,
             ).last_hidden_state
             logits = model.lm_head(hidden[:, :-1])
         same = segments[:, 1:] == segments[:, :-1]
         target_weights = (weights[:, 1:] * same).flatten()
-        losses = torch.nn.functional.cross_entropy(logits.float().flatten(0, 1), ids[:, 1:].flatten(), reduction="none")
+        losses = torch.nn.functional.cross_entropy(
+            logits.float().flatten(0, 1), ids[:, 1:].flatten(), reduction="none"
+        )
         return (losses * target_weights).sum() / target_weights.sum()
 
     return torch.compile(loss)
 
 
-def pretrain(tokenizer_path: Path, work: Path, schedule: Schedule, threads: int, bfloat16: bool, keep_every: int = 250) -> Path:
+def pretrain(
+    tokenizer_path: Path, work: Path, schedule: Schedule, threads: int, bfloat16: bool, keep_every: int = 250
+) -> Path:
     """Train, or go on with what `work` holds, and return the file of the averaged weights.
 
     Args:
@@ -171,7 +180,9 @@ def pretrain(tokenizer_path: Path, work: Path, schedule: Schedule, threads: int,
     tokenizer = SentencePieceProcessor(model_file=str(tokenizer_path))
     model = new_model()
     average = {name: weight.detach().clone() for name, weight in model.named_parameters()}
-    optimizer = torch.optim.AdamW(model.parameters(), lr=schedule.rate, betas=(0.9, 0.98), weight_decay=0.05, fused=True)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=schedule.rate, betas=(0.9, 0.98), weight_decay=0.05, fused=True
+    )
     step = 0
     state_path, average_path = work / "state.pt", work / "average.pt"
     if state_path.exists():
@@ -198,9 +209,17 @@ def pretrain(tokenizer_path: Path, work: Path, schedule: Schedule, threads: int,
                 average[name].lerp_(weight, 1 - keep)
         if step % 50 == 0:
             seconds = time.time() - started
-            print(f"step {step}/{schedule.steps} loss {loss.item():.4f} {seconds:.0f} s {tokens / seconds:.0f} tokens/s", flush=True)
+            print(
+                f"step {step}/{schedule.steps} loss {loss.item():.4f} {seconds:.0f} s {tokens / seconds:.0f} tokens/s",
+                flush=True,
+            )
         if step % keep_every == 0 or step == schedule.steps:
-            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "average": average, "step": step}
+            state = {
+                "model": model.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "average": average,
+                "step": step,
+            }
             for path, content in ((state_path, state), (average_path, average)):
                 torch.save(content, path.with_suffix(".new"))
                 path.with_suffix(".new").replace(path)

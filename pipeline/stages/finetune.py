@@ -59,5 +59,5 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         )
         console.print(
             f"  {training.trainable_parameters:,} trained numbers, {training.steps:,} steps; "
-            f"best epoch {training.best_epoch}, validation loss {training.best_validation_loss:.4f}"
+            f"best epoch {training.best_epoch}, {training.best_validation_exact_match:.1%} of validation exact"
         )

@@ -15,32 +15,36 @@ class KeepBest(keras.callbacks.Callback):
     """Early stopping that remembers only the trainable weights (the adapter), not a second copy of the whole model.
 
     Args:
-        patience: epochs without a lower validation loss before training stops.
+        monitor: `loss`, or `exact_match` with the loss deciding between equals.
+        patience: epochs without a better validation result before training stops.
     """
 
-    def __init__(self, patience: int) -> None:
+    def __init__(self, monitor: str, patience: int) -> None:
         super().__init__()
-        self.patience = patience
+        self.monitor, self.patience = monitor, patience
         self.best_epoch = 0
-        self.best_loss = float("inf")
-        self._best: list[NDArray[Any]] = []
+        self.best: dict[str, float] = {}
+        self._weights: list[NDArray[Any]] = []
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        loss = (logs or {})["val_loss"]
-        if not np.isfinite(loss):
+        found = {name: float((logs or {})[f"val_{name}"]) for name in ("loss", "exact_match")}
+        if not np.isfinite(found["loss"]):
             raise PocketGemmaError(
-                f"the validation loss became {loss} in epoch {epoch + 1}; lower finetune.learning_rate"
+                f"the validation loss became {found['loss']} in epoch {epoch + 1}; lower finetune.learning_rate"
             )
-        if loss < self.best_loss:
-            self.best_loss, self.best_epoch = loss, epoch + 1
-            self._best = [
+        if not self.best or self._order(found) > self._order(self.best):
+            self.best, self.best_epoch = found, epoch + 1
+            self._weights = [
                 np.array(keras.ops.convert_to_numpy(variable)) for variable in self.model.trainable_variables
             ]
         elif epoch + 1 - self.best_epoch >= self.patience:
             self.model.stop_training = True
 
+    def _order(self, found: dict[str, float]) -> tuple[float, float]:
+        return (found["exact_match"] if self.monitor == "exact_match" else 0.0, -found["loss"])
+
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
-        for variable, value in zip(self.model.trainable_variables, self._best, strict=True):
+        for variable, value in zip(self.model.trainable_variables, self._weights, strict=True):
             variable.assign(value)
 
 

@@ -63,6 +63,26 @@ def response_arrays(batch: Batch, responses: int) -> tuple[Arrays, NDArray[np.in
     )
 
 
+def exact_match_metric() -> "keras.metrics.Metric":
+    """Share of responses whose every token is the likeliest one: just those that greedy decoding would give.
+
+    Labels (batch, responses), logits (batch, responses, vocabulary), weights (batch, responses); rows of weight 0 do not count.
+    """
+    import keras
+    from keras import ops
+
+    class ExactMatch(keras.metrics.Mean):
+        def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+            carries_loss = ops.greater(sample_weight, 0)
+            right = ops.equal(ops.cast(y_true, "int32"), ops.cast(ops.argmax(y_pred, axis=-1), "int32"))
+            whole = ops.all(ops.logical_or(right, ops.logical_not(carries_loss)), axis=-1)
+            super().update_state(
+                ops.cast(whole, "float32"), ops.cast(ops.any(carries_loss, axis=-1), "float32")
+            )
+
+    return ExactMatch(name="exact_match")
+
+
 class Batches:
     """The batches of one epoch in the form that `response_model` takes; every epoch in its own order.
 

@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Training:
-    """How a fine-tuning went. Losses are mean cross-entropies per response token, in nats."""
+    """How a fine-tuning went. Losses are mean cross-entropies per response token, in nats; exact match is a share."""
 
     steps: int
     epochs: int
     best_epoch: int
     best_validation_loss: float
+    best_validation_exact_match: float
     trainable_parameters: int
 
 
@@ -52,7 +53,7 @@ def fit(
     import keras
 
     from pipeline.tuning.callbacks import KeepBest, ProgressBar, TensorBoardHistory
-    from pipeline.tuning.objective import Batches, response_model
+    from pipeline.tuning.objective import Batches, exact_match_metric, response_model
 
     if not len(validation):
         raise InputError(
@@ -73,10 +74,11 @@ def fit(
         loss=keras.losses.SparseCategoricalCrossentropy(
             from_logits=True, reduction="mean_with_sample_weight"
         ),
+        weighted_metrics=[exact_match_metric()],
         # PyTorch's own compiler costs minutes before the first step; XLA's seconds.
         jit_compile=keras.config.backend() != "torch",
     )
-    best = KeepBest(settings.patience)
+    best = KeepBest(settings.monitor, settings.patience)
     with progress_bar() as progress:
         task = progress.add_task("training", total=total_steps, note="")
         history = model.fit(
@@ -92,7 +94,8 @@ def fit(
         steps=train_batches.steps * len(history.epoch),
         epochs=len(history.epoch),
         best_epoch=best.best_epoch,
-        best_validation_loss=float(best.best_loss),
+        best_validation_loss=best.best["loss"],
+        best_validation_exact_match=best.best["exact_match"],
         trainable_parameters=sum(math.prod(variable.shape) for variable in model.trainable_variables),
     )
 

@@ -13,10 +13,23 @@ from pipeline.gemma.causal_lm import load_causal_lm
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.tuning.adapter import Adapter
 from pipeline.tuning.lora import enable_lora
-from pipeline.tuning.objective import Batches, response_arrays, response_model
+from pipeline.tuning.objective import Batches, exact_match_metric, response_arrays, response_model
 from pipeline.tuning.train import Training, fit
 
-NAMES = ["gold", "silver", "iron", "neon", "argon", "radon", "copper", "zinc", "tin", "lead", "xenon", "boron"]
+NAMES = [
+    "gold",
+    "silver",
+    "iron",
+    "neon",
+    "argon",
+    "radon",
+    "copper",
+    "zinc",
+    "tin",
+    "lead",
+    "xenon",
+    "boron",
+]
 TARGETS = ("query", "value")
 
 
@@ -98,8 +111,8 @@ def test_training_lowers_the_loss_and_writes_its_history(
 ) -> None:
     training, _ = train(base, examples, tmp_path / "run", epochs=6)
     rows = (tmp_path / "run" / "history.csv").read_text().splitlines()
-    assert rows[0] == "epoch,loss,val_loss"
-    losses = [float(row.split(",")[2]) for row in rows[1:]]
+    assert rows[0] == "epoch,exact_match,loss,val_exact_match,val_loss"
+    losses = [float(row.split(",")[4]) for row in rows[1:]]
     assert len(losses) == training.epochs == 6
     assert training.best_validation_loss < losses[0] / 2
     assert list((tmp_path / "run" / "tensorboard").glob("events.*"))
@@ -111,8 +124,16 @@ def test_only_the_adapter_is_trained(base: Path, examples: EncodedExamples, tmp_
     assert any(np.abs(b).max() > 0 for _, b in adapter.tensors.values())
 
 
+@pytest.mark.parametrize(
+    ("monitor", "results", "best"),
+    [
+        ("loss", [(3.0, 0.1), (1.0, 0.2), (2.0, 0.9), (2.5, 0.9)], 2),
+        ("exact_match", [(1.0, 0.5), (2.0, 0.7), (3.0, 0.6), (3.0, 0.7)], 2),
+        ("exact_match", [(2.0, 0.5), (1.0, 0.5), (3.0, 0.5), (3.0, 0.4)], 2),
+    ],
+)
 def test_the_best_epoch_is_kept_when_later_ones_are_worse(
-    base: Path, examples: EncodedExamples, tmp_path: Path
+    base: Path, monitor: str, results: list[tuple[float, float]], best: int
 ) -> None:
     from keras import ops
 
@@ -121,23 +142,32 @@ def test_the_best_epoch_is_kept_when_later_ones_are_worse(
     backbone = load_causal_lm(base).backbone
     enable_lora(backbone, 2, 2.0, TARGETS)
     model = response_model(backbone)
-    keeper = KeepBest(patience=2)
+    keeper = KeepBest(monitor, patience=2)
     keeper.set_model(model)
     variable = model.trainable_variables[0]
-    for epoch, loss in enumerate([3.0, 1.0, 2.0, 2.5]):
+    for epoch, (loss, exact_match) in enumerate(results):
         variable.assign(ops.full(variable.shape, float(epoch)))
-        keeper.on_epoch_end(epoch, {"val_loss": loss})
+        keeper.on_epoch_end(epoch, {"val_loss": loss, "val_exact_match": exact_match})
     assert model.stop_training
     keeper.on_train_end()
-    assert keeper.best_epoch == 2
-    np.testing.assert_array_equal(ops.convert_to_numpy(variable), 1.0)
+    assert keeper.best_epoch == best
+    np.testing.assert_array_equal(ops.convert_to_numpy(variable), best - 1)
+
+
+def test_exact_match_counts_whole_responses_and_no_filler_rows() -> None:
+    labels = np.array([[1, 2, 0], [1, 2, 3], [1, 1, 1], [2, 2, 2]], np.int32)
+    predicted = np.array([[1, 2, 9], [1, 2, 9], [1, 1, 1], [0, 0, 0]])
+    weights = np.array([[1, 1, 0], [1, 1, 1], [0, 0, 0], [0, 0, 0]], np.float32)
+    metric = exact_match_metric()
+    metric.update_state(labels, np.eye(10, dtype=np.float32)[predicted], weights)
+    assert float(metric.result()) == 0.5
 
 
 def test_a_loss_that_is_no_number_stops_with_a_word_on_what_to_do() -> None:
     from pipeline.tuning.callbacks import KeepBest
 
     with pytest.raises(PocketGemmaError, match=r"became nan in epoch 3; lower finetune\.learning_rate"):
-        KeepBest(patience=2).on_epoch_end(2, {"val_loss": float("nan")})
+        KeepBest("loss", patience=2).on_epoch_end(2, {"val_loss": float("nan"), "val_exact_match": 0.0})
 
 
 def test_training_without_validation_is_refused(

@@ -1,4 +1,4 @@
-"""A run folder as far as convert, made once for all tests: the demo base, an adapter that changes its answers, merged, converted.
+"""A run folder as far as verify, made once for all tests: the demo base, an adapter that changes its answers, merged, converted.
 
 The adapter is not trained: random A and B, small enough that the model still answers in its own style and ends its replies, large
 enough that the answers are others. What the stages must keep is all in it.
@@ -21,8 +21,11 @@ from pipeline.data.examples import Example, write_examples
 from pipeline.run import Run
 
 DEMO = Path(__file__).parents[2] / "pipeline" / "demo"
+BASE = "base_huggingface"
+"""In the run folder: the base without the adapter, as a Hugging Face folder."""
+
 QUESTIONS = 24
-NOISE = 0.09
+NOISE = 0.28
 """Standard deviation of A and B: see the module's text."""
 
 
@@ -58,8 +61,14 @@ def shared(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], No
     return folder
 
 
+@pytest.fixture(scope="session")
+def road(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run folder; not to be changed."""
+    return shared(tmp_path_factory, "road", make_road)
+
+
 def make_road(folder: Path) -> None:
-    """Do the road up to convert in a process of its own: Keras fixes its backend for a whole process."""
+    """Do the road up to verify in a process of its own: Keras fixes its backend for a whole process."""
     environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
     subprocess.run(
         [sys.executable, "-m", "tests.support.road", str(folder)],
@@ -70,7 +79,10 @@ def make_road(folder: Path) -> None:
 
 
 def _make(folder: Path) -> None:
-    from pipeline.stages import convert, merge
+    from pipeline.gemma.causal_lm import load_causal_lm
+    from pipeline.gemma.hugging_face import write_hugging_face
+    from pipeline.gemma.tokenizer import Tokenizer
+    from pipeline.stages import convert, merge, verify
 
     rows = [
         json.loads(line)
@@ -95,6 +107,9 @@ def _make(folder: Path) -> None:
             write_adapter(run.folder("download") / "preset", work.folder / "adapter.safetensors")
         merge.run(config(), run)
         convert.run(config(), run)
+        verify.run(config(), run)
+        preset = run.folder("download") / "preset"
+        write_hugging_face(load_causal_lm(preset), Tokenizer.of_preset(preset), folder / BASE)
 
 
 def write_adapter(preset: Path, path: Path) -> None:

@@ -1,0 +1,235 @@
+"""Promise: a converted model that is not the tuned one is refused, whatever was lost, and the person is told what.
+
+The whole model passes (the fixture does that for real, Keras included). Each damage below is one that has happened to somebody.
+Keras's answers are then taken from the fixture: they are the same for every damage.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.numpy import load_file
+
+from pipeline import prompts
+from pipeline.data.examples import Example
+from pipeline.errors import InputError, PocketGemmaError
+from pipeline.evaluation import in_keras
+from pipeline.evaluation.answers import Answer
+from pipeline.litert.container import TOKENIZER, read_container, rewrite
+from pipeline.litert.task import bundle_task
+from pipeline.run import Run
+from pipeline.stages import verify
+from tests.support.litertlm import with_matrices, with_metadata, with_scaled_matrix
+from tests.support.road import BASE, QUESTIONS, config, road
+
+pytestmark = pytest.mark.slow
+__all__ = ["road"]
+
+Damage = Callable[[Path, Path, Path], object]
+"""(the whole model, the damaged one to write, the run folder)"""
+
+
+@pytest.fixture
+def copy(road: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run folder of one's own, and Keras's answers without Keras."""
+    folder = tmp_path / "run"
+    shutil.copytree(road, folder, copy_function=os.link)
+    lines = [
+        json.loads(line)
+        for line in (road / "verify" / "answers.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
+    shutil.rmtree(folder / "verify")
+
+    def answers(
+        preset: Path, examples: Sequence[Example], *, max_new_tokens: int, adapter: Path
+    ) -> list[Answer]:
+        assert adapter.name == "adapter.safetensors"
+        assert "merge" not in preset.parts
+        assert [example.question for example in examples] == [line["question"] for line in lines]
+        return [
+            Answer(
+                line["question"],
+                line["expected"],
+                line["keras"]["text"],
+                line["keras"]["stopped"],
+                line["keras"]["logprob"],
+                line["keras"]["tokens"],
+                line["tags"],
+            )
+            for line in lines
+        ]
+
+    monkeypatch.setattr(in_keras, "answer_all", answers)
+    monkeypatch.setattr(verify, "use_backend", lambda backend: None)
+    return folder
+
+
+def damage(folder: Path, make: Damage) -> None:
+    """Replace the converted model by a damaged one, and its .task by none."""
+    model = folder / "convert" / "model.litertlm"
+    whole = model.rename(folder / "whole.litertlm")
+    make(whole, model, folder)
+    (folder / "convert" / "model.task").unlink()
+
+
+def refusal(folder: Path) -> str:
+    with Run(folder) as run, pytest.raises(PocketGemmaError) as caught:
+        verify.run(config(), run)
+    assert not (folder / "verify").exists()
+    return str(caught.value)
+
+
+def drop_the_adapter(whole: Path, damaged: Path, folder: Path) -> None:
+    merged = load_file(folder / "merge" / "huggingface" / "model.safetensors")
+    base = load_file(folder / BASE / "model.safetensors")
+    changed = {name: matrix for name, matrix in base.items() if (matrix != merged[name]).any()}
+    assert len(changed) == 12
+    with_matrices(whole, damaged, changed, merged)
+
+
+def scale_a_matrix(whole: Path, damaged: Path, folder: Path) -> None:
+    settings = json.loads((folder / "merge" / "huggingface" / "config.json").read_text())
+    with_scaled_matrix(whole, damaged, (settings["intermediate_size"], settings["hidden_size"]), 4.0)
+
+
+def forget_a_stop_token(whole: Path, damaged: Path, folder: Path) -> None:
+    def change(metadata: Any) -> None:
+        del metadata.stop_tokens[1:]
+
+    with_metadata(whole, damaged, change)
+
+
+def name_another_stop_token(whole: Path, damaged: Path, folder: Path) -> None:
+    def change(metadata: Any) -> None:
+        metadata.stop_tokens[1].token_ids.ids[:] = [7]
+
+    with_metadata(whole, damaged, change)
+
+
+def use_another_template(whole: Path, damaged: Path, folder: Path) -> None:
+    def change(metadata: Any) -> None:
+        metadata.jinja_prompt_template = prompts.CHAT_TEMPLATE.replace(
+            "' + role + '\\n'", "' + role + '\\n\\n'"
+        )
+
+    with_metadata(whole, damaged, change)
+
+
+def put_line_breaks_after_turns(whole: Path, damaged: Path, folder: Path) -> None:
+    """As Gemma's own template has it: the same text as a whole, another in a conversation that goes on."""
+
+    def change(metadata: Any) -> None:
+        before, after = "{%- if not loop.first -%}{{ '\\n' }}{%- endif -%}", "'<end_of_turn>'"
+        template = prompts.CHAT_TEMPLATE.replace(before, "").replace(after, "'<end_of_turn>\\n'")
+        metadata.jinja_prompt_template = template.replace("'\\n<start_of_turn>model", "'<start_of_turn>model")
+
+    with_metadata(whole, damaged, change)
+
+
+def swap_two_pieces(whole: Path, damaged: Path, folder: Path) -> None:
+    from sentencepiece import sentencepiece_model_pb2
+
+    container = read_container(whole)
+    model = sentencepiece_model_pb2.ModelProto()
+    model.ParseFromString(container.read(TOKENIZER))
+    frequent = [index for index, piece in enumerate(model.pieces) if piece.piece in ("▁is", "▁the")]
+    first, second = (model.pieces[index] for index in frequent)
+    first.piece, second.piece = second.piece, first.piece
+    rewrite(container, damaged, replace={TOKENIZER: model.SerializeToString()})
+
+
+def test_the_whole_model_passes_with_the_reference_trained_apart(road: Path) -> None:
+    report = json.loads((road / "verify" / "report.json").read_text(encoding="utf-8"))
+    assert report["passed"]
+    assert report["keras"]["count"] == QUESTIONS
+    assert all(ids["same"] for ids in report["token_ids"])
+    details = json.loads((road / "verify" / "manifest.json").read_text(encoding="utf-8"))["details"]
+    assert details["questions"] == QUESTIONS
+    assert not (road / "logs" / "verify").exists()
+
+
+def test_the_adapter_of_the_fixture_matters(road: Path) -> None:
+    """Otherwise a dropped one could not be seen."""
+    lines = [
+        json.loads(line)
+        for line in (road / "verify" / "answers.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
+    assert sum(not line["keras"]["correct"] for line in lines) >= 3  # the base answers these questions
+
+
+@pytest.mark.parametrize(
+    ("make", "named"),
+    [
+        (drop_the_adapter, ["log-probability per token", "same greedy answer"]),
+        (scale_a_matrix, ["log-probability per token"]),
+        (
+            forget_a_stop_token,
+            ["list of stop tokens", "replies that show a marker", "replies that do not stop"],
+        ),
+        (name_another_stop_token, ["list of stop tokens", "replies that show a marker"]),
+        (use_another_template, ["chat template differs", "conversations with other token ids"]),
+        (put_line_breaks_after_turns, ["chat template differs", "a second question is"]),
+        (swap_two_pieces, ["tokenizer differs", "conversations with other token ids"]),
+    ],
+)
+def test_a_damaged_model_is_refused_and_the_damage_named(copy: Path, make: Damage, named: list[str]) -> None:
+    damage(copy, make)
+    message = refusal(copy)
+    for words in named:
+        assert words in message
+
+
+def test_the_report_of_a_refusal_is_kept_and_named(copy: Path) -> None:
+    damage(copy, drop_the_adapter)
+    message = refusal(copy)
+    report = copy / "logs" / "verify" / "report.md"
+    assert str(report) in message
+    assert "**Refused.**" in report.read_text(encoding="utf-8")
+    assert "## Where the two sides differ most" in report.read_text(encoding="utf-8")
+    assert len((report.parent / "answers.jsonl").read_text(encoding="utf-8").splitlines()) == QUESTIONS
+
+
+def test_a_passing_run_takes_the_old_refusal_away(copy: Path) -> None:
+    (copy / "logs" / "verify").mkdir(parents=True)
+    with Run(copy) as run:
+        verify.run(config(), run)
+    assert (copy / "verify" / "report.md").exists()
+    assert not (copy / "logs" / "verify").exists()
+
+
+def test_a_truncated_model_is_refused(copy: Path) -> None:
+    def truncate(whole: Path, damaged: Path, folder: Path) -> None:
+        damaged.write_bytes(whole.read_bytes()[:-100_000])
+
+    damage(copy, truncate)
+    with Run(copy) as run, pytest.raises(InputError, match="truncated"):
+        verify.run(config(), run)
+
+
+def test_a_task_that_answers_otherwise_is_refused(copy: Path, tmp_path: Path) -> None:
+    whole, task = copy / "convert" / "model.litertlm", copy / "convert" / "model.task"
+    scale_a_matrix(whole, tmp_path / "damaged.litertlm", copy)
+    task.unlink()
+    bundle_task(tmp_path / "damaged.litertlm", task, tmp_path / "log")
+    assert "model.task replies otherwise to" in refusal(copy)
+
+
+def test_limits_of_the_recipe_are_used(copy: Path) -> None:
+    with (
+        Run(copy) as run,
+        pytest.raises(PocketGemmaError, match=r"exact match in the runtime: .* \(at least 100.0 %\)"),
+    ):
+        verify.run(config(min_accuracy=100.0), run)
+
+
+def test_without_any_questions_it_says_what_to_set(copy: Path) -> None:
+    for name in ("test", "validation"):
+        path = copy / "prepare" / f"{name}.jsonl"
+        path.unlink()
+        path.write_text("")
+    with Run(copy) as run, pytest.raises(PocketGemmaError, match="data.validation_share"):
+        verify.run(config(), run)

@@ -1,5 +1,6 @@
 """From the merged model to the files that phones run."""
 
+from pipeline import prompts
 from pipeline.config import Config
 from pipeline.console import console
 from pipeline.litert.export import Bundle, export_litertlm
@@ -15,7 +16,10 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         PocketGemmaError: the converter failed, or its result is not what was asked for.
     """
     bundle = Bundle.of(config.convert, config.name)
-    settings = config.convert.model_dump() | {"description": bundle.description}
+    settings = config.convert.model_dump() | {
+        "description": bundle.description,
+        "chat_template": prompts.CHAT_TEMPLATE,
+    }
     with run.stage("convert", settings=settings, after=("merge",), force=force) as work:
         if work.up_to_date:
             return

@@ -3,15 +3,13 @@
 import json
 import os
 import struct
+import zipfile
 from pathlib import Path
 
 import pytest
 
-from pipeline.apk.build import build_app
-from pipeline.apk.manifest import AppManifest
-from pipeline.apk.package import package_apk
+from pipeline.apk.package import MANIFEST_ENTRY, MODEL_ENTRY, QUESTIONS_ENTRY
 from pipeline.apk.questions import answered_questions
-from pipeline.digests import sha256_of_file
 from tests.apk.jvm import run_tests
 from tests.apk.models import write_endless
 from tests.support.demo_run import demo_run
@@ -34,31 +32,32 @@ PICTURES = (
 
 
 @pytest.fixture(scope="module")
-def properties(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The tuned demo model, questions of its test set that it answers right, and the same model without an end."""
-    folder = tmp_path_factory.mktemp("jvm")
-    run = demo_run("verify")
-    model = run / "convert" / "model.litertlm"
-    write_endless(model, folder / "endless.litertlm")
-    questions = answered_questions(run / "verify" / "answers.jsonl")
-    lines = (run / "verify" / "answers.jsonl").read_text(encoding="utf-8").splitlines()
-    expected = {answer["question"]: answer["expected"] for answer in map(json.loads, lines)}
-    manifest = AppManifest(
-        name="Pocket Science",
-        model_bytes=model.stat().st_size,
-        model_sha256=sha256_of_file(model),
-        description="A tiny Gemma 3 that answers questions about the chemical elements.",
-        remembers_conversation=False,
-    )
-    (folder / "manifest.json").write_text(json.dumps(manifest.document()), encoding="utf-8")
-    (folder / "questions.json").write_text(json.dumps(questions), encoding="utf-8")
+def apk() -> Path:
+    """The demo, walked up to its signed APK."""
+    return next((demo_run("bundle") / "bundle").glob("*.apk"))
+
+
+@pytest.fixture(scope="module")
+def properties(apk: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What the tests in Kotlin are told: the APK's files, a question that its model answers right, and a model without an end."""
+    folder, run = tmp_path_factory.mktemp("jvm"), apk.parent.parent
+    with zipfile.ZipFile(apk) as archive:
+        for name in (MODEL_ENTRY, MANIFEST_ENTRY, QUESTIONS_ENTRY):
+            archive.extract(name, folder)
+    write_endless(folder / MODEL_ENTRY, folder / "endless.litertlm")
+    answers = run / "verify" / "answers.jsonl"
+    expected = {
+        line["question"]: line["expected"]
+        for line in map(json.loads, answers.read_text(encoding="utf-8").splitlines())
+    }
+    question = answered_questions(answers)[0]
     return {
-        "model": str(model),
+        "model": str(folder / MODEL_ENTRY),
         "endless": str(folder / "endless.litertlm"),
-        "question": questions[0],
-        "answer": expected[questions[0]],
-        "manifest": str(folder / "manifest.json"),
-        "questions": str(folder / "questions.json"),
+        "manifest": str(folder / MANIFEST_ENTRY),
+        "questions": str(folder / QUESTIONS_ENTRY),
+        "question": question,
+        "answer": expected[question],
         "shots": os.environ.get(SCREENSHOTS) or str(folder / "screenshots"),
     }
 
@@ -88,12 +87,7 @@ def test_the_real_screen_with_the_real_model(properties: dict[str, str]) -> None
         assert len(picture) > 20_000, f"{name}.png shows next to nothing"
 
 
-def test_the_app_as_it_is_installed(properties: dict[str, str], tmp_path: Path) -> None:
-    manifest, questions = (
-        json.loads(Path(properties[name]).read_text(encoding="utf-8")) for name in ("manifest", "questions")
-    )
-    apk = tmp_path / "app.apk"
-    package_apk(build_app([], "PocketGemma"), Path(properties["model"]), manifest, questions, apk)
+def test_the_app_as_it_is_installed(properties: dict[str, str], apk: Path) -> None:
     outcome = run_tests(["ui.InstalledAppTest"], properties, apk=apk)
     assert outcome.passed, outcome.report
     assert outcome.tests >= 3

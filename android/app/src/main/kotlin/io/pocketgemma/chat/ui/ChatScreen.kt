@@ -1,13 +1,10 @@
 package io.pocketgemma.chat.ui
 
 import android.view.KeyEvent
-import android.view.LayoutInflater
 import android.view.View
 import android.view.inputmethod.EditorInfo
-import android.widget.Button
 import android.widget.EditText
 import android.widget.ImageButton
-import android.widget.LinearLayout
 import android.widget.ProgressBar
 import android.widget.TextView
 import io.pocketgemma.chat.R
@@ -23,8 +20,7 @@ class ChatScreen(root: View, private val texts: Texts, private val dispatch: (Ch
     private val progress: ProgressBar = root.findViewById(R.id.progress)
     private val empty: View = root.findViewById(R.id.empty)
     private val description: TextView = root.findViewById(R.id.description)
-    private val samplesTitle: View = root.findViewById(R.id.samples_title)
-    private val samples: LinearLayout = root.findViewById(R.id.samples)
+    private val samples = SampleQuestions(root) { dispatch(ChatEvent.Ask(it)) }
     private val problem: View = root.findViewById(R.id.problem)
     private val problemText: TextView = root.findViewById(R.id.problem_text)
     private val messageScroll: View = root.findViewById(R.id.message_scroll)
@@ -49,7 +45,6 @@ class ChatScreen(root: View, private val texts: Texts, private val dispatch: (Ch
     }
 
     fun render(new: ChatState) {
-        val old = state
         state = new
         title.text = new.manifest?.name ?: title.resources.getString(R.string.app_name)
         status.text = texts.status(new.model)
@@ -62,9 +57,7 @@ class ChatScreen(root: View, private val texts: Texts, private val dispatch: (Ch
         newChat.isEnabled = new.messages.isNotEmpty()
         newChat.imageAlpha = if (newChat.isEnabled) OPAQUE else FADED
         description.text = new.manifest?.description ?: description.resources.getString(R.string.empty_text)
-        if (new.sampleQuestions != old.sampleQuestions) fillSamples(new.sampleQuestions)
-        samplesTitle.show(new.sampleQuestions.isNotEmpty())
-        samples.enableChildren(new.canSend)
+        samples.render(new)
         messages.render(new.messages)
         renderSend()
     }
@@ -84,16 +77,6 @@ class ChatScreen(root: View, private val texts: Texts, private val dispatch: (Ch
         send.isEnabled = reply != null || (state.canSend && input.text.isNotBlank())
     }
 
-    private fun fillSamples(questions: List<String>) {
-        samples.removeAllViews()
-        for (question in questions.take(MOST_SAMPLES)) {
-            val button = LayoutInflater.from(samples.context).inflate(R.layout.sample, samples, false) as Button
-            button.text = question
-            button.setOnClickListener { dispatch(ChatEvent.Ask(question)) }
-            samples.addView(button)
-        }
-    }
-
     private fun ask() {
         if (!state.canSend || input.text.isBlank()) return
         val question = input.text.toString()
@@ -107,13 +90,8 @@ class ChatScreen(root: View, private val texts: Texts, private val dispatch: (Ch
         visibility = if (shown) View.VISIBLE else View.GONE
     }
 
-    private fun LinearLayout.enableChildren(enabled: Boolean) {
-        for (index in 0 until childCount) getChildAt(index).isEnabled = enabled
-    }
-
     private companion object {
         const val MOST_INPUT_LINES = 5
-        const val MOST_SAMPLES = 4
         const val OPAQUE = 255
         const val FADED = 90
     }

@@ -26,7 +26,7 @@ class InstalledAppTest {
         TestScreen(AppModelSource(application)).use { screen ->
             screen.untilReady()
             assertEquals(listOf("${TestModels.sha256(TestModels.taught)}.litertlm"), copies.map { it.name })
-            assertTrue(screen.samples.any { it.text == TestModels.question })
+            assertTrue(screen.samples.isNotEmpty())
             screen.ask(TestModels.question)
             screen.untilReplied()
             assertEquals(listOf(TestModels.question, TestModels.answer), screen.messages)

@@ -65,8 +65,10 @@ class MainActivityTest {
         screen.untilReady()
         val first = screen.samples.first()
         assertEquals(questions.first(), first.text)
+        assertEquals(emptyList<String>(), screen.chips)
         first.performClick()
         screen.untilReplied()
+        assertEquals(questions.drop(1), screen.chips)
         assertEquals(questions.first(), screen.messages.first())
         assertFalse(screen.isShown(R.id.empty))
     }

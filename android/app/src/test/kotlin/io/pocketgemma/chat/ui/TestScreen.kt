@@ -29,6 +29,7 @@ class TestScreen(source: ModelSource) : AutoCloseable {
     val input: EditText get() = find(R.id.input)
     val send: ImageButton get() = find(R.id.send)
     val status: String get() = find<TextView>(R.id.status).text.toString()
+    val chips: List<String> get() = if (isShown(R.id.chip_scroll)) children(find(R.id.chips)).map { (it as TextView).text.toString() } else emptyList()
     val samples: List<TextView> get() = children(find(R.id.samples)).map { it as TextView }
 
     /** Every bubble's text, in order. */

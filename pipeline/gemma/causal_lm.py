@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from pipeline.console import waiting, without_native_chatter
 from pipeline.errors import InputError, PocketGemmaError
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ LAYER_NAMES = {
 
 
 def use_backend(backend: Backend) -> None:
-    """Choose the Keras backend of this process; must come before Keras is imported.
+    """Load Keras on a backend, which then stays that of this process; must come before anything else imports Keras.
 
     Raises:
         PocketGemmaError: Keras already runs on another backend here.
@@ -45,8 +46,10 @@ def use_backend(backend: Backend) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # TensorFlow only serves KerasHub's tokenizers; left alone it would take a GPU's whole memory from the backend.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
-    # PyTorch's Triton crashes the process when it is loaded after TensorFlow, as transformers would do later on.
-    importlib.import_module("torch")
+    with waiting(f"loading Keras on {backend}"), without_native_chatter():
+        # PyTorch first: its Triton crashes the process when it is loaded after TensorFlow, as transformers would do later on.
+        for package in ("torch", "keras_hub"):
+            importlib.import_module(package)
 
 
 def load_causal_lm(

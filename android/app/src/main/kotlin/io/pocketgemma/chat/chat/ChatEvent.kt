@@ -40,7 +40,8 @@ fun ChatState.after(event: ChatEvent): ChatState = when (event) {
     ChatEvent.LoadAgain -> if (model is ModelState.Failed) copy(model = ModelState.Loading()) else this
     is ChatEvent.Restore -> if (messages.isEmpty()) copy(messages = event.messages, nextId = event.messages.size.toLong()) else this
     is ChatEvent.ModelKnown -> copy(manifest = event.manifest, sampleQuestions = event.sampleQuestions)
-    is ChatEvent.ModelProgress -> copy(model = ModelState.Loading(event.share))
+    // Once copied, the model is still to be opened, which has no share to show.
+    is ChatEvent.ModelProgress -> copy(model = ModelState.Loading(event.share.takeIf { it < 1 }))
     ChatEvent.ModelReady -> copy(model = ModelState.Ready)
     is ChatEvent.ModelFailed -> copy(model = ModelState.Failed(event.problem))
     is ChatEvent.ReplyGrew -> withActiveReply(event.id) { it.copy(text = event.text) }

@@ -84,7 +84,7 @@ class ChatStore(private val source: ModelSource, private val worker: Executor, p
             send(ChatEvent.ModelKnown(manifest, source.sampleQuestions()))
             var shown = 0.0
             model = source.load(manifest) { share ->
-                if (share - shown >= PROGRESS_STEP) {
+                if (share - shown >= PROGRESS_STEP || share >= 1) {
                     shown = share
                     send(ChatEvent.ModelProgress(share))
                 }

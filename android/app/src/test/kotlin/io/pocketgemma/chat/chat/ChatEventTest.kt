@@ -76,6 +76,12 @@ class ChatEventTest {
     }
 
     @Test
+    fun `the share of the copy is shown until it is whole`() {
+        assertEquals(ModelState.Loading(0.5), ChatState().after(ChatEvent.ModelProgress(0.5)).model)
+        assertEquals(ModelState.Loading(null), ChatState().afterAll(ChatEvent.ModelProgress(0.5), ChatEvent.ModelProgress(1.0)).model)
+    }
+
+    @Test
     fun `a model that failed can be tried again, one that works is left alone`() {
         val failed = ChatState().after(ChatEvent.ModelFailed(ModelProblem.Damaged))
         assertEquals(ModelState.Loading(), failed.after(ChatEvent.LoadAgain).model)

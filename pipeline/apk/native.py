@@ -88,35 +88,52 @@ def runtime_library(abi: str) -> Path:
 
 
 def _download_wheel(listed: Path, folder: Path, target: Target) -> None:
+    """Unpack the wheel of a phone's platform into a folder, its hash checked: by uv, or by this environment's pip."""
     doing = f"fetching LiteRT-LM for {target.uv_platform}"
-    uv = shutil.which("uv")
-    if uv:
-        options = [
-            "--quiet",
-            "--no-deps",
-            "--require-hashes",
-            "--only-binary=:all:",
-            "--python-platform",
-            target.uv_platform,
-        ]
-        run_tool(
-            [uv, "pip", "install", *options, "--python", sys.executable, "--target", folder, "-r", listed],
-            doing,
-        )
-        return
-    options = [
+    common: list[str | Path] = [
         "--quiet",
         "--no-deps",
         "--require-hashes",
         "--only-binary=:all:",
-        "--platform",
-        target.pip_platform,
+        "-r",
+        listed,
     ]
-    run_tool([sys.executable, "-m", "pip", "download", *options, "--dest", folder, "-r", listed], doing)
+    uv = find_uv()
+    if uv:
+        place: list[str | Path] = [
+            "--python-platform",
+            target.uv_platform,
+            "--python",
+            sys.executable,
+            "--target",
+            folder,
+        ]
+        run_tool([uv, "pip", "install", *common, *place], doing)
+        return
+    run_tool(
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            *common,
+            "--platform",
+            target.pip_platform,
+            "--dest",
+            folder,
+        ],
+        doing,
+    )
     for wheel in folder.glob("*.whl"):
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(folder)
         wheel.unlink()
+
+
+def find_uv() -> Path | None:
+    """uv on the path, in this environment, or where `make setup` puts it when the machine has none."""
+    places = [shutil.which("uv"), Path(sys.executable).parent / "uv", LOCK.parent / ".venv-uv" / "bin" / "uv"]
+    return next((Path(place) for place in places if place and Path(place).is_file()), None)
 
 
 def host_runtime_library() -> Path:

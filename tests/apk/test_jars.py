@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.apk import native
 from pipeline.apk.jars import check_jars, one_jar
-from pipeline.apk.native import locked_requirement
+from pipeline.apk.native import find_uv, locked_requirement
 from pipeline.errors import PocketGemmaError
 
 
@@ -61,3 +62,14 @@ def test_the_runtime_is_pinned_with_hashes() -> None:
 def test_a_package_that_is_not_pinned_is_refused() -> None:
     with pytest.raises(PocketGemmaError, match="does not pin no-such-package"):
         locked_requirement("no-such-package")
+
+
+def test_uv_is_found_where_setup_puts_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(native.sys, "executable", str(tmp_path / "bin" / "python"))
+    monkeypatch.setattr(native, "LOCK", tmp_path / "requirements.lock")
+    assert find_uv() is None
+    uv = tmp_path / ".venv-uv" / "bin" / "uv"
+    uv.parent.mkdir(parents=True)
+    uv.touch()
+    assert find_uv() == uv

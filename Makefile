@@ -50,7 +50,8 @@ lock: ## Pin the newest versions that pyproject.toml allows
 	    --custom-compile-command 'make lock' --output-file requirements.lock pyproject.toml
 
 demo-data: $(READY) ## Make the embedded examples and tokenizer again
-	@$(BIN)/python -m pipeline.demo.build facts data tokenizer
+	@$(BIN)/python -m pipeline.demo.build data
+	@$(BIN)/python -m pipeline.demo.build tokenizer
 
 demo-base: $(READY) ## Train the embedded base again (an hour or two)
 	@$(BIN)/python -m pipeline.demo.build base

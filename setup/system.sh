@@ -3,6 +3,7 @@
 # Debian and Ubuntu on x86-64.
 set -euo pipefail
 
+PATH=$PATH:/usr/sbin:/sbin  # ldconfig lies there, where a person's own path seldom leads
 missing=()
 need() { command -v "$1" >/dev/null 2>&1 || missing+=("$2"); }
 need_versioned() { compgen -c "$1" | grep -qE "^$1(-[0-9]+)?\$" || missing+=("$2"); }

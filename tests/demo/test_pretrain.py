@@ -1,4 +1,4 @@
-"""Batches are reproducible and rows keep their documents apart; the schedule ends near zero."""
+"""Batches are reproducible and rows keep their documents apart; the rate warms up."""
 
 import numpy as np
 import pytest
@@ -42,10 +42,9 @@ def test_padding_and_questions_are_not_what_is_learned(tokenizer: SentencePieceP
     assert ids[0] == BOS_ID and weights[0] == 0.0
 
 
-def test_the_rate_rises_stays_and_falls() -> None:
-    schedule = Schedule(steps=1000, warmup=100, decay=300, rate=1.0)
+def test_the_rate_rises_and_stays() -> None:
+    schedule = Schedule(steps=1000, warmup=100, rate=1.0)
     rates = [schedule.rate_at(step) for step in range(1000)]
     assert rates[0] == pytest.approx(0.01)
-    assert set(rates[99:701]) == {1.0}
-    assert rates[850] == pytest.approx(0.5)
-    assert rates[-1] == pytest.approx(0.01)
+    assert rates[49] == pytest.approx(0.5)
+    assert set(rates[99:]) == {1.0}

@@ -31,9 +31,21 @@ def pocketgemma(*arguments: str, folder: Path = ROOT) -> "subprocess.CompletedPr
 def test_help_names_every_command_and_the_exit_codes() -> None:
     result = pocketgemma("--help")
     assert result.returncode == 0
-    commands = (
-        ["download", "prepare", "finetune", "merge", "convert", "verify", "bundle", "deploy", "run", "chat", "eval", "trace", "doctor"]
-    )
+    commands = [
+        "download",
+        "prepare",
+        "finetune",
+        "merge",
+        "convert",
+        "verify",
+        "bundle",
+        "deploy",
+        "run",
+        "chat",
+        "eval",
+        "trace",
+        "doctor",
+    ]
     assert [name for name in commands if f"\n  {name} " not in result.stdout] == []
     assert "0 done, 1 failed" in result.stdout
     assert "2 bad input" in result.stdout

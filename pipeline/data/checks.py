@@ -84,8 +84,8 @@ def fit_window(
     kept = []
     dropped = truncated = 0
     for candidate in candidates:
-        prompt = len(tokenizer.prompt_ids(candidate.example))
-        length = prompt + len(tokenizer.response_ids(candidate.example))
+        prompt = len(tokenizer.prompt_ids(candidate.example.prompt))
+        length = prompt + len(tokenizer.response_ids(candidate.example.response))
         if length <= data.max_length:
             kept.append(candidate)
         elif data.too_long == "drop":
@@ -114,7 +114,7 @@ def _truncate(example: Example, room: int, tokenizer: Tokenizer) -> Example | No
     fits, beyond = 0, len(words)
     while beyond - fits > 1:
         middle = (fits + beyond) // 2
-        if len(tokenizer.response_ids(_with_response(example, words[:middle]))) <= room:
+        if len(tokenizer.response_ids(_with_response(example, words[:middle]).response)) <= room:
             fits = middle
         else:
             beyond = middle

@@ -19,8 +19,8 @@ def token_lengths(
     examples: Sequence[Example], tokenizer: Tokenizer
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Tokens of each prompt (markers and <bos> included) and of each response (with <end_of_turn>), both (examples,)."""
-    prompts = [len(tokenizer.prompt_ids(example)) for example in examples]
-    responses = [len(tokenizer.response_ids(example)) for example in examples]
+    prompts = [len(tokenizer.prompt_ids(example.prompt)) for example in examples]
+    responses = [len(tokenizer.response_ids(example.response)) for example in examples]
     return np.array(prompts, dtype=np.int64), np.array(responses, dtype=np.int64)
 
 

@@ -84,8 +84,8 @@ def encode(examples: Sequence[Example], tokenizer: Tokenizer) -> EncodedExamples
     """
     encoded = []
     for example in examples:
-        prompt = tokenizer.prompt_ids(example)
-        ids = np.array(prompt + tokenizer.response_ids(example), dtype=np.int32)
+        prompt = tokenizer.prompt_ids(example.prompt)
+        ids = np.array(prompt + tokenizer.response_ids(example.response), dtype=np.int32)
         encoded.append(EncodedExample(ids, len(prompt)))
     return EncodedExamples(tuple(encoded), tokenizer.pad_id)
 

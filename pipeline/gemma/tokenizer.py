@@ -6,7 +6,6 @@ from pathlib import Path
 from sentencepiece import SentencePieceProcessor
 
 from pipeline import prompts
-from pipeline.data.examples import Example
 from pipeline.errors import InputError
 
 # Where KerasHub presets and Hugging Face folders keep the SentencePiece file.
@@ -78,10 +77,10 @@ class Tokenizer:
         """Text of ids."""
         return self._processor.decode([int(token) for token in ids])
 
-    def prompt_ids(self, example: Example) -> list[int]:
-        """<bos> and the ids of everything before the response."""
-        return [self.bos_id, *self.encode(example.prompt)]
+    def prompt_ids(self, prompt: str) -> list[int]:
+        """<bos> and the ids of a rendered prompt."""
+        return [self.bos_id, *self.encode(prompt)]
 
-    def response_ids(self, example: Example) -> list[int]:
-        """Ids of the response and of the <end_of_turn> that ends it."""
-        return self.encode(prompts.render_answer(example.response))
+    def response_ids(self, response: str) -> list[int]:
+        """Ids of a response and of the <end_of_turn> that ends it."""
+        return self.encode(prompts.render_answer(response))

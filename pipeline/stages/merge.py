@@ -58,7 +58,10 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         tokenizer = Tokenizer.of_preset(work.folder / "keras")
         write_hugging_face(merged, tokenizer, work.folder / "huggingface")
         examples = read_examples(run.folder("prepare") / "train.jsonl")[:CONVERSATIONS]
-        sequences = [tokenizer.prompt_ids(example) + tokenizer.response_ids(example) for example in examples]
+        sequences = [
+            tokenizer.prompt_ids(example.prompt) + tokenizer.response_ids(example.response)
+            for example in examples
+        ]
         difference = largest_logit_difference(
             merged, work.folder / "huggingface", [*sequences, _beyond_window(shape)]
         )

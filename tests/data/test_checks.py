@@ -61,7 +61,9 @@ def test_rows_that_say_the_same_can_be_refused_or_kept() -> None:
 
 def test_an_example_of_exactly_the_window_fits_and_one_token_more_does_not(tokenizer: Tokenizer) -> None:
     (candidate,) = candidates(("What is Au?", "gold"))
-    length = len(tokenizer.prompt_ids(candidate.example)) + len(tokenizer.response_ids(candidate.example))
+    length = len(tokenizer.prompt_ids(candidate.example.prompt)) + len(
+        tokenizer.response_ids(candidate.example.response)
+    )
     faults = Faults()
     assert fit_window([candidate], data(max_length=length), tokenizer, faults) == ([candidate], 0, 0)
     assert not faults.found
@@ -91,7 +93,9 @@ def test_truncation_keeps_the_prompt_and_as_many_whole_words_as_fit(tokenizer: T
 
     def length(count: int) -> int:
         (example,) = candidates(("What is Au?", " ".join(answer.split(" ")[:count])))
-        return len(tokenizer.prompt_ids(example.example)) + len(tokenizer.response_ids(example.example))
+        return len(tokenizer.prompt_ids(example.example.prompt)) + len(
+            tokenizer.response_ids(example.example.response)
+        )
 
     assert length(len(words)) <= 64 < length(len(words) + 1)
 

@@ -47,7 +47,10 @@ def greedy_answers(model: Any, prompts: list[str]) -> list[str]:
         done |= chosen == stop
         ids[rows[~done], lengths[~done]] = chosen[~done]
         lengths[~done] += 1
-    return [tokenizer.decode(row[start:end].tolist()) for row, start, end in zip(ids, starts, lengths, strict=True)]
+    return [
+        tokenizer.decode(row[start:end].tolist())
+        for row, start, end in zip(ids, starts, lengths, strict=True)
+    ]
 
 
 def sample(name: str, count: int) -> list[dict[str, str]]:
@@ -70,14 +73,18 @@ def test_the_base_answers_its_own_kinds(base: Any) -> None:
     rows = sample("skills", 3)
     answers = greedy_answers(base, [row["prompt"] for row in rows])
     right = sum(answer == row["response"] for answer, row in zip(answers, rows, strict=True))
-    assert right >= 0.9 * len(rows), [(r["prompt"], a) for r, a in zip(rows, answers, strict=True) if a != r["response"]]
+    assert right >= 0.9 * len(rows), [
+        (r["prompt"], a) for r, a in zip(rows, answers, strict=True) if a != r["response"]
+    ]
 
 
 @pytest.mark.slow
 def test_the_base_cannot_answer_what_the_fine_tuning_teaches(base: Any) -> None:
     rows = sample("test", 5)
     answers = greedy_answers(base, [row["prompt"] for row in rows])
-    assert sum(answer == row["response"] for answer, row in zip(answers, rows, strict=True)) <= 0.05 * len(rows)
+    assert sum(answer == row["response"] for answer, row in zip(answers, rows, strict=True)) <= 0.05 * len(
+        rows
+    )
 
 
 DAMAGED = """
@@ -94,7 +101,13 @@ write_preset(weights, Path(sys.argv[1]), Path(sys.argv[2]))
 @pytest.mark.slow
 def test_weights_that_lack_a_matrix_are_refused(tmp_path: Path) -> None:
     # In a process of its own: transformers brings Triton, which crashes when it is imported after TensorFlow.
-    arguments = [sys.executable, "-c", DAMAGED, str(BASE_FOLDER / TOKENIZER_IN_BASE), str(tmp_path / "preset")]
+    arguments = [
+        sys.executable,
+        "-c",
+        DAMAGED,
+        str(BASE_FOLDER / TOKENIZER_IN_BASE),
+        str(tmp_path / "preset"),
+    ]
     result = subprocess.run(arguments, capture_output=True, text=True, check=False)
     assert "missing ['model.layers.2.mlp.up_proj.weight']" in result.stderr
     assert result.returncode != 0 and not (tmp_path / "preset").exists()

@@ -16,12 +16,16 @@ FILES = ("train", "replay", "validation", "test", "skills")
 
 
 def read(name: str) -> list[dict[str, str]]:
-    return [json.loads(line) for line in (DATA_FOLDER / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
+    return [
+        json.loads(line) for line in (DATA_FOLDER / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
 
 
 def test_the_script_writes_the_committed_files_byte_for_byte(tmp_path: Path) -> None:
     write_data(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in DATA_FOLDER.iterdir())
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        path.name for path in DATA_FOLDER.iterdir()
+    )
     for path in tmp_path.iterdir():
         assert path.read_bytes() == (DATA_FOLDER / path.name).read_bytes(), path.name
 
@@ -48,7 +52,10 @@ def test_no_measured_prompt_is_learned(measured: str) -> None:
 
 def test_no_fact_is_in_two_of_train_validation_and_test() -> None:
     # A kind answers each fact with a sentence of its own ("Iron is in group 8."), so the answer names the fact.
-    facts = {name: {(row["kind"], row["response"]) for row in read(name)} for name in ("train", "validation", "test")}
+    facts = {
+        name: {(row["kind"], row["response"]) for row in read(name)}
+        for name in ("train", "validation", "test")
+    }
     assert not facts["train"] & facts["validation"]
     assert not facts["train"] & facts["test"]
     assert not facts["validation"] & facts["test"]
@@ -56,7 +63,9 @@ def test_no_fact_is_in_two_of_train_validation_and_test() -> None:
 
 def test_no_tuning_phrasing_is_in_test_or_validation() -> None:
     kinds: dict[str, Kind] = {kind.name: kind for kind in tuning_kinds()}
-    facts = {(kind.name, render(kind.answer, values)): values for kind in kinds.values() for values in kind.values}
+    facts = {
+        (kind.name, render(kind.answer, values)): values for kind in kinds.values() for values in kind.values
+    }
     templates = {kind.name: kind.templates(lambda phrasings: phrasings.tuning) for kind in kinds.values()}
     for row in read("test") + read("validation"):
         values = facts[row["kind"], row["response"]]

@@ -9,13 +9,24 @@ from pipeline.demo.text import arithmetic, document
 
 def test_all_elements_are_there_in_order() -> None:
     assert [element.number for element in elements()] == list(range(1, 119))
-    assert len({element.symbol for element in elements()}) == len({element.name for element in elements()}) == 118
+    assert (
+        len({element.symbol for element in elements()})
+        == len({element.name for element in elements()})
+        == 118
+    )
 
 
 def test_some_well_known_elements_are_right() -> None:
     by_name = {element.name: element for element in elements()}
     gold, mercury, neon = by_name["gold"], by_name["mercury"], by_name["neon"]
-    assert (gold.number, gold.symbol, gold.mass, gold.group, gold.period, gold.block) == (79, "Au", 197, 11, 6, "d")
+    assert (gold.number, gold.symbol, gold.mass, gold.group, gold.period, gold.block) == (
+        79,
+        "Au",
+        197,
+        11,
+        6,
+        "d",
+    )
     assert (gold.category, gold.state) == ("a transition metal", "solid")
     assert (mercury.state, mercury.symbol) == ("liquid", "Hg")
     assert (neon.category, neon.state, neon.year) == ("a noble gas", "gas", 1898)

@@ -20,7 +20,9 @@ def rows(tokenizer: SentencePieceProcessor) -> Rows:
     return batch(tokenizer, seed=5, step=7)
 
 
-def test_a_step_always_gets_the_same_batch_and_another_step_another(tokenizer: SentencePieceProcessor, rows: Rows) -> None:
+def test_a_step_always_gets_the_same_batch_and_another_step_another(
+    tokenizer: SentencePieceProcessor, rows: Rows
+) -> None:
     assert np.array_equal(rows.ids, batch(tokenizer, seed=5, step=7).ids)
     assert not np.array_equal(rows.ids, batch(tokenizer, seed=5, step=8).ids)
 

@@ -29,14 +29,21 @@ def test_training_gives_the_committed_file_byte_for_byte(tmp_path: Path) -> None
 
 def test_control_tokens_have_gemmas_ids_and_are_one_piece_each(tokenizer: SentencePieceProcessor) -> None:
     assert tokenizer.vocab_size() == VOCABULARY_SIZE
-    assert [tokenizer.id_to_piece(i) for i in (PAD_ID, EOS_ID, BOS_ID, UNK_ID)] == ["<pad>", "<eos>", "<bos>", "<unk>"]
+    assert [tokenizer.id_to_piece(i) for i in (PAD_ID, EOS_ID, BOS_ID, UNK_ID)] == [
+        "<pad>",
+        "<eos>",
+        "<bos>",
+        "<unk>",
+    ]
     for token in (*CONTROL_TOKENS, "<img>"):
         assert tokenizer.piece_to_id(token) != UNK_ID or token == "<unk>"
     for token in ("<start_of_turn>", "<end_of_turn>", "\n"):
         assert tokenizer.encode(token) == [tokenizer.piece_to_id(token)]
 
 
-@pytest.mark.parametrize("text", ["Ünïcode 漢字 🙂", "  two  spaces ", render_question("What is 12 + 305?"), "\ttab"])
+@pytest.mark.parametrize(
+    "text", ["Ünïcode 漢字 🙂", "  two  spaces ", render_question("What is 12 + 305?"), "\ttab"]
+)
 def test_any_text_comes_back_unchanged(tokenizer: SentencePieceProcessor, text: str) -> None:
     assert UNK_ID not in tokenizer.encode(text)
     assert tokenizer.decode(tokenizer.encode(text)) == text

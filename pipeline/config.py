@@ -110,7 +110,7 @@ class FinetuneSection(Section):
         0.0,
         ge=0.0,
         lt=1.0,
-        description="dropout of the residual stream while training, as KerasHub's backbone has it",
+        description="share of attention weights and of residual updates dropped while training, as KerasHub's backbone does it",
     )
     epochs: int = Field(3, ge=1)
     batch_size: int = Field(8, ge=1)

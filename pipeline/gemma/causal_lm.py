@@ -5,6 +5,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -63,23 +64,54 @@ def load_causal_lm(
         with_preprocessor: also load the tokenizer into the model; without it the model takes token ids.
 
     Raises:
-        InputError: the folder is no causal language model that KerasHub knows.
+        InputError: the folder is no text-only causal language model that KerasHub knows.
     """
     import keras_hub
 
     options: dict[str, Any] = {} if with_preprocessor else {"preprocessor": None}
+    with _loading(preset):
+        model = keras_hub.models.CausalLM.from_preset(str(preset), dtype=dtype, **options)
+    _check_text_only(preset, model.backbone)
+    return model
+
+
+def load_backbone(
+    preset: Path, dtype: str = "float32", *, dropout: float = 0.0
+) -> "keras_hub.models.Backbone":
+    """Load only the decoder, for training.
+
+    Args:
+        preset: as for `load_causal_lm`.
+        dtype: of the weights and of the computation.
+        dropout: share of attention weights and of residual updates dropped while training.
+
+    Raises:
+        InputError: the folder is no text-only backbone that KerasHub knows.
+    """
+    import keras_hub
+
+    with _loading(preset):
+        backbone = keras_hub.models.Backbone.from_preset(str(preset), dtype=dtype, dropout=dropout)
+    _check_text_only(preset, backbone)
+    return backbone
+
+
+@contextmanager
+def _loading(preset: Path) -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            model = keras_hub.models.CausalLM.from_preset(str(preset), dtype=dtype, **options)
+            yield
     except (ValueError, KeyError, OSError) as error:
         first_line = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise InputError(f"{preset}: not a Gemma preset that KerasHub can load: {first_line}") from error
-    if getattr(model.backbone, "vision_encoder", None) is not None:
+
+
+def _check_text_only(preset: Path, backbone: "keras_hub.models.Backbone") -> None:
+    if getattr(backbone, "vision_encoder", None) is not None:
         raise InputError(
             f"{preset}: has a vision encoder; take the text-only preset of the same size (its name ends in _text)"
         )
-    return model
 
 
 def matrix_layers(
@@ -107,8 +139,3 @@ def logits_of(backbone: "keras_hub.models.Backbone", hidden: Any) -> Any:
     if cap:
         logits = keras.ops.tanh(logits / cap) * cap
     return logits
-
-
-def parameter_count(backbone: "keras_hub.models.Backbone") -> int:
-    """How many numbers the backbone holds."""
-    return int(backbone.count_params())

@@ -76,9 +76,11 @@ def largest_logit_difference(
     """
     import torch
     from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
 
     from pipeline.gemma.causal_lm import logits_of
 
+    logging.disable_progress_bar()
     other = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     largest = 0.0
     for ids in sequences:

@@ -6,7 +6,7 @@ from pipeline.config import Config
 from pipeline.console import console
 from pipeline.data.examples import read_examples
 from pipeline.data.tokenize import encode
-from pipeline.gemma.causal_lm import load_causal_lm, use_backend
+from pipeline.gemma.causal_lm import load_backbone, use_backend
 from pipeline.gemma.presets import preset_digest
 from pipeline.gemma.shapes import read_shape
 from pipeline.gemma.tokenizer import Tokenizer
@@ -41,7 +41,7 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         import keras
 
         keras.utils.set_random_seed(settings.seed)
-        backbone = load_causal_lm(preset, compute.dtype).backbone
+        backbone = load_backbone(preset, compute.dtype, dropout=settings.dropout)
         alpha = float(settings.alpha if settings.alpha is not None else settings.rank)
         layers = enable_lora(backbone, settings.rank, alpha, settings.targets)
         training = fit(backbone, train, validation, settings, work.folder)

@@ -1,0 +1,32 @@
+"""What `load_backbone` promises about dropout and about folders that are no preset."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.errors import InputError
+from pipeline.gemma.causal_lm import load_backbone, load_causal_lm
+
+INPUTS = {"token_ids": np.array([[2, 40, 41, 42, 43]], np.int32), "padding_mask": np.ones((1, 5), np.int32)}
+
+
+def hidden(backbone, training: bool) -> np.ndarray:  # type: ignore[no-untyped-def]
+    from keras import ops
+
+    return ops.convert_to_numpy(ops.stop_gradient(backbone(INPUTS, training=training)))
+
+
+def test_dropout_acts_while_training_and_only_then(base: Path) -> None:
+    plain, dropping = load_backbone(base), load_backbone(base, dropout=0.3)
+    np.testing.assert_allclose(hidden(dropping, False), hidden(plain, False), atol=1e-5)
+    assert np.abs(hidden(dropping, True) - hidden(dropping, True)).max() > 0.01
+    np.testing.assert_allclose(hidden(plain, True), hidden(plain, False), atol=1e-5)
+
+
+@pytest.mark.parametrize("load", [load_backbone, load_causal_lm])
+def test_a_folder_that_is_no_preset_is_refused_in_one_line(load, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(InputError, match="not a Gemma preset that KerasHub can load") as caught:
+        load(tmp_path)
+    assert "\n" not in str(caught.value)

@@ -10,7 +10,11 @@ need_versioned() { compgen -c "$1" | grep -qE "^$1(-[0-9]+)?\$" || missing+=("$2
 
 need python3 python3
 python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
-need javac default-jdk-headless
+# Releases whose default Java is too old for Android's tools.
+case "$( . /etc/os-release 2>/dev/null; echo "${VERSION_CODENAME:-}")" in
+  bullseye | focal | jammy) need javac openjdk-17-jdk-headless ;;
+  *) need javac default-jdk-headless ;;
+esac
 need mvn maven
 need_versioned clang clang
 need_versioned ld.lld lld

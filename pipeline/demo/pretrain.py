@@ -5,8 +5,7 @@ it, which is five times as fast; weights and optimizer stay float32. Several doc
 The rate is flat, so a run can be given more steps while it is under way, and what is exported is a moving average of the weights, usable
 at any time (as good as letting the rate fall: Hägele et al. 2024, arXiv:2405.18392, section 4).
 
-Longer is not better. With 6,000 steps and the rate brought to zero the base does as well at its own questions as with 2,000, and is
-harder to teach: fine-tuned alike it answers fewer of the test set's (see README.md).
+Longer is not better: README.md says what 3,750 and 6,000 steps gave.
 """
 
 import math

@@ -115,15 +115,12 @@ def describe(metadata: Any, tokenizer: Tokenizer, bundle: Bundle) -> None:
     metadata.max_num_tokens = bundle.context_length
     sampler = metadata.sampler_params
     sampler.Clear()
-    if bundle.temperature == 0:
-        sampler.type, sampler.k, sampler.temperature = SamplerParameters.GREEDY, 1, 1.0
-    else:
-        sampler.type, sampler.k, sampler.p, sampler.temperature = (
-            SamplerParameters.TOP_P,
-            bundle.top_k,
-            bundle.top_p,
-            bundle.temperature,
-        )
+    # The runtime knows no greedy sampler of its own (LiteRT-LM 0.18: "Sampler type: 3 not implemented"): the likeliest one of one it is.
+    greedy = bundle.temperature == 0
+    sampler.type = SamplerParameters.TOP_P
+    sampler.k = 1 if greedy else bundle.top_k
+    sampler.p = 1.0 if greedy else bundle.top_p
+    sampler.temperature = 1.0 if greedy else bundle.temperature
 
 
 def check_litertlm(path: Path, tokenizer: Tokenizer, bundle: Bundle) -> None:

@@ -234,7 +234,7 @@ def check_model_file(model: Path) -> None:
 
 
 def probe(model: Path) -> None:
-    """Open a model and let it say one token, in a process of its own, so that a crash inside the runtime ends there.
+    """Open a model and let it say one token by its own sampler, as an app would, in a process of its own: a crash ends there.
 
     Raises:
         InputError: the file is unusable.
@@ -243,7 +243,7 @@ def probe(model: Path) -> None:
     check_model_file(model)
     program = (
         "import sys; from pathlib import Path; from pipeline.litert.runtime import Runtime\n"
-        "with Runtime(Path(sys.argv[1])) as runtime, runtime.chat(greedy=True, max_new_tokens=1) as chat: list(chat.stream('Hello'))"
+        "with Runtime(Path(sys.argv[1])) as runtime, runtime.chat(max_new_tokens=1) as chat: list(chat.stream('Hello'))"
     )
     try:
         result = subprocess.run(

@@ -26,34 +26,23 @@ def source(document: dict[str, Any], machine: dict[str, Any]) -> str:
 
 
 def accuracy(document: dict[str, Any]) -> list[str]:
-    """Exact match of base, tuned and converted model, a column a seed."""
+    """Exact match of base, tuned and converted model, the seeds side by side."""
     seeds = document["seeds"]
     base = seeds[0]["base"]
+    names = " / ".join(str(seed["seed"]) for seed in seeds)
     lines = [
-        row("exact match, greedy", "base", *(f"seed {seed['seed']}" for seed in seeds)),
-        row("---", *("---:" for _ in range(len(seeds) + 1))),
+        row("exact match, %", "base", f"tuned in Keras, seeds {names}", f"int8 in LiteRT-LM, seeds {names}"),
+        row("---", "---:", "---:", "---:"),
     ]
-    sides = (("keras", "tuned, Keras float32"), ("runtime", "tuned, int8 in LiteRT-LM"))
-    sets = (
-        ("test", "questions of kinds that the base cannot answer"),
-        ("skills", "what the base could do before"),
-    )
+    sets = (("test", "new kinds of question"), ("skills", "what the base could do"))
+    parts = (("exact_match", ""), ("known", ", known phrasings"), ("novel", ", novel phrasings"))
     for data, title in sets:
-        for side, name in sides:
-            for part in ("exact_match", "known", "novel"):
-                label = {
-                    "exact_match": "all",
-                    "known": "phrasings known from other kinds",
-                    "novel": "phrasings nobody met",
-                }[part]
-                label = f"{title}, {base[data]['questions']:,}: {name}, {label}"
-                lines.append(
-                    row(
-                        label,
-                        f"{base[data][part]:.1f} %",
-                        *(f"{seed[side][data][part]:.1f} %" for seed in seeds),
-                    )
-                )
+        for part, addition in parts:
+            label = title + (addition or f", all {base[data]['questions']:,}")
+            sides = (
+                " / ".join(f"{seed[side][data][part]:.1f}" for seed in seeds) for side in ("keras", "runtime")
+            )
+            lines.append(row(label, f"{base[data][part]:.1f}", *sides))
     return lines
 
 
@@ -71,7 +60,7 @@ def science(document: dict[str, Any]) -> list[str]:
         "verify (s)": lambda seed: f"{seed['stage_seconds']['verify']:.0f}",
         "trained numbers": lambda seed: f"{seed['finetune']['trainable_parameters']:,}",
         "matrices merged": lambda seed: seed["merge"]["matrices"],
-        "largest deviation of W − W0 from α/r·A·B, relative to max|W0|": lambda seed: (
+        "largest deviation of W − W0 from α/r·A·B, relative to the largest weight": lambda seed: (
             f"{seed['merge']['largest_relative_deviation']:.1e}"
         ),
         "other weights, unchanged to the bit": lambda seed: seed["merge"]["other_weights_unchanged"],

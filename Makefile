@@ -53,7 +53,7 @@ demo-data: $(READY) ## Make the embedded examples and tokenizer again
 	@$(BIN)/python -m pipeline.demo.build data
 	@$(BIN)/python -m pipeline.demo.build tokenizer
 
-demo-base: $(READY) ## Train the embedded base again (an hour or two)
+demo-base: $(READY) ## Train the embedded base again (some twenty minutes)
 	@$(BIN)/python -m pipeline.demo.build base
 
 clean: ## Remove runs and the app's build; keeps .venv

@@ -19,6 +19,8 @@ def main(request: Path) -> None:
             prefill_lengths, cache_length (tokens), tokenizer (file).
     """
     arguments = json.loads(request.read_text(encoding="utf-8"))
+    # Nothing here compiles for a graphics card, and libtriton has been seen to crash when it is loaded beside jax and tensorflow.
+    sys.modules["triton"] = None  # type: ignore[assignment]
     gc.disable()
     from litert_torch.generative.export_hf import export
 

@@ -15,6 +15,7 @@ from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.litert.apart import run_apart
 from pipeline.litert.container import METADATA, MODEL, TOKENIZER, read_container, rewrite
 from pipeline.litert.tflite import read_model
+from pipeline.litert.weights import missing_matrices
 
 MATRIX_TYPES = {"int8": "INT8", "int4": "INT4", "fp16": "FLOAT16", "fp32": "FLOAT32"}
 """The element type that a recipe gives the matrices."""
@@ -90,7 +91,7 @@ def export_litertlm(folder: Path, output: Path, bundle: Bundle, log: Path) -> di
             replace={METADATA: metadata.SerializeToString(deterministic=True)},
             system=system,
         )
-    check_litertlm(output, tokenizer, bundle)
+    check_litertlm(output, tokenizer, bundle, folder)
     return {
         "seconds": round(time.monotonic() - started, 1),
         "peak_memory_bytes": peak,
@@ -123,32 +124,34 @@ def describe(metadata: Any, tokenizer: Tokenizer, bundle: Bundle) -> None:
     sampler.temperature = 1.0 if greedy else bundle.temperature
 
 
-def check_litertlm(path: Path, tokenizer: Tokenizer, bundle: Bundle) -> None:
+def check_litertlm(path: Path, tokenizer: Tokenizer, bundle: Bundle, folder: Path) -> None:
     """Read a bundle back and compare it with what it should say.
 
     Raises:
         InputError: no usable .litertlm file.
         PocketGemmaError: it says something else; every difference is named.
     """
-    found = differences(path, tokenizer, bundle)
+    found = differences(path, tokenizer, bundle, folder)
     if found:
         raise PocketGemmaError(f"{path}: not what was asked for: {'; '.join(found)}")
 
 
-def differences(path: Path, tokenizer: Tokenizer, bundle: Bundle) -> list[str]:
+def differences(path: Path, tokenizer: Tokenizer, bundle: Bundle, folder: Path) -> list[str]:
     """What a bundle says otherwise than it should, each in a few words.
 
     Args:
         path: the .litertlm file.
         tokenizer: the one in training.
         bundle: how it was to be converted.
+        folder: the Hugging Face folder that it was converted from.
 
     Raises:
         InputError: no usable .litertlm file.
     """
     container = read_container(path)
     metadata = container.metadata()
-    model = read_model(container.read(MODEL), str(path))
+    content = container.read(MODEL)
+    model = read_model(content, str(path))
     start = list(metadata.start_token.token_ids.ids) or metadata.start_token.token_str
     stops = [list(stop.token_ids.ids) or stop.token_str for stop in metadata.stop_tokens]
     facts: tuple[tuple[str, Any, Any], ...] = (
@@ -164,6 +167,11 @@ def differences(path: Path, tokenizer: Tokenizer, bundle: Bundle) -> list[str]:
         found.append("the chat template differs from the one in training")
     if container.read(TOKENIZER) != tokenizer.path.read_bytes():
         found.append("the tokenizer differs from the one in training")
+    missing = missing_matrices(content, folder)
+    if missing:
+        found.append(
+            f"{len(missing)} matrices are not those that were converted ({', '.join(missing[:3])}{', …' * (len(missing) > 3)})"
+        )
     return found + _matrix_differences(model.matrix_bytes, bundle.recipe)
 
 

@@ -29,13 +29,14 @@ TASK_QUESTIONS = 20
 def run(config: Config, run: Run, *, force: bool = False) -> None:
     """Write report.json, report.md and answers.jsonl.
 
-    Keras's side is the base with the adapter beside it, as it was trained: neither the merged files nor anything made from them
-    takes part, so what was lost on the way cannot hide.
+    The matrices in the converted file are compared with the merged ones, which the merge stage proved to be base and adapter. For the
+    answers, Keras's side is the base with the adapter beside it, as it was trained: no merged file takes part, so that nothing that
+    was lost on the way can hide.
 
     Raises:
         PocketGemmaError: beyond a limit; the report then lies in the run folder's logs.
     """
-    after = ("download", "prepare", "finetune", "convert")
+    after = ("download", "prepare", "finetune", "merge", "convert")
     with run.stage("verify", settings=config.verify.model_dump(), after=after, force=force) as work:
         if work.up_to_date:
             return
@@ -44,7 +45,9 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         examples = _questions(run.folder("prepare"), limits.questions)
         tokenizer = Tokenizer.of_preset(preset)
 
-        said = differences(model, tokenizer, Bundle.of(config.convert, config.name))
+        said = differences(
+            model, tokenizer, Bundle.of(config.convert, config.name), run.folder("merge") / "huggingface"
+        )
         probe(model)
         ids = _token_ids(tokenizer, model, examples)
         said += _turn_differences(tokenizer, model, examples, limits.max_new_tokens)

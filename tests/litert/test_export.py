@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from pipeline.errors import PocketGemmaError
 from pipeline.gemma.tokenizer import Tokenizer
@@ -33,8 +34,8 @@ def tokenizer(folder: Path) -> Tokenizer:
     return Tokenizer.of_preset(folder)
 
 
-def test_the_bundle_says_what_training_used(model: Path, tokenizer: Tokenizer) -> None:
-    assert differences(model, tokenizer, BUNDLE) == []
+def test_the_bundle_says_what_training_used(model: Path, tokenizer: Tokenizer, folder: Path) -> None:
+    assert differences(model, tokenizer, BUNDLE, folder) == []
     metadata = read_container(model).metadata()
     assert [list(stop.token_ids.ids) for stop in metadata.stop_tokens] == [[1], [tokenizer.stop_ids[1]]]
     assert metadata.jinja_prompt_template == CHAT_TEMPLATE
@@ -50,10 +51,10 @@ def test_the_runtime_has_both_stop_tokens(model: Path, tokenizer: Tokenizer) -> 
 
 
 def test_matrices_are_stored_as_the_recipe_says(
-    quantised: tuple[Path, Bundle], model: Path, tokenizer: Tokenizer
+    quantised: tuple[Path, Bundle], model: Path, tokenizer: Tokenizer, folder: Path
 ) -> None:
     path, bundle = quantised
-    check_litertlm(path, tokenizer, bundle)
+    check_litertlm(path, tokenizer, bundle, folder)
     whole = sum(read_model(read_container(model).read(MODEL), "fp32").matrix_bytes.values())
     stored = sum(read_model(read_container(path).read(MODEL), bundle.recipe).matrix_bytes.values())
     assert stored / whole == pytest.approx(
@@ -74,10 +75,10 @@ def test_a_quantised_model_is_close_to_the_framework(
 
 @pytest.mark.parametrize("recipe", ["int8", "int4", "fp16"])
 def test_a_float_file_is_not_taken_for_a_quantised_one(
-    model: Path, tokenizer: Tokenizer, recipe: str
+    model: Path, tokenizer: Tokenizer, folder: Path, recipe: str
 ) -> None:
     with pytest.raises(PocketGemmaError, match=f"recipe {recipe} means"):
-        check_litertlm(model, tokenizer, replace(BUNDLE, recipe=recipe))
+        check_litertlm(model, tokenizer, replace(BUNDLE, recipe=recipe), folder)
 
 
 @pytest.mark.parametrize(
@@ -89,10 +90,10 @@ def test_a_float_file_is_not_taken_for_a_quantised_one(
     ],
 )
 def test_another_bundle_than_asked_for_is_refused(
-    model: Path, tokenizer: Tokenizer, wanted: Bundle, said: str
+    model: Path, tokenizer: Tokenizer, folder: Path, wanted: Bundle, said: str
 ) -> None:
     with pytest.raises(PocketGemmaError, match=said):
-        check_litertlm(model, tokenizer, wanted)
+        check_litertlm(model, tokenizer, wanted, folder)
 
 
 def without_a_stop(metadata: object) -> None:
@@ -121,20 +122,32 @@ def with_another_start(metadata: object) -> None:
     ],
 )
 def test_metadata_that_says_otherwise_is_refused(
-    model: Path, tokenizer: Tokenizer, tmp_path: Path, change: object, said: str
+    model: Path, tokenizer: Tokenizer, folder: Path, tmp_path: Path, change: object, said: str
 ) -> None:
     damaged = with_metadata(model, tmp_path / "model.litertlm", change)  # type: ignore[arg-type]
     with pytest.raises(PocketGemmaError, match=said):
-        check_litertlm(damaged, tokenizer, BUNDLE)
+        check_litertlm(damaged, tokenizer, BUNDLE, folder)
 
 
-def test_another_tokenizer_is_refused(model: Path, tokenizer: Tokenizer, tmp_path: Path) -> None:
+def test_another_tokenizer_is_refused(
+    model: Path, tokenizer: Tokenizer, folder: Path, tmp_path: Path
+) -> None:
     content = read_container(model).read(TOKENIZER)
     rewrite(
         read_container(model), tmp_path / "model.litertlm", replace={TOKENIZER: content.replace(b"Au", b"Ag")}
     )
     with pytest.raises(PocketGemmaError, match="tokenizer differs"):
-        check_litertlm(tmp_path / "model.litertlm", tokenizer, BUNDLE)
+        check_litertlm(tmp_path / "model.litertlm", tokenizer, BUNDLE, folder)
+
+
+def test_the_matrices_of_another_model_are_refused(
+    model: Path, tokenizer: Tokenizer, folder: Path, tmp_path: Path
+) -> None:
+    matrices = load_file(folder / "model.safetensors")
+    name = "model.layers.1.mlp.up_proj.weight"
+    save_file(matrices | {name: matrices[name] * 1.001}, tmp_path / "model.safetensors")
+    with pytest.raises(PocketGemmaError, match=f"1 matrices are not those that were converted .{name}"):
+        check_litertlm(model, tokenizer, BUNDLE, tmp_path)
 
 
 def test_greedy_can_be_the_bundles_sampler(model: Path, tokenizer: Tokenizer, tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ def test_the_bundles_own_sampler_is_used_unless_greedy_is_asked_for(model: Path,
 
 
 def test_nothing_is_written_beside_the_model(model: Path, tmp_path: Path) -> None:
-    copy = shutil.copy(model, tmp_path / "model.litertlm")
+    copy = Path(shutil.copy(model, tmp_path / "model.litertlm"))
     with Runtime(copy) as runtime:
         runtime.answer(user("And silver?"), max_new_tokens=4)
     assert [path.name for path in tmp_path.iterdir()] == ["model.litertlm"]

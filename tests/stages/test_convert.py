@@ -20,11 +20,9 @@ __all__ = ["road"]
 
 @pytest.mark.slow
 def test_it_publishes_both_files_whole(road: Path) -> None:
-    check_litertlm(
-        road / "convert" / "model.litertlm",
-        Tokenizer.of_preset(road / "merge" / "huggingface"),
-        Bundle.of(config().convert, "road"),
-    )
+    merged = road / "merge" / "huggingface"
+    bundle = Bundle.of(config().convert, "road")
+    check_litertlm(road / "convert" / "model.litertlm", Tokenizer.of_preset(merged), bundle, merged)
     check_task_file(road / "convert" / "model.task")
     assert sorted(path.name for path in (road / "convert").iterdir()) == [
         "manifest.json",

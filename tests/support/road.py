@@ -35,7 +35,7 @@ def config(**verify: object) -> Config:
         {
             "name": "road",
             "data": {"train": "unused"},
-            "finetune": {"backend": "jax", "rank": 2, "targets": ["query", "value"]},
+            "finetune": {"backend": "torch", "rank": 2, "targets": ["query", "value"]},
             "convert": {
                 "prefill_lengths": [64],
                 "context_length": 256,

@@ -103,9 +103,24 @@ def backends(document: dict[str, Any]) -> list[str]:
 
 
 def road(document: dict[str, Any]) -> list[str]:
-    lines = ["## The whole road", "", source(document, document["machine"]), ""]
-    lines += [row("step", "seconds"), row("---", "---:")]
+    lines = [
+        "## The whole road",
+        "",
+        source(document, document["machine"]),
+        "",
+        row("", "seconds"),
+        row("---", "---:"),
+    ]
     lines += [row(name, f"{seconds:.1f}") for name, seconds in document["seconds"].items()]
+    report = document["apk_report"]
+    lines += ["", "The APK, as its check found it:", "", row("", ""), row("---", "---")]
+    lines += [
+        row("size", f"{report['bytes'] / 1e6:.1f} MB, of which code {report['dex_bytes'] / 1e3:.0f} kB"),
+        row("ABIs", ", ".join(report["abis"])),
+        row("permissions", ", ".join(report["permissions"]) or "none"),
+        row("signatures", ", ".join(report["signature_schemes"])),
+        row("Android", f"API {report['min_sdk']} to {report['target_sdk']}"),
+    ]
     return [*lines, ""]
 
 

@@ -6,6 +6,7 @@ Clones this repository into a temporary folder with an empty build cache and run
 from wherever uv, apt and Maven are set to fetch them. Writes docs/measurements/road.json.
 """
 
+import argparse
 import json
 import os
 import subprocess
@@ -27,44 +28,51 @@ def timed(*command: str, folder: Path, environment: dict[str, str]) -> float:
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory(prefix="pocketgemma-road-") as folder:
-        clone = Path(folder) / "clone"
-        environment = {
-            key: value for key, value in os.environ.items() if key not in ("VIRTUAL_ENV", "PYTHONPATH")
-        }
-        environment["POCKETGEMMA_CACHE"] = str(Path(folder) / "cache")
-        subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
-        seconds = {
-            "setup (system packages present, Python packages installed)": timed(
-                "make", "setup", folder=clone, environment=environment
-            )
-        }
-        first = timed("make", *TARGETS, folder=clone, environment=environment)
-        seconds["make finetune convert deploy, the first time"] = first
-        seconds["of that: " + ", ".join(stages(clone))] = first
-        seconds["clean clone to signed APK, in all"] = round(sum(list(seconds.values())[:2]), 1)
-        seconds["the second time"] = timed("make", *TARGETS, folder=clone, environment=environment)
-        apk = clone / "runs" / "science" / "bundle" / "science.apk"
-        document = {
-            "date": time.strftime("%Y-%m-%d"),
-            "command": "python benchmarks/road.py",
-            "machine": describe_machine() | {"cores": os.cpu_count()},
-            "seconds": seconds,
-            "apk_bytes": apk.stat().st_size,
-            "apk_report": json.loads((apk.parent / "report.json").read_text(encoding="utf-8")),
-        }
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--folder", type=Path, help="clone into this new folder and keep it")
+    folder = parser.parse_args().folder or Path(tempfile.mkdtemp(prefix="pocketgemma-road-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    clone = folder / "clone"
+    environment = {
+        key: value for key, value in os.environ.items() if key not in ("VIRTUAL_ENV", "PYTHONPATH")
+    }
+    environment["POCKETGEMMA_CACHE"] = str(folder / "cache")
+    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
+
+    seconds = {
+        "make setup (system packages were there)": timed(
+            "make", "setup", folder=clone, environment=environment
+        )
+    }
+    first = timed("make", *TARGETS, folder=clone, environment=environment)
+    seconds["make finetune convert deploy, the first time"] = first
+    seconds |= {f"of that, {name}": part for name, part in stages(clone).items()}
+    seconds["clean clone to signed APK, both together"] = round(
+        seconds["make setup (system packages were there)"] + first, 1
+    )
+    seconds["make finetune convert deploy, the second time"] = timed(
+        "make", *TARGETS, folder=clone, environment=environment
+    )
+    bundle = clone / "runs" / "science" / "bundle"
+    document = {
+        "date": time.strftime("%Y-%m-%d"),
+        "command": "python benchmarks/road.py",
+        "machine": describe_machine() | {"cores": os.cpu_count()},
+        "seconds": seconds,
+        "apk_report": json.loads((bundle / "report.json").read_text(encoding="utf-8")),
+    }
     OUTPUT.parent.mkdir(parents=True, exist_ok=True)
     OUTPUT.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 
-def stages(clone: Path) -> list[str]:
-    """Each stage with its seconds, as its manifest tells."""
+def stages(clone: Path) -> dict[str, float]:
+    """Seconds of each stage in its order, as its manifest tells."""
     manifests = (clone / "runs" / "science").glob("*/manifest.json")
-    documents = sorted(
-        (json.loads(path.read_text(encoding="utf-8")) for path in manifests),
-        key=lambda document: document["finished"],
-    )
-    return [f"{document['stage']} {document['seconds']:.0f}" for document in documents]
+    documents = [json.loads(path.read_text(encoding="utf-8")) for path in manifests]
+    documents.sort(key=lambda document: document["finished"])
+    return {document["stage"]: document["seconds"] for document in documents}
 
 
 if __name__ == "__main__":

@@ -62,6 +62,11 @@ def build_resources(title: str) -> Resources:
         link += ["--version-code", str(settings.version_code), "--version-name", settings.version_name]
         link += ["--java", folder / "java", "--proguard", folder / "keep.pro", "-o", folder / "resources.apk"]
         run_tool([*link, "-R", folder / "overlay.zip", compiled], "linking the app's resources")
+        # Its comments name this very folder; without them another title needs no new shrinking.
+        rules = (folder / "keep.pro").read_text(encoding="utf-8").splitlines(keepends=True)
+        (folder / "keep.pro").write_text(
+            "".join(line for line in rules if not line.startswith("#")), encoding="utf-8"
+        )
         ids = next((folder / "java").rglob("R.java"))
         run_tool(
             [find_tool("javac"), "-nowarn", "--release", "17", "-d", folder / "ids", ids],

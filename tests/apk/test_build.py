@@ -41,6 +41,11 @@ def test_any_title_becomes_the_app_s_label(title: str) -> None:
 
 
 @pytest.mark.slow
+def test_another_title_needs_no_new_code() -> None:
+    assert build_app(["arm64-v8a"], "One").dex == build_app(["arm64-v8a"], "Two").dex
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("abi", TARGETS)
 def test_the_shim_loads_on_phones_with_large_pages(abi: str) -> None:
     with shim_library(abi).open("rb") as file:

@@ -6,7 +6,8 @@ set -euo pipefail
 PATH=$PATH:/usr/sbin:/sbin  # ldconfig lies there, where a person's own path seldom leads
 missing=()
 need() { command -v "$1" >/dev/null 2>&1 || missing+=("$2"); }
-need_versioned() { compgen -c "$1" | grep -qE "^$1(-[0-9]+)?\$" || missing+=("$2"); }
+# Debian and Ubuntu also call them clang-14, ld.lld-18, … . All of the list is read: ending a pipe early counts as a failure.
+need_versioned() { compgen -c "$1" | grep -E "^$1(-[0-9]+)?\$" >/dev/null || missing+=("$2"); }
 
 need python3 python3
 python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)

@@ -88,3 +88,16 @@ def test_another_system_is_told_the_names(programs: Path) -> None:
     result = set_up(programs)
     assert result.returncode == 2
     assert "this system's package manager" in result.stderr
+
+
+def test_a_compiler_under_its_versioned_name_is_found(programs: Path) -> None:
+    fake(programs, "id", "echo 1000")
+    fake(programs, "apt-get", "exit 99")
+    for number in range(200):  # many names, so that the search for one does not end with the list
+        fake(programs, f"clang-tool-{number}", "")
+    fake(programs, "clang-14", "")
+    fake(programs, "ld.lld-18", "")
+    (line,) = [line for line in set_up(programs).stderr.splitlines() if "apt-get install" in line]
+    assert "clang" not in line.split()
+    assert "lld" not in line.split()
+    assert "aapt" in line.split()

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -98,8 +99,8 @@ def test_a_reply_comes_in_pieces(runtime: Runtime) -> None:
 
 
 def test_without_its_stop_token_a_model_runs_on(model: Path, tmp_path: Path) -> None:
-    def eos_only(metadata: object) -> None:
-        del metadata.stop_tokens[1:]  # type: ignore[attr-defined]
+    def eos_only(metadata: Any) -> None:
+        del metadata.stop_tokens[1:]
 
     with Runtime(with_metadata(model, tmp_path / "model.litertlm", eos_only)) as runtime:
         reply = runtime.answer(user("How many protons has carbon?"), max_new_tokens=40)
@@ -108,16 +109,16 @@ def test_without_its_stop_token_a_model_runs_on(model: Path, tmp_path: Path) -> 
 
 
 def test_the_bundles_own_sampler_is_used_unless_greedy_is_asked_for(model: Path, tmp_path: Path) -> None:
-    def hot(metadata: object) -> None:
-        metadata.sampler_params.temperature = 50.0  # type: ignore[attr-defined]
-        metadata.sampler_params.k = 300  # type: ignore[attr-defined]
-        metadata.sampler_params.p = 1.0  # type: ignore[attr-defined]
+    def not_implemented(metadata: Any) -> None:
+        metadata.sampler_params.type = 3  # GREEDY: in the format, not in the runtime
 
     question = "How many protons has carbon?"
-    with Runtime(with_metadata(model, tmp_path / "model.litertlm", hot)) as runtime:
-        with runtime.chat(max_new_tokens=20) as chat:
-            assert "".join(chat.stream(question)) != ANSWERS[question]
+    with Runtime(with_metadata(model, tmp_path / "model.litertlm", not_implemented)) as runtime:
+        with runtime.chat() as chat, pytest.raises(RuntimeError, match="not implemented"):
+            list(chat.stream(question))
         assert runtime.answer(user(question), max_new_tokens=20).text == ANSWERS[question]
+    with pytest.raises(PocketGemmaError, match="not implemented"):
+        probe(tmp_path / "model.litertlm")
 
 
 def test_nothing_is_written_beside_the_model(model: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import prompts
+from pipeline.console import without_native_chatter
 from pipeline.errors import PocketGemmaError
 from pipeline.gemma.tokenizer import Tokenizer
 
@@ -74,14 +76,18 @@ def largest_logit_difference(
         folder: what `write_hugging_face` wrote, read back by transformers.
         sequences: token ids; at least one should be longer than the sliding window, where the families' masks differ.
     """
-    import torch
-    from transformers import AutoModelForCausalLM
-    from transformers.utils import logging
+    # transformers loads Triton, whose library has been seen to crash beside XLA and TensorFlow. Only compiling for a graphics card
+    # needs it, which is not done here.
+    sys.modules.setdefault("triton", None)  # type: ignore[arg-type]
+    with without_native_chatter():
+        import torch
+        from transformers import AutoModelForCausalLM
+        from transformers.utils import logging
 
+        logging.disable_progress_bar()
+        other = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     from pipeline.gemma.causal_lm import logits_of
 
-    logging.disable_progress_bar()
-    other = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     largest = 0.0
     for ids in sequences:
         tokens = np.array([ids], np.int32)

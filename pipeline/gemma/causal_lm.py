@@ -99,7 +99,7 @@ def load_backbone(
 @contextmanager
 def _loading(preset: Path) -> Iterator[None]:
     try:
-        with warnings.catch_warnings():
+        with without_native_chatter(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     except (ValueError, KeyError, OSError) as error:

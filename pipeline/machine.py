@@ -74,15 +74,19 @@ class PeakMemory:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.peak_bytes = _high_water_mark()
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        self.peak_bytes = high_water_mark() or (peak if platform.system() == "Darwin" else peak * 1024)
 
 
-def _high_water_mark() -> int:
+def high_water_mark(process: int | str = "self") -> int:
+    """Highest resident memory of a process so far, in bytes; 0 where the kernel does not tell, or it has ended.
+
+    Not `ru_maxrss`: that of a child begins with what its parent held.
+    """
     try:
-        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+        for line in Path(f"/proc/{process}/status").read_text(encoding="ascii").splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
     except OSError:
         pass
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if platform.system() == "Darwin" else peak * 1024
+    return 0

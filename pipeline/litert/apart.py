@@ -5,12 +5,16 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pipeline.console import waiting
 from pipeline.errors import PocketGemmaError
+from pipeline.machine import high_water_mark
+
+POLL_SECONDS = 0.02
 
 
 def run_apart(module: str, request: Mapping[str, Any], log: Path, what: str) -> int:
@@ -69,11 +73,13 @@ def run_apart(module: str, request: Mapping[str, Any], log: Path, what: str) -> 
 
 def _wait(process: "subprocess.Popen[bytes]") -> tuple[int, int]:
     """Exit code and peak memory in bytes; the process ends when the waiting is interrupted."""
+    peak = 0
     try:
-        _, status, usage = os.wait4(process.pid, 0)
+        while process.poll() is None:
+            peak = max(peak, high_water_mark(process.pid))
+            time.sleep(POLL_SECONDS)
     except BaseException:
         process.kill()
         process.wait()
         raise
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return process.returncode, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return process.returncode, peak

@@ -76,7 +76,8 @@ def science(document: dict[str, Any]) -> list[str]:
         ),
     }
     lines += [row(name, *(figure(seed) for seed in document["seeds"])) for name, figure in figures.items()]
-    return [*lines, ""]
+    notes = [f"Seed {seed['seed']}: {seed['note']}" for seed in document["seeds"] if "note" in seed]
+    return [*lines, "", *notes, ""]
 
 
 def backends(document: dict[str, Any]) -> list[str]:

@@ -47,7 +47,12 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
             hidden=shape.hidden,
             vocabulary=shape.vocabulary,
         )
-        console.print(f"  {shape}: {shape.parameters / 1e6:,.1f} million parameters", markup=False)
+        recipe = config.convert.recipe
+        console.print(
+            f"  {shape}: {shape.parameters / 1e6:,.1f} million parameters, "
+            f"about {shape.weight_bytes(recipe) / 1e6:,.0f} MB as {recipe}",
+            markup=False,
+        )
 
 
 def _local_folder(preset: str) -> Path:

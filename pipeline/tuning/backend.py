@@ -45,7 +45,7 @@ def choose_compute(settings: FinetuneSection, parameters: int) -> Compute:
             else ("torch", "a GPU, and JAX has no plugin for it here")
         )
     else:
-        # Measured in docs/measurements.md: JAX needs as long for a step and compiles each shape first, seconds a shape.
+        # Measured in docs/measurements.md: JAX's steps are as long within a tenth, and it compiles each shape first, for seconds.
         backend, reason = "torch", "CPU only"
     if settings.backend != "auto":
         backend, reason = settings.backend, "set in the recipe"

@@ -3,7 +3,6 @@
 W = W0 + (alpha / rank) A B for every adapted matrix (Hu et al. 2021, arXiv:2106.09685, section 4.1), in float32.
 """
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +16,6 @@ from pipeline.tuning.lora import weight_delta
 
 if TYPE_CHECKING:
     import keras_hub
-
-Weights = Mapping[str, NDArray[np.float32]]
 
 
 @dataclass(frozen=True)

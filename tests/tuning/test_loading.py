@@ -1,20 +1,27 @@
 """What `load_backbone` promises about dropout and about folders that are no preset."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from pipeline.errors import InputError
 from pipeline.gemma.causal_lm import load_backbone, load_causal_lm
+from pipeline.gemma.hugging_face import write_hugging_face
+from pipeline.gemma.tokenizer import Tokenizer
 
 INPUTS = {"token_ids": np.array([[2, 40, 41, 42, 43]], np.int32), "padding_mask": np.ones((1, 5), np.int32)}
 
 
-def hidden(backbone, training: bool) -> np.ndarray:  # type: ignore[no-untyped-def]
+def numbers(tensor: Any) -> np.ndarray:
     from keras import ops
 
-    return ops.convert_to_numpy(ops.stop_gradient(backbone(INPUTS, training=training)))
+    return ops.convert_to_numpy(ops.stop_gradient(tensor))
+
+
+def hidden(backbone, training: bool) -> np.ndarray:  # type: ignore[no-untyped-def]
+    return numbers(backbone(INPUTS, training=training))
 
 
 def test_dropout_acts_while_training_and_only_then(base: Path) -> None:
@@ -22,6 +29,20 @@ def test_dropout_acts_while_training_and_only_then(base: Path) -> None:
     np.testing.assert_allclose(hidden(dropping, False), hidden(plain, False), atol=1e-5)
     assert np.abs(hidden(dropping, True) - hidden(dropping, True)).max() > 0.01
     np.testing.assert_allclose(hidden(plain, True), hidden(plain, False), atol=1e-5)
+
+
+def test_a_hugging_face_folder_is_the_same_model(base: Path, tmp_path: Path) -> None:
+    model = load_causal_lm(base)
+    write_hugging_face(model, Tokenizer.of_preset(base), tmp_path)
+    # Longer than the sliding window, where a misread mask or rope base would show.
+    long = (
+        np.random.default_rng(0)
+        .integers(4, 1000, (1, model.backbone.sliding_window_size + 40))
+        .astype(np.int32)
+    )
+    inputs = {"token_ids": long, "padding_mask": np.ones_like(long)}
+    ours, theirs = (numbers(loaded(inputs)) for loaded in (model.backbone, load_backbone(tmp_path)))
+    np.testing.assert_allclose(theirs, ours, atol=1e-4)
 
 
 @pytest.mark.parametrize("load", [load_backbone, load_causal_lm])

@@ -33,7 +33,7 @@ PATHS = (("model", "preset"), ("data", "train"), ("data", "validation"), ("data"
 """The keys that name a file or folder."""
 
 Target = Literal["query", "key", "value", "output", "gate", "up", "down"]
-Recipe = Literal["int8", "int4", "fp16", "fp32"]
+Recipe = Literal["int8", "int4", "int4_embedding_int8", "int4_block32", "fp16", "fp32"]
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 
@@ -112,6 +112,10 @@ class FinetuneSection(Section):
         lt=1.0,
         description="share of attention weights and of residual updates dropped while training, as KerasHub's backbone does it",
     )
+    quantization_aware: bool = Field(
+        False,
+        description="train the adapter against the matrices as convert.recipe will round them, so that the rounded model is what is optimised",
+    )
     epochs: int = Field(3, ge=1)
     batch_size: int = Field(8, ge=1)
     learning_rate: float = Field(2e-4, gt=0)
@@ -146,7 +150,23 @@ class MergeSection(Section):
 class ConvertSection(Section):
     """From the merged model to LiteRT."""
 
-    recipe: Recipe = Field("int8", description="weights: int8 or int4 per channel, fp16, fp32")
+    recipe: Recipe = Field(
+        "int8",
+        description="weights: int8 or int4 with a scale for each output row, int4_embedding_int8 (matrices int4, the embedding int8), "
+        "int4_block32 (a scale for each 32 numbers), fp16, fp32",
+    )
+    rounding: Literal["nearest", "least_squares", "gptq"] = Field(
+        "nearest",
+        description="how integers are chosen: plain rounding; scales of least squared error; GPTQ, calibrated on training prompts",
+    )
+    adapters: Literal["merged", "runtime"] = Field(
+        "merged",
+        description="merged: the adapter is folded into the model; runtime: it stays a file of its own, swapped while the model is open",
+    )
+    graft: bool = Field(
+        True,
+        description="convert a base once, keep it, and write each fine-tune's matrices into a copy; false converts the merged model itself",
+    )
     formats: tuple[Literal["litertlm", "task"], ...] = Field(("litertlm",), min_length=1)
     prefill_lengths: tuple[int, ...] = Field(
         (128,), min_length=1, description="prompt chunk lengths that get a compiled signature, in tokens"
@@ -158,6 +178,16 @@ class ConvertSection(Section):
     top_k: int = Field(64, ge=1)
     top_p: float = Field(0.95, gt=0, le=1)
     description: str = Field("", description="a sentence about the model, kept in the bundle")
+
+    @model_validator(mode="after")
+    def _rounding(self) -> "ConvertSection":
+        if self.rounding != "nearest" and self.recipe in ("fp16", "fp32"):
+            raise ValueError(f"rounding {self.rounding} chooses integers, recipe {self.recipe} has none")
+        if self.rounding != "nearest" and not self.graft:
+            raise ValueError(
+                f"rounding {self.rounding} writes its integers by the graft: it needs graft: true"
+            )
+        return self
 
     @model_validator(mode="after")
     def _lengths(self) -> "ConvertSection":
@@ -230,6 +260,22 @@ class Config(Section):
     convert: ConvertSection = ConvertSection()
     verify: VerifySection = VerifySection()
     bundle: BundleSection = BundleSection()
+
+    @model_validator(mode="after")
+    def _quantization_aware(self) -> "Config":
+        if not self.finetune.quantization_aware:
+            return self
+        convert = self.convert
+        if not convert.recipe.startswith("int") or convert.rounding == "gptq" or not convert.graft:
+            raise ValueError(
+                "finetune.quantization_aware trains for the rounding of an integer convert.recipe: it goes with rounding "
+                f"nearest or least_squares and graft: true, got {convert.recipe}, {convert.rounding}, graft: {convert.graft}"
+            )
+        if convert.adapters == "runtime":
+            raise ValueError(
+                "finetune.quantization_aware rounds the merged matrices: it goes with convert.adapters: merged"
+            )
+        return self
 
 
 def load_config(path: Path, overrides: Iterable[str] = ()) -> Config:

@@ -3,11 +3,11 @@
 import zipfile
 from pathlib import Path
 
-from pipeline.apk.cache import cached, digest_of
 from pipeline.apk.jars import fetch_jars, one_jar
 from pipeline.apk.project import MAIN, ROOT, app_settings
 from pipeline.apk.resources import Resources
 from pipeline.apk.tools import java_home, run_java
+from pipeline.cache import cached, digest_of
 
 _STAMP = (2000, 1, 1, 0, 0, 0)
 

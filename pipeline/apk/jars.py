@@ -4,9 +4,9 @@ import zipfile
 from functools import cache
 from pathlib import Path
 
-from pipeline.apk.cache import cached, digest_of
 from pipeline.apk.project import DEPENDENCIES
 from pipeline.apk.tools import find_tool, run_tool
+from pipeline.cache import cached, digest_of
 from pipeline.digests import sha256_of_file
 from pipeline.errors import PocketGemmaError
 

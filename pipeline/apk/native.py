@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from pipeline.apk.cache import cached, digest_of
 from pipeline.apk.project import LOCK, MAIN, app_settings
 from pipeline.apk.tools import find_tool, java_home, run_tool
+from pipeline.cache import cached, digest_of
 from pipeline.errors import PocketGemmaError
 
 RUNTIME_PACKAGE = "litert-lm-api"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.apk.cache import digest_of
+from pipeline.cache import digest_of
 from pipeline.errors import PocketGemmaError
 
 ROOT = Path(__file__).resolve().parents[2] / "android"

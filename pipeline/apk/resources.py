@@ -7,10 +7,10 @@ from pathlib import Path
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
-from pipeline.apk.cache import cached, digest_of
 from pipeline.apk.jars import fetch_jars, one_jar
 from pipeline.apk.project import MAIN, NAMESPACE, ROOT, app_settings
 from pipeline.apk.tools import find_tool, run_tool
+from pipeline.cache import cached, digest_of
 
 _ANDROID = "http://schemas.android.com/apk/res/android"
 

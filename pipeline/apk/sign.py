@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.apk.cache import cached
 from pipeline.apk.project import app_settings
 from pipeline.apk.tools import find_tool, run_tool
+from pipeline.cache import cached
 from pipeline.digests import sha256_of_file
 from pipeline.errors import InputError
 

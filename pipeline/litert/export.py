@@ -17,7 +17,7 @@ from pipeline.litert.container import METADATA, MODEL, TOKENIZER, read_container
 from pipeline.litert.tflite import read_model
 from pipeline.litert.weights import missing_matrices
 
-MATRIX_TYPES = {"int8": "INT8", "int4": "INT4", "fp16": "FLOAT16", "fp32": "FLOAT32"}
+MATRIX_TYPES = {"int8": "INT8", "int4": "INT4", "int4_block32": "INT4", "fp16": "FLOAT16", "fp32": "FLOAT32"}
 """The element type that a recipe gives the matrices."""
 
 QUANTIZER_RECIPES = {"int8": "dynamic_wi8_afp32", "int4": "dynamic_wi4_afp32", "fp32": "none"}

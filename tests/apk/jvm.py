@@ -12,13 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.apk.cache import cached, digest_of
 from pipeline.apk.classes import build_classes, compile_kotlin
 from pipeline.apk.jars import fetch_jars, one_jar
 from pipeline.apk.native import host_shim_library
 from pipeline.apk.project import NAMESPACE, TESTS
 from pipeline.apk.resources import Resources, build_resources
 from pipeline.apk.tools import find_tool
+from pipeline.cache import cached, digest_of
 
 _TITLE = "PocketGemma"
 _SECONDS = 400

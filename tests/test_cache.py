@@ -3,7 +3,7 @@ from threading import Barrier, Thread
 
 import pytest
 
-from pipeline.apk.cache import cache_root, cached, digest_of
+from pipeline.cache import cache_root, cached, digest_of
 
 
 @pytest.fixture(autouse=True)

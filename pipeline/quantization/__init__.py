@@ -1,0 +1,1 @@
+"""What a recipe stores of a matrix, and how its numbers are chosen."""

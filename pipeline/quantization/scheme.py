@@ -1,0 +1,35 @@
+"""The recipes by name: how many bits the matrices get, and which numbers share a scale."""
+
+from dataclasses import dataclass
+
+EMBEDDING = "model.embed_tokens.weight"
+"""The tied embedding by its Hugging Face name: also the projection onto the vocabulary."""
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """How a recipe stores matrices.
+
+    Attributes:
+        bits: of the matrices in the layers: 4 or 8 (integers with scales), 16 or 32 (floats).
+        embedding_bits: of the tied embedding.
+        block: how many neighbours of an output row share a scale; None: the whole row does.
+    """
+
+    bits: int
+    embedding_bits: int
+    block: int | None = None
+
+    def bits_of(self, name: str) -> int:
+        """Bits of a matrix by its Hugging Face name."""
+        return self.embedding_bits if name == EMBEDDING else self.bits
+
+
+SCHEMES = {
+    "int8": Scheme(8, 8),
+    "int4": Scheme(4, 4),
+    "int4_embedding_int8": Scheme(4, 8),
+    "int4_block32": Scheme(4, 4, block=32),
+    "fp16": Scheme(16, 16),
+    "fp32": Scheme(32, 32),
+}

@@ -1,0 +1,118 @@
+"""LoRA tensors as inputs of a converted model: the runtime fills them from an adapter file, so adapters can be swapped.
+
+LiteRT-LM looks for these inputs by name in the ordinary signatures (prefill_N, decode) and knows attention only. Hooks on the projections
+of the Hugging Face model add x A B while the exporter traces it; no model code is repeated, so every family that converts is served.
+"""
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import PocketGemmaError
+
+if TYPE_CHECKING:
+    import torch
+
+RANKS = (16, 32)
+"""The ranks that an adapter may have at run time: LiteRT-LM's own examples use no others, and its GPU code takes multiples of 4 only."""
+
+PROJECTIONS = {"query": "q", "key": "k", "value": "v", "output": "o"}
+"""Short name of a matrix -> the letter by which the runtime and Hugging Face's modules (q_proj, …) call it."""
+
+_NAME = re.compile(r"lora_atten_([qkvo])_([ab])_prime_weight_(\d+)")
+
+
+def input_name(target: str, part: str, layer: int) -> str:
+    """The runtime's name of a LoRA tensor.
+
+    Args:
+        target: a key of PROJECTIONS.
+        part: `a`, of shape (in, rank), or `b`, (rank, out).
+        layer: from 0.
+    """
+    return f"lora_atten_{PROJECTIONS[target]}_{part}_prime_weight_{layer}"
+
+
+def parse_name(name: str) -> tuple[str, str, int] | None:
+    """(target, part, layer) of a LoRA tensor's name; None for any other name."""
+    found = _NAME.fullmatch(name)
+    if not found:
+        return None
+    target = next(target for target, letter in PROJECTIONS.items() if letter == found[1])
+    return target, found[2], int(found[3])
+
+
+def add_lora_inputs(rank: int) -> None:
+    """Make litert_torch's Hugging Face export, in this process, give prefill and decode the LoRA tensors as inputs.
+
+    Args:
+        rank: of every adapter that the model will take; one of RANKS.
+    """
+    from litert_torch.generative.export_hf.core import export_lib
+
+    ordinary = export_lib.get_prefill_decode_exportable_cls
+
+    def with_inputs(*arguments: Any) -> tuple[type, ...]:
+        return tuple(_with_lora_inputs(kind, rank) for kind in ordinary(*arguments))
+
+    export_lib.get_prefill_decode_exportable_cls = with_inputs
+
+
+def projections(model: "torch.nn.Module") -> "dict[tuple[str, int], torch.nn.Linear]":
+    """The attention projections of a Hugging Face causal language model by (target, layer).
+
+    A layer that takes keys and values from another one may have no key and value projections.
+
+    Raises:
+        PocketGemmaError: it has none at the usual place.
+    """
+    decoder = model.get_decoder()
+    found = {
+        (target, index): getattr(layer.self_attn, f"{letter}_proj")
+        for index, layer in enumerate(decoder.layers)
+        for target, letter in PROJECTIONS.items()
+        if getattr(layer.self_attn, f"{letter}_proj", None) is not None
+    }
+    if not found:
+        raise PocketGemmaError(f"{type(model).__name__}: no attention projections to give LoRA inputs to")
+    return found
+
+
+def _with_lora_inputs(kind: type, rank: int) -> type:
+    """A subclass of an exportable module (prefill or decode) whose sample inputs and forward have the LoRA tensors as well."""
+
+    class WithLoraInputs(kind):  # type: ignore[misc,valid-type]
+        def get_sample_inputs(self, *arguments: Any, **options: Any) -> dict[str, tuple[dict[str, Any], Any]]:
+            import torch
+
+            signatures = super().get_sample_inputs(*arguments, **options)
+            for inputs, _ in signatures.values():
+                for (target, layer), module in projections(self.model).items():
+                    columns, rows = module.weight.shape
+                    options = {"device": module.weight.device}
+                    inputs[input_name(target, "a", layer)] = torch.zeros(rows, rank, **options)
+                    inputs[input_name(target, "b", layer)] = torch.zeros(rank, columns, **options)
+            return signatures
+
+        def forward(self, **inputs: Any) -> Any:
+            places = projections(self.model)
+            hooks = []
+            try:
+                for (target, layer), module in places.items():
+                    a, b = (inputs.pop(input_name(target, part, layer)) for part in "ab")
+                    hooks.append(module.register_forward_hook(_adds(a, b)))
+                return super().forward(**inputs)
+            finally:
+                for hook in hooks:
+                    hook.remove()
+
+    return WithLoraInputs
+
+
+def _adds(a: "torch.Tensor", b: "torch.Tensor") -> Callable[..., "torch.Tensor"]:
+    """A forward hook: output + x A B."""
+
+    def hook(_: Any, arguments: "tuple[torch.Tensor, ...]", output: "torch.Tensor") -> "torch.Tensor":
+        return output + (arguments[0] @ a) @ b
+
+    return hook

@@ -35,6 +35,12 @@ def digest_of(files: Iterable[Path], *words: str) -> str:
     return digest.hexdigest()[:24]
 
 
+def lookup(kind: str, key: str) -> Path | None:
+    """The folder of this kind and key, if it is there."""
+    folder = cache_root() / kind / key
+    return folder if folder.is_dir() else None
+
+
 def cached(kind: str, key: str, make: Callable[[Path], None]) -> Path:
     """The folder of this kind and key, made by `make(folder)` when it is not there yet.
 

@@ -26,6 +26,9 @@ from pipeline.errors import InputError
 TARGETS = ("query", "key", "value", "output", "gate", "up", "down")
 """The matrices of a decoder layer that can carry LoRA, by their usual short names."""
 
+ATTENTION = TARGETS[:4]
+"""Those of attention, which alone can carry an adapter that is swapped at run time."""
+
 DEMO = "demo"
 """The preset that comes with the package: a tiny Gemma 3 that knows the periodic table."""
 
@@ -260,6 +263,16 @@ class Config(Section):
     convert: ConvertSection = ConvertSection()
     verify: VerifySection = VerifySection()
     bundle: BundleSection = BundleSection()
+
+    @model_validator(mode="after")
+    def _runtime_adapters(self) -> "Config":
+        beyond = [target for target in self.finetune.targets if target not in ATTENTION]
+        if self.convert.adapters == "runtime" and beyond:
+            raise ValueError(
+                f"convert.adapters: runtime takes adapters of {', '.join(ATTENTION)} only (the runtime knows no others), "
+                f"finetune.targets has {', '.join(beyond)}; leave them out, or use convert.adapters: merged, which grafts any adapter"
+            )
+        return self
 
     @model_validator(mode="after")
     def _quantization_aware(self) -> "Config":

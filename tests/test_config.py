@@ -195,3 +195,42 @@ def test_a_configuration_cannot_be_changed_by_a_stage(tmp_path: Path) -> None:
 
 def test_a_configuration_is_made_in_memory_too() -> None:
     assert Config.model_validate(SMALL).data.train == str(Path("train.jsonl").resolve())
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (
+            ["convert.recipe=fp32", "convert.rounding=gptq"],
+            "rounding gptq chooses integers, recipe fp32 has none",
+        ),
+        (["convert.recipe=int4", "convert.rounding=gptq", "convert.graft=false"], "it needs graft: true"),
+        (
+            ["finetune.targets=[query,up]", "convert.adapters=runtime"],
+            "finetune.targets has up; leave them out",
+        ),
+        (["finetune.quantization_aware=true", "convert.recipe=fp16"], "an integer convert.recipe"),
+        (
+            ["finetune.quantization_aware=true", "convert.recipe=int4", "convert.rounding=gptq"],
+            "got int4, gptq",
+        ),
+        (
+            ["finetune.quantization_aware=true", "convert.adapters=runtime"],
+            "it goes with convert.adapters: merged",
+        ),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(
+    tmp_path: Path, overrides: list[str], message: str
+) -> None:
+    assert message in refused(tmp_path, SMALL, *overrides)
+
+
+def test_settings_that_go_together_are_taken(tmp_path: Path) -> None:
+    path = recipe(tmp_path, SMALL)
+    for overrides in (
+        ["convert.recipe=int4", "convert.rounding=gptq"],
+        ["convert.recipe=int4", "finetune.quantization_aware=true"],
+        ["finetune.targets=[query,output]", "convert.adapters=runtime", "convert.recipe=fp32"],
+    ):
+        load_config(path, overrides)

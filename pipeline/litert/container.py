@@ -7,14 +7,16 @@ Reading checks everything against the size of the file first, because the runtim
 
 import hashlib
 import json
-import struct
+import mmap
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from pipeline.errors import InputError
+from pipeline.litert.flatbuffer import ERRORS as FLATBUFFER_ERRORS
+from pipeline.litert.flatbuffer import Table
 
 MAGIC = b"LITERTLM"
 VERSION = (1, 7, 0)
@@ -22,11 +24,35 @@ BLOCK = 16 * 1024
 HEADER_END = 24
 HEADER_BEGIN = 32
 
-FLATBUFFER_ERRORS = (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError, struct.error)
-"""What reading a damaged flatbuffer may raise: it follows offsets without checking them."""
+KINDS = (
+    "NONE",
+    "GenericBinaryData",
+    "Deprecated",
+    "TFLiteModel",
+    "SP_Tokenizer",
+    "LlmMetadataProto",
+    "HF_Tokenizer_Zlib",
+    "TFLiteWeights",
+    "EmbeddingMetadataProto",
+    "ExecutorMetadataProto",
+    "TtsMetadataProto",
+    "AsrMetadataProto",
+)
+"""The schema's AnySectionDataType: what a section may hold, by its number."""
+
+NUMBERS = {1: "B", 2: "b", 3: "H", 4: "h", 5: "I", 6: "i", 7: "f", 8: "?", 10: "Q", 11: "q", 12: "d"}
+"""The schema's VData: how a value of a key is stored (as in `struct`), by its number; STRING is the only one without."""
+STRING = 9
+
+ID = "uuid"
+NO_ID = str(uuid.UUID(int=0, version=4))
+"""Stands where the id will be while the content that it is made from is counted."""
 
 METADATA, MODEL, TOKENIZER = "LlmMetadataProto", "TFLiteModel", "SP_Tokenizer"
 """The kinds of section that a text model has, by the schema's names."""
+
+UNKNOWN = "kind "
+"""Before the number of a kind of section that the schema has no name for: a later runtime's."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +67,19 @@ class Section:
 
 @dataclass(frozen=True)
 class Container:
-    """A .litertlm file whose header was read and found to fit the file."""
+    """A .litertlm file whose header was read and found to fit the file.
+
+    Attributes:
+        path: the file.
+        sections: in the order of the header.
+        system: what the file says of itself: author, description, id.
+        id_place: byte of the file at which the id's 36 characters begin; None when it has none.
+    """
 
     path: Path
     sections: tuple[Section, ...]
     system: dict[str, str]
+    id_place: int | None = None
 
     def section(self, kind: str) -> Section:
         """The first section of a kind.
@@ -59,6 +93,10 @@ class Container:
         raise InputError(
             f"{self.path}: no {kind} section in it, found {', '.join(s.kind for s in self.sections) or 'none'}; convert it again"
         )
+
+    def view(self, section: Section) -> memoryview:
+        """The bytes of a section, mapped: only what is looked at is read from the disk."""
+        return map_file(self.path)[section.begin : section.end]
 
     def read(self, kind: str) -> bytes:
         """The bytes of the first section of a kind."""
@@ -84,16 +122,33 @@ class Container:
         return message
 
 
-def read_container(path: Path) -> Container:
+def map_file(path: Path) -> memoryview:
+    """A file's bytes without reading them to memory.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is empty.
+    """
+    with path.open("rb") as file:
+        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+
+
+def read_container(path: Path, place: tuple[int, int] | None = None) -> Container:
     """Read the header of a .litertlm file and check it against the file.
+
+    Args:
+        path: the file.
+        place: where in it the bundle lies (begin, end), in bytes, when it is stored inside another file; else it is the file.
 
     Raises:
         InputError: no such file, not a .litertlm, truncated, or its header is damaged.
     """
     try:
-        size = path.stat().st_size
+        origin, limit = place or (0, path.stat().st_size)
+        size = limit - origin
         with path.open("rb") as file:
-            start = file.read(HEADER_BEGIN)
+            file.seek(origin)
+            start = file.read(min(HEADER_BEGIN, size))
             if not start.startswith(MAGIC):
                 raise InputError(
                     f"{path}: not a .litertlm file: it starts with {start[:8]!r}, expected {MAGIC!r}"
@@ -112,7 +167,7 @@ def read_container(path: Path) -> Container:
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}; expected a .litertlm file") from None
     try:
-        system, sections = _parse(header)
+        system, id_place, sections = _parse(header)
     except FLATBUFFER_ERRORS:
         raise InputError(f"{path}: its header is damaged; copy or convert it again") from None
     for section in sections:
@@ -126,34 +181,54 @@ def read_container(path: Path) -> Container:
             )
     if not sections:
         raise InputError(f"{path}: an empty .litertlm file, it lists no section; convert it again")
-    return Container(path, tuple(sections), system)
-
-
-def _parse(header: bytes) -> tuple[dict[str, str], list[Section]]:
-    from litert_lm_builder import litertlm_header_schema_py_generated as schema
-    from litert_lm_builder import litertlm_peek
-
-    names = {value: name for name, value in vars(schema.AnySectionDataType).items() if isinstance(value, int)}
-    document = schema.LiteRTLMMetaData.GetRootAs(header)
-
-    def items(count: int, entry: Callable[[int], Any]) -> dict[str, str]:
-        found = (litertlm_peek.kvp_to_dict(entry(index)) for index in range(count))
-        return {item["key"]: str(item["value"]) for item in found}
-
-    system, table = document.SystemMetadata(), document.SectionMetadata()
-    objects = [table.Objects(index) for index in range(table.ObjectsLength())] if table else []
-    return (
-        items(system.EntriesLength(), system.Entries) if system else {},
-        [
-            Section(
-                names[each.DataType()],
-                each.BeginOffset(),
-                each.EndOffset(),
-                items(each.ItemsLength(), each.Items),
-            )
-            for each in objects
-        ],
+    placed = tuple(
+        Section(section.kind, origin + section.begin, origin + section.end, section.items)
+        for section in sections
     )
+    return Container(path, placed, system, None if id_place is None else origin + HEADER_BEGIN + id_place)
+
+
+def _parse(header: bytes) -> tuple[dict[str, str], int | None, list[Section]]:
+    """System metadata, where the id lies in the header, and the sections."""
+    document = Table.root(header)
+    system, table = document.table(0), document.table(1)
+    entries = system.tables(0) if system else []
+    id_place = None
+    for entry in entries:
+        value = entry.table(2)
+        if (
+            entry.string(0) == ID
+            and value
+            and entry.number(1, "B") == STRING
+            and value.vector(0)[1] == len(NO_ID)
+        ):
+            id_place = value.vector(0)[0]
+    sections = [
+        Section(
+            _kind(each.number(3, "B")),
+            each.number(1, "<Q"),
+            each.number(2, "<Q"),
+            dict(_item(item) for item in each.tables(0)),
+        )
+        for each in (table.tables(0) if table else [])
+    ]
+    return dict(_item(entry) for entry in entries), id_place, sections
+
+
+def _kind(number: int) -> str:
+    return KINDS[number] if number < len(KINDS) else f"{UNKNOWN}{number}"
+
+
+def _item(entry: Table) -> tuple[str, str]:
+    """A KeyValuePair: its key, and its value as text."""
+    kind, value = entry.number(1, "B"), entry.table(2)
+    key = entry.string(0) or ""
+    if value is None:
+        return key, "None"
+    if kind == STRING:
+        return key, str(value.string(0))
+    number = "<" + NUMBERS[kind]
+    return key, str(value.number(0, number, default=False if kind == 8 else 0))
 
 
 def rewrite(
@@ -178,8 +253,7 @@ def rewrite(
     entries = dict(source.system if system is None else system)
     # The exporter stamps the time and a random id; an id made from the content lets equal models be equal files.
     entries.pop("creation_timestamp", None)
-    entries["uuid"] = str(uuid.UUID(int=0, version=4))
-    digest = hashlib.sha256(json.dumps(entries, sort_keys=True).encode())
+    entries[ID] = NO_ID
     places: list[tuple[int, int]] = []
     with source.path.open("rb") as original, path.open("wb") as file:
         end = HEADER_BEGIN + len(_pack(source.sections, [(1, 1)] * len(source.sections), entries))
@@ -188,15 +262,32 @@ def rewrite(
             file.seek(begin)
             for chunk in [content] if content is not None else _chunks(original, section):
                 file.write(chunk)
-                digest.update(chunk)
             end = file.tell()
             places.append((begin, end))
-        entries["uuid"] = str(uuid.UUID(bytes=digest.digest()[:16], version=4))
         header = _pack(source.sections, places, entries)
         file.seek(0)
         file.write(MAGIC + b"".join(number.to_bytes(4, "little") for number in VERSION))
         file.seek(HEADER_END)
         file.write((HEADER_BEGIN + len(header)).to_bytes(8, "little") + header)
+    stamp(path)
+
+
+def stamp(path: Path) -> None:
+    """Write into a .litertlm, in place, the id that its content gives; a file without an id stays as it is.
+
+    The id is made from the system metadata and the bytes of all sections, so files that say and hold the same have the same.
+    """
+    container = read_container(path)
+    if container.id_place is None:
+        return
+    entries = container.system | {ID: NO_ID}
+    digest = hashlib.sha256(json.dumps(entries, sort_keys=True).encode())
+    with path.open("r+b") as file:
+        for section in container.sections:
+            for chunk in _chunks(file, section):
+                digest.update(chunk)
+        file.seek(container.id_place)
+        file.write(str(uuid.UUID(bytes=digest.digest()[:16], version=4)).encode())
 
 
 def _chunks(file: BinaryIO, section: Section, size: int = 1 << 24) -> Iterable[bytes]:
@@ -227,7 +318,9 @@ def _pack(sections: tuple[Section, ...], places: list[tuple[int, int]], system: 
             objects=[
                 schema.SectionObjectT(
                     items=entries(section.items),
-                    dataType=getattr(schema.AnySectionDataType, section.kind),
+                    dataType=int(section.kind.removeprefix(UNKNOWN))
+                    if section.kind.startswith(UNKNOWN)
+                    else getattr(schema.AnySectionDataType, section.kind),
                     beginOffset=begin,
                     endOffset=end,
                 )

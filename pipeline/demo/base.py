@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.demo.pretrain import new_model
+from pipeline.demo.pretrain import Size, new_model
 from pipeline.demo.tokenizer import EOS_ID
 from pipeline.errors import PocketGemmaError
 
@@ -19,12 +19,15 @@ if TYPE_CHECKING:
 SEQUENCE_LENGTH = 128
 """Tokens the preset's preprocessor pads to unless told otherwise: the longest conversations of the base's text."""
 
+COMMITTED = Size()
+"""Of the base in `base/`."""
+
 LARGEST_DEVIATION = 1e-4
 """Between the logits of transformers and of KerasHub, float32."""
 
 
-def _torch_model(weights: Mapping[str, Any]) -> "Gemma3ForCausalLM":
-    model = new_model()
+def _torch_model(weights: Mapping[str, Any], size: Size) -> "Gemma3ForCausalLM":
+    model = new_model(size)
     result = model.load_state_dict(dict(weights), strict=False)
     missing = [name for name in result.missing_keys if name != "lm_head.weight"]  # tied to the embedding
     if missing or result.unexpected_keys:
@@ -50,20 +53,23 @@ def _largest_deviation(reference: "Gemma3ForCausalLM", task: "Gemma3CausalLM") -
     return float(np.abs(logits - expected).max())
 
 
-def write_preset(weights: Mapping[str, Any], tokenizer_path: Path, folder: Path) -> float:
+def write_preset(
+    weights: Mapping[str, Any], tokenizer_path: Path, folder: Path, size: Size = COMMITTED
+) -> float:
     """Write the base as a KerasHub preset in float32, in one step, and return the largest deviation of its logits.
 
     Args:
         weights: PyTorch tensors by their transformers names.
         tokenizer_path: the SentencePiece model.
         folder: replaced when it exists.
+        size: of the model.
 
     Raises:
         PocketGemmaError: the weights do not fit, or KerasHub computes something else than transformers.
     """
     import keras_hub
 
-    reference = _torch_model(weights)
+    reference = _torch_model(weights, size)
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         source, made = Path(scratch) / "hf", Path(scratch) / "preset"
         reference.save_pretrained(source)

@@ -1,4 +1,4 @@
-"""Pretrain the demo's base: a Gemma 3 of 1.6 million weights, on one processor core, in a quarter of an hour.
+"""Pretrain the demo's base: a Gemma 3 of 1.6 million weights, on one processor core, in a quarter of an hour; or a larger one.
 
 The model is transformers' own Gemma 3, compiled. Where the processor multiplies bfloat16 (avx512_bf16, AMX) the products are taken in
 it, which is five times as fast; weights and optimizer stay float32. Several documents share a row, each blind to the others.
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from sentencepiece import SentencePieceProcessor
     from transformers import Gemma3ForCausalLM
 
-HIDDEN, LAYERS, HEADS, HEAD_DIM, FEED_FORWARD = 128, 6, 4, 32, 512
 SLIDING_WINDOW = 512
 """As Gemma 3 1B; five of six layers see this far back."""
 
@@ -37,13 +36,25 @@ QUESTION_WEIGHT = 0.1
 
 
 @dataclass(frozen=True)
+class Size:
+    """The widths of the model; by default those of the committed base."""
+
+    layers: int = 6
+    hidden: int = 128
+    heads: int = 4
+    head_dim: int = 32
+    feed_forward: int = 512
+
+
+@dataclass(frozen=True)
 class Schedule:
-    """How long and how fast."""
+    """How long and how fast, and how many rows of tokens a step sees."""
 
     steps: int = 2_000
     warmup: int = 200
     rate: float = 3e-3
     seed: int = 5
+    rows: int = ROWS
 
     def rate_at(self, step: int) -> float:
         return self.rate * min(1.0, (step + 1) / self.warmup)
@@ -51,7 +62,7 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Rows:
-    """One batch: token ids, their document's number within the row (0: padding), and the weight of each token as a target; (ROWS, ROW_LENGTH)."""
+    """One batch: token ids, their document's number within the row (0: padding), and the weight of each token as a target; (rows, ROW_LENGTH)."""
 
     ids: np.ndarray
     segments: np.ndarray
@@ -72,14 +83,14 @@ def encode(tokenizer: "SentencePieceProcessor", text: Document) -> tuple[list[in
     return ids, weights
 
 
-def batch(tokenizer: "SentencePieceProcessor", seed: int, step: int) -> Rows:
+def batch(tokenizer: "SentencePieceProcessor", seed: int, step: int, rows: int = ROWS) -> Rows:
     """The batch of a step, always the same: documents are put into the first row with room until one finds none."""
     rng = random.Random(f"{seed}:{step}")
-    ids = np.full((ROWS, ROW_LENGTH), PAD_ID, np.int64)
-    segments = np.zeros((ROWS, ROW_LENGTH), np.int64)
-    weights = np.zeros((ROWS, ROW_LENGTH), np.float32)
-    filled = [0] * ROWS
-    documents = [0] * ROWS
+    ids = np.full((rows, ROW_LENGTH), PAD_ID, np.int64)
+    segments = np.zeros((rows, ROW_LENGTH), np.int64)
+    weights = np.zeros((rows, ROW_LENGTH), np.float32)
+    filled = [0] * rows
+    documents = [0] * rows
     misses = 0
     while misses < 24:
         tokens, token_weights = encode(tokenizer, document(rng))
@@ -96,20 +107,20 @@ def batch(tokenizer: "SentencePieceProcessor", seed: int, step: int) -> Rows:
     return Rows(ids, segments, weights)
 
 
-def new_model() -> "Gemma3ForCausalLM":
+def new_model(size: Size = Size()) -> "Gemma3ForCausalLM":
     """The architecture with fresh weights, in float32."""
     import torch
     from transformers import Gemma3ForCausalLM, Gemma3TextConfig
 
     config = Gemma3TextConfig(
         vocab_size=VOCABULARY_SIZE,
-        hidden_size=HIDDEN,
-        intermediate_size=FEED_FORWARD,
-        num_hidden_layers=LAYERS,
-        num_attention_heads=HEADS,
+        hidden_size=size.hidden,
+        intermediate_size=size.feed_forward,
+        num_hidden_layers=size.layers,
+        num_attention_heads=size.heads,
         num_key_value_heads=1,
-        head_dim=HEAD_DIM,
-        query_pre_attn_scalar=HEAD_DIM,
+        head_dim=size.head_dim,
+        query_pre_attn_scalar=size.head_dim,
         sliding_window=SLIDING_WINDOW,
         max_position_embeddings=2048,
         pad_token_id=PAD_ID,
@@ -158,7 +169,13 @@ def _loss_function(model: "Gemma3ForCausalLM", bfloat16: bool) -> Callable[..., 
 
 
 def pretrain(
-    tokenizer_path: Path, work: Path, schedule: Schedule, threads: int, bfloat16: bool, keep_every: int = 250
+    tokenizer_path: Path,
+    work: Path,
+    schedule: Schedule,
+    threads: int,
+    bfloat16: bool,
+    size: Size = Size(),
+    keep_every: int = 250,
 ) -> Path:
     """Train, or go on with what `work` holds, and return the file of the averaged weights.
 
@@ -169,6 +186,7 @@ def pretrain(
         schedule: how long and how fast.
         threads: processor cores to use.
         bfloat16: take products in bfloat16.
+        size: of the model.
         keep_every: steps between two writes.
     """
     import torch
@@ -178,7 +196,7 @@ def pretrain(
     torch.manual_seed(schedule.seed)
     work.mkdir(parents=True, exist_ok=True)
     tokenizer = SentencePieceProcessor(model_file=str(tokenizer_path))
-    model = new_model()
+    model = new_model(size)
     average = {name: weight.detach().clone() for name, weight in model.named_parameters()}
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=schedule.rate, betas=(0.9, 0.98), weight_decay=0.05, fused=True
@@ -195,7 +213,7 @@ def pretrain(
     while step < schedule.steps:
         for group in optimizer.param_groups:
             group["lr"] = schedule.rate_at(step)
-        rows = batch(tokenizer, schedule.seed, step)
+        rows = batch(tokenizer, schedule.seed, step, schedule.rows)
         loss = loss_function(*(torch.from_numpy(array) for array in (rows.ids, rows.segments, rows.weights)))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()

@@ -5,7 +5,7 @@ import pytest
 from sentencepiece import SentencePieceProcessor
 
 from pipeline.demo.build import BASE_FOLDER, TOKENIZER_IN_BASE
-from pipeline.demo.pretrain import ROW_LENGTH, ROWS, Rows, Schedule, batch, encode
+from pipeline.demo.pretrain import ROW_LENGTH, ROWS, Rows, Schedule, Size, batch, encode, new_model
 from pipeline.demo.text import Question
 from pipeline.demo.tokenizer import BOS_ID, PAD_ID
 
@@ -50,3 +50,15 @@ def test_the_rate_rises_and_stays() -> None:
     assert rates[0] == pytest.approx(0.01)
     assert rates[49] == pytest.approx(0.5)
     assert set(rates[99:]) == {1.0}
+
+
+def test_the_committed_size_is_the_default_and_a_larger_one_is_asked_for() -> None:
+    def weights(**size: int) -> int:
+        return sum(weight.numel() for weight in new_model(Size(**size)).parameters())
+
+    assert weights() == 1_560_064
+    assert weights(layers=7, hidden=320, head_dim=64, feed_forward=1280) == 10_373_056
+
+
+def test_a_step_of_fewer_rows_has_fewer(tokenizer: SentencePieceProcessor) -> None:
+    assert batch(tokenizer, seed=5, step=7, rows=8).ids.shape == (8, ROW_LENGTH)

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from sentencepiece import SentencePieceProcessor
-
 from pipeline import prompts
 from pipeline.errors import InputError
 
@@ -42,6 +40,8 @@ class Tokenizer:
     """
 
     def __init__(self, path: Path) -> None:
+        from sentencepiece import SentencePieceProcessor
+
         self.path = path
         try:
             self._processor = SentencePieceProcessor(model_file=str(path))

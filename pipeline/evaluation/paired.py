@@ -1,0 +1,90 @@
+"""How much better or worse one model answers than another, when both were asked the same questions."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline.evaluation.answers import Answer
+
+Z = 1.959963984540054
+"""Quantile of the normal distribution that a two-sided 95 % interval has."""
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """Exact match of one model minus that of another.
+
+    Attributes:
+        gained: questions that only the first answers right.
+        lost: questions that only the second answers right.
+        count: all questions.
+        difference: in percentage points.
+        low, high: 95 % confidence interval of the difference, in percentage points.
+    """
+
+    gained: int
+    lost: int
+    count: int
+    difference: float
+    low: float
+    high: float
+
+
+def paired_difference(answers: Sequence[Answer], reference: Sequence[Answer]) -> PairedDifference:
+    """Exact match of `answers` minus that of `reference`, question by question.
+
+    Raises:
+        ValueError: not the same questions in the same order, or none.
+    """
+    if [(answer.question, answer.expected) for answer in answers] != [
+        (answer.question, answer.expected) for answer in reference
+    ]:
+        raise ValueError("the two sides were not asked the same questions in the same order")
+    pairs = [(ours.correct, theirs.correct) for ours, theirs in zip(answers, reference, strict=True)]
+    gained = sum(ours and not theirs for ours, theirs in pairs)
+    lost = sum(theirs and not ours for ours, theirs in pairs)
+    low, high = score_interval(gained, lost, len(pairs))
+    return PairedDifference(
+        gained, lost, len(pairs), 100 * (gained - lost) / len(pairs), 100 * low, 100 * high
+    )
+
+
+def score_interval(gained: int, lost: int, count: int) -> tuple[float, float]:
+    """95 % confidence interval of (gained - lost) / count.
+
+    The score interval for matched pairs (Tango 1998, Statistics in Medicine 17:891-908, equations 12 to 15): all differences that a
+    score test does not reject. It holds its level for few discordant pairs, and for none, where simpler intervals have no width.
+
+    Args:
+        gained: pairs that count +1.
+        lost: pairs that count -1.
+        count: all pairs; the others count 0.
+
+    Raises:
+        ValueError: no pair, or more discordant ones than pairs.
+    """
+    if count < 1 or gained < 0 or lost < 0 or gained + lost > count:
+        raise ValueError(f"{gained} and {lost} of {count} pairs")
+    estimate = (gained - lost) / count
+
+    def score(difference: float) -> float:
+        """Standard deviations between what was seen and a true difference."""
+        # The likeliest share of -1 pairs under that difference is the root of a quadratic equation.
+        a = 2 * count
+        b = -gained - lost + (2 * count - gained + lost) * difference
+        c = -lost * difference * (1 - difference)
+        lost_share = (math.sqrt(max(b * b - 4 * a * c, 0.0)) - b) / (2 * a)
+        variance = count * (2 * lost_share + difference * (1 - difference))
+        distance = gained - lost - count * difference
+        return distance / math.sqrt(variance) if variance > 0 else math.copysign(math.inf, distance)
+
+    def bound(inside: float, outside: float) -> float:
+        while abs(outside - inside) > 1e-9:
+            middle = (inside + outside) / 2
+            if abs(score(middle)) <= Z:
+                inside = middle
+            else:
+                outside = middle
+        return inside
+
+    return bound(estimate, -1.0), bound(estimate, 1.0)

@@ -50,7 +50,11 @@ HUGGING_FACE_NAME = re.compile(
     + r"))\.weight"
 )
 
-SAFETENSORS_TYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "BF16": np.dtype("<u2")}
+SAFETENSORS_TYPES: dict[str, np.dtype[Any]] = {
+    "F32": np.dtype("<f4"),
+    "F16": np.dtype("<f2"),
+    "BF16": np.dtype("<u2"),
+}
 """Element types as numpy reads them; bfloat16 is the upper half of a float32."""
 
 

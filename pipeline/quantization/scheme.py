@@ -24,6 +24,10 @@ class Scheme:
         """Bits of a matrix by its Hugging Face name."""
         return self.embedding_bits if name == EMBEDDING else self.bits
 
+    def block_of(self, name: str) -> int | None:
+        """How many neighbours of an output row of a matrix share a scale; None: the whole row does."""
+        return self.block
+
 
 SCHEMES = {
     "int8": Scheme(8, 8),

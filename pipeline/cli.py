@@ -184,6 +184,31 @@ def trace(
 
 
 @app.command()
+def inspect(
+    file: Annotated[
+        Path,
+        typer.Argument(help="A .litertlm, .task, .tflite, .apk, an adapter file or a PEFT adapter's folder."),
+    ],
+    json: Annotated[
+        bool, typer.Option("--json", help="Everything as JSON; docs/litert.md says what the keys mean.")
+    ] = False,
+    all_: Annotated[
+        bool, typer.Option("--all", help="Each matrix and tensor on a line of its own, the template in full.")
+    ] = False,
+    debug: DebugOption = False,
+) -> None:
+    """Look into a finished file: sections, signatures, how each matrix is stored, tokens, sizes."""
+    from pipeline.inspect.file import inspect_file
+    from pipeline.inspect.text import print_json, print_report
+
+    report = inspect_file(file)
+    if json:
+        print_json(report)
+    else:
+        print_report(report, everything=all_)
+
+
+@app.command()
 def doctor(debug: DebugOption = False) -> None:
     """Look at this machine: what the road needs, what is missing, and how to get it."""
     from pipeline.doctor import examine

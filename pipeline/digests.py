@@ -20,11 +20,14 @@ def sha256_of_file(path: Path) -> str:
         return sha256_of_stream(file)
 
 
-def sha256_of_stream(stream: IO[bytes]) -> str:
-    """Hexadecimal sha256 of what is left to read."""
+def sha256_of_stream(stream: IO[bytes], size: int | None = None) -> str:
+    """Hexadecimal sha256 of what is left to read, or of the next `size` bytes."""
     digest = hashlib.sha256()
-    while block := stream.read(BLOCK_BYTES):
+    left = size
+    while block := stream.read(BLOCK_BYTES if left is None else min(BLOCK_BYTES, left)):
         digest.update(block)
+        if left is not None:
+            left -= len(block)
     return digest.hexdigest()
 
 

@@ -1,5 +1,6 @@
 """What a person types and sees: help, exit codes, one line for an error, nothing heavy imported for nothing."""
 
+import json
 import os
 import subprocess
 import sys
@@ -44,6 +45,7 @@ def test_help_names_every_command_and_the_exit_codes() -> None:
         "chat",
         "eval",
         "trace",
+        "inspect",
         "doctor",
     ]
     assert [name for name in commands if f"\n  {name} " not in result.stdout] == []
@@ -107,3 +109,15 @@ def test_asking_a_model_that_is_not_there_says_what_to_run(tmp_path: Path) -> No
     result = pocketgemma("chat", "--prompt", "Hello", "--run", str(tmp_path / "empty"))
     assert result.returncode == 2
     assert "no convert here yet; run: pocketgemma convert" in result.stderr
+
+
+def test_inspecting_gives_json_or_one_line(tmp_path: Path) -> None:
+    from tests.support.tflite import Constant, write_tflite
+
+    path = write_tflite(tmp_path / "m.tflite", [Constant(("m",), (6, 64), "INT8", bytes(384), 6)])
+    result = pocketgemma("inspect", str(path), "--json")
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["models"][0]["matrices"][0]["scales"] == "row"
+    assert "6×64" in pocketgemma("inspect", str(path)).stdout
+    result = pocketgemma("inspect", str(tmp_path / "nothing"))
+    assert (result.returncode, len(result.stderr.splitlines())) == (2, 1)

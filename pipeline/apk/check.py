@@ -62,10 +62,8 @@ def check_apk(apk: Path, expected: ExpectedApk) -> ApkReport:
     Raises:
         PocketGemmaError: anything that is not as expected; names all of it.
     """
-    schemes, certificate = _check_signature(apk, expected.settings.min_sdk)
-    badging = run_tool([find_tool("aapt2"), "dump", "badging", apk], f"reading {apk.name}")
-    identity = _identity(badging)
-    permissions = tuple(re.findall(r"^uses-permission(?:-sdk-23)?: name='([^']*)'", badging, re.MULTILINE))
+    schemes, certificate = check_signature(apk, expected.settings.min_sdk)
+    identity, permissions = read_identity(apk)
     faults = _identity_faults(identity, permissions, expected.settings)
     with zipfile.ZipFile(apk) as archive:
         names = set(archive.namelist())
@@ -88,7 +86,7 @@ def check_apk(apk: Path, expected: ExpectedApk) -> ApkReport:
         min_sdk=int(identity["sdkVersion"]),
         target_sdk=int(identity["targetSdkVersion"]),
         permissions=permissions,
-        abis=_abis(names),
+        abis=abis_of(names),
         signature_schemes=schemes,
         certificate_sha256=certificate,
         dex_bytes=dex_bytes,
@@ -96,7 +94,12 @@ def check_apk(apk: Path, expected: ExpectedApk) -> ApkReport:
     )
 
 
-def _check_signature(apk: Path, min_sdk: int) -> tuple[tuple[str, ...], str]:
+def check_signature(apk: Path, min_sdk: int) -> tuple[tuple[str, ...], str]:
+    """Verify the signature; the schemes that hold, and the sha256 of the signer's certificate.
+
+    Raises:
+        PocketGemmaError: it does not hold, or apksigner is not installed.
+    """
     command: list[str | Path] = [
         find_tool("apksigner"),
         "verify",
@@ -112,6 +115,17 @@ def _check_signature(apk: Path, min_sdk: int) -> tuple[tuple[str, ...], str]:
     if not schemes or certificate is None:
         raise PocketGemmaError(f"{apk}: is not signed")
     return schemes, certificate[1]
+
+
+def read_identity(apk: Path) -> tuple[dict[str, str], tuple[str, ...]]:
+    """What the Android manifest says: package, versionCode, versionName, sdkVersion, targetSdkVersion; and the permissions.
+
+    Raises:
+        PocketGemmaError: it cannot be read, or aapt2 is not installed.
+    """
+    badging = run_tool([find_tool("aapt2"), "dump", "badging", apk], f"reading {apk.name}")
+    permissions = tuple(re.findall(r"^uses-permission(?:-sdk-23)?: name='([^']*)'", badging, re.MULTILINE))
+    return _identity(badging), permissions
 
 
 def _identity(badging: str) -> dict[str, str]:
@@ -145,7 +159,8 @@ def _identity_faults(
     return faults
 
 
-def _abis(names: set[str]) -> tuple[str, ...]:
+def abis_of(names: set[str]) -> tuple[str, ...]:
+    """The ABIs that an APK has libraries for, by its entries' names."""
     return tuple(
         sorted({name.split("/")[1] for name in names if name.startswith("lib/") and name.endswith(".so")})
     )
@@ -154,9 +169,9 @@ def _abis(names: set[str]) -> tuple[str, ...]:
 def _library_faults(apk: Path, archive: zipfile.ZipFile, abis: Sequence[str]) -> list[str]:
     names = set(archive.namelist())
     faults = []
-    if _abis(names) != tuple(sorted(abis)):
+    if abis_of(names) != tuple(sorted(abis)):
         faults.append(
-            f"holds libraries for {', '.join(_abis(names)) or 'no ABI'}, expected {', '.join(sorted(abis))}"
+            f"holds libraries for {', '.join(abis_of(names)) or 'no ABI'}, expected {', '.join(sorted(abis))}"
         )
     faults += [
         f"lib/{abi}/{name} is missing"

@@ -1,0 +1,182 @@
+"""What an adapter tells: the runtime's .tflite, our adapter.safetensors, a PEFT folder."""
+
+import json
+import re
+from collections.abc import Iterable
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from pipeline.digests import sha256_of_file
+from pipeline.errors import InputError
+from pipeline.inspect.facts import Adapter, Report, Tensor
+from pipeline.litert.container import FLATBUFFER_ERRORS
+from pipeline.tuning.adapter import FORMAT
+
+PEFT_CONFIG, PEFT_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+
+LORA_RANK = b"lora_rank"
+"""The metadata entry of a runtime adapter whose buffer number is the rank itself (LiteRT-LM 0.18)."""
+
+TARGETS = {"q": "query", "k": "key", "v": "value", "o": "output"}
+TARGETS |= {"query": "query", "key": "key", "value": "value", "post": "output"}
+_RUNTIME_TENSOR = re.compile(
+    r"lora_atten_([qkvo])_[ab]_prime_weight_(\d+)|(query|key|value|post)_w_prime_(?:left|right)_(\d+)"
+)
+
+DTYPES = {
+    "F32": "FLOAT32",
+    "F16": "FLOAT16",
+    "BF16": "BFLOAT16",
+    "F64": "FLOAT64",
+    "I8": "INT8",
+    "I32": "INT32",
+    "I64": "INT64",
+}
+"""safetensors' names for element types."""
+
+
+def is_runtime_adapter(path: Path, data: memoryview) -> bool:
+    """Whether a .tflite is an adapter: tensors with a rank, and nothing to call.
+
+    Raises:
+        InputError: a damaged .tflite.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    try:
+        document = schema.Model.GetRootAs(data)
+        return not document.SignatureDefsLength() and LORA_RANK in _metadata(document)
+    except FLATBUFFER_ERRORS:
+        raise InputError(f"{path}: a damaged .tflite; copy or make it again") from None
+
+
+def report_runtime(path: Path, data: memoryview) -> Report:
+    """All about an adapter .tflite for LiteRT-LM.
+
+    Raises:
+        InputError: damaged.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    types = {value: key for key, value in vars(schema.TensorType).items() if isinstance(value, int)}
+    try:
+        document = schema.Model.GetRootAs(data)
+        graph = document.Subgraphs(0)
+        tensors = []
+        for index in range(graph.TensorsLength()):
+            tensor = graph.Tensors(index)
+            shape = tuple(int(length) for length in tensor.ShapeAsNumpy())
+            tensors.append(Tensor(tensor.Name().decode(), shape, types[tensor.Type()]))
+            buffer = document.Buffers(tensor.Buffer())
+            if buffer.Offset() + buffer.Size() > len(data):
+                raise InputError(
+                    f"{path}: truncated: {tensors[-1].name} should end at byte {buffer.Offset() + buffer.Size()}, "
+                    f"the file has {len(data)}; copy or make it again"
+                )
+        rank = _metadata(document)[LORA_RANK]
+    except (*FLATBUFFER_ERRORS, MemoryError):
+        raise InputError(f"{path}: a damaged adapter; copy or make it again") from None
+    matches = [match for tensor in tensors if (match := _RUNTIME_TENSOR.fullmatch(tensor.name))]
+    places = [(TARGETS[match[1] or match[3]], match[2] or match[4]) for match in matches]
+    adapter = Adapter(
+        "runtime",
+        rank,
+        None,
+        None,
+        tuple(dict.fromkeys(target for target, _ in places)),
+        len(set(places)),
+        sum(prod(tensor.shape) for tensor in tensors),
+        tuple(tensors),
+    )
+    return Report("adapter", path.name, path.stat().st_size, sha256_of_file(path), adapter=adapter)
+
+
+def _metadata(document: Any) -> dict[bytes, int]:
+    entries = [document.Metadata(index) for index in range(document.MetadataLength())]
+    return {entry.Name(): entry.Buffer() for entry in entries}
+
+
+def report_safetensors(path: Path) -> Report:
+    """All about our adapter.safetensors.
+
+    Raises:
+        InputError: damaged, or no adapter of a finetune stage.
+    """
+    header, tensors = _header(path)
+    try:
+        told = json.loads(header.get("pocketgemma", "{}"))
+        if told.get("format") != FORMAT:
+            raise InputError(
+                f"{path}: safetensors, but no adapter of a finetune stage; a PEFT adapter is given by its folder"
+            )
+        adapter = Adapter(
+            "pocketgemma",
+            told["rank"],
+            told["alpha"],
+            told["base_digest"],
+            tuple(told["targets"]),
+            len({tensor.name.rpartition(".")[0] for tensor in tensors}),
+            sum(prod(tensor.shape) for tensor in tensors),
+            tensors,
+        )
+    except (KeyError, TypeError, ValueError):
+        raise InputError(f"{path}: its header is damaged; copy it again") from None
+    return Report("adapter", path.name, path.stat().st_size, sha256_of_file(path), adapter=adapter)
+
+
+def report_peft(folder: Path) -> Report:
+    """All about a PEFT adapter's folder; size and digest are those of its weights.
+
+    Raises:
+        InputError: a file is missing or damaged.
+    """
+    try:
+        config = json.loads((folder / PEFT_CONFIG).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(
+            f"{folder}: a folder without {PEFT_CONFIG}; expected a file, or a PEFT adapter's folder"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder / PEFT_CONFIG}: not readable as JSON: {error}") from None
+    weights = folder / PEFT_WEIGHTS
+    if not isinstance(config, dict):
+        raise InputError(f"{folder / PEFT_CONFIG}: expected a JSON object")
+    if not weights.is_file():
+        raise InputError(f"{folder}: {PEFT_WEIGHTS} is missing")
+    _, tensors = _header(weights)
+    targets = config.get("target_modules") or ()
+    adapter = Adapter(
+        "peft",
+        config.get("r"),
+        config.get("lora_alpha"),
+        config.get("base_model_name_or_path"),
+        (targets,) if isinstance(targets, str) else tuple(sorted(targets)),
+        len({tensor.name.split(".lora_")[0] for tensor in tensors}),
+        sum(prod(tensor.shape) for tensor in tensors),
+        tensors,
+    )
+    notes = tuple(
+        f"{key} is {config[key]!r}: more than plain LoRA"
+        for key in ("use_dora", "modules_to_save", "rank_pattern", "alpha_pattern")
+        if config.get(key)
+    )
+    return Report(
+        "adapter", folder.name, weights.stat().st_size, sha256_of_file(weights), adapter=adapter, notes=notes
+    )
+
+
+def _header(path: Path) -> tuple[dict[str, str], tuple[Tensor, ...]]:
+    """A safetensors file's words about itself and its tensors, without their values."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            slices: Iterable[tuple[str, Any]] = [(name, file.get_slice(name)) for name in sorted(file.keys())]
+            tensors = tuple(
+                Tensor(name, tuple(each.get_shape()), DTYPES.get(each.get_dtype(), each.get_dtype()))
+                for name, each in slices
+            )
+            return file.metadata() or {}, tensors
+    except (SafetensorError, OSError, ValueError) as error:
+        raise InputError(f"{path}: damaged, or not a safetensors file: {error}") from None

@@ -1,0 +1,191 @@
+"""What a bundle for LiteRT-LM tells: a .litertlm, ours or another's, and a .task."""
+
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pipeline.digests import sha256_of_file, sha256_of_stream
+from pipeline.errors import InputError
+from pipeline.inspect.facts import Model, Report, Sampler, Section, Token, Turn
+from pipeline.inspect.model import read_tflite
+from pipeline.inspect.tokens import HUGGING_FACE, SENTENCEPIECE, Pieces
+from pipeline.litert.container import METADATA, MODEL, TOKENIZER, UNKNOWN, Container, map_file, read_container
+from pipeline.litert.task import METADATA_ENTRY, TOKENIZER_ENTRY
+from pipeline.litert.task_metadata import parse_task_metadata
+from pipeline.litert.tflite import IDENTIFIER
+
+HUGGING_FACE_TOKENIZER = "HF_Tokenizer_Zlib"
+MODEL_TYPE = "model_type"
+"""The item of a TFLiteModel section that says what the model is for."""
+
+TYPE_PREFIX = "tf_lite_"
+
+
+def report_litertlm(path: Path, place: tuple[int, int] | None = None, name: str | None = None) -> Report:
+    """All about a .litertlm.
+
+    Args:
+        path: the file.
+        place: where in it the bundle lies (begin, end), when it is stored inside an APK.
+        name: its name there.
+
+    Raises:
+        InputError: truncated, or its header or a model in it is damaged.
+    """
+    container = read_container(path, place)
+    origin, end = place or (0, path.stat().st_size)
+    notes: list[str] = []
+    pieces = _pieces(container)
+    models = []
+    for section in container.sections:
+        if section.kind.startswith(UNKNOWN):
+            notes.append(f"a section of {section.kind}, which the schema of LiteRT-LM 0.18 does not have")
+        if section.kind == MODEL:
+            use = section.items.get(MODEL_TYPE, "model").removeprefix(TYPE_PREFIX)
+            models.append(_model(container.view(section), use, str(path), notes))
+    if pieces is None:
+        notes.append("no tokenizer in it")
+    elif pieces.facts.vocabulary is None:
+        notes.append("its tokenizer cannot be read")
+    told: dict[str, Any] = {}
+    if any(section.kind == METADATA for section in container.sections):
+        told = _metadata(container.metadata(), pieces)
+    else:
+        notes.append("no LlmMetadata section: it tells no start or stop tokens, no template and no sampler")
+    return Report(
+        kind="litertlm",
+        name=name or path.name,
+        bytes=end - origin,
+        sha256=_digest(path, place),
+        sections=tuple(
+            Section(
+                each.kind, each.begin - origin, each.end - origin, each.end - each.begin, dict(each.items)
+            )
+            for each in container.sections
+        ),
+        system=dict(container.system),
+        tokenizer=pieces.facts if pieces else None,
+        models=tuple(models),
+        notes=tuple(notes),
+        **told,
+    )
+
+
+def report_task(path: Path) -> Report:
+    """All about a .task.
+
+    Raises:
+        InputError: a model in it, or its metadata, is damaged.
+    """
+    notes: list[str] = []
+    models, sections = [], []
+    mapped = map_file(path)
+    with zipfile.ZipFile(path) as archive:
+        for entry in archive.infolist():
+            begin = entry_begin(mapped, entry)
+            sections.append(
+                Section(entry.filename, begin, begin + entry.compress_size, entry.compress_size, {})
+            )
+            if entry.compress_type != zipfile.ZIP_STORED:
+                notes.append(f"{entry.filename} is compressed, so the runtime cannot map it")
+            elif entry.filename.startswith("TF_LITE_"):
+                name = entry.filename.lower().removeprefix(TYPE_PREFIX)
+                models.append(_model(mapped[begin : begin + entry.file_size], name, str(path), notes))
+        pieces = Pieces(archive.read(TOKENIZER_ENTRY), SENTENCEPIECE)
+        metadata = parse_task_metadata(archive.read(METADATA_ENTRY), str(path))
+    if pieces.facts.vocabulary is None:
+        notes.append("its tokenizer cannot be read")
+    start = () if metadata.start is None else (_token(pieces, metadata.start),)
+    return Report(
+        kind="task",
+        name=path.name,
+        bytes=path.stat().st_size,
+        sha256=sha256_of_file(path),
+        sections=tuple(sections),
+        start=start,
+        stop=tuple(pieces.token_of(stop) for stop in metadata.stops),
+        tokenizer=pieces.facts,
+        turns={role: Turn(*affixes) for role, affixes in metadata.turns.items()},
+        models=tuple(models),
+        notes=tuple(notes),
+    )
+
+
+def entry_begin(mapped: memoryview, entry: zipfile.ZipInfo) -> int:
+    """Where the bytes of a zip's entry begin in the file.
+
+    Raises:
+        InputError: its local header is damaged.
+    """
+    header = mapped[entry.header_offset : entry.header_offset + 30]
+    if header[:4] != b"PK\3\4" or len(header) < 30:
+        raise InputError(f"the zip entry {entry.filename} is damaged; copy the file again")
+    # Local file header, .ZIP File Format Specification 4.3.7: the lengths of name and extra field end it.
+    name, extra = (int.from_bytes(header[place : place + 2], "little") for place in (26, 28))
+    return entry.header_offset + 30 + name + extra
+
+
+def _digest(path: Path, place: tuple[int, int] | None) -> str:
+    if place is None:
+        return sha256_of_file(path)
+    with path.open("rb") as file:
+        file.seek(place[0])
+        return sha256_of_stream(file, place[1] - place[0])
+
+
+def _model(data: memoryview, name: str, where: str, notes: list[str]) -> Model:
+    if data[4:8] == IDENTIFIER:
+        return read_tflite(data, name, f"{where}, its {name}")
+    notes.append(f"{name} is no plain .tflite (it starts with {bytes(data[:8])!r}): not looked into")
+    return Model(name, len(data), (), (), (), (), None, 0, None)
+
+
+def _pieces(container: Container) -> Pieces | None:
+    for section in container.sections:
+        if section.kind in (TOKENIZER, HUGGING_FACE_TOKENIZER):
+            kind = SENTENCEPIECE if section.kind == TOKENIZER else HUGGING_FACE
+            return Pieces(bytes(container.view(section)), kind)
+    return None
+
+
+def _metadata(message: Any, pieces: Pieces | None) -> dict[str, Any]:
+    """The fields of a report that an LlmMetadata message tells."""
+
+    def tokens(unions: Iterable[Any]) -> tuple[Token, ...]:
+        found = []
+        for union in unions:
+            ids, text = tuple(union.token_ids.ids), union.token_str
+            if ids or text:
+                found.append(
+                    _token(pieces, text) if text else pieces.token(ids) if pieces else Token(ids, None)
+                )
+        return tuple(found)
+
+    sampler, templates = message.sampler_params, message.prompt_templates
+    return {
+        "start": tokens([message.start_token]),
+        "stop": tokens(message.stop_tokens),
+        "chat_template": message.jinja_prompt_template or None,
+        "turns": {
+            role: Turn(affixes.prefix, affixes.suffix)
+            for role in ("user", "model", "system")
+            if templates.HasField(role) and (affixes := getattr(templates, role))
+        },
+        "sampler": Sampler(
+            type=sampler.DESCRIPTOR.fields_by_name["type"].enum_type.values_by_number[sampler.type].name,
+            k=sampler.k,
+            p=round(sampler.p, 6),
+            temperature=round(sampler.temperature, 6),
+            seed=sampler.seed if sampler.HasField("seed") else None,
+        )
+        if message.HasField("sampler_params")
+        else None,
+        "max_tokens": message.max_num_tokens or None,
+    }
+
+
+def _token(pieces: Pieces | None, token: str | int) -> Token:
+    if isinstance(token, int):
+        return pieces.token([token]) if pieces else Token((token,), None)
+    return pieces.token_of(token) if pieces else Token((), token)

@@ -1,0 +1,95 @@
+"""Reading a .tflite: its signatures, and what they tell of context, prefill and adapters."""
+
+import re
+from typing import Any
+
+from pipeline.errors import InputError
+from pipeline.inspect.facts import Model, Signature, Tensor, total_by_type
+from pipeline.inspect.matrices import bytes_of, indices, read_matrices, shape_of, type_names
+from pipeline.litert.container import FLATBUFFER_ERRORS
+from pipeline.litert.tflite import IDENTIFIER
+
+LORA_PREFIXES = ("lora_", "query_w_prime", "key_w_prime", "value_w_prime", "post_w_prime")
+"""How the runtime knows inputs for an adapter (LiteRT-LM 0.18)."""
+
+KV_PREFIX = "kv_cache_"
+
+
+def read_tflite(data: memoryview, name: str, where: str) -> Model:
+    """Read a .tflite.
+
+    Args:
+        data: its bytes, mapped.
+        name: what it is for.
+        where: how to call it in a message.
+
+    Raises:
+        InputError: not a .tflite, or damaged.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    if data[4:8] != IDENTIFIER:
+        raise InputError(
+            f"{where}: not a .tflite model: bytes 4 to 8 are {bytes(data[4:8])!r}, expected {IDENTIFIER!r}"
+        )
+    try:
+        return _read(schema, schema.Model.GetRootAs(data), data, name)
+    except EOFError as error:
+        raise InputError(f"{where}: truncated: {error}; copy or convert it again") from None
+    except (*FLATBUFFER_ERRORS, MemoryError):
+        raise InputError(f"{where}: a damaged .tflite model; copy or convert it again") from None
+
+
+def natural(name: str) -> list[tuple[int, str]]:
+    """A key by which layer 10 comes after layer 9."""
+    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", name)]
+
+
+def tensor_bytes(tensor: Tensor) -> int:
+    """Bytes of a tensor; 0 for a type without a fixed size."""
+    return bytes_of(tensor.shape, tensor.dtype)
+
+
+def _read(schema: Any, document: Any, data: memoryview, name: str) -> Model:
+    types = type_names(schema)
+    graphs = [document.Subgraphs(index) for index in indices(document.SubgraphsLength(), data)]
+
+    def tensor(graph: Any, index: int, called: str) -> Tensor:
+        found = graph.Tensors(index)
+        return Tensor(called, shape_of(found), types.get(found.Type(), str(found.Type())))
+
+    signatures = []
+    for number in indices(document.SignatureDefsLength(), data):
+        entry = document.SignatureDefs(number)
+        graph = graphs[entry.SubgraphIndex()]
+        sides = []
+        for count, item in ((entry.InputsLength(), entry.Inputs), (entry.OutputsLength(), entry.Outputs)):
+            maps = [item(index) for index in indices(count, data)]
+            sides.append(tuple(tensor(graph, each.TensorIndex(), each.Name().decode()) for each in maps))
+        signatures.append(Signature(entry.SignatureKey().decode(), *sides))
+    matrices = tuple(
+        sorted(read_matrices(schema, document, graphs, data), key=lambda each: natural(each.name))
+    )
+    inputs = {
+        each.name: each for signature in signatures for each in signature.inputs if signature.name == "decode"
+    }
+    mask = inputs.get("mask")
+    lengths = [each.name.removeprefix("prefill_") for each in signatures]
+    return Model(
+        name=name,
+        bytes=len(data),
+        signatures=tuple(signatures),
+        matrices=matrices,
+        totals=total_by_type(matrices),
+        prefill_lengths=tuple(sorted(int(length) for length in lengths if length.isdigit())),
+        context_length=mask.shape[-1] if mask and mask.shape else None,
+        kv_cache_bytes=sum(tensor_bytes(each) for key, each in inputs.items() if key.startswith(KV_PREFIX)),
+        lora_rank=_lora_rank(inputs),
+    )
+
+
+def _lora_rank(inputs: dict[str, Tensor]) -> int | None:
+    shapes = [each.shape for key, each in inputs.items() if key.startswith(LORA_PREFIXES)]
+    # A pair is (hidden, rank) and (rank, out): the rank is the smallest length that all of them have.
+    common = set.intersection(*(set(shape) for shape in shapes)) - {1} if shapes else set()
+    return min(common, default=None)

@@ -1,0 +1,341 @@
+"""A report for a person: plain tables of at most 100 columns that need no colour."""
+
+import json
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+from rich.console import Console, RenderableType
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+
+from pipeline.inspect.facts import Adapter, App, Matrix, Model, Report, Signature, Tensor, Token
+from pipeline.inspect.model import KV_PREFIX, LORA_PREFIXES, natural, tensor_bytes
+from pipeline.inspect.names import short_name
+
+WIDTH = 100
+
+TITLES = {
+    "litertlm": "a bundle for LiteRT-LM",
+    "task": "a .task bundle",
+    "tflite": "a bare LiteRT model",
+    "adapter": "an adapter",
+    "apk": "an Android app",
+}
+FORMS = {
+    "runtime": "LoRA for the runtime, swapped while a model is open",
+    "pocketgemma": "LoRA as the finetune stage writes it",
+    "peft": "LoRA as PEFT writes it",
+}
+SCALES = {
+    "row": "one per output row",
+    "column": "one per column",
+    "tensor": "one in all",
+    "none": "none",
+}
+ORDER = ("embed_tokens", "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+"""Matrices are shown in the order in which a token meets them."""
+
+
+def size(count: int) -> str:
+    """Bytes as a person reads them, in decimal units."""
+    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if count >= factor:
+            return f"{count / factor:.2f} {unit}" if unit == "GB" else f"{count / factor:.1f} {unit}"
+    return f"{count} B"
+
+
+def print_json(report: Report) -> None:
+    """Print a report as JSON."""
+    sys.stdout.write(json.dumps(report.document(), indent=1, ensure_ascii=False) + "\n")
+
+
+def print_report(report: Report, *, everything: bool = False) -> None:
+    """Print a report.
+
+    Args:
+        report: what was found.
+        everything: each matrix and each tensor on a line of its own, and the chat template in full.
+    """
+    console = Console(highlight=False)
+    # Without a terminal rich would take 80 columns.
+    console.width = min(WIDTH, console.width) if console.is_terminal else WIDTH
+    for part in _parts(report, everything):
+        console.print(part)
+
+
+def _parts(report: Report, everything: bool) -> Iterable[RenderableType]:
+    yield f"[bold]{escape(report.name)}[/], {TITLES[report.kind]}, {size(report.bytes)}"
+    said = {key: value for key, value in report.system.items() if key != "description"}
+    rows = [("sha256", report.sha256)]
+    if report.system.get("description"):
+        rows.insert(0, ("description", report.system["description"]))
+    yield _pairs([*rows, *said.items()])
+    if report.app:
+        yield from _app(report.app)
+    if report.adapter:
+        yield from _adapter(report.adapter, everything)
+    if report.sections:
+        yield from _sections(report)
+    if report.start or report.stop or report.tokenizer:
+        yield _title("Conversation")
+        yield _pairs(_conversation(report, everything))
+    for model in report.models:
+        yield from _model(model, everything)
+    if report.inside:
+        yield ""
+        yield from _parts(report.inside, everything)
+    if report.notes:
+        yield _title("To note")
+        yield from (Padding(f"- {escape(note)}", (0, 0, 0, 2)) for note in report.notes)
+
+
+def _title(text: str) -> str:
+    return f"\n[bold]{escape(text)}[/]"
+
+
+def _pairs(rows: Iterable[tuple[str, str]]) -> RenderableType:
+    table = Table(box=None, show_header=False, padding=(0, 1), pad_edge=False)
+    table.add_column(no_wrap=True, min_width=13)
+    table.add_column(overflow="fold")
+    for key, value in rows:
+        table.add_row(escape(key), escape(value))
+    return Padding(table, (0, 0, 0, 2))
+
+
+def _table(*columns: str, right: Sequence[str] = (), wide: Sequence[str] = ()) -> Table:
+    table = Table(box=None, padding=(0, 1), pad_edge=False, header_style="dim")
+    for name in columns:
+        table.add_column(
+            name, justify="right" if name in right else "left", no_wrap=name not in wide, overflow="fold"
+        )
+    return table
+
+
+def _indented(table: Table) -> RenderableType:
+    return Padding(table, (0, 0, 0, 2))
+
+
+def _sections(report: Report) -> Iterable[RenderableType]:
+    yield _title("Sections")
+    table = _table(
+        "kind",
+        "from byte",
+        "to byte",
+        "size",
+        "items",
+        right=("from byte", "to byte", "size"),
+        wide=("items",),
+    )
+    for section in report.sections:
+        items = ", ".join(f"{key}: {value}" for key, value in section.items.items())
+        table.add_row(
+            escape(section.kind), f"{section.begin:,}", f"{section.end:,}", size(section.bytes), escape(items)
+        )
+    yield _indented(table)
+
+
+def _conversation(report: Report, everything: bool) -> Iterable[tuple[str, str]]:
+    yield "start token", _tokens(report.start) or "none told"
+    yield "stop tokens", _tokens(report.stop) or "none told"
+    template = report.chat_template
+    if template and everything:
+        yield "chat template", template
+    elif template:
+        yield "chat template", f"{len(template):,} characters of Jinja (--all shows them): {template[:40]}…"
+    for role, turn in report.turns.items():
+        yield f"{role} turn", f"{turn.prefix!r} … {turn.suffix!r}"
+    if not template and not report.turns:
+        yield "chat template", "none"
+    if report.sampler:
+        sampler = report.sampler
+        text = f"{sampler.type}, k {sampler.k}, p {sampler.p:g}, temperature {sampler.temperature:g}"
+        yield "sampler", f"{text} (always the likeliest token)" if sampler.k == 1 else text
+    else:
+        yield "sampler", "none told: the app chooses"
+    if report.tokenizer:
+        count = report.tokenizer.vocabulary
+        pieces = "cannot be read" if count is None else f"{count:,} pieces"
+        yield "tokenizer", f"{report.tokenizer.kind}, {pieces}, {size(report.tokenizer.bytes)}"
+    if report.max_tokens:
+        yield "context", f"{report.max_tokens:,} tokens"
+
+
+def _tokens(tokens: Sequence[Token]) -> str:
+    return ", ".join(f"{' '.join(map(str, token.ids))} {token.text or '?'}".strip() for token in tokens)
+
+
+def _model(model: Model, everything: bool) -> Iterable[RenderableType]:
+    yield _title(f"Model: {model.name}, {size(model.bytes)}")
+    rows = []
+    if model.context_length:
+        rows.append(("context", f"{model.context_length:,} tokens, {size(model.kv_cache_bytes)} of KV cache"))
+    if model.prefill_lengths:
+        rows.append(("prefill", f"prompts are read in pieces of {_list(model.prefill_lengths)} tokens"))
+    if model.lora_rank:
+        rows.append(("adapters", f"taken as inputs, of rank {model.lora_rank}"))
+    yield _pairs(rows)
+    table = _table("signature", "", "tensors", wide=("tensors",))
+    for signature in model.signatures:
+        for index, (word, tensors) in enumerate(_sides(signature)):
+            lines = _gathered(tensors)
+            if index and lines and lines[-1] == _gathered(signature.inputs)[-1]:
+                lines[-1] = f"{lines[-1].partition(':')[0]}, as taken"
+            table.add_row("" if index else escape(signature.name), word, escape("\n".join(lines)))
+    if model.signatures:
+        yield ""
+        yield _indented(table)
+    if model.matrices:
+        yield ""
+        yield _indented(_every(model.matrices) if everything else _groups(model.matrices))
+    for total in model.totals:
+        share = f", and {size(total.scale_bytes)} of scales" if total.scale_bytes else ""
+        count = "1 matrix" if total.matrices == 1 else f"{total.matrices} matrices"
+        yield Padding(f"{total.dtype}: {count}, {size(total.bytes)}{share}", (0, 0, 0, 2))
+    rest = model.bytes - sum(total.bytes + total.scale_bytes for total in model.totals)
+    if model.totals and rest > 0:
+        yield Padding(f"the rest (graphs, norms, small constants): {size(rest)}", (0, 0, 0, 2))
+
+
+def _list(numbers: Sequence[int]) -> str:
+    *most, last = [f"{number:,}" for number in numbers]
+    return f"{', '.join(most)} or {last}" if most else last
+
+
+def _sides(signature: Signature) -> Iterable[tuple[str, Sequence[Tensor]]]:
+    return (("takes", signature.inputs), ("gives", signature.outputs))
+
+
+def _gathered(tensors: Sequence[Tensor]) -> list[str]:
+    """A line for each tensor; KV caches and LoRA inputs in one line each."""
+    caches = [each for each in tensors if each.name.startswith(KV_PREFIX)]
+    lora = [each for each in tensors if each.name.startswith(LORA_PREFIXES)]
+    lines = [_tensor(each) for each in tensors if each not in caches and each not in lora]
+    kinds = (("LoRA tensors", lora), ("KV caches", caches))
+    return lines + [f"{len(found)} {what}: {_alike(found)}" for what, found in kinds if found]
+
+
+def _alike(tensors: Sequence[Tensor]) -> str:
+    shapes = dict.fromkeys(f"{_shape(each.shape)} {each.dtype}" for each in tensors)
+    shown = list(shapes)[:4] + ["…"] * (len(shapes) > 4)
+    return f"{', '.join(shown)}; {size(sum(tensor_bytes(each) for each in tensors))}"
+
+
+def _tensor(tensor: Tensor) -> str:
+    return f"{tensor.name} {_shape(tensor.shape)} {tensor.dtype}"
+
+
+def _shape(shape: Sequence[int]) -> str:
+    return "×".join(map(str, shape)) or "scalar"
+
+
+def _groups(matrices: Sequence[Matrix]) -> Table:
+    table = _table("", "matrix", "shape", "type", "scales", "size", right=("", "size"), wide=("matrix",))
+
+    def alike(matrix: Matrix) -> tuple[object, ...]:
+        short = short_name(matrix.name)
+        place = ORDER.index(short) if short in ORDER else len(ORDER)
+        return place, short, matrix.shape, matrix.dtype, _scales(matrix)
+
+    for key, found in groupby(sorted(matrices, key=alike), alike):
+        group = list(found)
+        table.add_row(
+            f"{len(group)} ×",
+            escape(str(key[1])),
+            _shape(group[0].shape),
+            group[0].dtype,
+            _scales(group[0]),
+            size(sum(each.bytes for each in group)),
+        )
+    return table
+
+
+def _every(matrices: Sequence[Matrix]) -> Table:
+    table = _table("matrix", "shape", "type", "scales", "size", right=("size",), wide=("matrix",))
+    for each in matrices:
+        table.add_row(escape(each.name), _shape(each.shape), each.dtype, _scales(each), size(each.bytes))
+    return table
+
+
+def _scales(matrix: Matrix) -> str:
+    return f"one per {matrix.block or '?'} of a row" if matrix.scales == "block" else SCALES[matrix.scales]
+
+
+def _adapter(adapter: Adapter, everything: bool) -> Iterable[RenderableType]:
+    yield _title("Adapter")
+    rows = [("form", FORMS[adapter.form])]
+    if adapter.rank is not None:
+        alpha = "" if adapter.alpha is None else f", alpha {adapter.alpha:g}"
+        rows.append(("rank", f"{adapter.rank}{alpha}"))
+    rows.append(("changes", f"{adapter.matrices} matrices: {', '.join(adapter.targets)}"))
+    rows.append(("parameters", f"{adapter.parameters:,}"))
+    rows.append(("base", adapter.base or "not told"))
+    yield _pairs(rows)
+    yield ""
+    table = _table("", "tensor", "shape", "type", right=("",), wide=("tensor",))
+    if everything:
+        for each in sorted(adapter.tensors, key=lambda tensor: natural(tensor.name)):
+            table.add_row("1 ×", escape(each.name), _shape(each.shape), each.dtype)
+    else:
+
+        def alike(tensor: Tensor) -> tuple[object, ...]:
+            return _starred(tensor.name), tensor.shape, tensor.dtype
+
+        for key, found in groupby(sorted(adapter.tensors, key=alike), alike):
+            group = list(found)
+            table.add_row(f"{len(group)} ×", escape(str(key[0])), _shape(group[0].shape), group[0].dtype)
+    yield _indented(table)
+
+
+def _starred(name: str) -> str:
+    """A tensor's name with its layer's number made alike."""
+    return re.sub(r"\d+", "*", name)
+
+
+def _app(app: App) -> Iterable[RenderableType]:
+    yield _title("App")
+    none = "not read"
+    permissions = none if app.permissions is None else ", ".join(app.permissions) or "asks for none"
+    signature = none
+    if app.signature_schemes is not None:
+        signature = (
+            f"holds, {', '.join(app.signature_schemes)}" if app.signature_schemes else "none that holds"
+        )
+    rows = [
+        ("package", app.package or none),
+        ("version", f"{app.version} (code {app.version_code})" if app.version else none),
+        ("Android", f"from SDK {app.min_sdk}, made for {app.target_sdk}" if app.min_sdk else none),
+        ("permissions", permissions),
+        ("signature", signature),
+        ("certificate", app.certificate_sha256 or none),
+        ("ABIs", ", ".join(app.abis) or "no native code"),
+        ("code", size(app.dex_bytes)),
+    ]
+    yield _pairs(rows)
+    if app.libraries:
+        yield ""
+        table = _table("library", "size", "pages of 16 KiB", right=("size",), wide=("library",))
+        for library in app.libraries:
+            fits = "loads" if library.pages_16k else "does not load"
+            why = "compressed" if library.offset is None else f"at byte {library.offset:,}"
+            segments = (
+                "" if library.segment_alignment is None else f", segments at {library.segment_alignment:,}"
+            )
+            table.add_row(escape(library.name), size(library.bytes), f"{fits} ({why}{segments})")
+        yield _indented(table)
+    if app.manifest:
+        yield _title("What the app tells of its model")
+        yield _pairs(_flat(app.manifest))
+    if app.sample_questions:
+        yield _title("Sample questions")
+        yield from (Padding(escape(question), (0, 0, 0, 2)) for question in app.sample_questions)
+
+
+def _flat(document: dict[str, object], prefix: str = "") -> Iterable[tuple[str, str]]:
+    for key, value in document.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,151 @@
+"""Promise: an APK tells the app, its libraries, the model inside and what the app says of it, and what of that could not be read."""
+
+import json
+import struct
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from pipeline.apk import check, tools
+from pipeline.apk.build import build_app
+from pipeline.apk.manifest import AppManifest
+from pipeline.apk.package import MANIFEST_ENTRY, MODEL_ENTRY, package_apk
+from pipeline.apk.sign import sign
+from pipeline.digests import sha256_of_file
+from pipeline.errors import InputError, PocketGemmaError
+from pipeline.inspect import apk as inspected
+from pipeline.inspect.file import inspect_file
+from pipeline.inspect.text import print_report
+from tests.support.litertlm import write_container
+from tests.support.tflite import Constant, write_tflite
+
+PAGE = 16384
+
+
+def elf(alignment: int) -> bytes:
+    """A 64-bit ELF file with one LOAD segment."""
+    header = (
+        b"\x7fELF\x02\x01"
+        + bytes(26)
+        + struct.pack("<Q", 64)
+        + bytes(14)
+        + struct.pack("<HH", 56, 1)
+        + bytes(6)
+    )
+    return header + struct.pack("<IIQQQQQQ", 1, 5, 0, 0, 0, 120, 120, alignment)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    tflite = write_tflite(tmp_path / "m.tflite", [Constant(("m",), (6, 64), "INT8", bytes(384), 6)])
+    return write_container(tmp_path / "model.litertlm", model=tflite.read_bytes())
+
+
+def write_apk(path: Path, model: Path | None, told: str, *, compressed: bool = False) -> Path:
+    """What an APK is to a zip reader: nothing that aapt2 or apksigner could read."""
+    with zipfile.ZipFile(path, "w") as apk:
+        apk.writestr("AndroidManifest.xml", b"binary XML")
+        apk.writestr("classes.dex", bytes(70))
+        apk.writestr(MANIFEST_ENTRY, json.dumps({"name": "Test", "model": {"sha256": told}}))
+        apk.writestr("lib/arm64-v8a/libmisplaced.so", elf(PAGE))
+        apk.writestr("lib/arm64-v8a/libpacked.so", elf(PAGE), zipfile.ZIP_DEFLATED)
+        for name, content in (("small", elf(4096)), ("good", elf(PAGE)), ("text", b"no library")):
+            entry = zipfile.ZipInfo(f"lib/arm64-v8a/lib{name}.so")
+            start = apk.fp.tell() + 30 + len(entry.filename) + 4  # type: ignore[union-attr]
+            entry.extra = struct.pack("<HH", 0xD935, -start % PAGE) + bytes(-start % PAGE)
+            apk.writestr(entry, content)
+        if model:
+            kind = zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED
+            apk.write(model, MODEL_ENTRY, kind)
+    return path
+
+
+def test_the_model_inside_is_told_as_the_file_itself(tmp_path: Path, model: Path) -> None:
+    apk = write_apk(tmp_path / "app.apk", model, sha256_of_file(model))
+    found = inspect_file(apk)
+    alone, inside = inspect_file(model).document(), found.document()["inside"]
+    assert inside["name"] == MODEL_ENTRY
+    assert inside | {"name": alone["name"], "format": alone["format"]} == alone
+    assert not any("another model" in note for note in found.notes)
+    assert found.app is not None
+    assert (found.app.abis, found.app.dex_bytes) == (("arm64-v8a",), 70)
+    assert found.app.manifest == {"name": "Test", "model": {"sha256": sha256_of_file(model)}}
+
+
+def test_libraries_that_a_phone_with_large_pages_cannot_load_are_told(tmp_path: Path) -> None:
+    app = inspect_file(write_apk(tmp_path / "app.apk", None, "ab")).app
+    assert app is not None
+    found = {Path(each.name).stem[3:]: (each.pages_16k, each.segment_alignment) for each in app.libraries}
+    assert found == {
+        "misplaced": (False, PAGE),
+        "packed": (False, None),
+        "small": (False, 4096),
+        "good": (True, PAGE),
+        "text": (False, None),
+    }
+
+
+def test_a_manifest_that_tells_of_another_model_is_noted(tmp_path: Path, model: Path) -> None:
+    found = inspect_file(write_apk(tmp_path / "app.apk", model, "ab" * 32))
+    assert any("tells of another model" in note for note in found.notes)
+
+
+def test_an_app_without_a_model_and_one_with_a_compressed_model_are_noted(
+    tmp_path: Path, model: Path
+) -> None:
+    without = inspect_file(write_apk(tmp_path / "a.apk", None, "ab"))
+    assert without.inside is None
+    assert any("no model inside" in note for note in without.notes)
+    packed = inspect_file(write_apk(tmp_path / "b.apk", model, "ab", compressed=True))
+    assert packed.inside is None
+    assert any("is compressed, so the phone cannot map it" in note for note in packed.notes)
+
+
+def test_a_damaged_model_inside_is_refused(tmp_path: Path, model: Path) -> None:
+    model.write_bytes(model.read_bytes()[:20000])
+    with pytest.raises(InputError, match="truncated"):
+        inspect_file(write_apk(tmp_path / "app.apk", model, "ab"))
+
+
+def test_without_the_programs_the_rest_is_told(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def missing(name: str) -> Path:
+        raise PocketGemmaError(f"{name} is not installed")
+
+    for place in (tools, check, inspected):
+        monkeypatch.setattr(place, "find_tool", missing)
+    found = inspect_file(write_apk(tmp_path / "app.apk", model, sha256_of_file(model)))
+    assert found.app is not None and found.inside is not None
+    assert (found.app.package, found.app.permissions, found.app.signature_schemes) == (None, None, None)
+    assert {"aapt2 is not installed", "apksigner is not installed"} <= set(found.notes)
+    print_report(found)
+    assert "not read" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_an_app_of_this_package_is_told_in_full(
+    tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    app = build_app(["arm64-v8a"], "PocketGemma")
+    manifest = AppManifest("Test", model.stat().st_size, sha256_of_file(model), quantization="int8")
+    package_apk(app, model, manifest.document(), ["Why?"], tmp_path / "unsigned.apk")
+    with pytest.raises(PocketGemmaError, match="signature"):
+        check.check_signature(tmp_path / "unsigned.apk", 24)
+    unsigned = inspect_file(tmp_path / "unsigned.apk").app
+    assert unsigned is not None and unsigned.signature_schemes == ()
+    sign(tmp_path / "unsigned.apk", tmp_path / "app.apk")
+    found = inspect_file(tmp_path / "app.apk")
+    assert found.app is not None and found.inside is not None
+    assert (found.app.package, found.app.permissions) == (app.settings.application_id, ())
+    assert (found.app.min_sdk, found.app.signature_schemes) == ("24", ("v2", "v3"))
+    assert found.app.sample_questions == ("Why?",)
+    assert all(library.pages_16k and library.segment_alignment == PAGE for library in found.app.libraries)
+    assert len(found.app.libraries) == 2
+    assert (found.inside.sha256, found.notes) == (sha256_of_file(model), ())
+    print_report(found)
+    printed = capsys.readouterr().out
+    assert max(len(line) for line in printed.splitlines()) <= 100
+    for word in ("asks for none", "holds, v2, v3", "loads (at byte", "quantization", "assets/model.litertlm"):
+        assert word in printed

@@ -15,15 +15,26 @@ def main(request: Path) -> None:
     """Convert a Hugging Face folder to .litertlm.
 
     Args:
-        request: JSON file: model, output (folders), quantization_recipe (a recipe's name, a .json file, or "none"),
-            prefill_lengths, cache_length (tokens), tokenizer (file).
+        request: JSON file: model, output (folders), quantizer_rules (of the AI Edge Quantizer; none leave everything in float32),
+            prefill_lengths, cache_length (tokens), tokenizer (file), and lora_rank: the rank of LoRA tensors that the model
+            is to take as inputs, null for an ordinary one.
     """
     arguments = json.loads(request.read_text(encoding="utf-8"))
+    # The exporter's own default is int8: that nothing be quantised must be said in a word.
+    recipe = "none"
+    if arguments["quantizer_rules"]:
+        # Beside the request: the exporter takes a comma in the path for the end of one recipe.
+        recipe = str(request.with_name("recipe.json"))
+        Path(recipe).write_text(json.dumps(arguments["quantizer_rules"]), encoding="utf-8")
     # Nothing here compiles for a graphics card, and libtriton has been seen to crash when it is loaded beside jax and tensorflow.
     sys.modules["triton"] = None  # type: ignore[assignment]
     gc.disable()
     from litert_torch.generative.export_hf import export
 
+    if arguments.get("lora_rank") is not None:
+        from pipeline.litert.lora_inputs import add_lora_inputs
+
+        add_lora_inputs(arguments["lora_rank"])
     # The exporter collects garbage after every step, a second each time over the million objects of the packages just imported.
     gc.freeze()
     gc.enable()
@@ -32,7 +43,7 @@ def main(request: Path) -> None:
         output_dir=arguments["output"],
         prefill_lengths=arguments["prefill_lengths"],
         cache_length=arguments["cache_length"],
-        quantization_recipe=arguments["quantization_recipe"],
+        quantization_recipe=recipe,
         tokenizer_path_override=arguments["tokenizer"],
         export_vision_encoder=False,
         export_audio_encoder=False,

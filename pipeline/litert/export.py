@@ -1,6 +1,5 @@
 """From a Hugging Face folder to a .litertlm bundle that says, and is checked to say, what the phone's runtime must know."""
 
-import json
 import tempfile
 import time
 from collections.abc import Mapping
@@ -14,17 +13,13 @@ from pipeline.errors import PocketGemmaError
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.litert.apart import run_apart
 from pipeline.litert.container import METADATA, MODEL, TOKENIZER, read_container, rewrite
+from pipeline.litert.quantizer import quantizer_rules
 from pipeline.litert.tflite import read_model
 from pipeline.litert.weights import missing_matrices
+from pipeline.quantization.scheme import SCHEMES
 
-MATRIX_TYPES = {"int8": "INT8", "int4": "INT4", "int4_block32": "INT4", "fp16": "FLOAT16", "fp32": "FLOAT32"}
-"""The element type that a recipe gives the matrices."""
-
-QUANTIZER_RECIPES = {"int8": "dynamic_wi8_afp32", "int4": "dynamic_wi4_afp32", "fp32": "none"}
-"""Recipes that the AI Edge Quantizer has by name; its default for "no recipe" is int8, so fp32 must be asked for as "none"."""
-
-FP16_OPERATIONS = ("FULLY_CONNECTED", "EMBEDDING_LOOKUP")
-"""What fp16 casts: it has no recipe by name, but the quantizer's algorithm float_casting does it for these operations."""
+MATRIX_TYPES = {4: "INT4", 8: "INT8", 16: "FLOAT16", 32: "FLOAT32"}
+"""The element type of matrices with so many bits."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +27,13 @@ class Bundle:
     """What a bundle must say about itself.
 
     Attributes:
-        recipe: int8, int4, fp16 or fp32: how the matrices are stored.
+        recipe: how the matrices are stored, a name in SCHEMES.
         prefill_lengths: prompt chunk lengths with a signature of their own, in tokens.
         context_length: length of the KV cache in tokens.
         temperature, top_k, top_p: the sampler that an app uses unless told otherwise; temperature 0 is greedy.
         description: a sentence about the model.
+        lora_rank: rank of the LoRA tensors that prefill and decode take as inputs, for adapters swapped at run time; None: no such inputs.
+        base_digest: digest of the preset, which such adapters must name.
     """
 
     recipe: str
@@ -46,6 +43,16 @@ class Bundle:
     top_k: int
     top_p: float
     description: str = ""
+    lora_rank: int | None = None
+    base_digest: str = ""
+
+    @property
+    def system(self) -> dict[str, str]:
+        """What the file's system metadata says."""
+        entries = {"Authors": "PocketGemma", "description": self.description, "recipe": self.recipe}
+        if self.lora_rank is not None:
+            entries |= {"lora_rank": str(self.lora_rank), "base_digest": self.base_digest}
+        return entries
 
     @classmethod
     def of(cls, settings: ConvertSection, name: str) -> "Bundle":
@@ -81,22 +88,30 @@ def export_litertlm(folder: Path, output: Path, bundle: Bundle, log: Path) -> di
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=".convert-") as temporary:
         work = Path(temporary)
         raw, peak = _convert(folder, tokenizer.path, work, bundle, log)
-        container = read_container(raw)
-        metadata = container.metadata()
-        describe(metadata, tokenizer, bundle)
-        system = {"Authors": "PocketGemma", "description": bundle.description, "recipe": bundle.recipe}
-        rewrite(
-            container,
-            output,
-            replace={METADATA: metadata.SerializeToString(deterministic=True)},
-            system=system,
-        )
+        label(raw, output, tokenizer, bundle)
     check_litertlm(output, tokenizer, bundle, folder)
     return {
         "seconds": round(time.monotonic() - started, 1),
         "peak_memory_bytes": peak,
         "bytes": output.stat().st_size,
     }
+
+
+def label(source: Path, output: Path, tokenizer: Tokenizer, bundle: Bundle) -> None:
+    """Copy a .litertlm and have the copy say what the bundle says; equal content gives equal bytes.
+
+    Raises:
+        InputError: the source is no usable .litertlm.
+    """
+    container = read_container(source)
+    metadata = container.metadata()
+    describe(metadata, tokenizer, bundle)
+    rewrite(
+        container,
+        output,
+        replace={METADATA: metadata.SerializeToString(deterministic=True)},
+        system=bundle.system,
+    )
 
 
 def describe(metadata: Any, tokenizer: Tokenizer, bundle: Bundle) -> None:
@@ -124,8 +139,8 @@ def describe(metadata: Any, tokenizer: Tokenizer, bundle: Bundle) -> None:
     sampler.temperature = 1.0 if greedy else bundle.temperature
 
 
-def check_litertlm(path: Path, tokenizer: Tokenizer, bundle: Bundle, folder: Path) -> None:
-    """Read a bundle back and compare it with what it should say.
+def check_litertlm(path: Path, tokenizer: Tokenizer, bundle: Bundle, folder: Path | None) -> None:
+    """Read a bundle back and compare it with what it should say; arguments as for `differences`.
 
     Raises:
         InputError: no usable .litertlm file.
@@ -136,14 +151,14 @@ def check_litertlm(path: Path, tokenizer: Tokenizer, bundle: Bundle, folder: Pat
         raise PocketGemmaError(f"{path}: not what was asked for: {'; '.join(found)}")
 
 
-def differences(path: Path, tokenizer: Tokenizer, bundle: Bundle, folder: Path) -> list[str]:
+def differences(path: Path, tokenizer: Tokenizer, bundle: Bundle, folder: Path | None) -> list[str]:
     """What a bundle says otherwise than it should, each in a few words.
 
     Args:
         path: the .litertlm file.
         tokenizer: the one in training.
         bundle: how it was to be converted.
-        folder: the Hugging Face folder that it was converted from.
+        folder: the Hugging Face folder whose matrices it should hold; None: they are not compared.
 
     Raises:
         InputError: no usable .litertlm file.
@@ -167,7 +182,7 @@ def differences(path: Path, tokenizer: Tokenizer, bundle: Bundle, folder: Path) 
         found.append("the chat template differs from the one in training")
     if container.read(TOKENIZER) != tokenizer.path.read_bytes():
         found.append("the tokenizer differs from the one in training")
-    missing = missing_matrices(content, folder)
+    missing = missing_matrices(content, folder) if folder else []
     if missing:
         found.append(
             f"{len(missing)} matrices are not those that were converted ({', '.join(missing[:3])}{', …' * (len(missing) > 3)})"
@@ -176,37 +191,30 @@ def differences(path: Path, tokenizer: Tokenizer, bundle: Bundle, folder: Path) 
 
 
 def _matrix_differences(sizes: Mapping[str, int], recipe: str) -> list[str]:
-    wanted, total = MATRIX_TYPES[recipe], sum(sizes.values())
+    scheme = SCHEMES[recipe]
+    wanted = {MATRIX_TYPES[bits] for bits in (scheme.bits, scheme.embedding_bits)}
+    held, total = sum(sizes.get(dtype, 0) for dtype in wanted), sum(sizes.values())
     # Besides the weights, small float constants have two dimensions: they may make up a hundredth.
-    if sizes.get(wanted, 0) < 0.99 * total or not total:
-        return [f"matrices are stored as {dict(sizes)} bytes, recipe {recipe} means {wanted}"]
+    if held < 0.99 * total or not all(sizes.get(dtype) for dtype in wanted):
+        return [
+            f"matrices are stored as {dict(sizes)} bytes, recipe {recipe} means {' and '.join(sorted(wanted))}"
+        ]
     return []
 
 
 def _convert(folder: Path, tokenizer: Path, work: Path, bundle: Bundle, log: Path) -> tuple[Path, int]:
     """Run the converter; the raw .litertlm and the converter's peak memory in bytes."""
-    recipe = QUANTIZER_RECIPES.get(bundle.recipe)
-    if recipe is None:
-        recipe = str(work / "fp16.json")
-        Path(recipe).write_text(
-            json.dumps([_float16(operation) for operation in FP16_OPERATIONS]), encoding="utf-8"
-        )
     request = {
         "model": str(folder.resolve()),
         "output": str(work),
         "prefill_lengths": list(bundle.prefill_lengths),
         "cache_length": bundle.context_length,
-        "quantization_recipe": recipe,
+        "quantizer_rules": quantizer_rules(bundle.recipe),
         "tokenizer": str(tokenizer.resolve()),
+        "lora_rank": bundle.lora_rank,
     }
     peak = run_apart("pipeline.litert.converter", request, log, f"converting to {bundle.recipe}")
     found = work / "model.litertlm"
     if not found.is_file():
         raise PocketGemmaError(f"{folder}: the converter ended without a model; what it printed is in {log}")
     return found, peak
-
-
-def _float16(operation: str) -> dict[str, Any]:
-    weight = {"num_bits": 16, "symmetric": True, "granularity": "TENSORWISE", "dtype": "FLOAT"}
-    settings = {"weight_tensor_config": weight, "compute_precision": "FLOAT", "explicit_dequantize": True}
-    return {"regex": ".*", "operation": operation, "algorithm_key": "float_casting", "op_config": settings}

@@ -1,0 +1,61 @@
+"""Rounding a whole model with examples at hand: what each matrix is fed decides how it is rounded."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.data.tokenize import EncodedExample
+from pipeline.errors import InputError
+from pipeline.litert.apart import run_apart
+from pipeline.quantization.quantized_file import read_facts
+from pipeline.quantization.scheme import SCHEMES
+
+EXAMPLES = 512
+"""Examples used unless told otherwise: the paper calibrates on 128 texts of 2,048 tokens, a tuning example is shorter."""
+
+
+def quantize_calibrated(
+    folder: Path,
+    examples: Sequence[EncodedExample],
+    recipe: str,
+    output: Path,
+    log: Path,
+    *,
+    count: int = EXAMPLES,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Round all matrices of a model by GPTQ, in a process of its own, into a file of rounded matrices.
+
+    Args:
+        folder: a Hugging Face folder: the merged model.
+        examples: what the model was trained on, prompt and response; some of them are drawn.
+        recipe: a recipe of integers, a name in SCHEMES.
+        output: the file to write, as `read_quantized` reads it.
+        log: file for what the process prints.
+        count: how many examples to draw.
+        seed: of the drawing.
+
+    Returns:
+        seconds, peak_memory_bytes, examples, tokens, and output_error: for each matrix the part of its outputs' energy that is lost.
+
+    Raises:
+        InputError: no examples.
+        PocketGemmaError: the process failed, for instance on a family whose layers cannot be walked one by one.
+    """
+    if not examples:
+        raise InputError("rounding by gptq needs examples to calibrate on; there are none")
+    if SCHEMES[recipe].bits not in (4, 8):
+        raise InputError(f"rounding by gptq chooses integers; recipe {recipe} has none")
+    drawn = np.random.default_rng(seed).permutation(len(examples))[:count]
+    request = {
+        "folder": str(folder.resolve()),
+        "recipe": recipe,
+        "output": str(output.resolve()),
+        "examples": [
+            [examples[index].token_ids.tolist(), examples[index].response_start] for index in sorted(drawn)
+        ],
+    }
+    peak = run_apart("pipeline.quantization.calibrator", request, log, f"rounding to {recipe} by GPTQ")
+    return read_facts(output) | {"peak_memory_bytes": peak}

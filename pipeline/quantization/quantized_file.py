@@ -1,0 +1,78 @@
+"""A file of rounded matrices: what a rounding decided, ready to be written into a converted base.
+
+A safetensors file. For each matrix its integers under its Hugging Face name, int8 (out, in), and under that name and `.scales` its
+scales, float32 (out, blocks). The header says the bits of each, and what else its maker had to say.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from pipeline.errors import InputError
+from pipeline.quantization.rounding import LARGEST, Quantized
+
+SCALES = ".scales"
+
+
+def write_quantized(path: Path, matrices: Mapping[str, Quantized], facts: Mapping[str, Any]) -> None:
+    """Write a file of rounded matrices.
+
+    Args:
+        path: the file to write.
+        matrices: by Hugging Face name; 4 or 8 bits.
+        facts: what is to be known about them, in JSON's types.
+    """
+    tensors = {name: np.ascontiguousarray(matrix.values, np.int8) for name, matrix in matrices.items()}
+    tensors |= {
+        name + SCALES: np.ascontiguousarray(matrix.scales, np.float32)  # type: ignore[dict-item]
+        for name, matrix in matrices.items()
+    }
+    bits = {name: matrix.bits for name, matrix in matrices.items()}
+    save_file(tensors, path, {"bits": json.dumps(bits), "facts": json.dumps(dict(facts))})
+
+
+def read_quantized(path: Path) -> Iterator[tuple[str, Quantized]]:
+    """The matrices of a file, one at a time, in order of their names.
+
+    Raises:
+        InputError: no such file, not one of ours, or integers beyond their bits.
+    """
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            bits = json.loads((file.metadata() or {})["bits"])
+            for name, width in sorted(bits.items()):
+                values, scales = file.get_tensor(name), file.get_tensor(name + SCALES)
+                if (
+                    values.dtype != np.int8
+                    or scales.dtype != np.float32
+                    or (len(scales), values.shape[1] % scales.shape[1]) != (len(values), 0)
+                    or np.abs(values.astype(np.int16)).max(initial=0) > LARGEST[width]
+                ):
+                    raise InputError(f"{path}: {name} is not a matrix of {width} bits; round it again")
+                yield name, Quantized(values, scales, width)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file of rounded matrices") from None
+    except (SafetensorError, KeyError, ValueError, IndexError) as error:
+        raise InputError(
+            f"{path}: not a whole file of rounded matrices ({error}); round them again"
+        ) from None
+
+
+def read_facts(path: Path) -> dict[str, Any]:
+    """What the maker of a file said about it.
+
+    Raises:
+        InputError: no such file, or not one of ours.
+    """
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            return dict(json.loads(file.metadata()["facts"]))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file of rounded matrices") from None
+    except (SafetensorError, KeyError, TypeError, ValueError):
+        raise InputError(f"{path}: not a whole file of rounded matrices; round them again") from None

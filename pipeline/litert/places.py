@@ -5,7 +5,7 @@ with it. So a matrix is found by its own bytes, exactly once, or not at all.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,6 +21,9 @@ from pipeline.quantization.rounding import PIECE, Quantized, nearest
 from pipeline.quantization.scheme import EMBEDDING, SCHEMES, Scheme
 
 FORMAT = "pocketgemma-places-1"
+
+Rounding = Callable[[NDArray[np.float32], int, int | None], Quantized]
+"""As `rounding.nearest`: a matrix, its bits and its block."""
 
 
 class Rows(Protocol):
@@ -53,11 +56,6 @@ class Place:
     @property
     def row_bytes(self) -> int:
         return self.shape[1] * self.bits // 8
-
-    @property
-    def scale_dtype(self) -> np.dtype[Any]:
-        """LiteRT keeps scales of rows as float32, scales of blocks as float16."""
-        return np.dtype("<f2") if self.block else np.dtype("<f4")
 
 
 @dataclass(frozen=True)
@@ -191,18 +189,16 @@ def recognise(litertlm: Path, matrices: PresetMatrices) -> str:
     )
 
 
-def pieces(matrix: Rows, bits: int, block: int | None) -> Iterable[tuple[int, Quantized]]:
-    """A matrix rounded to nearest, some rows at a time: first row, and the rows as they are stored."""
-    step = rows_at_a_time(matrix.shape[1])
-    return (
-        (start, nearest(matrix[start : start + step], bits, block))
-        for start in range(0, matrix.shape[0], step)
-    )
+def scale_dtype(block: int | None) -> np.dtype[Any]:
+    """LiteRT keeps the scales of rows as float32, those of blocks as float16."""
+    return np.dtype("<f2") if block else np.dtype("<f4")
 
 
-def rows_at_a_time(columns: int) -> int:
-    """So many rows of this length stay in the processor's cache while they are rounded."""
-    return max(1, PIECE // columns)
+def pieces(matrix: Rows, bits: int, block: int | None, rounding: Rounding = nearest) -> Iterator[Quantized]:
+    """A matrix as it is stored, some rows at a time, as many as stay in the processor's cache."""
+    rows, columns = matrix.shape
+    step = max(1, PIECE // columns)
+    return (rounding(matrix[start : start + step], bits, block) for start in range(0, rows, step))
 
 
 def _candidates(weights: list[StoredWeight], name: str, matrix: Rows, scheme: Scheme) -> list[StoredWeight]:
@@ -212,7 +208,7 @@ def _candidates(weights: list[StoredWeight], name: str, matrix: Rows, scheme: Sc
 
 def _begins(path: Path, weight: StoredWeight, matrix: Rows) -> bool:
     """Whether the first rows are stored there."""
-    return next(iter(_matches(path, weight, matrix)), False)
+    return next(_matches(path, weight, matrix))
 
 
 def _holds(path: Path, weight: StoredWeight, matrix: Rows) -> bool:
@@ -220,14 +216,16 @@ def _holds(path: Path, weight: StoredWeight, matrix: Rows) -> bool:
     return all(_matches(path, weight, matrix))
 
 
-def _matches(path: Path, weight: StoredWeight, matrix: Rows) -> Iterable[bool]:
-    row_bytes = weight.shape[1] * weight.bits // 8
-    for start, rounded in pieces(matrix, weight.bits, weight.block):
-        wanted = rounded.packed()
-        stored = np.fromfile(path, np.uint8, wanted.size, offset=weight.offset + start * row_bytes)
-        scales = rounded.scales.astype("<f2" if weight.block else "<f4").reshape(-1)
-        before = start * rounded.scales.shape[1] * scales.itemsize
+def _matches(path: Path, weight: StoredWeight, matrix: Rows) -> Iterator[bool]:
+    """For some rows after the other, whether they are stored there."""
+    values_before, scales_before = 0, 0
+    for piece in pieces(matrix, weight.bits, weight.block):
+        wanted = piece.packed()
+        stored = np.fromfile(path, np.uint8, wanted.size, offset=weight.offset + values_before)
+        scales = piece.scales.astype(scale_dtype(weight.block)).reshape(-1)
         yield np.array_equal(stored, wanted) and all(
-            np.array_equal(np.fromfile(path, scales.dtype, scales.size, offset=place + before), scales)
+            np.array_equal(np.fromfile(path, scales.dtype, scales.size, offset=place + scales_before), scales)
             for place in weight.scales
         )
+        values_before += wanted.nbytes
+        scales_before += scales.nbytes

@@ -1,0 +1,27 @@
+"""Work in threads, side by side, with no more in hand than there are threads."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def in_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """function(item) of each item, as they get done, by as many threads as this process may use processors.
+
+    numpy, hashing and reading let other threads run. An item is taken only when a thread is free for it, so that items may be large.
+    What is raised ends the work.
+    """
+    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    running: set[Future[Result]] = set()
+    with ThreadPoolExecutor(threads) as pool:
+        for item in items:
+            running.add(pool.submit(function, item))
+            del item
+            if len(running) == threads:
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                yield from (future.result() for future in done)
+        yield from (future.result() for future in as_completed(running))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pipeline import prompts
 from pipeline.errors import InputError, PocketGemmaError
+from pipeline.litert.adapters import Adapters
 from pipeline.litert.container import read_container
 from pipeline.prompts import Message
 
@@ -40,6 +41,9 @@ class Reply:
 class Runtime:
     """A converted model, open in the runtime on the processor (the backend that phones share with this machine).
 
+    A base with LoRA inputs takes an adapter for each conversation; None is the base itself. An adapter is checked and read once and
+    stays in memory until the model is closed.
+
     Args:
         model: a .litertlm or .task file.
         cache: folder for the runtime's packed weights; without it one is made and removed with the engine. Left to itself the
@@ -56,9 +60,14 @@ class Runtime:
         litert_lm.set_min_log_severity(litert_lm.LogSeverity.SILENT)
         self.model = model
         self._resources = ExitStack()
-        if cache is None:
-            cache = Path(self._resources.enter_context(tempfile.TemporaryDirectory(prefix="pocketgemma-")))
+        folder = Path(self._resources.enter_context(tempfile.TemporaryDirectory(prefix="pocketgemma-")))
+        cache = cache or folder
         cache.mkdir(parents=True, exist_ok=True)
+        try:
+            self._adapters = Adapters(model, folder)
+        except InputError:
+            self._resources.close()
+            raise
         try:
             self._engine = litert_lm.Engine(str(model), backend=litert_lm.Backend.CPU(), cache_dir=str(cache))
         except RuntimeError:
@@ -92,7 +101,12 @@ class Runtime:
         return self._engine.eos_token_ids
 
     def chat(
-        self, history: Sequence[Message] = (), *, greedy: bool = False, max_new_tokens: int | None = None
+        self,
+        history: Sequence[Message] = (),
+        *,
+        greedy: bool = False,
+        max_new_tokens: int | None = None,
+        adapter: Path | None = None,
     ) -> "Chat":
         """Begin a conversation, after the turns of `history` if there are any.
 
@@ -100,15 +114,21 @@ class Runtime:
             history: turns so far, the last one the assistant's (or a system turn alone).
             greedy: always take the likeliest token; otherwise the sampler that the bundle names.
             max_new_tokens: longest reply, in tokens.
-        """
-        return Chat(self, history, greedy=greedy, max_new_tokens=max_new_tokens)
+            adapter: an adapter file for the whole conversation; None is the base itself.
 
-    def answer(self, messages: Sequence[Message], *, max_new_tokens: int) -> Reply:
+        Raises:
+            InputError: the adapter is damaged, or belongs to another base; the model takes no adapters.
+        """
+        return Chat(self, history, greedy=greedy, max_new_tokens=max_new_tokens, adapter=adapter)
+
+    def answer(
+        self, messages: Sequence[Message], *, max_new_tokens: int, adapter: Path | None = None
+    ) -> Reply:
         """Reply greedily to a conversation that ends with a user turn."""
         prompts.render_prompt(messages)  # refuses turns out of order
         prompt_tokens = len(self.token_ids(messages))
         for limit in (max_new_tokens, max_new_tokens + 1):
-            with self.chat(messages[:-1], greedy=True, max_new_tokens=limit) as chat:
+            with self.chat(messages[:-1], greedy=True, max_new_tokens=limit, adapter=adapter) as chat:
                 text = "".join(chat.stream(messages[-1]["content"])).strip()
                 tokens = chat.tokens - prompt_tokens
             if limit == max_new_tokens:
@@ -125,12 +145,13 @@ class Runtime:
         start = [] if self.start_id is None else [self.start_id]
         return start + self._engine.tokenize(text)
 
-    def logprobs(self, prompt: str, target: str) -> list[float]:
+    def logprobs(self, prompt: str, target: str, *, adapter: Path | None = None) -> list[float]:
         """Log-probability of each token of `target` after `prompt`, in nats.
 
         Args:
             prompt: text with markers, without <bos>, that ends with a line break (as `prompts.render_prompt` gives it).
             target: text with markers.
+            adapter: as for `chat`.
         """
         if self._skips_a_token is None:
             # Scoring right after a prefill, LiteRT-LM 0.18 leaves out the prompt's last token but one. If so, the score does not
@@ -139,26 +160,41 @@ class Runtime:
                 self._score([prompt[:-1], filler, "\n"], target) for filler in ("\n", prompts.START_OF_TURN)
             )
             self._skips_a_token = first == second
-        return self._score([prompt[:-1], "\n", "\n"] if self._skips_a_token else [prompt], target)
+        return self._score([prompt[:-1], "\n", "\n"] if self._skips_a_token else [prompt], target, adapter)
 
-    def _score(self, pieces: list[str], target: str) -> list[float]:
+    def _score(self, pieces: list[str], target: str, adapter: Path | None = None) -> list[float]:
         """Score after a prompt given in pieces; each is tokenised alone."""
-        with self._engine.create_session(apply_prompt_template=False) as session:
+        with self._engine.create_session(
+            apply_prompt_template=False, lora_config=self._lora(adapter)
+        ) as session:
             session.run_prefill(pieces)
             scores = session.run_text_scoring([target], store_token_lengths=True).token_scores
         if not scores:
             raise PocketGemmaError(f"{self.model}: the runtime gives no scores for {target!r}")
         return scores[0]
 
+    def _lora(self, adapter: Path | None) -> "litert_lm.LoraConfig | None":
+        import litert_lm
+
+        path = self._adapters.path(adapter)
+        return litert_lm.LoraConfig(lora_path=str(path)) if path else None
+
     def _conversation(
-        self, history: Sequence[Message], greedy: bool, max_new_tokens: int | None
+        self,
+        history: Sequence[Message],
+        greedy: bool,
+        max_new_tokens: int | None,
+        adapter: Path | None,
     ) -> "litert_lm.Conversation":
         import litert_lm
 
         sampler = litert_lm.SamplerConfig(top_k=1, top_p=1.0, temperature=1.0) if greedy else None
         messages = [{"role": turn["role"], "content": turn["content"]} for turn in history]
         return self._engine.create_conversation(
-            messages=messages, sampler_config=sampler, max_output_tokens=max_new_tokens
+            messages=messages,
+            sampler_config=sampler,
+            max_output_tokens=max_new_tokens,
+            lora_config=self._lora(adapter),
         )
 
 
@@ -166,9 +202,15 @@ class Chat:
     """A conversation that goes on; `Runtime.chat` makes it."""
 
     def __init__(
-        self, runtime: Runtime, history: Sequence[Message], *, greedy: bool, max_new_tokens: int | None
+        self,
+        runtime: Runtime,
+        history: Sequence[Message],
+        *,
+        greedy: bool,
+        max_new_tokens: int | None,
+        adapter: Path | None,
     ) -> None:
-        self._conversation = runtime._conversation(history, greedy, max_new_tokens)
+        self._conversation = runtime._conversation(history, greedy, max_new_tokens, adapter)
 
     def __enter__(self) -> Self:
         return self

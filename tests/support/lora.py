@@ -1,0 +1,71 @@
+"""Adapters with random tensors, and the tiny Gemma merged with them."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from pipeline.tuning.adapter import Adapter
+from pipeline.tuning.attention_factors import ATTENTION, attention_factors
+
+BASE_DIGEST = "ba5e" * 16
+LETTERS = {"query": "q", "key": "k", "value": "v", "output": "o"}
+
+
+def random_adapter(
+    *,
+    layers: int,
+    hidden: int,
+    heads: int,
+    kv_heads: int,
+    head_dim: int,
+    rank: int,
+    noise: float = 0.3,
+    seed: int = 0,
+    targets: tuple[str, ...] = ATTENTION,
+    base_digest: str = BASE_DIGEST,
+) -> Adapter:
+    """Random A and B in Keras's layout; the scale is not 1."""
+    random = np.random.default_rng(seed)
+
+    def normal(*size: int) -> np.ndarray:
+        return (random.standard_normal(size) * noise).astype(np.float32)
+
+    tensors = {}
+    for layer in range(layers):
+        for target in targets:
+            if target == "output":
+                pair = normal(heads, head_dim, rank), normal(rank, hidden)
+            else:
+                count = heads if target == "query" else kv_heads
+                pair = normal(count, hidden, rank), normal(rank, head_dim)
+            tensors[f"decoder_block_{layer}.{target}"] = pair
+    return Adapter(rank, rank * 0.75, targets, base_digest, tensors)
+
+
+def adapter_for(folder: Path, rank: int, *, seed: int = 0, **options: object) -> Adapter:
+    """A random adapter for a Hugging Face folder."""
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    return random_adapter(
+        layers=config["num_hidden_layers"],
+        hidden=config["hidden_size"],
+        heads=config["num_attention_heads"],
+        kv_heads=config["num_key_value_heads"],
+        head_dim=config["head_dim"],
+        rank=rank,
+        seed=seed,
+        **options,  # type: ignore[arg-type]
+    )
+
+
+def merged_folder(folder: Path, adapter: Adapter, output: Path) -> Path:
+    """A Hugging Face folder whose attention matrices hold the adapter."""
+    shutil.copytree(folder, output)
+    weights = load_file(folder / "model.safetensors")
+    for (target, layer), (a, b) in attention_factors(adapter).items():
+        name = f"model.layers.{layer}.self_attn.{LETTERS[target]}_proj.weight"
+        weights[name] = weights[name] + (a @ b).T
+    save_file(weights, output / "model.safetensors", metadata={"format": "pt"})
+    return output

@@ -1,36 +1,154 @@
 """From the merged model to the files that phones run."""
 
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
 from pipeline import prompts
 from pipeline.config import Config
 from pipeline.console import console
-from pipeline.litert.export import Bundle, export_litertlm
+from pipeline.data.examples import read_examples
+from pipeline.data.tokenize import encode
+from pipeline.errors import InputError, PocketGemmaError
+from pipeline.gemma.matrices import PresetMatrices, matrix_name
+from pipeline.gemma.presets import preset_digest
+from pipeline.gemma.tokenizer import Tokenizer
+from pipeline.litert.adapter_file import required_rank, write_adapter
+from pipeline.litert.conversion import Conversion, Rounded
+from pipeline.litert.export import Bundle
+from pipeline.litert.places import pieces
 from pipeline.litert.runtime import probe
 from pipeline.litert.task import bundle_task
+from pipeline.quantization.calibration import quantize_calibrated
+from pipeline.quantization.quantized_file import read_quantized
+from pipeline.quantization.rounding import least_squares
+from pipeline.quantization.scheme import SCHEMES
 from pipeline.run import Run
+from pipeline.tuning.adapter import Adapter
+
+MODEL, TASK, ADAPTER = "model.litertlm", "model.task", "adapter.tflite"
 
 
 def run(config: Config, run: Run, *, force: bool = False) -> None:
-    """Write model.litertlm, and model.task if asked for; read them back and open them in the runtime.
+    """Write model.litertlm, model.task if asked for, and adapter.tflite if the adapter stays apart; open them in the runtime.
 
     Raises:
+        InputError: the adapter cannot stay apart, or the model cannot be grafted but its rounding needs that.
         PocketGemmaError: the converter failed, or its result is not what was asked for.
     """
-    bundle = Bundle.of(config.convert, config.name)
     settings = config.convert.model_dump() | {
-        "description": bundle.description,
+        "description": Bundle.of(config.convert, config.name).description,
         "chat_template": prompts.CHAT_TEMPLATE,
     }
-    with run.stage("convert", settings=settings, after=("merge",), force=force) as work:
+    after = ("download", "prepare", "finetune", "merge")
+    with run.stage("convert", settings=settings, after=after, force=force) as work:
         if work.up_to_date:
             return
-        model = work.folder / "model.litertlm"
-        facts = export_litertlm(run.folder("merge") / "huggingface", model, bundle, run.logs / "convert.log")
+        model, adapter = work.folder / MODEL, Adapter.load(run.folder("finetune") / "adapter.safetensors")
+        if config.convert.adapters == "runtime":
+            facts = _base_and_adapter(config, run, adapter, work.folder)
+        elif config.convert.graft:
+            facts = _graft(config, run, adapter, model)
+        else:
+            facts = _conversion(config, run).full(model, keep=False)
         probe(model)
         if "task" in config.convert.formats:
-            bundle_task(model, work.folder / "model.task", run.logs / "task.log")
-            probe(work.folder / "model.task")
-        work.details.update(facts, recipe=bundle.recipe)
+            bundle_task(model, work.folder / TASK, run.logs / "task.log")
+            probe(work.folder / TASK)
+        work.details.update(facts, recipe=config.convert.recipe, rounding=config.convert.rounding)
+        _print(model, config, facts)
+
+
+def _conversion(config: Config, run: Run, lora_rank: int | None = None) -> Conversion:
+    preset = run.folder("download") / "preset"
+    digest = preset_digest(preset)
+    bundle = Bundle.of(config.convert, config.name)
+    if lora_rank is not None:
+        bundle = replace(bundle, lora_rank=lora_rank, base_digest=digest)
+    return Conversion(preset, digest, run.folder("merge") / "huggingface", bundle, run.logs / "convert.log")
+
+
+def _graft(config: Config, run: Run, adapter: Adapter, output: Path) -> dict[str, Any]:
+    """Write the merged matrices onto the converted base; the first time, convert the merged model and keep its base."""
+    conversion = _conversion(config, run)
+    plain = config.convert.rounding == "nearest" and not adapter.scales
+    base = conversion.kept()
+    if base is None:
+        facts = conversion.full(output, keep=True)
+        base = conversion.kept()
+        if base is None:
+            if not plain:
+                raise InputError(
+                    f"this rounding is written by the graft, which is not possible here: {facts['no_graft']}"
+                )
+            return facts
+        if plain:
+            return facts
+        output.unlink()
+        return facts | conversion.graft(base, output, _rounded(config, run, adapter))
+    return conversion.graft(base, output, _rounded(config, run, adapter))
+
+
+def _rounded(config: Config, run: Run, adapter: Adapter) -> Rounded:
+    """What is to be stored of every matrix that is not the converted base's own."""
+    settings, scheme = config.convert, SCHEMES[config.convert.recipe]
+    folder = run.folder("merge") / "huggingface"
+    merged = PresetMatrices(folder)
+    if adapter.scales:
+        return ((name, adapter.quantized(name, merged.read(name))) for name in merged.names())
+    if settings.rounding == "gptq":
+        return _calibrated(config, run, folder)
+    if settings.rounding == "least_squares":
+        return (
+            (name, pieces(matrix, scheme.bits_of(name), scheme.block_of(name), least_squares))
+            for name, matrix in merged.items()
+        )
+    return (
+        (name, pieces(merged[name], scheme.bits_of(name), scheme.block_of(name)))
+        for name in map(matrix_name, adapter.tensors)
+    )
+
+
+def _calibrated(config: Config, run: Run, folder: Path) -> Iterator[Any]:
+    tokenizer = Tokenizer.of_preset(folder)
+    examples = encode(read_examples(run.folder("prepare") / "train.jsonl"), tokenizer)
+    output = run.logs / "rounded.safetensors"
+    quantize_calibrated(folder, examples, config.convert.recipe, output, run.logs / "rounding.log")
+    yield from read_quantized(output)
+    output.unlink()
+
+
+def _base_and_adapter(config: Config, run: Run, adapter: Adapter, folder: Path) -> dict[str, Any]:
+    """The base with LoRA tensors as inputs, and the adapter as a file of its own."""
+    rank = required_rank(adapter)
+    conversion = _conversion(config, run, lora_rank=rank)
+    facts: dict[str, Any] = {}
+    base = conversion.kept()
+    if base is None:
+        # What is converted carries the merged matrices; keeping its base puts the base's own back.
+        merged = folder / ".merged.litertlm"
+        facts = conversion.full(merged, keep=True)
+        merged.unlink()
+        base = conversion.kept()
+        if base is None:
+            raise PocketGemmaError(f"the base could not be taken apart from the adapter: {facts['no_graft']}")
+    facts |= conversion.graft(base, folder / MODEL, ())
+    write_adapter(adapter, folder / ADAPTER, rank=rank, name=config.name)
+    return facts | {"lora_rank": rank, "adapter_bytes": (folder / ADAPTER).stat().st_size}
+
+
+def _print(model: Path, config: Config, facts: dict[str, Any]) -> None:
+    if facts["method"] == "graft":
+        how = f"{facts['matrices']} matrices grafted onto the kept conversion of the base in {facts['seconds']:.1f} s"
+    else:
+        how = f"the converter took {facts['seconds']:.0f} s and {facts['peak_memory_bytes'] / 1e9:.1f} GB"
+    console.print(
+        f"  {model.name}: {facts['bytes'] / 1e6:.1f} MB, {config.convert.recipe}, {config.convert.context_length} tokens of context; {how}"
+    )
+    if "no_graft" in facts:
+        console.print(f"  later fine-tunes of this base will be converted in full too: {facts['no_graft']}")
+    if "lora_rank" in facts:
         console.print(
-            f"  {model.name}: {facts['bytes'] / 1e6:.1f} MB, {bundle.recipe}, {bundle.context_length} tokens of context; "
-            f"the converter took {facts['seconds']:.0f} s and {facts['peak_memory_bytes'] / 1e9:.1f} GB"
+            f"  {ADAPTER}: {facts['adapter_bytes'] / 1e3:.0f} kB, rank {facts['lora_rank']}, given to the model when it is open"
         )

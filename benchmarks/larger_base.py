@@ -3,7 +3,7 @@
     python benchmarks/larger_base.py
 
 The text, the tokenizer and the recipe are those of the committed base (pipeline/demo/pretrain.py); steps are of half as many rows, and the
-rate is lower, as wider models want it. Writes the KerasHub preset runs/larger-base/preset, which is not committed: half an hour on one
+rate is lower, as wider models want it. Writes the KerasHub preset runs/larger-base/preset, which is not committed: some 25 minutes on one
 core with bfloat16 products. Can be stopped and goes on where it was; `--steps 0` writes the preset from what there is.
 """
 
@@ -17,7 +17,7 @@ from pipeline.demo.pretrain import Schedule, Size, pretrain
 ROOT = Path(__file__).resolve().parents[1]
 WORK = ROOT / "runs" / "larger-base"
 SIZE = Size(layers=7, hidden=320, heads=4, head_dim=64, feed_forward=1280)
-SCHEDULE = Schedule(steps=2_400, warmup=150, rate=1.5e-3, rows=32)
+SCHEDULE = Schedule(steps=1_800, warmup=150, rate=1.5e-3, rows=32)
 
 
 def main() -> None:

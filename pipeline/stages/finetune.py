@@ -10,10 +10,12 @@ from pipeline.gemma.causal_lm import load_backbone, use_backend
 from pipeline.gemma.presets import preset_digest
 from pipeline.gemma.shapes import read_shape
 from pipeline.gemma.tokenizer import Tokenizer
+from pipeline.quantization.scheme import SCHEMES
 from pipeline.run import Run
 from pipeline.tuning.adapter import Adapter
 from pipeline.tuning.backend import choose_compute
 from pipeline.tuning.lora import enable_lora
+from pipeline.tuning.quantization_aware import enable_rounding
 from pipeline.tuning.train import fit
 
 
@@ -25,8 +27,12 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         PocketGemmaError: training diverged.
     """
     settings = config.finetune
+    recipe = config.convert.recipe if settings.quantization_aware else ""
     with run.stage(
-        "finetune", settings=settings.model_dump(), after=("download", "prepare"), force=force
+        "finetune",
+        settings=settings.model_dump() | ({"trained_for": recipe} if recipe else {}),
+        after=("download", "prepare"),
+        force=force,
     ) as work:
         if work.up_to_date:
             return
@@ -44,9 +50,10 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         backbone = load_backbone(preset, compute.dtype, dropout=settings.dropout)
         alpha = float(settings.alpha if settings.alpha is not None else settings.rank)
         layers = enable_lora(backbone, settings.rank, alpha, settings.targets)
+        scales = enable_rounding(backbone, layers, SCHEMES[recipe]) if recipe else {}
         training = fit(backbone, train, validation, settings, work.folder)
 
-        adapter = Adapter.of_backbone(backbone, layers, preset_digest(preset))
+        adapter = Adapter.of_backbone(backbone, layers, preset_digest(preset), recipe, scales)
         adapter.save(work.folder / "adapter.safetensors")
         work.details.update(
             backend=compute.backend,

@@ -50,6 +50,28 @@ def test_the_same_tensors_give_the_same_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
 
 
+def test_scales_are_read_back_and_an_ordinary_adapter_does_not_mention_them(tmp_path: Path) -> None:
+    plain, rounded = tmp_path / "plain.safetensors", tmp_path / "rounded.safetensors"
+    small_adapter().save(plain)
+    assert b"recipe" not in plain.read_bytes()
+    assert (Adapter.load(plain).recipe, dict(Adapter.load(plain).scales)) == ("", {})
+    scales = {"model.embed_tokens.weight": np.full((8, 1), 0.5, np.float32)}
+    small_adapter(recipe="int4", scales=scales).save(rounded)
+    read = Adapter.load(rounded)
+    assert read.recipe == "int4"
+    assert read.tensors.keys() == small_adapter().tensors.keys()
+    np.testing.assert_array_equal(
+        read.scales["model.embed_tokens.weight"], scales["model.embed_tokens.weight"]
+    )
+
+
+def test_scales_of_an_unknown_recipe_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    small_adapter(recipe="int3", scales={"x": np.ones((8, 1), np.float32)}).save(path)
+    with pytest.raises(InputError, match="1 scales for the recipe 'int3'"):
+        Adapter.load(path)
+
+
 def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     small_adapter().save(path)

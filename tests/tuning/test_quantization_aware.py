@@ -1,0 +1,203 @@
+"""What is trained is what is stored: the integers of the converted matrices are those that the training forward saw."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.config import FinetuneSection
+from pipeline.data.examples import Example
+from pipeline.data.tokenize import encode
+from pipeline.errors import InputError, PocketGemmaError
+from pipeline.gemma.causal_lm import load_causal_lm
+from pipeline.gemma.hugging_face import write_hugging_face
+from pipeline.gemma.matrices import PresetMatrices, matrix_name, parts
+from pipeline.gemma.tokenizer import Tokenizer
+from pipeline.quantization.rounding import least_squares
+from pipeline.quantization.scheme import EMBEDDING, SCHEMES
+from pipeline.tuning import quantization_aware
+from pipeline.tuning.adapter import Adapter
+from pipeline.tuning.lora import enable_lora
+from pipeline.tuning.merge import merge
+from pipeline.tuning.objective import Batches, response_model
+from pipeline.tuning.quantization_aware import Rounding, enable_rounding
+from pipeline.tuning.train import fit
+
+TARGETS = ("query", "key", "value", "output", "gate", "up", "down")
+RECIPES = ("int4", "int4_embedding_int8", "int8", "int4_block32")
+TIE = 1e-3
+"""Steps: nearer to the middle of two integers than this, the order of a sum in float32 decides."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model as training holds it, and its adapter."""
+
+    model: Any
+    layers: dict[str, Any]
+    adapter: Adapter
+
+
+def rounded(base: Path, recipe: str, targets: tuple[str, ...] = TARGETS, rank: int = 4) -> Trained:
+    """The base with a random adapter that changes every matrix by some tenths of its size, rounding on."""
+    model = load_causal_lm(base)
+    layers = enable_lora(model.backbone, rank, 2.0 * rank, targets)
+    scales = enable_rounding(model.backbone, layers, SCHEMES[recipe])
+    random = np.random.default_rng(0)
+    for layer in layers.values():
+        layer.lora_kernel_a.assign(random.normal(0, 0.05, layer.lora_kernel_a.shape))
+        layer.lora_kernel_b.assign(random.normal(0, 0.1, layer.lora_kernel_b.shape))
+    return Trained(model, layers, Adapter.of_backbone(model.backbone, layers, "base", recipe, scales))
+
+
+def logits(model: Any) -> Any:
+    """Of some tokens, a tensor with its gradient."""
+    ids = np.random.default_rng(1).integers(5, 1000, (2, 24)).astype("int32")
+    return model({"token_ids": ids, "padding_mask": np.ones_like(ids)})
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_the_merged_matrices_round_to_the_integers_that_training_saw(
+    base: Path, tmp_path: Path, recipe: str
+) -> None:
+    trained = rounded(base, recipe)
+    merged = load_causal_lm(base)
+    merge(merged.backbone, trained.adapter)
+    write_hugging_face(merged, Tokenizer.of_preset(base), tmp_path / "hf")
+    matrices = PresetMatrices(tmp_path / "hf")
+    assert set(trained.adapter.scales) == set(matrices.names())
+    assert {parts(name)[1] for name in trained.layers} == set(TARGETS)
+    changed = 0
+    for name, layer in trained.layers.items():
+        matrix = matrices.read(matrix_name(name))
+        stored = trained.adapter.quantized(matrix_name(name), matrix)
+        seen = quantization_aware._matrix(parts(name)[1], layer.kernel)
+        steps = np.repeat(stored.scales, matrix.shape[1] // stored.scales.shape[1], axis=1)
+        integers = np.rint(seen / steps)
+        undecided = np.abs(np.abs(matrix / steps) % 1 - 0.5) < TIE
+        np.testing.assert_array_equal(integers[~undecided], stored.values[~undecided])
+        assert np.abs(integers - stored.values).max() <= 1
+        changed += int((stored.values != least_squares(matrix, stored.bits).values).sum())
+    assert changed, "scales of W0 are not those of W"
+
+
+def test_what_has_no_adapter_is_rounded_too(base: Path) -> None:
+    before = {
+        name: np.array(kernel)
+        for name, _, kernel in quantization_aware._kernels(load_causal_lm(base).backbone)
+    }
+    trained = rounded(base, "int4_embedding_int8", targets=("query", "value"))
+    for name, target, kernel in quantization_aware._kernels(trained.model.backbone):
+        if target in ("query", "value"):
+            continue
+        matrix = before[name] if target is None else quantization_aware._matrix(target, before[name])
+        stored = trained.adapter.quantized(name, matrix)
+        assert stored.bits == (8 if name == EMBEDDING else 4)
+        np.testing.assert_array_equal(
+            quantization_aware._matrix(target, kernel), stored.dequantized(), err_msg=name
+        )
+
+
+def test_an_adapter_put_back_computes_what_training_did(base: Path, tmp_path: Path) -> None:
+    trained = rounded(base, "int4")
+    trained.adapter.save(tmp_path / "a.safetensors")
+    again = load_causal_lm(base)
+    Adapter.load(tmp_path / "a.safetensors").attach(again.backbone)
+    found, wanted = (logits(model).detach().numpy() for model in (again, trained.model))
+    # A weight on the edge between two integers may fall to either side; it moves one logit by thousandths.
+    assert np.abs(found - wanted).mean() < 1e-3
+    plain = load_causal_lm(base)
+    merge(plain.backbone, trained.adapter)
+    assert np.abs(logits(plain).detach().numpy() - wanted).mean() > 0.1
+
+
+def test_the_gradient_reaches_every_a_and_b_but_not_what_is_cut_off(base: Path) -> None:
+    import torch
+
+    trained = rounded(base, "int4")
+    logits(trained.model).square().mean().backward()
+    for name, layer in trained.layers.items():
+        for variable in (layer.lora_kernel_a, layer.lora_kernel_b):
+            assert variable.value.grad.abs().max() > 0, name
+    kernel = torch.tensor([0.26, -0.9, 2.0], requires_grad=True)
+    out = Rounding(torch.tensor([0.1]), 7)(kernel)
+    out.sum().backward()
+    np.testing.assert_allclose(out.detach().numpy(), [0.3, -0.7, 0.7], rtol=1e-6)
+    assert kernel.grad is not None
+    np.testing.assert_array_equal(kernel.grad.numpy(), [1.0, 0.0, 0.0])
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_scales_of_other_rows_are_refused(base: Path, monkeypatch: pytest.MonkeyPatch, target: str) -> None:
+    whole: Callable[..., Any] = quantization_aware._scales_as_kernel
+
+    def moved(kind: str, scales: Any, shape: tuple[int, ...]) -> Any:
+        return whole(kind, np.roll(scales, 1, axis=0) if kind == target else scales, shape)
+
+    monkeypatch.setattr(quantization_aware, "_scales_as_kernel", moved)
+    with pytest.raises(PocketGemmaError, match=rf"decoder_block_0\.{target}: .* not rounded in training"):
+        rounded(base, "int4", targets=(target,))
+
+
+@pytest.mark.parametrize("target", ["query", "output"])
+def test_another_order_of_the_heads_is_refused(
+    base: Path, monkeypatch: pytest.MonkeyPatch, target: str
+) -> None:
+    whole: Callable[..., Any] = quantization_aware._as_kernel
+
+    def turned(kind: str | None, matrix: Any, shape: tuple[int, ...]) -> Any:
+        kernel = whole(kind, matrix, shape)
+        return np.ascontiguousarray(kernel[::-1]) if kind == target else kernel
+
+    monkeypatch.setattr(quantization_aware, "_as_kernel", turned)
+    if target == "output":
+        # A row of this matrix runs through all heads, so its scale is the same for each: only blocks can go wrong.
+        rounded(base, "int4")
+    with pytest.raises(PocketGemmaError, match=rf"decoder_block_0\.{target}"):
+        rounded(base, "int4_block32")
+
+
+def test_training_improves_the_rounded_model(base: Path, tmp_path: Path) -> None:
+    import keras
+
+    examples = encode(
+        [
+            Example(
+                (
+                    {"role": "user", "content": f"Greet {name}."},
+                    {"role": "assistant", "content": f"Hi, {name}!"},
+                )
+            )
+            for name in ("gold", "iron", "neon", "zinc", "tin", "lead")
+        ],
+        Tokenizer.of_preset(base),
+    )
+    keras.utils.set_random_seed(0)
+    backbone = load_causal_lm(base).backbone
+    layers = enable_lora(backbone, 4, 4.0, TARGETS)
+    scales = enable_rounding(backbone, layers, SCHEMES["int4"])
+    settings = FinetuneSection.model_validate({"batch_size": 6, "epochs": 12, "learning_rate": 0.01})
+    training = fit(backbone, examples, examples, settings, tmp_path)
+    model = load_causal_lm(base).backbone
+    Adapter.of_backbone(backbone, layers, "base", "int4", scales).attach(model)
+    answers = response_model(model)
+    answers.compile(
+        loss=keras.losses.SparseCategoricalCrossentropy(
+            from_logits=True, reduction="mean_with_sample_weight"
+        ),
+        jit_compile=False,
+    )
+    (inputs, labels, weights), *_ = Batches(examples, 6, None).epoch(0)
+    loss = answers.test_on_batch(inputs, labels, weights)
+    assert float(loss) == pytest.approx(training.best_validation_loss, abs=0.05)
+    assert training.best_validation_loss < 1.0
+
+
+def test_an_ordinary_adapter_has_no_integers(base: Path) -> None:
+    model = load_causal_lm(base)
+    adapter = Adapter.of_backbone(model.backbone, enable_lora(model.backbone, 2, 2.0, ("query",)), "base")
+    with pytest.raises(InputError, match="has no scales"):
+        adapter.quantized(EMBEDDING, np.zeros((4, 4), np.float32))

@@ -85,7 +85,10 @@ def read_model(data: bytes, name: str) -> Model:
         # Signatures share their weights: a buffer is counted once.
         seen = {0}
         for graph in graphs:
-            for tensor in each(graph.TensorsLength(), graph.Tensors):
+            tensors = each(graph.TensorsLength(), graph.Tensors)
+            # The scales of blocks are tensors of their own, but nothing computes with them as weights.
+            scales = {_scales_of_blocks(tensor) for tensor in tensors}
+            for index, tensor in enumerate(tensors):
                 buffer = model.Buffers(tensor.Buffer())
                 constant = buffer.DataLength() > 0 or buffer.Size() > 0
                 if (
@@ -93,6 +96,7 @@ def read_model(data: bytes, name: str) -> Model:
                     or not constant
                     or len(_shape(tensor)) < 2
                     or types[tensor.Type()] not in bits
+                    or index in scales
                 ):
                     continue
                 seen.add(tensor.Buffer())
@@ -109,6 +113,18 @@ def read_model(data: bytes, name: str) -> Model:
 def each(count: int, item: Callable[[int], Any]) -> list[Any]:
     """The items of a flatbuffer vector."""
     return [item(index) for index in range(count)]
+
+
+def _scales_of_blocks(tensor: Any) -> int | None:
+    """Index of the tensor that holds the scales of a tensor's blocks, if it is stored in blocks."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    settings = tensor.Quantization()
+    if settings is None or settings.DetailsType() != schema.QuantizationDetails.BlockwiseQuantization:
+        return None
+    details, table = schema.BlockwiseQuantization(), settings.Details()
+    details.Init(table.Bytes, table.Pos)
+    return int(details.Scales())
 
 
 def _shape(tensor: Any) -> tuple[int, ...]:

@@ -1,12 +1,11 @@
 """Rounding a whole model with examples at hand: what each matrix is fed decides how it is rounded."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pipeline.data.tokenize import EncodedExample
+from pipeline.data.tokenize import EncodedExamples
 from pipeline.errors import InputError
 from pipeline.litert.apart import run_apart
 from pipeline.quantization.quantized_file import read_facts
@@ -18,7 +17,7 @@ EXAMPLES = 512
 
 def quantize_calibrated(
     folder: Path,
-    examples: Sequence[EncodedExample],
+    examples: EncodedExamples,
     recipe: str,
     output: Path,
     log: Path,
@@ -44,17 +43,18 @@ def quantize_calibrated(
         InputError: no examples.
         PocketGemmaError: the process failed, for instance on a family whose layers cannot be walked one by one.
     """
-    if not examples:
+    encoded = examples.examples
+    if not encoded:
         raise InputError("rounding by gptq needs examples to calibrate on; there are none")
     if SCHEMES[recipe].bits not in (4, 8):
         raise InputError(f"rounding by gptq chooses integers; recipe {recipe} has none")
-    drawn = np.random.default_rng(seed).permutation(len(examples))[:count]
+    drawn = np.random.default_rng(seed).permutation(len(encoded))[:count]
     request = {
         "folder": str(folder.resolve()),
         "recipe": recipe,
         "output": str(output.resolve()),
         "examples": [
-            [examples[index].token_ids.tolist(), examples[index].response_start] for index in sorted(drawn)
+            [encoded[index].token_ids.tolist(), encoded[index].response_start] for index in sorted(drawn)
         ],
     }
     peak = run_apart("pipeline.quantization.calibrator", request, log, f"rounding to {recipe} by GPTQ")

@@ -225,7 +225,7 @@ def _groups(layer: nn.Module, batch: Batch, index: int) -> list[list[str]]:
         for name, module in layer.named_modules()
         if isinstance(module, nn.Linear)
     ]
-    _run(layer, batch.rounded[:1], batch, index)
+    _run(layer, batch.rounded, batch, index)
     for handle in handles:
         handle.remove()
     return groups

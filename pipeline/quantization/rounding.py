@@ -55,6 +55,15 @@ class Quantized:
         return (values.reshape(rows, blocks, -1) * self.scales[:, :, None]).reshape(values.shape)
 
 
+def unpacked(raw: NDArray[np.uint8], bits: int) -> NDArray[np.int8]:
+    """The integers, flat, of stored bytes (`Quantized.packed`) of 4 or 8 bits."""
+    if bits == 8:
+        return raw.view(np.int8)
+    values = np.empty(raw.size * 2, np.int8)
+    values[0::2], values[1::2] = (raw << 4).view(np.int8) >> 4, raw.view(np.int8) >> 4
+    return values
+
+
 def nearest(matrix: NDArray[np.float32], bits: int, block: int | None = None) -> Quantized:
     """Plain rounding: scale = max|w| of the row (or block) / the largest integer, as the AI Edge Quantizer does it.
 

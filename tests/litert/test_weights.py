@@ -1,4 +1,5 @@
-"""Promise: every matrix is compared whole, whatever its type; one value, one scale or one row that is off is seen."""
+"""Promise: every matrix is compared whole, however it is stored; one value, one scale or one row that is off is seen, and where a
+rounding moves numbers further, another matrix is still no rounding of this one."""
 
 from pathlib import Path
 
@@ -7,68 +8,112 @@ import pytest
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
+from pipeline.gemma.matrices import PresetMatrices
 from pipeline.litert import weights
-from pipeline.litert.weights import StoredMatrix, missing_matrices
-from tests.support.litertlm import quantise
+from pipeline.litert.places import scale_dtype
+from pipeline.litert.stored import StoredWeight
+from pipeline.litert.weights import missing_matrices
+from pipeline.quantization.rounding import Quantized, nearest
+from pipeline.quantization.scheme import EMBEDDING, SCHEMES, Scheme
 
 RANDOM = np.random.default_rng(0)
-MATRIX = RANDOM.standard_normal((6, 8)).astype(np.float32)
-OTHER = RANDOM.standard_normal((6, 8)).astype(np.float32)
+A, B = EMBEDDING, "model.layers.0.mlp.gate_proj.weight"
+MATRICES = {name: RANDOM.standard_normal((6, 64)).astype(np.float32) for name in (A, B)}
 
 
-def store(matrix: NDArray[np.float32], dtype: str) -> StoredMatrix:
-    """What a converter stores."""
-    if dtype == "FLOAT32":
-        return StoredMatrix((6, 8), dtype, matrix.reshape(-1).view(np.uint8))
-    if dtype == "FLOAT16":
-        return StoredMatrix((6, 8), dtype, matrix.astype(np.float16).reshape(-1).view(np.uint8))
-    values, scales = quantise(matrix, 127 if dtype == "INT8" else 7)
-    raw: NDArray[np.uint8] = values.reshape(-1).view(np.uint8).copy()
-    if dtype == "INT4":
-        raw = (raw[0::2] & np.uint8(0xF)) | (raw[1::2] << np.uint8(4))
-    return StoredMatrix((6, 8), dtype, raw, [scales.copy(), scales.copy()])
+class Store:
+    """A file of stored matrices in place of a converted model."""
+
+    def __init__(self, path: Path, scheme: Scheme, matrices: dict[str, Quantized]) -> None:
+        self.path, self.scheme = path, scheme
+        self.content = bytearray()
+        self.weights: dict[str, StoredWeight] = {}
+        for name, matrix in matrices.items():
+            shape = (matrix.values.shape[0], matrix.values.shape[1])
+            values = matrix.packed()
+            weight = StoredWeight(
+                shape, matrix.bits, scheme.block_of(name), self._append(values), values.nbytes
+            )
+            if matrix.bits < 16:
+                scales = matrix.scales.astype(scale_dtype(scheme.block_of(name)))
+                weight.scales = {self._append(scales), self._append(scales)}
+            self.weights[name] = weight
+        self.write()
+
+    def _append(self, array: NDArray[np.generic]) -> int:
+        place = len(self.content)
+        self.content += array.tobytes()
+        return place
+
+    def write(self) -> None:
+        self.path.write_bytes(self.content)
+
+    def missing(self, folder: Path, rounding: str = "nearest") -> list[str]:
+        return missing_matrices(self.path, PresetMatrices(folder), self.scheme, rounding)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    save_file({"a": MATRIX, "b": OTHER, "norm": np.ones(8, np.float32)}, tmp_path / "model.safetensors")
+    save_file(MATRICES | {"norm": np.ones(8, np.float32)}, tmp_path / "model.safetensors")
     return tmp_path
 
 
-@pytest.fixture(params=["INT8", "INT4", "FLOAT16", "FLOAT32"])
-def stored(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> list[StoredMatrix]:
-    matrices = [store(OTHER, request.param), store(MATRIX, request.param)]
-    monkeypatch.setattr(weights, "stored_matrices", lambda model: matrices)
-    return matrices
+def stored(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, recipe: str, matrices: dict[str, Quantized]
+) -> Store:
+    store = Store(folder / "model.litertlm", SCHEMES[recipe], matrices)
+    monkeypatch.setattr(weights, "stored_weights", lambda path: list(store.weights.values()))
+    return store
 
 
-def test_all_matrices_are_found_in_whatever_order_they_lie(stored: list[StoredMatrix], folder: Path) -> None:
-    assert missing_matrices(b"", folder) == []
+@pytest.fixture(params=["int8", "int4", "int4_embedding_int8", "int4_block32", "fp16", "fp32"])
+def store(request: pytest.FixtureRequest, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    scheme = SCHEMES[request.param]
+    rounded = {
+        name: nearest(MATRICES[name], scheme.bits_of(name), scheme.block_of(name)) for name in (B, A)
+    }  # in another order than in the folder
+    return stored(folder, monkeypatch, request.param, rounded)
 
 
-def test_a_matrix_that_is_not_there_is_named(stored: list[StoredMatrix], folder: Path) -> None:
-    del stored[0]
-    assert missing_matrices(b"", folder) == ["b"]
+def test_all_matrices_are_found_in_whatever_order_they_lie(store: Store, folder: Path) -> None:
+    assert store.missing(folder) == []
 
 
-def test_one_damaged_byte_is_seen(stored: list[StoredMatrix], folder: Path) -> None:
-    stored[1].raw = stored[1].raw.copy()
-    stored[1].raw[-1] ^= 0x40
-    assert missing_matrices(b"", folder) == ["a"]
+def test_a_matrix_that_is_not_there_is_named(store: Store, folder: Path) -> None:
+    del store.weights[B]
+    assert store.missing(folder) == [B]
 
 
-def test_one_scale_off_in_one_signature_is_seen(stored: list[StoredMatrix], folder: Path) -> None:
-    if not stored[1].scales:
+def test_a_matrix_in_other_bits_is_not_the_one_that_was_asked_for(store: Store, folder: Path) -> None:
+    store.scheme = SCHEMES["int8" if store.scheme.embedding_bits == 4 else "int4"]
+    assert A in store.missing(folder)
+
+
+def test_one_damaged_byte_is_seen(store: Store, folder: Path) -> None:
+    weight = store.weights[A]
+    store.content[weight.offset + weight.size - 1] ^= 0x40
+    store.write()
+    assert store.missing(folder) == [A]
+
+
+def test_one_scale_off_in_one_signature_is_seen(store: Store, folder: Path) -> None:
+    weight = store.weights[A]
+    if not weight.scales:
         pytest.skip("floats have no scales")
-    stored[1].scales[1][5] *= 1.5
-    assert missing_matrices(b"", folder) == ["a"]
+    dtype = scale_dtype(weight.block)
+    place = max(weight.scales) + 5 * dtype.itemsize
+    scale = np.frombuffer(store.content, dtype, 1, place) * dtype.type(1.5)
+    store.content[place : place + dtype.itemsize] = scale.tobytes()
+    store.write()
+    assert store.missing(folder) == [A]
 
 
 def test_matrices_larger_than_a_piece_are_compared_to_the_end(
-    stored: list[StoredMatrix], folder: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(weights, "ROWS", 4)
-    assert missing_matrices(b"", folder) == []
-    stored[1].raw = stored[1].raw.copy()
-    stored[1].raw[-1] ^= 0x40
-    assert missing_matrices(b"", folder) == ["a"]
+    monkeypatch.setattr(weights, "PIECE", 128)
+    assert store.missing(folder) == []
+    weight = store.weights[A]
+    store.content[weight.offset + weight.size - 1] ^= 0x40
+    store.write()
+    assert store.missing(folder) == [A]

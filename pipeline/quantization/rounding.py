@@ -138,7 +138,9 @@ def _least_squares_scales(
     weighted = grouped * weights
 
     def integers(scales: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.clip(np.rint(grouped / scales[..., None]), -largest, largest)
+        # The scale of a block of zeros is too small for float16.
+        divisors = np.where(scales > 0, scales, np.float32(1))
+        return np.clip(np.rint(grouped / divisors[..., None]), -largest, largest)
 
     def fitted(scales: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """The best scale for the integers that a scale gives, and how much of the squared sum they then explain."""

@@ -266,6 +266,14 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _runtime_adapters(self) -> "Config":
+        if self.convert.adapters == "runtime" and "task" in self.convert.formats:
+            raise ValueError(
+                "convert.adapters: runtime needs a .litertlm, which names the base of its adapters; leave task out of convert.formats"
+            )
+        if self.convert.adapters == "runtime" and self.convert.rounding == "gptq":
+            raise ValueError(
+                "convert.rounding: gptq calibrates the merged model; with convert.adapters: runtime take nearest or least_squares"
+            )
         beyond = [target for target in self.finetune.targets if target not in ATTENTION]
         if self.convert.adapters == "runtime" and beyond:
             raise ValueError(

@@ -3,7 +3,7 @@
 import tempfile
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,8 @@ from pipeline.litert.export import Bundle, check_litertlm, differences, export_l
 from pipeline.litert.graft import graft
 from pipeline.quantization.rounding import Quantized
 
-Rounded = Iterable[tuple[str, Quantized]]
-"""Hugging Face names of matrices, and what is to be stored of each."""
+Rounded = Iterable[tuple[str, Quantized | Iterable[Quantized]]]
+"""Hugging Face names of matrices, and what is to be stored of each, whole or some rows at a time."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,8 @@ class Conversion:
         Raises:
             PocketGemmaError: the converter failed, or its result is not what was asked for.
         """
-        facts = export_litertlm(self.merged, output, self.bundle, self.log) | {"method": "full conversion"}
+        plain = replace(self.bundle, rounding="nearest")
+        facts = export_litertlm(self.merged, output, plain, self.log) | {"method": "full conversion"}
         if keep:
             try:
                 keep_base(self.base_digest, self.bundle, output, self.merged, self.preset)

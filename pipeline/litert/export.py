@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import prompts
-from pipeline.config import ConvertSection
+from pipeline.config import Config
 from pipeline.errors import PocketGemmaError
+from pipeline.gemma.matrices import PresetMatrices
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.litert.apart import run_apart
 from pipeline.litert.container import METADATA, MODEL, TOKENIZER, read_container, rewrite
@@ -34,6 +35,7 @@ class Bundle:
         description: a sentence about the model.
         lora_rank: rank of the LoRA tensors that prefill and decode take as inputs, for adapters swapped at run time; None: no such inputs.
         base_digest: digest of the preset, which such adapters must name.
+        rounding: how the integers were chosen: `nearest` means each within half a step, any other that rows are kept (see `weights`).
     """
 
     recipe: str
@@ -45,6 +47,7 @@ class Bundle:
     description: str = ""
     lora_rank: int | None = None
     base_digest: str = ""
+    rounding: str = "nearest"
 
     @property
     def system(self) -> dict[str, str]:
@@ -55,16 +58,20 @@ class Bundle:
         return entries
 
     @classmethod
-    def of(cls, settings: ConvertSection, name: str) -> "Bundle":
-        """What a recipe's bundle says about itself; `name` stands in for a missing description."""
+    def of(cls, config: Config) -> "Bundle":
+        """What a recipe's bundle says about itself. LoRA inputs are added where the adapter's rank is known."""
+        settings = config.convert
+        # The integers of quantisation-aware training are those of its own scales.
+        rounding = "quantization_aware" if config.finetune.quantization_aware else settings.rounding
         return cls(
             recipe=settings.recipe,
+            rounding=rounding,
             prefill_lengths=settings.prefill_lengths,
             context_length=settings.context_length,
             temperature=settings.temperature,
             top_k=settings.top_k,
             top_p=settings.top_p,
-            description=settings.description or f"{name}: Gemma, fine-tuned with PocketGemma",
+            description=settings.description or f"{config.name}: Gemma, fine-tuned with PocketGemma",
         )
 
 
@@ -182,7 +189,8 @@ def differences(path: Path, tokenizer: Tokenizer, bundle: Bundle, folder: Path |
         found.append("the chat template differs from the one in training")
     if container.read(TOKENIZER) != tokenizer.path.read_bytes():
         found.append("the tokenizer differs from the one in training")
-    missing = missing_matrices(content, folder) if folder else []
+    scheme = SCHEMES[bundle.recipe]
+    missing = missing_matrices(path, PresetMatrices(folder), scheme, bundle.rounding) if folder else []
     if missing:
         found.append(
             f"{len(missing)} matrices are not those that were converted ({', '.join(missing[:3])}{', …' * (len(missing) > 3)})"

@@ -38,7 +38,7 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         PocketGemmaError: the converter failed, or its result is not what was asked for.
     """
     settings = config.convert.model_dump() | {
-        "description": Bundle.of(config.convert, config.name).description,
+        "description": Bundle.of(config).description,
         "chat_template": prompts.CHAT_TEMPLATE,
     }
     after = ("download", "prepare", "finetune", "merge")
@@ -63,7 +63,7 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
 def _conversion(config: Config, run: Run, lora_rank: int | None = None) -> Conversion:
     preset = run.folder("download") / "preset"
     digest = preset_digest(preset)
-    bundle = Bundle.of(config.convert, config.name)
+    bundle = Bundle.of(config)
     if lora_rank is not None:
         bundle = replace(bundle, lora_rank=lora_rank, base_digest=digest)
     return Conversion(preset, digest, run.folder("merge") / "huggingface", bundle, run.logs / "convert.log")
@@ -100,13 +100,18 @@ def _rounded(config: Config, run: Run, adapter: Adapter) -> Rounded:
     if settings.rounding == "gptq":
         return _calibrated(config, run, folder)
     if settings.rounding == "least_squares":
-        return (
-            (name, pieces(matrix, scheme.bits_of(name), scheme.block_of(name), least_squares))
-            for name, matrix in merged.items()
-        )
+        return _least_squares(config, merged)
     return (
         (name, pieces(merged[name], scheme.bits_of(name), scheme.block_of(name)))
         for name in map(matrix_name, adapter.tensors)
+    )
+
+
+def _least_squares(config: Config, matrices: PresetMatrices) -> Rounded:
+    scheme = SCHEMES[config.convert.recipe]
+    return (
+        (name, pieces(matrix, scheme.bits_of(name), scheme.block_of(name), least_squares))
+        for name, matrix in matrices.items()
     )
 
 
@@ -133,7 +138,9 @@ def _base_and_adapter(config: Config, run: Run, adapter: Adapter, folder: Path) 
         base = conversion.kept()
         if base is None:
             raise PocketGemmaError(f"the base could not be taken apart from the adapter: {facts['no_graft']}")
-    facts |= conversion.graft(base, folder / MODEL, ())
+    plain = config.convert.rounding == "nearest"
+    rounded = () if plain else _least_squares(config, PresetMatrices(conversion.preset))
+    facts |= conversion.graft(base, folder / MODEL, rounded)
     write_adapter(adapter, folder / ADAPTER, rank=rank, name=config.name)
     return facts | {"lora_rank": rank, "adapter_bytes": (folder / ADAPTER).stat().st_size}
 

@@ -1,6 +1,7 @@
 """Prove that the converted model answers in the phone's runtime as the tuned one does in Keras, or refuse."""
 
 import shutil
+import tempfile
 from pathlib import Path
 
 from pipeline import prompts
@@ -16,14 +17,16 @@ from pipeline.evaluation.report import table, write_report
 from pipeline.gemma.causal_lm import use_backend
 from pipeline.gemma.shapes import read_shape
 from pipeline.gemma.tokenizer import Tokenizer
+from pipeline.litert.adapter_file import check_adapter_file, write_adapter
 from pipeline.litert.export import Bundle, differences
 from pipeline.litert.runtime import Runtime, probe
 from pipeline.prompts import Message
 from pipeline.run import Run
+from pipeline.tuning.adapter import Adapter
 from pipeline.tuning.backend import choose_compute
 
-TASK_QUESTIONS = 20
-"""How many questions the .task is asked too."""
+FEW_QUESTIONS = 20
+"""How many questions are asked once more: of the .task, or of the base without the adapter that stays apart."""
 
 
 def run(config: Config, run: Run, *, force: bool = False) -> None:
@@ -42,21 +45,24 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
             return
         limits, preset = config.verify, run.folder("download") / "preset"
         model, task = (run.folder("convert") / name for name in ("model.litertlm", "model.task"))
+        apart = run.folder("convert") / "adapter.tflite" if config.convert.adapters == "runtime" else None
+        adapter = run.folder("finetune") / "adapter.safetensors"
         examples = _questions(run.folder("prepare"), limits.questions)
         tokenizer = Tokenizer.of_preset(preset)
 
         said = differences(
-            model, tokenizer, Bundle.of(config.convert, config.name), run.folder("merge") / "huggingface"
+            model, tokenizer, Bundle.of(config), preset if apart else run.folder("merge") / "huggingface"
         )
         probe(model)
         ids = _token_ids(tokenizer, model, examples)
-        said += _turn_differences(tokenizer, model, examples, limits.max_new_tokens)
-        runtime = in_runtime.answer_all(model, examples, max_new_tokens=limits.max_new_tokens)
+        said += _turn_differences(tokenizer, model, examples, limits.max_new_tokens, apart)
+        runtime = in_runtime.answer_all(model, examples, max_new_tokens=limits.max_new_tokens, adapter=apart)
+        if apart:
+            said += _adapter_differences(model, apart, adapter, examples, runtime)
         if task.exists():
             probe(task)
             said += _task_differences(task, examples, runtime, limits.max_new_tokens)
         use_backend(choose_compute(config.finetune, read_shape(preset).parameters).backend)
-        adapter = run.folder("finetune") / "adapter.safetensors"
         keras = in_keras.answer_all(preset, examples, max_new_tokens=limits.max_new_tokens, adapter=adapter)
 
         comparison = compare(keras, runtime, limits, token_ids=ids, differences=said)
@@ -109,16 +115,16 @@ def _token_ids(tokenizer: Tokenizer, model: Path, examples: list[Example]) -> li
 
 
 def _turn_differences(
-    tokenizer: Tokenizer, model: Path, examples: list[Example], max_new_tokens: int
+    tokenizer: Tokenizer, model: Path, examples: list[Example], max_new_tokens: int, adapter: Path | None
 ) -> list[str]:
     """What the runtime puts between its own reply and the next question, in a conversation that goes on, by its count of tokens."""
     between = len(tokenizer.encode("\n" + prompts.render_question(examples[-1].question)))
     with Runtime(model) as runtime:
         for example in examples:
             first: tuple[Message, ...] = ({"role": "user", "content": example.question},)
-            if not runtime.answer(first, max_new_tokens=max_new_tokens).stopped:
+            if not runtime.answer(first, max_new_tokens=max_new_tokens, adapter=adapter).stopped:
                 continue
-            with runtime.chat(greedy=True) as chat:
+            with runtime.chat(greedy=True, adapter=adapter) as chat:
                 list(chat.stream(example.question))
                 before = chat.tokens
                 list(chat.stream(examples[-1].question, max_new_tokens=1))
@@ -131,13 +137,34 @@ def _turn_differences(
     return []
 
 
+def _adapter_differences(
+    model: Path, apart: Path, adapter: Path, examples: list[Example], runtime: list[Answer]
+) -> list[str]:
+    """Whether the runtime's adapter holds the trained tensors, and whether the runtime takes it in at all.
+
+    An adapter that is loaded and does nothing raises no error: the answers would be the base's.
+    """
+    said = []
+    found = check_adapter_file(apart, model)
+    with tempfile.TemporaryDirectory(prefix="pocketgemma-") as folder:
+        again = Path(folder) / apart.name
+        write_adapter(Adapter.load(adapter), again, rank=found.rank, name=found.name)
+        if again.read_bytes() != apart.read_bytes():
+            said.append(f"{apart.name} does not hold the trained tensors")
+    few = min(len(examples), FEW_QUESTIONS)
+    base = in_runtime.answer_all(model, examples[:few], max_new_tokens=1)
+    if all(without.logprob == tuned.logprob for without, tuned in zip(base, runtime[:few], strict=True)):
+        said.append(f"{apart.name} changes nothing in the runtime")
+    return said
+
+
 def _task_differences(
     task: Path, examples: list[Example], runtime: list[Answer], max_new_tokens: int
 ) -> list[str]:
     """The .task holds the same model: a few questions tell whether it also has its prompt and stop tokens right."""
     # It has no place for a system message, so such conversations are left out.
     chosen = [index for index, example in enumerate(examples) if example.messages[0]["role"] != "system"][
-        :TASK_QUESTIONS
+        :FEW_QUESTIONS
     ]
     replies = in_runtime.answer_all(
         task, [examples[index] for index in chosen], max_new_tokens=max_new_tokens

@@ -21,7 +21,7 @@ __all__ = ["road"]
 @pytest.mark.slow
 def test_it_publishes_both_files_whole(road: Path) -> None:
     merged = road / "merge" / "huggingface"
-    bundle = Bundle.of(config().convert, "road")
+    bundle = Bundle.of(config())
     check_litertlm(road / "convert" / "model.litertlm", Tokenizer.of_preset(merged), bundle, merged)
     check_task_file(road / "convert" / "model.task")
     assert sorted(path.name for path in (road / "convert").iterdir()) == [
@@ -84,6 +84,6 @@ def test_without_a_merged_model_it_says_what_to_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize("description", ["", "my model"])
 def test_the_description_is_the_persons_or_says_what_it_is(description: str) -> None:
     settings = config().convert.model_copy(update={"description": description})
-    assert Bundle.of(settings, "road").description == (
+    assert Bundle.of(config().model_copy(update={"convert": settings})).description == (
         description or "road: Gemma, fine-tuned with PocketGemma"
     )

@@ -53,6 +53,13 @@ DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 DEFAULT_CONFIG = Path("configs/science.yaml")
 
 
+class Rounding(StrEnum):
+    """How a graft rounds."""
+
+    nearest = "nearest"
+    least_squares = "least_squares"
+
+
 class Side(StrEnum):
     """Where a model answers."""
 
@@ -206,6 +213,37 @@ def inspect(
         print_json(report)
     else:
         print_report(report, everything=all_)
+
+
+@app.command()
+def graft(
+    base: Annotated[
+        Path,
+        typer.Option("--base", metavar="FILE", help="The converted base, ours or a published .litertlm."),
+    ],
+    adapter: Annotated[
+        Path,
+        typer.Option(
+            "--adapter", metavar="PATH", help="Our adapter.safetensors, or a PEFT adapter's folder."
+        ),
+    ],
+    preset: Annotated[
+        Path,
+        typer.Option(
+            "--preset", metavar="DIR", help="The base's weights: a KerasHub preset or a Hugging Face folder."
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The .litertlm to write.")],
+    rounding: Annotated[
+        Rounding, typer.Option("--rounding", help="How numbers become integers.")
+    ] = Rounding.nearest,
+    debug: DebugOption = False,
+) -> None:
+    """Merge an adapter into a converted base in seconds; needs no converter."""
+    from pipeline.console import console
+    from pipeline.litert.graft_adapter import graft_adapter
+
+    console.print(str(graft_adapter(base, adapter, preset, out, rounding.value)), markup=False)
 
 
 @app.command()

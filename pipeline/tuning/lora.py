@@ -46,9 +46,12 @@ def weight_delta(a: NDArray[np.float32], b: NDArray[np.float32], scale: float) -
     The product runs over A's last axis only. A query kernel (heads, hidden, head_dim) has an A for each head,
     (heads, hidden, rank), and one B for all heads, (rank, head_dim).
 
+    It is summed in float64 and rounded once: in float32 the last bit would depend on how many threads a BLAS has, and a merge on
+    one machine would not be that on another.
+
     Args:
         a: (…, rank).
         b: (rank, last axis of the kernel).
         scale: alpha / rank.
     """
-    return np.matmul(a, b, dtype=np.float32) * np.float32(scale)
+    return (np.matmul(a, b, dtype=np.float64) * scale).astype(np.float32)

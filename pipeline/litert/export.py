@@ -158,7 +158,9 @@ def check_litertlm(path: Path, tokenizer: Tokenizer, bundle: Bundle, folder: Pat
         raise PocketGemmaError(f"{path}: not what was asked for: {'; '.join(found)}")
 
 
-def differences(path: Path, tokenizer: Tokenizer, bundle: Bundle, folder: Path | None) -> list[str]:
+def differences(
+    path: Path, tokenizer: Tokenizer, bundle: Bundle, folder: Path | None, base: Path | None = None
+) -> list[str]:
     """What a bundle says otherwise than it should, each in a few words.
 
     Args:
@@ -166,6 +168,7 @@ def differences(path: Path, tokenizer: Tokenizer, bundle: Bundle, folder: Path |
         tokenizer: the one in training.
         bundle: how it was to be converted.
         folder: the Hugging Face folder whose matrices it should hold; None: they are not compared.
+        base: the preset that was tuned, to see that coarse rounding does not hide the loss of what tuning changed.
 
     Raises:
         InputError: no usable .litertlm file.
@@ -189,8 +192,11 @@ def differences(path: Path, tokenizer: Tokenizer, bundle: Bundle, folder: Path |
         found.append("the chat template differs from the one in training")
     if container.read(TOKENIZER) != tokenizer.path.read_bytes():
         found.append("the tokenizer differs from the one in training")
-    scheme = SCHEMES[bundle.recipe]
-    missing = missing_matrices(path, PresetMatrices(folder), scheme, bundle.rounding) if folder else []
+    missing = []
+    if folder:
+        before = PresetMatrices(base) if base else None
+        scheme = SCHEMES[bundle.recipe]
+        missing = missing_matrices(path, PresetMatrices(folder), scheme, bundle.rounding, before)
     if missing:
         found.append(
             f"{len(missing)} matrices are not those that were converted ({', '.join(missing[:3])}{', …' * (len(missing) > 3)})"

@@ -118,12 +118,13 @@ def tiny_folder(factory: pytest.TempPathFactory) -> Path:
     return shared(factory, "tiny_gemma", write_tiny_gemma)
 
 
-def converted(factory: pytest.TempPathFactory, bundle: Bundle) -> Path:
-    """The folder converted by a recipe, once for all workers."""
-    source = tiny_folder(factory)
+def converted(factory: pytest.TempPathFactory, bundle: Bundle, changed: Path | None = None) -> Path:
+    """The folder, or a changed one, converted by a recipe, once for all workers."""
+    source = changed or tiny_folder(factory)
 
     def make(folder: Path) -> None:
         folder.mkdir()
         export_litertlm(source, folder / "model.litertlm", bundle, folder / "convert.log")
 
-    return shared(factory, f"tiny_{bundle.recipe}", make) / "model.litertlm"
+    name = f"tiny_{bundle.recipe}" + (f"_{changed.name}" if changed else "")
+    return shared(factory, name, make) / "model.litertlm"

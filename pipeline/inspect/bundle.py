@@ -8,6 +8,7 @@ from typing import Any
 from pipeline.digests import sha256_of_file, sha256_of_stream
 from pipeline.errors import InputError
 from pipeline.inspect.facts import Model, Report, Sampler, Section, Token, Turn
+from pipeline.inspect.memory import cost_of
 from pipeline.inspect.model import read_tflite
 from pipeline.inspect.tokens import HUGGING_FACE, SENTENCEPIECE, Pieces
 from pipeline.litert.container import METADATA, MODEL, TOKENIZER, UNKNOWN, Container, map_file, read_container
@@ -20,6 +21,8 @@ MODEL_TYPE = "model_type"
 """The item of a TFLiteModel section that says what the model is for."""
 
 TYPE_PREFIX = "tf_lite_"
+PREFILL_DECODE = "prefill_decode"
+"""What the model that answers is for."""
 
 
 def report_litertlm(path: Path, place: tuple[int, int] | None = None, name: str | None = None) -> Report:
@@ -37,13 +40,16 @@ def report_litertlm(path: Path, place: tuple[int, int] | None = None, name: str 
     origin, end = place or (0, path.stat().st_size)
     notes: list[str] = []
     pieces = _pieces(container)
-    models = []
+    models, memory = [], None
     for section in container.sections:
         if section.kind.startswith(UNKNOWN):
             notes.append(f"a section of {section.kind}, which the schema of LiteRT-LM 0.18 does not have")
         if section.kind == MODEL:
             use = section.items.get(MODEL_TYPE, "model").removeprefix(TYPE_PREFIX)
-            models.append(_model(container.view(section), use, str(path), notes))
+            data = container.view(section)
+            models.append(_model(data, use, str(path), notes))
+            if use == PREFILL_DECODE and models[-1].kv_cache_bytes and pieces:
+                memory = cost_of(data, models[-1], pieces.facts.bytes, str(path))
     if pieces is None:
         notes.append("no tokenizer in it")
     elif pieces.facts.vocabulary is None:
@@ -67,6 +73,7 @@ def report_litertlm(path: Path, place: tuple[int, int] | None = None, name: str 
         system=dict(container.system),
         tokenizer=pieces.facts if pieces else None,
         models=tuple(models),
+        memory=memory,
         notes=tuple(notes),
         **told,
     )
@@ -79,7 +86,7 @@ def report_task(path: Path) -> Report:
         InputError: a model in it, or its metadata, is damaged.
     """
     notes: list[str] = []
-    models, sections = [], []
+    models, sections, memory = [], [], None
     mapped = map_file(path)
     with zipfile.ZipFile(path) as archive:
         for entry in archive.infolist():
@@ -90,8 +97,13 @@ def report_task(path: Path) -> Report:
             if entry.compress_type != zipfile.ZIP_STORED:
                 notes.append(f"{entry.filename} is compressed, so the runtime cannot map it")
             elif entry.filename.startswith("TF_LITE_"):
-                name = entry.filename.lower().removeprefix(TYPE_PREFIX)
-                models.append(_model(mapped[begin : begin + entry.file_size], name, str(path), notes))
+                use, data = (
+                    entry.filename.lower().removeprefix(TYPE_PREFIX),
+                    mapped[begin : begin + entry.file_size],
+                )
+                models.append(_model(data, use, str(path), notes))
+                if use == PREFILL_DECODE and models[-1].kv_cache_bytes:
+                    memory = cost_of(data, models[-1], archive.getinfo(TOKENIZER_ENTRY).file_size, str(path))
         pieces = Pieces(archive.read(TOKENIZER_ENTRY), SENTENCEPIECE)
         metadata = parse_task_metadata(archive.read(METADATA_ENTRY), str(path))
     if pieces.facts.vocabulary is None:
@@ -108,6 +120,7 @@ def report_task(path: Path) -> Report:
         tokenizer=pieces.facts,
         turns={role: Turn(*affixes) for role, affixes in metadata.turns.items()},
         models=tuple(models),
+        memory=memory,
         notes=tuple(notes),
     )
 

@@ -89,6 +89,31 @@ class Model:
 
 
 @dataclass(frozen=True)
+class MemoryCost:
+    """Bytes that an open model takes, by what they are for; see `pipeline.inspect.memory`.
+
+    Attributes:
+        weights: the model's file, packed anew by the runtime and mapped: pages that the system can drop and read again.
+        kv_cache: of one conversation.
+        context_length: of the KV cache, in tokens.
+        prefill: what lives between operations at most, by prefill length; the largest counts.
+        tokenizer: of the open tokenizer.
+        runtime: of the runtime itself.
+        total: all of it, while the model answers.
+        first_opening: besides, the first time that a model is opened: a copy of the largest matrix.
+    """
+
+    weights: int
+    kv_cache: int
+    context_length: int
+    prefill: dict[int, int]
+    tokenizer: int
+    runtime: int
+    total: int
+    first_opening: int
+
+
+@dataclass(frozen=True)
 class Token:
     """A start or stop token: its ids, and their text by the tokenizer."""
 
@@ -216,6 +241,7 @@ class Report:
     sampler: Sampler | None = None
     max_tokens: int | None = None
     models: tuple[Model, ...] = ()
+    memory: MemoryCost | None = None
     adapter: Adapter | None = None
     app: App | None = None
     inside: "Report | None" = None

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
-from pipeline.inspect.facts import Adapter, App, Matrix, Model, Report, Signature, Tensor, Token
+from pipeline.inspect.facts import Adapter, App, Matrix, MemoryCost, Model, Report, Signature, Tensor, Token
 from pipeline.inspect.model import KV_PREFIX, LORA_PREFIXES, natural, tensor_bytes
 from pipeline.inspect.names import short_name
 
@@ -84,6 +84,9 @@ def _parts(report: Report, everything: bool) -> Iterable[RenderableType]:
         yield _pairs(_conversation(report, everything))
     for model in report.models:
         yield from _model(model, everything)
+    if report.memory:
+        yield _title("Memory of a phone, when it is open")
+        yield _pairs(_memory(report.memory))
     if report.inside:
         yield ""
         yield from _parts(report.inside, everything)
@@ -197,6 +200,18 @@ def _model(model: Model, everything: bool) -> Iterable[RenderableType]:
     rest = model.bytes - sum(total.bytes + total.scale_bytes for total in model.totals)
     if model.totals and rest > 0:
         yield Padding(f"the rest (graphs, norms, small constants): {size(rest)}", (0, 0, 0, 2))
+
+
+def _memory(cost: MemoryCost) -> Iterable[tuple[str, str]]:
+    yield "about", size(cost.total)
+    yield "weights", f"{size(cost.weights)}, mapped from a file: the system can drop and read them again"
+    yield "KV cache", f"{size(cost.kv_cache)} for {cost.context_length:,} tokens"
+    if cost.prefill:
+        lengths = ", ".join(f"{length} tokens {size(taken)}" for length, taken in cost.prefill.items())
+        yield "prefill", f"{lengths}{'; the largest counts' * (len(cost.prefill) > 1)}"
+    yield "tokenizer", size(cost.tokenizer)
+    yield "runtime", size(cost.runtime)
+    yield "first time", f"{size(cost.first_opening)} more, to pack the largest matrix"
 
 
 def _list(numbers: Sequence[int]) -> str:

@@ -45,7 +45,6 @@ def train(run: Run, *, aware: bool, recipe: str) -> tuple[Adapter, int]:
     return Adapter.load(path), path.stat().st_mtime_ns
 
 
-@pytest.mark.slow
 def test_an_adapter_for_one_recipe_is_not_taken_for_another(run: Run) -> None:
     adapter, written = train(run, aware=True, recipe="int4")
     assert adapter.recipe == "int4"
@@ -55,7 +54,6 @@ def test_an_adapter_for_one_recipe_is_not_taken_for_another(run: Run) -> None:
     assert (again.recipe, later > written) == ("int4_embedding_int8", True)
 
 
-@pytest.mark.slow
 def test_an_ordinary_adapter_is_good_for_every_recipe(run: Run) -> None:
     adapter, written = train(run, aware=False, recipe="int4")
     assert (adapter.recipe, dict(adapter.scales)) == ("", {})

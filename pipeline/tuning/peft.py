@@ -37,8 +37,7 @@ CHANGED_BASES = ("pissa", "olora", "corda", "loftq", "lora_ga")
 """Ways to begin (init_lora_weights) that take something out of the base: A and B then belong to that residual, not to the base."""
 
 TENSOR = re.compile(
-    r"base_model\.model\.(?P<module>model\.(?:embed_tokens|layers\.\d+\.\w+\.\w+))\."
-    r"lora_(?P<embedding>embedding_)?(?P<part>[AB])(?:\.weight)?"
+    r"base_model\.model\.(?P<module>model\.layers\.\d+\.\w+\.\w+)\.lora_(?P<part>[AB])\.weight"
 )
 
 Matrix = tuple[tuple[int, int], Callable[[], Callable[[int, int], NDArray[np.float32]]]]
@@ -50,10 +49,21 @@ def read_peft(folder: Path) -> dict[str, Matrix]:
     Raises:
         InputError: no LoRA adapter of plain A and B for the matrices of a Gemma; names what is not, in one line.
     """
+    return {
+        name: ((b.shape[0], a.shape[1]), _rows(b, a, scale)) for name, (a, b, scale) in pairs(folder).items()
+    }
+
+
+def pairs(folder: Path) -> dict[str, tuple[StoredTensor, StoredTensor, float]]:
+    """A (r, in), B (out, r) and scale of each adapted matrix by Hugging Face name.
+
+    Raises:
+        InputError: as `read_peft`.
+    """
     config = read_json(folder / CONFIG)
     _check(folder / CONFIG, config)
     tensors = _tensors(folder / WEIGHTS)
-    found: dict[str, Matrix] = {}
+    found = {}
     for name in sorted({name for name, _ in tensors}):
         try:
             a, b = tensors[name, "A"], tensors[name, "B"]
@@ -68,14 +78,7 @@ def read_peft(folder: Path) -> dict[str, Matrix]:
                 f"{folder / WEIGHTS}: {name} has A {a.shape} and B {b.shape}, {CONFIG} says rank {wanted}; save it again"
             )
         alpha = _pattern(config, "alpha_pattern", "lora_alpha", module)
-        scale = alpha / math.sqrt(rank) if config.get("use_rslora") else alpha / rank
-        shape = (b.shape[0], a.shape[1])
-        if name.endswith(
-            "embed_tokens.weight"
-        ):  # PEFT keeps these the other way round: B A is (hidden, vocabulary)
-            found[name] = ((shape[1], shape[0]), _rows(b, a, scale, embedding=True))
-        else:
-            found[name] = (shape, _rows(b, a, scale, embedding=False))
+        found[name] = (a, b, alpha / math.sqrt(rank) if config.get("use_rslora") else alpha / rank)
     if not found:
         raise InputError(f"{folder / WEIGHTS}: holds no A and B; save it again")
     return found
@@ -112,6 +115,11 @@ def _tensors(path: Path) -> dict[tuple[str, str], StoredTensor]:
     stored = stored_tensors(path)
     found = {}
     for key, dtype in types.items():
+        if "embed_tokens" in key:
+            raise InputError(
+                f"{path}: holds {key}: PEFT trains the embedding's lookup apart from the projection that shares its matrix, a merge "
+                "would change both; train without embed_tokens"
+            )
         match = TENSOR.fullmatch(key)
         name = f"{match['module']}.weight" if match else ""
         if match is None or not HUGGING_FACE_NAME.fullmatch(name):
@@ -133,13 +141,11 @@ def _pattern(config: dict[str, Any], patterns: str, default: str, module: str) -
 
 
 def _rows(
-    b: StoredTensor, a: StoredTensor, scale: float, *, embedding: bool
+    b: StoredTensor, a: StoredTensor, scale: float
 ) -> Callable[[], Callable[[int, int], NDArray[np.float32]]]:
     def make() -> Callable[[int, int], NDArray[np.float32]]:
         # Summed in float64 and rounded once, as ours: the last bit then depends on no BLAS.
         left, right = (tensor.read(0, tensor.shape[0]).astype(np.float64) for tensor in (b, a))
-        if embedding:
-            left, right = right.T, left.T
         return lambda start, stop: (left[start:stop] @ right * scale).astype(np.float32)
 
     return make

@@ -10,12 +10,13 @@ from typing import Any
 from pipeline.digests import sha256_of_file
 from pipeline.errors import InputError
 from pipeline.inspect.facts import Adapter, Report, Tensor
+from pipeline.litert.adapter_file import MANIFEST, RANK, read_adapter_file
 from pipeline.litert.container import FLATBUFFER_ERRORS
 from pipeline.tuning.adapter import FORMAT
 
 PEFT_CONFIG, PEFT_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
-LORA_RANK = b"lora_rank"
+LORA_RANK = RANK.encode()
 """The metadata entry of a runtime adapter whose buffer number is the rank itself (LiteRT-LM 0.18)."""
 
 TARGETS = {"q": "query", "k": "key", "v": "value", "o": "output"}
@@ -74,20 +75,24 @@ def report_runtime(path: Path, data: memoryview) -> Report:
                     f"{path}: truncated: {tensors[-1].name} should end at byte {buffer.Offset() + buffer.Size()}, "
                     f"the file has {len(data)}; copy or make it again"
                 )
-        rank = _metadata(document)[LORA_RANK]
+        metadata = _metadata(document)
+        rank = metadata[LORA_RANK]
     except (*FLATBUFFER_ERRORS, MemoryError):
         raise InputError(f"{path}: a damaged adapter; copy or make it again") from None
     matches = [match for tensor in tensors if (match := _RUNTIME_TENSOR.fullmatch(tensor.name))]
     places = [(TARGETS[match[1] or match[3]], match[2] or match[4]) for match in matches]
+    # Another's adapter says its rank only; ours names its base, and a digest that tells damage.
+    ours = read_adapter_file(path) if MANIFEST.encode() in metadata else None
     adapter = Adapter(
-        "runtime",
-        rank,
-        None,
-        None,
-        tuple(dict.fromkeys(target for target, _ in places)),
-        len(set(places)),
-        sum(prod(tensor.shape) for tensor in tensors),
-        tuple(tensors),
+        form="runtime",
+        name=ours.name if ours else None,
+        rank=rank,
+        alpha=None,
+        base=ours.base_digest if ours else None,
+        targets=tuple(dict.fromkeys(target for target, _ in places)),
+        matrices=len(set(places)),
+        parameters=sum(prod(tensor.shape) for tensor in tensors),
+        tensors=tuple(tensors),
     )
     return Report("adapter", path.name, path.stat().st_size, sha256_of_file(path), adapter=adapter)
 
@@ -112,6 +117,7 @@ def report_safetensors(path: Path) -> Report:
             )
         adapter = Adapter(
             "pocketgemma",
+            None,
             told["rank"],
             told["alpha"],
             told["base_digest"],
@@ -148,6 +154,7 @@ def report_peft(folder: Path) -> Report:
     targets = config.get("target_modules") or ()
     adapter = Adapter(
         "peft",
+        None,
         config.get("r"),
         config.get("lora_alpha"),
         config.get("base_model_name_or_path"),

@@ -166,6 +166,7 @@ class Adapter:
 
     Attributes:
         form: runtime (a .tflite for LiteRT-LM), pocketgemma (a finetune stage's), peft (Hugging Face's folder).
+        name: what it is called; None when it does not say.
         base: digest of the base that it belongs to, or PEFT's name for it; None when it does not say.
         targets: the matrices that it changes, by their short names.
         matrices: how many it changes.
@@ -173,6 +174,7 @@ class Adapter:
     """
 
     form: Literal["runtime", "pocketgemma", "peft"]
+    name: str | None
     rank: int | None
     alpha: float | None
     base: str | None

@@ -61,9 +61,13 @@ def read_matrices(schema: Any, document: Any, graphs: list[Any], data: memoryvie
                 scale_places.add(_place(document, scales[0]) if scales else None)
     for place in scale_places - {None}:
         tensors.pop(place, None)  # type: ignore[arg-type]
+    given, tables = _given(schema, document, graphs, data)
     names = name_matrices(
-        {place: [each.Name().decode() for _, each in found] for place, found in tensors.items()},
-        _looked_up(schema, document, graphs, data) & set(tensors),
+        {
+            place: [each.Name().decode() for _, each in found] + given[place]
+            for place, found in tensors.items()
+        },
+        tables & set(tensors),
     )
     for place, found in tensors.items():
         graph, tensor = found[0]
@@ -135,27 +139,41 @@ def _stored(document: Any, tensor: Any, data: memoryview, name: str) -> tuple[in
     return int(buffer.Offset()), int(buffer.Size())
 
 
-def _looked_up(schema: Any, document: Any, graphs: list[Any], data: memoryview) -> set[Place]:
-    """Constants that are read row by row: tables of EMBEDDING_LOOKUP and GATHER, straight or through DEQUANTIZE."""
+def _given(
+    schema: Any, document: Any, graphs: list[Any], data: memoryview
+) -> tuple[dict[Place, list[str]], set[Place]]:
+    """Names of what operations give that compute with a constant, and the constants that are read row by row.
+
+    In a large model many constants have no name of their own, but what a projection gives is named after it. A float16 constant is taken
+    through a DEQUANTIZE.
+    """
     operators = schema.BuiltinOperator
     codes = [
         max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
         for code in (document.OperatorCodes(index) for index in indices(document.OperatorCodesLength(), data))
     ]
+    names: dict[Place, list[str]] = defaultdict(list)
     tables = set()
     for graph in graphs:
         dequantized = {}
-        for index in indices(graph.OperatorsLength(), data):
-            operator = graph.Operators(index)
+        for number in indices(graph.OperatorsLength(), data):
+            operator = graph.Operators(number)
             code = codes[operator.OpcodeIndex()]
+            taken = [operator.Inputs(index) for index in indices(operator.InputsLength(), data)]
             if code == operators.DEQUANTIZE:
-                dequantized[operator.Outputs(0)] = operator.Inputs(0)
-            elif code in (operators.EMBEDDING_LOOKUP, operators.GATHER):
-                table = operator.Inputs(1 if code == operators.EMBEDDING_LOOKUP else 0)
-                place = _place(document, graph.Tensors(dequantized.get(table, table)))
-                if place:
+                dequantized[operator.Outputs(0)] = taken[0]
+                continue
+            for index, tensor in enumerate(taken):
+                # An input that is left out is -1.
+                place = (
+                    _place(document, graph.Tensors(dequantized.get(tensor, tensor))) if tensor >= 0 else None
+                )
+                if place is None:
+                    continue
+                names[place].append(graph.Tensors(operator.Outputs(0)).Name().decode())
+                if (code, index) in ((operators.EMBEDDING_LOOKUP, 1), (operators.GATHER, 0)):
                     tables.add(place)
-    return tables
+    return names, tables
 
 
 def _scales(

@@ -36,7 +36,7 @@ def name_matrices(candidates: Mapping[Key, Sequence[str]], looked_up: Set[Key]) 
     """A name for each constant.
 
     Args:
-        candidates: the names of its tensors.
+        candidates: the names of its tensors, and of what is computed with it.
         looked_up: those that are read row by row by token id: embeddings.
 
     Returns:

@@ -281,6 +281,8 @@ def _scales(matrix: Matrix) -> str:
 def _adapter(adapter: Adapter, everything: bool) -> Iterable[RenderableType]:
     yield _title("Adapter")
     rows = [("form", FORMS[adapter.form])]
+    if adapter.name is not None:
+        rows.insert(0, ("name", adapter.name))
     if adapter.rank is not None:
         alpha = "" if adapter.alpha is None else f", alpha {adapter.alpha:g}"
         rows.append(("rank", f"{adapter.rank}{alpha}"))

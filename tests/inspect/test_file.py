@@ -12,6 +12,7 @@ from safetensors.numpy import save_file
 from pipeline.errors import InputError
 from pipeline.inspect.file import inspect_file
 from pipeline.inspect.text import print_json, print_report
+from pipeline.litert.adapter_file import write_adapter_file
 from pipeline.litert.container import METADATA, MODEL, read_container, rewrite
 from pipeline.litert.task import METADATA_ENTRY, MODEL_ENTRY, TOKENIZER_ENTRY
 from pipeline.tuning.adapter import Adapter
@@ -161,6 +162,46 @@ def test_a_task_with_damaged_metadata_is_refused(tmp_path: Path, tflite: Path, t
         archive.writestr(METADATA_ENTRY, TASK_METADATA[:-1])
     with pytest.raises(InputError, match=r"model\.task: its metadata is damaged"):
         inspect_file(path)
+
+
+def write_runtime_adapter(path: Path) -> Path:
+    factors = {
+        (target, layer): (np.ones((8, 4), np.float32), np.ones((4, 12), np.float32))
+        for layer in (0, 1)
+        for target in ("query", "output")
+    }
+    write_adapter_file(path, factors, rank=16, base_digest="ab" * 32, name="Grüße")
+    return path
+
+
+def test_an_adapter_for_the_runtime_tells_its_base(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_runtime_adapter(tmp_path / "adapter.tflite")
+    found = inspect_file(path)
+    adapter = found.adapter
+    assert adapter is not None
+    assert (adapter.form, adapter.name, adapter.rank, adapter.base) == ("runtime", "Grüße", 16, "ab" * 32)
+    assert (set(adapter.targets), adapter.matrices) == ({"query", "output"}, 4)
+    assert adapter.parameters == 4 * (8 * 16 + 16 * 12)
+    assert {tensor.shape for tensor in adapter.tensors} == {(8, 16), (16, 12)}
+    print_report(found)
+    assert "lora_atten_q_a_prime_weight_*" in capsys.readouterr().out
+
+
+def test_a_damaged_or_truncated_adapter_is_refused(tmp_path: Path) -> None:
+    content = write_runtime_adapter(tmp_path / "whole.tflite").read_bytes()
+    path = tmp_path / "adapter.tflite"
+    damaged = bytearray(content)
+    damaged[content.index(np.ones(8, np.float32).tobytes())] ^= 1
+    for bad, message in (
+        (bytes(damaged), "damaged"),
+        (content[:4096], "truncated"),
+        (content[:300], "damaged"),
+    ):
+        path.write_bytes(bad)
+        with pytest.raises(InputError, match=rf"adapter\.tflite.*{message}"):
+            inspect_file(path)
 
 
 def test_our_adapter_tells_its_rank_and_base(tmp_path: Path) -> None:

@@ -59,6 +59,27 @@ def test_a_name_that_tells_of_two_matrices_is_settled_by_the_others(tmp_path: Pa
     ]
 
 
+def test_constants_without_a_name_are_known_by_what_is_computed_with_them(tmp_path: Path) -> None:
+    """In a large model constants are called arith.constant…; what a projection gives still has its name."""
+    both = path_of(3, "gate_proj") + path_of(3, "up_proj")
+    constants = [
+        Constant(("arith.constant1",), (8, 4), "INT8", bytes(32), 8, given=(both, path_of(3, "up_proj"))),
+        Constant(("arith.constant2",), (8, 4), "INT8", bytes(32), 8, given=(path_of(3, "gate_proj"), both)),
+        Constant(("arith.constant3",), (8, 4), "INT8", bytes(32), 8, given=("~;a", "~;b")),
+    ]
+    path = write_tflite(
+        tmp_path / "model.tflite",
+        constants,
+        {"prefill_8": {"tokens": ((1, 8), "INT32")}, "decode": {"tokens": ((1, 1), "INT32")}},
+    )
+    found = inspect_file(path).models[0].matrices
+    assert {each.tensor: each.name for each in found} == {
+        "arith.constant1": "model.layers.3.mlp.up_proj.weight",
+        "arith.constant2": "model.layers.3.mlp.gate_proj.weight",
+        "arith.constant3": "arith.constant3",
+    }
+
+
 def test_what_nobody_named_keeps_its_own_name(tmp_path: Path) -> None:
     tables = [Constant((f"table{n}",), (16, 4), "INT8", bytes(64), 16, looked_up=True) for n in (1, 2)]
     path = write_tflite(

@@ -20,6 +20,7 @@ class Constant:
         dimension: along which the scales go.
         outside: whether its bytes lie behind the flatbuffer, as in large models.
         looked_up: whether it is the table of an EMBEDDING_LOOKUP.
+        given: names of what each graph computes with it, by FULLY_CONNECTED.
     """
 
     names: tuple[str, ...]
@@ -31,6 +32,7 @@ class Constant:
     dimension: int = 0
     outside: bool = False
     looked_up: bool = False
+    given: tuple[str, ...] = ()
 
 
 Inputs = Mapping[str, tuple[tuple[int, ...], str]]
@@ -66,7 +68,8 @@ def _header(
         version=3, description="test", subgraphs=[], buffers=[schema.BufferT()], signatureDefs=[]
     )
     model.operatorCodes = [
-        schema.OperatorCodeT(builtinCode=schema.BuiltinOperator.EMBEDDING_LOOKUP, deprecatedBuiltinCode=7)
+        schema.OperatorCodeT(builtinCode=schema.BuiltinOperator.EMBEDDING_LOOKUP, deprecatedBuiltinCode=7),
+        schema.OperatorCodeT(builtinCode=schema.BuiltinOperator.FULLY_CONNECTED, deprecatedBuiltinCode=9),
     ]
     buffers, scale_buffers = {}, {}
     for constant in constants:
@@ -106,6 +109,13 @@ def _header(
                 )
             if constant.looked_up:
                 graph.operators.append(schema.OperatorT(opcodeIndex=0, inputs=[0, index], outputs=[0]))
+            if constant.given:
+                output = len(graph.tensors)
+                graph.tensors.append(_tensor(constant.given[number], (1, constant.shape[0]), "FLOAT32", 0))
+                # A bias that is left out is -1.
+                graph.operators.append(
+                    schema.OperatorT(opcodeIndex=1, inputs=[0, index, -1], outputs=[output])
+                )
         model.subgraphs.append(graph)
         model.signatureDefs.append(
             schema.SignatureDefT(inputs=maps, outputs=maps, signatureKey=name, subgraphIndex=number)

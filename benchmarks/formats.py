@@ -1,0 +1,113 @@
+"""Whether .litertlm and .task answer the same in the runtime, for every recipe.
+
+    python benchmarks/formats.py --folder FOLDER [--recipe NAME ...]
+
+The demo's base is converted by each recipe (kept in FOLDER, so that the script can be called for some recipes at a time) and both files
+are asked questions of the demo. Compared: model and tokenizer to the byte, token ids of conversations, greedy answers, and the
+log-probability of the expected answers. Writes docs/measurements/formats.json; recipes measured before stay in it.
+"""
+
+import argparse
+import itertools
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+OUTPUT = ROOT / "docs" / "measurements" / "formats.json"
+DEMO = ROOT / "pipeline" / "demo"
+QUESTIONS = 200
+CONTEXT, PREFILL, MAX_NEW_TOKENS = 512, (64,), 32
+
+
+def convert(folder: Path, recipe: str) -> tuple[Path, Path]:
+    """Both files of a recipe."""
+    from pipeline.gemma.causal_lm import load_causal_lm
+    from pipeline.gemma.hugging_face import write_hugging_face
+    from pipeline.gemma.tokenizer import Tokenizer
+    from pipeline.litert.export import Bundle, export_litertlm
+    from pipeline.litert.task import bundle_task
+
+    model, task = folder / f"{recipe}.litertlm", folder / f"{recipe}.task"
+    if not model.exists():
+        source = folder / "huggingface"
+        if not source.exists():
+            write_hugging_face(load_causal_lm(DEMO / "base"), Tokenizer.of_preset(DEMO / "base"), source)
+        bundle = Bundle(recipe, PREFILL, CONTEXT, 0.0, 64, 0.95, "the demo's base")
+        export_litertlm(source, model, bundle, folder / "convert.log")
+    bundle_task(model, task, folder / "task.log")
+    return model, task
+
+
+def compare(folder: Path, recipe: str) -> dict[str, Any]:
+    """What both files of a recipe say."""
+    from pipeline.data.examples import read_examples
+    from pipeline.evaluation.conversations import spread
+    from pipeline.evaluation.in_runtime import answer_all
+    from pipeline.litert.runtime import Runtime
+    from pipeline.litert.task import bundle_task, different_entries
+
+    model, task = convert(folder, recipe)
+    again = folder / "again.task"
+    bundle_task(model, again, folder / "task.log")
+    same_bytes = again.read_bytes() == task.read_bytes()
+    again.unlink()
+    examples = spread(read_examples(DEMO / "science" / "skills.jsonl"), QUESTIONS)
+    one, other = (answer_all(path, examples, max_new_tokens=MAX_NEW_TOKENS) for path in (model, task))
+    conversations = [example.messages[:-1] for example in examples]
+    # Two questions and the first one's answer: a conversation with a history.
+    conversations += [
+        (*before.messages, *after.messages[:-1]) for before, after in itertools.pairwise(examples)
+    ]
+    with Runtime(model) as first, Runtime(task) as second:
+        ids = sum(first.token_ids(turns) == second.token_ids(turns) for turns in conversations)
+        stops = first.stop_ids == second.stop_ids and first.start_id == second.start_id
+    row = {
+        "recipe": recipe,
+        "litertlm_bytes": model.stat().st_size,
+        "task_bytes": task.stat().st_size,
+        "different_entries": different_entries(task, model),
+        "bundled_twice_gives_equal_bytes": same_bytes,
+        "same_start_and_stop_ids": stops,
+        "conversations": len(conversations),
+        "conversations_with_the_same_token_ids": ids,
+        "questions": len(examples),
+        "same_greedy_answers": sum(a.text == b.text for a, b in zip(one, other, strict=True)),
+        "largest_logprob_difference_per_token": max(
+            abs(a.logprob - b.logprob) / a.tokens for a, b in zip(one, other, strict=True)
+        ),
+        "exact_match_percent": round(100 * sum(a.correct for a in one) / len(one), 1),
+    }
+    print(row, flush=True)
+    return row
+
+
+def main() -> None:
+    from pipeline.machine import describe_machine, package_versions
+    from pipeline.quantization.scheme import SCHEMES
+
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--folder", type=Path, required=True, help="where converted models are kept")
+    parser.add_argument("--recipe", action="append", choices=list(SCHEMES), help="all of them if not given")
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    rows = json.loads(OUTPUT.read_text(encoding="utf-8"))["rows"] if OUTPUT.exists() else []
+    for recipe in options.recipe or SCHEMES:
+        rows = [row for row in rows if row["recipe"] != recipe] + [compare(options.folder, recipe)]
+        rows.sort(key=lambda row: list(SCHEMES).index(row["recipe"]))
+        document = {
+            "date": time.strftime("%Y-%m-%d"),
+            "command": "python benchmarks/formats.py --folder FOLDER",
+            "machine": describe_machine() | {"cores": os.cpu_count()},
+            "packages": package_versions(),
+            "rows": rows,
+        }
+        OUTPUT.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -14,6 +14,12 @@ from pipeline.quantization.scheme import SCHEMES
 EXAMPLES = 512
 """Examples used unless told otherwise: the paper calibrates on 128 texts of 2,048 tokens, a tuning example is shorter."""
 
+TOKENS = 1 << 16
+"""Most tokens used, whatever the number of examples: their hidden states are kept, twice."""
+
+LONGEST = 2048
+"""Tokens of an example beyond this are cut off: the paper's texts are as long."""
+
 
 def quantize_calibrated(
     folder: Path,
@@ -29,7 +35,7 @@ def quantize_calibrated(
 
     Args:
         folder: a Hugging Face folder: the merged model.
-        examples: what the model was trained on, prompt and response; some of them are drawn.
+        examples: what the model was trained on, prompt and response; some of them are drawn, no more than TOKENS in all.
         recipe: a recipe of integers, a name in SCHEMES.
         output: the file to write, as `read_quantized` reads it.
         log: file for what the process prints.
@@ -48,14 +54,15 @@ def quantize_calibrated(
         raise InputError("rounding by gptq needs examples to calibrate on; there are none")
     if SCHEMES[recipe].bits not in (4, 8):
         raise InputError(f"rounding by gptq chooses integers; recipe {recipe} has none")
-    drawn = np.random.default_rng(seed).permutation(len(encoded))[:count]
+    drawn = [
+        encoded[index].token_ids[:LONGEST] for index in np.random.default_rng(seed).permutation(len(encoded))
+    ]
+    lengths = np.cumsum([len(ids) for ids in drawn[:count]])
     request = {
         "folder": str(folder.resolve()),
         "recipe": recipe,
         "output": str(output.resolve()),
-        "examples": [
-            [encoded[index].token_ids.tolist(), encoded[index].response_start] for index in sorted(drawn)
-        ],
+        "examples": [ids.tolist() for ids in drawn[: max(1, int((lengths <= TOKENS).sum()))]],
     }
     peak = run_apart("pipeline.quantization.calibrator", request, log, f"rounding to {recipe} by GPTQ")
     return read_facts(output) | {"peak_memory_bytes": peak}

@@ -61,7 +61,7 @@ def main(request: Path) -> None:
     """Round a model.
 
     Args:
-        request: JSON file: folder (Hugging Face), recipe, output (the file to write), examples ([token ids, response start] each).
+        request: JSON file: folder (Hugging Face), recipe, output (the file to write), examples (token ids each).
     """
     # Nothing here compiles for a graphics card, and Triton's library has been seen to crash beside others.
     sys.modules.setdefault("triton", None)  # type: ignore[arg-type]
@@ -72,7 +72,7 @@ def main(request: Path) -> None:
     model = AutoModelForCausalLM.from_pretrained(
         arguments["folder"], dtype=torch.float32, attn_implementation="eager"
     ).eval()
-    examples = [ids for ids, _ in arguments["examples"]]
+    examples = arguments["examples"]
     matrices, errors = calibrate(model, examples, SCHEMES[arguments["recipe"]])
     facts = {
         "seconds": round(time.monotonic() - started, 1),

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pipeline.quantization.rounding import LARGEST, Quantized, least_squares, storable
+from pipeline.quantization.rounding import LARGEST, Quantized, least_squares
 
 DAMPING = 0.01
 """Part of the mean of H's diagonal that is added to the diagonal, as in the paper: H of few examples is nearly singular."""
@@ -16,8 +16,11 @@ DAMPING = 0.01
 COLUMNS = 128
 """Columns rounded before the others hear of it (the paper's lazy batch updates): matrix products instead of outer ones."""
 
-DESCENTS = 4
+DESCENTS = 2
 """Rounds of coordinate descent after GPTQ; the error changes little after them."""
+
+ROWS = 8192
+"""Rows rounded at a time: an embedding of 262,144 rows is never held several times over in float32."""
 
 
 def gptq(
@@ -46,17 +49,22 @@ def gptq(
     """
     curvature = damped(hessian, damping)
     importance = torch.diagonal(curvature).numpy().astype(np.float32)
-    scales = least_squares(matrix, bits, block, importance).scales
-    weights = torch.from_numpy(matrix).T.contiguous()
-    steps = torch.from_numpy(np.ascontiguousarray(scales.T))
-    integers = _round_columns(weights, curvature, steps, LARGEST[bits])
+    order = torch.argsort(torch.diagonal(curvature), descending=True, stable=True)
+    factors = _inverse_factor(curvature[order][:, order])
     curvature = curvature.float()
-    for _ in range(descents):
-        if block is None:
-            steps = _best_scales(weights, integers, curvature, steps)
-        integers = _descend(weights, integers, curvature, steps, LARGEST[bits])
-    kept = steps.T.contiguous().numpy()
-    return Quantized(integers.T.contiguous().to(torch.int8).numpy(), storable(kept) if block else kept, bits)
+    pieces = []
+    for start in range(0, len(matrix), ROWS):
+        piece = matrix[start : start + ROWS]
+        weights = torch.from_numpy(piece).T.contiguous()
+        steps = torch.from_numpy(least_squares(piece, bits, block, importance).scales.T.copy())
+        integers = _round_columns(weights, order, factors, steps, LARGEST[bits])
+        for _ in range(descents):
+            if block is None:
+                steps = _best_scales(weights, integers, curvature, steps)
+            integers = _descend(weights, integers, curvature, steps, LARGEST[bits])
+        pieces.append((integers.T.to(torch.int8).numpy(), steps.T.numpy()))
+    values, scales = zip(*pieces, strict=True)
+    return Quantized(np.concatenate(values), np.concatenate(scales), bits)
 
 
 def damped(hessian: NDArray[np.floating], damping: float = DAMPING) -> torch.Tensor:
@@ -76,18 +84,24 @@ def damped(hessian: NDArray[np.floating], damping: float = DAMPING) -> torch.Ten
 
 def output_error(matrix: NDArray[np.float32], quantized: Quantized, hessian: NDArray[np.floating]) -> float:
     """tr((W - Q) H (W - Q)^T) / tr(W H W^T): the part of the outputs' energy that rounding takes."""
-    difference = (matrix - quantized.dequantized()).astype(np.float64)
-    whole = matrix.astype(np.float64)
-    return float(np.sum(difference @ hessian * difference) / np.sum(whole @ hessian * whole))
+    curvature = np.asarray(hessian, np.float32) / np.float32(max(np.trace(hessian), 1e-30))
+    lost = whole = 0.0
+    for start in range(0, len(matrix), ROWS):
+        weights = matrix[start : start + ROWS]
+        difference = weights - quantized.rows(start, start + ROWS).dequantized()
+        lost += float(np.vdot(difference @ curvature, difference))
+        whole += float(np.vdot(weights @ curvature, weights))
+    return lost / whole if whole else 0.0
 
 
 def _round_columns(
-    weights: torch.Tensor, curvature: torch.Tensor, steps: torch.Tensor, largest: int
+    weights: torch.Tensor, order: torch.Tensor, factors: torch.Tensor, steps: torch.Tensor, largest: int
 ) -> torch.Tensor:
-    """GPTQ's integers, (in, out) as float32, of weights (in, out) with scales (blocks, out)."""
+    """GPTQ's integers, (in, out) as float32, of weights (in, out) with scales (blocks, out).
+
+    `factors` is that of H with its columns in `order`, in which they are rounded.
+    """
     inputs = len(weights)
-    order = torch.argsort(torch.diagonal(curvature), descending=True, stable=True)
-    factors = _inverse_factor(curvature[order][:, order]).float()
     left = weights[order]
     groups = order // (inputs // len(steps))
     integers = torch.empty_like(left)
@@ -107,13 +121,13 @@ def _round_columns(
 
 
 def _inverse_factor(curvature: torch.Tensor) -> torch.Tensor:
-    """U, upper triangular, with the inverse of H = U^T U.
+    """U, upper triangular, float32, with the inverse of H = U^T U.
 
-    H turned about, factored and turned back is R R^T with R upper triangular, and U is R's inverse.
+    H turned about, factored and turned back is R R^T with R upper triangular, and U is R's inverse. The factor is less sensitive than H
+    by a square root: for its inverse float32 is enough, at half the time.
     """
-    turned = torch.linalg.cholesky(curvature.flip(0, 1)).flip(0, 1)
-    identity = torch.eye(len(curvature), dtype=curvature.dtype)
-    return torch.linalg.solve_triangular(turned, identity, upper=True)
+    turned = torch.linalg.cholesky(curvature.flip(0, 1)).flip(0, 1).float()
+    return torch.linalg.solve_triangular(turned, torch.eye(len(curvature)), upper=True)
 
 
 def _best_scales(
@@ -134,15 +148,15 @@ def _descend(
     largest: int,
 ) -> torch.Tensor:
     """One round over the columns: each gets its best integer with all others as they are. The error never grows."""
-    inputs = len(weights)
-    scales = steps.repeat_interleave(inputs // len(steps), dim=0)
-    gradient = curvature @ (weights - integers * scales)
+    inputs, width = len(weights), len(weights) // len(steps)
+    stored = (integers.view(len(steps), width, -1) * steps[:, None]).view(integers.shape)
+    gradient = curvature @ (weights - stored)
     integers = integers.clone()
     changes = torch.zeros((COLUMNS, weights.shape[1]))
     for start in range(0, inputs, COLUMNS):
         stop = min(start + COLUMNS, inputs)
         for column in range(start, stop):
-            step = scales[column]
+            step = steps[column // width]
             best = integers[column] + gradient[column] / (curvature[column, column] * step)
             best.round_().clamp_(-largest, largest)
             change = (best - integers[column]) * step

@@ -46,6 +46,10 @@ class Quantized:
             return nibbles[0::2] | (nibbles[1::2] << 4)
         return np.ascontiguousarray(self.values).reshape(-1).view(np.uint8)
 
+    def rows(self, start: int, stop: int) -> "Quantized":
+        """Some of its rows."""
+        return Quantized(self.values[start:stop], self.scales[start:stop], self.bits)
+
     def dequantized(self) -> NDArray[np.float32]:
         """What the runtime computes with, (out, in), float32."""
         values = self.values.astype(np.float32)

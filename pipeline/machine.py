@@ -1,7 +1,6 @@
 """What this machine is: its processor, the packages at work, and how much memory a stage took."""
 
 import platform
-import resource
 from contextlib import suppress
 from functools import cache
 from importlib import metadata
@@ -74,8 +73,17 @@ class PeakMemory:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        self.peak_bytes = high_water_mark() or (peak if platform.system() == "Darwin" else peak * 1024)
+        self.peak_bytes = high_water_mark() or _largest_so_far()
+
+
+def _largest_so_far() -> int:
+    """Highest resident memory of this process since it began, in bytes; 0 where Python cannot tell."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if platform.system() == "Darwin" else peak * 1024
 
 
 def high_water_mark(process: int | str = "self") -> int:

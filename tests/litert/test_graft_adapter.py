@@ -1,8 +1,10 @@
 """Promise: `pocketgemma graft` gives the base with the merged matrices, and refuses what belongs to something else."""
 
 import json
+import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -118,7 +120,8 @@ def test_an_adapter_trained_for_a_recipe_brings_its_scales(folder: Path, tmp_pat
     refuse(other, tmp_path, folder, "was trained for int4, .*int8.litertlm is int8")
 
 
-def test_a_peft_adapter_is_merged(folder: Path, tmp_path: Path) -> None:
+def write_peft(folder: Path) -> np.ndarray:
+    """A PEFT adapter of one matrix, and what it adds to it."""
     import torch
     from safetensors.torch import save_file
 
@@ -126,15 +129,19 @@ def test_a_peft_adapter_is_merged(folder: Path, tmp_path: Path) -> None:
     a, b = torch.randn(2, HIDDEN), torch.randn(FFN, 2)
     module = "base_model.model.model.layers.1.mlp.up_proj"
     save_file(
-        {f"{module}.lora_A.weight": a, f"{module}.lora_B.weight": b}, tmp_path / "adapter_model.safetensors"
+        {f"{module}.lora_A.weight": a, f"{module}.lora_B.weight": b}, folder / "adapter_model.safetensors"
     )
     config = {"peft_type": "LORA", "r": 2, "lora_alpha": 1, "target_modules": ["up_proj"]}
-    (tmp_path / "adapter_config.json").write_text(json.dumps(config))
+    (folder / "adapter_config.json").write_text(json.dumps(config))
+    return (b.double() @ a.double() * 0.5).float().numpy()
+
+
+def test_a_peft_adapter_is_merged(folder: Path, tmp_path: Path) -> None:
+    delta = write_peft(tmp_path)
     base = write_base(tmp_path / "base.litertlm", matrices_of(folder), "int8")
     report = graft_adapter(base, tmp_path, folder, tmp_path / "out.litertlm")
     assert (report.kind, report.matrices) == ("PEFT", 1)
     matrices = matrices_of(folder)
-    delta = (b.double() @ a.double() * 0.5).float().numpy()
     matrices["model.layers.1.mlp.up_proj.weight"] = matrices["model.layers.1.mlp.up_proj.weight"] + delta
     wanted = expected(base, folder, "int8", matrices, tmp_path / "expected.litertlm")
     assert (tmp_path / "out.litertlm").read_bytes() == wanted
@@ -208,3 +215,42 @@ def test_the_command_says_what_it_did_in_two_lines(base: Path, folder: Path, tmp
     assert first.startswith("the base is int8 (recognised, its matrices found in")
     assert second.startswith("10 matrices written with PocketGemma's adapter in")
     assert (tmp_path / "out.litertlm").stat().st_size == base.stat().st_size
+
+
+@pytest.fixture(scope="module")
+def light(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of an environment that has only what the command line and a graft need."""
+    uv = shutil.which("uv") or str(ROOT / ".venv-uv" / "bin" / "uv")
+    environment = tmp_path_factory.mktemp("light") / "venv"
+    python = environment / "bin" / "python"
+    needed = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, str(environment)], check=True)
+    install = [uv, "pip", "install", "--quiet", "--python", str(python), "--constraint", "requirements.lock"]
+    subprocess.run([*install, *needed], check=True, cwd=ROOT)
+    return python
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["ours", "PEFT"])
+def test_it_runs_without_the_packages_that_train_and_convert(
+    light: Path, base: Path, folder: Path, tmp_path: Path, form: str
+) -> None:
+    absent = "import importlib.util as i; print([n for n in ('torch', 'tensorflow', 'keras', 'jax', 'litert_torch', 'litert_lm_builder', 'ai_edge_litert', 'flatbuffers', 'sentencepiece') if i.find_spec(n)])"
+    found = subprocess.run([light, "-c", absent], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+    if form == "PEFT":
+        write_peft(tmp_path)
+    outputs = [tmp_path / "light.litertlm", tmp_path / "full.litertlm"]
+    for python, output in zip((light, sys.executable), outputs, strict=True):
+        files = {"base": base, "adapter": tmp_path, "preset": folder, "out": output}
+        options = [part for option, path in files.items() for part in (f"--{option}", str(path))]
+        done = subprocess.run(
+            [python, "-m", "pipeline", "graft", *options],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert f"written with {'PEFT' if form == 'PEFT' else 'PocketGemma'}'s adapter" in done.stdout
+    assert outputs[0].read_bytes() == outputs[1].read_bytes() != base.read_bytes()

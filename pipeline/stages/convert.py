@@ -14,12 +14,13 @@ from pipeline.errors import InputError, PocketGemmaError
 from pipeline.gemma.matrices import PresetMatrices, matrix_name
 from pipeline.gemma.presets import preset_digest
 from pipeline.gemma.tokenizer import Tokenizer
+from pipeline.inspect.memory import describe_cost, memory_cost
 from pipeline.litert.adapter_file import required_rank, write_adapter
 from pipeline.litert.conversion import Conversion, Rounded
 from pipeline.litert.export import Bundle
 from pipeline.litert.places import pieces
 from pipeline.litert.runtime import probe
-from pipeline.litert.task import bundle_task
+from pipeline.litert.task import LEFT_OUT, bundle_task
 from pipeline.quantization.calibration import quantize_calibrated
 from pipeline.quantization.quantized_file import read_quantized
 from pipeline.quantization.rounding import least_squares
@@ -56,6 +57,7 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         if "task" in config.convert.formats:
             bundle_task(model, work.folder / TASK, run.logs / "task.log")
             probe(work.folder / TASK)
+            console.print(f"  {TASK}: {LEFT_OUT}")
         work.details.update(facts, recipe=config.convert.recipe, rounding=config.convert.rounding)
         _print(model, config, facts)
 
@@ -147,12 +149,16 @@ def _base_and_adapter(config: Config, run: Run, adapter: Adapter, folder: Path) 
 
 def _print(model: Path, config: Config, facts: dict[str, Any]) -> None:
     if facts["method"] == "graft":
-        how = f"{facts['matrices']} matrices grafted onto the kept conversion of the base in {facts['seconds']:.1f} s"
+        rounding = (
+            "" if config.convert.rounding == "nearest" else f"rounded by {config.convert.rounding} and "
+        )
+        how = f"{facts['matrices']} matrices {rounding}grafted onto the kept conversion of the base in {facts['seconds']:.1f} s"
     else:
         how = f"the converter took {facts['seconds']:.0f} s and {facts['peak_memory_bytes'] / 1e9:.1f} GB"
     console.print(
         f"  {model.name}: {facts['bytes'] / 1e6:.1f} MB, {config.convert.recipe}, {config.convert.context_length} tokens of context; {how}"
     )
+    console.print(f"  {describe_cost(memory_cost(model))}")
     if "no_graft" in facts:
         console.print(f"  later fine-tunes of this base will be converted in full too: {facts['no_graft']}")
     if "lora_rank" in facts:

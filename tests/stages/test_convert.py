@@ -4,11 +4,13 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pipeline.errors import InputError, PocketGemmaError
 from pipeline.gemma.tokenizer import Tokenizer
+from pipeline.litert import bases, conversion
 from pipeline.litert.export import Bundle, check_litertlm
 from pipeline.litert.task import check_task_file
 from pipeline.run import Run
@@ -31,53 +33,137 @@ def test_it_publishes_both_files_whole(road: Path) -> None:
     ]
 
 
-@pytest.mark.slow
-def test_the_manifest_tells_what_the_conversion_took(road: Path) -> None:
-    details = json.loads((road / "convert" / "manifest.json").read_text(encoding="utf-8"))["details"]
-    assert details["recipe"] == "int8"
-    assert details["bytes"] == (road / "convert" / "model.litertlm").stat().st_size
-    assert details["peak_memory_bytes"] > 500_000_000
-    assert details["seconds"] > 1
-
-
-@pytest.mark.slow
-def test_the_second_time_nothing_is_converted(
-    road: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def copy(road: Path, tmp_path: Path) -> Path:
+    """The run folder once more, free to be changed."""
     shutil.copytree(road, tmp_path / "run", copy_function=os.link)
+    return tmp_path / "run"
 
-    def never(*arguments: object) -> None:
-        raise AssertionError("converted again")
 
-    monkeypatch.setattr(convert, "export_litertlm", never)
-    with Run(tmp_path / "run") as run:
+def details(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "convert" / "manifest.json").read_text(encoding="utf-8"))["details"]
+
+
+def never(*arguments: object, **options: object) -> None:
+    raise AssertionError("converted again")
+
+
+def already_converted(road: Path, monkeypatch: pytest.MonkeyPatch, cut: int = 0) -> None:
+    """Instead of the converter: the file that it made before."""
+    content = (road / "convert" / "model.litertlm").read_bytes()
+
+    def export(folder: Path, output: Path, bundle: Bundle, log: Path) -> dict[str, object]:
+        output.write_bytes(content[: len(content) - cut])
+        return {"seconds": 1.0, "peak_memory_bytes": 1, "bytes": output.stat().st_size}
+
+    monkeypatch.setattr(conversion, "export_litertlm", export)
+
+
+@pytest.mark.slow
+def test_the_manifest_tells_how_it_was_converted(road: Path) -> None:
+    found = details(road)
+    assert found["recipe"] == "int8"
+    assert found["rounding"] == "nearest"
+    assert found["method"] in ("full conversion", "graft")
+    assert found["bytes"] == (road / "convert" / "model.litertlm").stat().st_size
+
+
+@pytest.mark.slow
+def test_the_second_time_the_matrices_are_grafted_and_the_file_is_the_same(
+    road: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conversion, "export_litertlm", never)
+    with Run(copy) as run:
         convert.run(config(), run)
-        with pytest.raises(AssertionError, match="converted again"):
-            convert.run(config().model_copy(update={"name": "another"}), run)  # its description names it
-        with pytest.raises(AssertionError, match="converted again"):
-            convert.run(config(), run, force=True)
-    assert (tmp_path / "run" / "convert" / "model.litertlm").exists()
+        assert (copy / "convert" / "manifest.json").read_bytes() == (
+            road / "convert" / "manifest.json"
+        ).read_bytes()
+        convert.run(config(), run, force=True)
+    found = details(copy)
+    assert (found["method"], found["matrices"]) == ("graft", 12)  # query and value of six layers
+    before, after = (folder / "convert" / "model.litertlm" for folder in (road, copy))
+    assert before.read_bytes() == after.read_bytes()
+
+
+@pytest.mark.slow
+def test_what_only_the_bundle_says_is_changed_without_a_conversion(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conversion, "export_litertlm", never)
+    other = config().model_copy(update={"name": "another"})  # its description names it
+    with Run(copy) as run:
+        convert.run(other, run)
+    merged = copy / "merge" / "huggingface"
+    check_litertlm(copy / "convert" / "model.litertlm", Tokenizer.of_preset(merged), Bundle.of(other), merged)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("setting", [{"graft": False}, {"prefill_lengths": (32,)}, {"context_length": 128}])
+def test_what_decides_the_file_is_not_taken_from_the_kept_base(
+    copy: Path, monkeypatch: pytest.MonkeyPatch, setting: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(conversion, "export_litertlm", never)
+    other = config().model_copy(update={"convert": config().convert.model_copy(update=setting)})
+    with Run(copy) as run, pytest.raises(AssertionError, match="converted again"):
+        convert.run(other, run)
+
+
+@pytest.mark.slow
+def test_a_base_that_cannot_be_grafted_is_converted_in_full_and_says_why(
+    road: Path,
+    copy: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def no_place(*arguments: object) -> None:
+        raise InputError("two matrices are equal")
+
+    already_converted(road, monkeypatch)
+    monkeypatch.setattr(bases, "find_places", no_place)
+    monkeypatch.setenv("POCKETGEMMA_CACHE", str(tmp_path / "cache"))
+    with Run(copy) as run:
+        convert.run(config(), run, force=True)
+        assert "converted in full too: two matrices are equal" in " ".join(capsys.readouterr().out.split())
+        assert details(copy)["no_graft"] == "two matrices are equal"
+        rounded = config().convert.model_copy(update={"rounding": "least_squares"})
+        with pytest.raises(InputError, match="not possible here: two matrices are equal"):
+            convert.run(config().model_copy(update={"convert": rounded}), run)
+    assert details(copy)["method"] == "full conversion"
 
 
 @pytest.mark.slow
 def test_a_model_that_the_runtime_cannot_use_is_not_published(
-    road: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    road: Path, copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shutil.copytree(road, tmp_path / "run", copy_function=os.link)
-    shutil.rmtree(tmp_path / "run" / "convert")
-
-    def truncated(folder: Path, output: Path, bundle: Bundle, log: Path) -> dict[str, object]:
-        output.write_bytes((road / "convert" / "model.litertlm").read_bytes()[:-5000])
-        return {}
-
-    monkeypatch.setattr(convert, "export_litertlm", truncated)
-    with Run(tmp_path / "run") as run, pytest.raises(PocketGemmaError, match="truncated"):
+    shutil.rmtree(copy / "convert")
+    already_converted(road, monkeypatch, cut=5000)
+    monkeypatch.setenv("POCKETGEMMA_CACHE", str(tmp_path / "cache"))
+    with Run(copy) as run, pytest.raises(PocketGemmaError, match="truncated"):
         convert.run(config(), run)
-    assert not (tmp_path / "run" / "convert").exists()
+    assert not (copy / "convert").exists()
+    assert not list((tmp_path / "cache" / "bases").glob("[!.]*/model.litertlm"))
+
+
+@pytest.mark.slow
+def test_scales_of_least_squares_are_written_by_the_graft(
+    road: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conversion, "export_litertlm", never)
+    settings = config().convert.model_copy(update={"rounding": "least_squares"})
+    other = config().model_copy(update={"convert": settings})
+    with Run(copy) as run:
+        convert.run(other, run)
+    merged, model = copy / "merge" / "huggingface", copy / "convert" / "model.litertlm"
+    assert details(copy)["matrices"] == 43
+    assert model.read_bytes() != (road / "convert" / "model.litertlm").read_bytes()
+    check_litertlm(model, Tokenizer.of_preset(merged), Bundle.of(other), merged)
+    with pytest.raises(PocketGemmaError, match="matrices are not those"):
+        check_litertlm(model, Tokenizer.of_preset(merged), Bundle.of(config()), merged)
 
 
 def test_without_a_merged_model_it_says_what_to_run(tmp_path: Path) -> None:
-    with Run(tmp_path / "run") as run, pytest.raises(InputError, match="pocketgemma merge"):
+    with Run(tmp_path / "run") as run, pytest.raises(InputError, match="pocketgemma download"):
         convert.run(config(), run)
 
 

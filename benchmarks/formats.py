@@ -14,7 +14,10 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipeline.data.examples import Example
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -43,9 +46,22 @@ def convert(folder: Path, recipe: str) -> tuple[Path, Path]:
     return model, task
 
 
+def questions() -> "list[Example]":
+    """What the demo's base was taught to answer."""
+    from pipeline.data.examples import Example
+
+    lines = (DEMO / "science" / "skills.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    return [
+        Example(
+            ({"role": "user", "content": row["prompt"]}, {"role": "assistant", "content": row["response"]})
+        )
+        for row in rows
+    ]
+
+
 def compare(folder: Path, recipe: str) -> dict[str, Any]:
     """What both files of a recipe say."""
-    from pipeline.data.examples import read_examples
     from pipeline.evaluation.conversations import spread
     from pipeline.evaluation.in_runtime import answer_all
     from pipeline.litert.runtime import Runtime
@@ -56,7 +72,7 @@ def compare(folder: Path, recipe: str) -> dict[str, Any]:
     bundle_task(model, again, folder / "task.log")
     same_bytes = again.read_bytes() == task.read_bytes()
     again.unlink()
-    examples = spread(read_examples(DEMO / "science" / "skills.jsonl"), QUESTIONS)
+    examples = spread(questions(), QUESTIONS)
     one, other = (answer_all(path, examples, max_new_tokens=MAX_NEW_TOKENS) for path in (model, task))
     conversations = [example.messages[:-1] for example in examples]
     # Two questions and the first one's answer: a conversation with a history.

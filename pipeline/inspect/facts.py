@@ -100,7 +100,7 @@ class MemoryCost:
         tokenizer: of the open tokenizer.
         runtime: of the runtime itself.
         total: all of it, while the model answers.
-        first_opening: besides, the first time that a model is opened: a copy of the largest matrix.
+        first_opening: besides, the first time that a model is opened and its weights are packed.
     """
 
     weights: int

@@ -211,7 +211,7 @@ def _memory(cost: MemoryCost) -> Iterable[tuple[str, str]]:
         yield "prefill", f"{lengths}{'; the largest counts' * (len(cost.prefill) > 1)}"
     yield "tokenizer", size(cost.tokenizer)
     yield "runtime", size(cost.runtime)
-    yield "first time", f"{size(cost.first_opening)} more, to pack the largest matrix"
+    yield "first time", f"{size(cost.first_opening)} more, to pack the weights"
 
 
 def _list(numbers: Sequence[int]) -> str:

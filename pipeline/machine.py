@@ -86,6 +86,18 @@ def _largest_so_far() -> int:
     return peak if platform.system() == "Darwin" else peak * 1024
 
 
+def keep_freed_memory() -> None:
+    """Let arrays of some megabytes that are made and dropped over and over have the same memory each time.
+
+    glibc hands large blocks back to the kernel when they are freed, and takes new pages, filled with zeros, for the next: that was four
+    fifths of the time of rounding a matrix. It stops doing so for blocks up to the size of the largest that was ever freed (up to
+    32 MiB; mallopt(3), M_MMAP_THRESHOLD). Elsewhere this has no effect.
+    """
+    import numpy as np
+
+    np.empty(24 << 20, np.uint8)
+
+
 def high_water_mark(process: int | str = "self") -> int:
     """Highest resident memory of a process so far, in bytes; 0 where the kernel does not tell, or it has ended.
 

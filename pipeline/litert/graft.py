@@ -17,6 +17,7 @@ import numpy as np
 from pipeline.errors import InputError, PocketGemmaError
 from pipeline.litert.container import stamp
 from pipeline.litert.places import Place, Places, scale_dtype
+from pipeline.machine import keep_freed_memory
 from pipeline.parallel import in_threads
 from pipeline.quantization.rounding import Quantized
 
@@ -42,6 +43,7 @@ def graft(
     Raises:
         InputError: the base is not the file that the map was made of; a matrix that it lacks, or of another shape or other bits.
     """
+    keep_freed_memory()
     written: set[str] = set()
 
     def write(item: tuple[str, Quantized | Iterable[Quantized]]) -> None:

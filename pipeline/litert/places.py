@@ -17,6 +17,7 @@ from pipeline.digests import sha256_of_file
 from pipeline.errors import InputError
 from pipeline.gemma.matrices import PresetMatrices
 from pipeline.litert.stored import StoredWeight, stored_weights
+from pipeline.machine import keep_freed_memory
 from pipeline.quantization.rounding import PIECE, Quantized, nearest
 from pipeline.quantization.scheme import EMBEDDING, SCHEMES, Scheme
 
@@ -133,6 +134,7 @@ def find_places(litertlm: Path, matrices: Iterable[tuple[str, Rows]], scheme: Sc
     Raises:
         InputError: a matrix is not there as the scheme stores it, or not once: names the matrix.
     """
+    keep_freed_memory()
     recipe = next(name for name, known in SCHEMES.items() if known == scheme)
     weights = stored_weights(litertlm)
     found: dict[str, Place] = {}

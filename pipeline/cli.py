@@ -135,16 +135,47 @@ def chat(
     run: RunOption = None,
     set_: SetOption = None,
     prompt: Annotated[str | None, typer.Option("--prompt", help="Ask one question and end.")] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option("--model", metavar="FILE", help="A .litertlm or .task instead of the run folder's."),
+    ] = None,
+    adapter: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--adapter", metavar="FILE", help="An adapter (.tflite) for a base that takes one; repeatable."
+        ),
+    ] = None,
     debug: DebugOption = False,
 ) -> None:
     """Talk to the converted model in the phone's own runtime."""
     from pipeline.litert.chat import chat_with
     from pipeline.run import Run
 
-    settings = _config(config, set_)
-    folder = Run(_root(settings, run))
-    folder.manifest("convert")
-    chat_with(folder.folder("convert") / "model.litertlm", settings.convert, prompt)
+    adapters = adapter or []
+    if model is None:
+        folder = Run(_root(_config(config, set_), run))
+        folder.manifest("convert")
+        model, own = (folder.folder("convert") / name for name in ("model.litertlm", "adapter.tflite"))
+        adapters = adapters or [own] * own.is_file()
+    chat_with(model, prompt, adapters)
+
+
+@app.command("adapter")
+def write_adapter(
+    adapter: Annotated[
+        Path,
+        typer.Option("--adapter", metavar="FILE", help="An adapter.safetensors, or a PEFT adapter's folder."),
+    ],
+    base: Annotated[Path, typer.Option("--base", metavar="FILE", help="The .litertlm that is to take it.")],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The adapter file (.tflite) to write.")],
+    debug: DebugOption = False,
+) -> None:
+    """Write an adapter as a file that a base with LoRA inputs takes at run time."""
+    from pipeline.console import console
+    from pipeline.litert.adapter_file import write_for_base
+
+    found = write_for_base(adapter, base, out)
+    console.print(f"{out}: rank {found.rank}, {out.stat().st_size / 1e6:.2f} MB")
 
 
 @app.command("eval")

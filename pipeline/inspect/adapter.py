@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.digests import sha256_of_file
 from pipeline.errors import InputError
 from pipeline.inspect.facts import Adapter, Report, Tensor
-from pipeline.litert.adapter_file import MANIFEST, RANK, read_adapter_file
+from pipeline.litert.adapter_format import MANIFEST, RANK, read_adapter_file
 from pipeline.litert.container import FLATBUFFER_ERRORS
 from pipeline.tuning.adapter import FORMAT
 

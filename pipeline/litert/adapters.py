@@ -4,7 +4,8 @@ import shutil
 from pathlib import Path
 
 from pipeline.errors import InputError
-from pipeline.litert.adapter_file import check_adapter_file, lora_base, write_adapter_file
+from pipeline.litert.adapter_file import check_adapter_file, lora_base
+from pipeline.litert.adapter_format import write_adapter_file
 
 
 class Adapters:

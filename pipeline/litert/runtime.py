@@ -218,6 +218,10 @@ class Chat:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End it."""
         self._conversation.close()
 
     @property

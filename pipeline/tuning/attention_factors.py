@@ -1,18 +1,23 @@
 """An adapter as one pair A (in, rank), B (rank, out) for each attention matrix, as runtimes that know plain LoRA take it."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import InputError
+from pipeline.tuning import peft
 from pipeline.tuning.adapter import Adapter
 
 Factors = tuple[NDArray[np.float32], NDArray[np.float32]]
 """A (in, rank) and B (rank, out), float32, so that an output row gets x A B."""
 
-ATTENTION = ("query", "key", "value", "output")
-"""The matrices that LiteRT-LM's run-time adapters know."""
+MODULES = {"q_proj": "query", "k_proj": "key", "v_proj": "value", "o_proj": "output"}
+"""Hugging Face's module of each matrix that LiteRT-LM's run-time adapters know -> its short name."""
+
+ATTENTION = tuple(MODULES.values())
 
 MERGE_INSTEAD = "merge it into the model instead: `pocketgemma graft`, or convert.adapters: merged"
 
@@ -27,12 +32,8 @@ def attention_factors(adapter: Adapter) -> dict[tuple[str, int], Factors]:
     Raises:
         InputError: the adapter touches more than attention, or has scales of its own, which live in the rounded base.
     """
-    others = [target for target in adapter.targets if target not in ATTENTION]
-    if others:
-        raise InputError(
-            f"the adapter touches {', '.join(others)}, the runtime's adapters know only {', '.join(ATTENTION)}; {MERGE_INSTEAD}"
-        )
-    if getattr(adapter, "scales", None):
+    _refuse_others(target for target in adapter.targets if target not in ATTENTION)
+    if adapter.scales:
         raise InputError(
             "the adapter was trained with scales for the rounded matrices, and those are the base's at run time; "
             + MERGE_INSTEAD
@@ -43,6 +44,35 @@ def attention_factors(adapter: Adapter) -> dict[tuple[str, int], Factors]:
         layer = int(block.rpartition("_")[2])
         found[target, layer] = _pair(target, a, b * np.float32(adapter.scale))
     return found
+
+
+def peft_factors(folder: Path) -> dict[tuple[str, int], Factors]:
+    """The same of a PEFT adapter's folder: A and B turned round, the scale folded into B.
+
+    Raises:
+        InputError: no plain LoRA adapter, or one that touches more than attention.
+    """
+    found, others = {}, []
+    for name, (a, b, scale) in peft.pairs(folder).items():
+        place = re.fullmatch(r"model\.layers\.(\d+)\.self_attn\.(\w+)\.weight", name)
+        if place is None or place[2] not in MODULES:
+            others.append(name.removesuffix(".weight").rpartition(".")[2])
+            continue
+        left, right = (tensor.read(0, tensor.shape[0]).astype(np.float32).T for tensor in (a, b))
+        found[MODULES[place[2]], int(place[1])] = (
+            np.ascontiguousarray(left),
+            np.ascontiguousarray(right * np.float32(scale)),
+        )
+    _refuse_others(others)
+    return found
+
+
+def _refuse_others(others: Iterable[str]) -> None:
+    names = list(dict.fromkeys(others))
+    if names:
+        raise InputError(
+            f"the adapter touches {', '.join(names)}, the runtime's adapters know only {', '.join(ATTENTION)}; {MERGE_INSTEAD}"
+        )
 
 
 def _pair(target: str, a: NDArray[np.float32], b: NDArray[np.float32]) -> Factors:

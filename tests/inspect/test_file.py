@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 from pipeline.errors import InputError
 from pipeline.inspect.file import inspect_file
 from pipeline.inspect.text import print_json, print_report
-from pipeline.litert.adapter_file import write_adapter_file
+from pipeline.litert.adapter_format import write_adapter_file
 from pipeline.litert.container import METADATA, MODEL, read_container, rewrite
 from pipeline.litert.task import METADATA_ENTRY, MODEL_ENTRY, TOKENIZER_ENTRY
 from pipeline.tuning.adapter import Adapter

@@ -9,27 +9,27 @@ import pytest
 
 from pipeline.errors import InputError
 from pipeline.litert.adapter_file import (
-    BLOCK,
     LoraBase,
     check_adapter_file,
     lora_base,
-    read_adapter_file,
     required_rank,
     write_adapter,
-    write_adapter_file,
 )
+from pipeline.litert.adapter_format import BLOCK, read_adapter_file, write_adapter_file
 from pipeline.litert.lora_inputs import RANKS, input_name, parse_name
 from pipeline.tuning.adapter import Adapter
 from pipeline.tuning.attention_factors import attention_factors
 from tests.support.litertlm import write_container
 from tests.support.lora import BASE_DIGEST, random_adapter
 
-SIZES = {"hidden": 192, "heads": 4, "kv_heads": 2, "head_dim": 6}
+
+def small(rank: int, layers: int = 1) -> Adapter:
+    return random_adapter(layers=layers, rank=rank, hidden=192, heads=4, kv_heads=2, head_dim=6)
 
 
 @pytest.fixture
 def adapter() -> Adapter:
-    return random_adapter(layers=2, rank=2, **SIZES)
+    return small(2, layers=2)
 
 
 @pytest.fixture
@@ -68,22 +68,22 @@ def test_tensors_are_kept_and_padded_with_zeros(adapter: Adapter, tmp_path: Path
 
 @pytest.mark.parametrize(("own", "expected"), [(1, 16), (4, 16), (5, 32), (8, 32)])
 def test_the_smallest_rank_that_fits_is_found(own: int, expected: int) -> None:
-    assert required_rank(random_adapter(layers=1, rank=own, **SIZES)) == expected
+    assert required_rank(small(own)) == expected
 
 
 def test_a_rank_that_fits_nowhere_is_refused_with_the_way_out() -> None:
     with pytest.raises(InputError, match=r"needs rank 36 .*at most 32; .*pocketgemma graft"):
-        required_rank(random_adapter(layers=1, rank=9, **SIZES))
+        required_rank(small(9))
 
 
 def test_a_base_with_a_smaller_rank_is_refused(tmp_path: Path) -> None:
-    adapter = random_adapter(layers=1, rank=5, **SIZES)
+    adapter = small(5)
     with pytest.raises(InputError, match="has rank 20, the base takes 16"):
         write_adapter(adapter, tmp_path / "poet.tflite", rank=16)
 
 
 def test_equal_adapters_are_equal_files(adapter: Adapter, file: Path, tmp_path: Path) -> None:
-    turned = replace(adapter, tensors=dict(reversed(adapter.tensors.items())))
+    turned = replace(adapter, tensors=dict(list(adapter.tensors.items())[::-1]))
     write_adapter(turned, tmp_path / "again.tflite", rank=16, name="poet")
     assert (tmp_path / "again.tflite").read_bytes() == file.read_bytes()
 

@@ -69,3 +69,29 @@ def merged_folder(folder: Path, adapter: Adapter, output: Path) -> Path:
         weights[name] = weights[name] + (a @ b).T
     save_file(weights, output / "model.safetensors", metadata={"format": "pt"})
     return output
+
+
+def write_peft(folder: Path, adapter: Adapter, **settings: object) -> Path:
+    """The same adapter as PEFT's folder, with rank-stabilised scales and a rank for each module."""
+    factors = attention_factors(adapter)
+    ranks = {f"{LETTERS[target]}_proj": a.shape[1] for (target, _), (a, _) in factors.items()}
+    tensors = {}
+    for (target, layer), (a, b) in factors.items():
+        rank = a.shape[1]
+        prefix = f"base_model.model.model.layers.{layer}.self_attn.{LETTERS[target]}_proj"
+        tensors[f"{prefix}.lora_A.weight"] = np.ascontiguousarray(a.T)
+        tensors[f"{prefix}.lora_B.weight"] = np.ascontiguousarray(b.T * (np.sqrt(rank) / 8)).astype(
+            np.float32
+        )
+    folder.mkdir()
+    save_file(tensors, folder / "adapter_model.safetensors")
+    config = {
+        "peft_type": "LORA",
+        "r": 1,
+        "lora_alpha": 8,
+        "use_rslora": True,
+        "rank_pattern": ranks,
+        "target_modules": list(ranks),
+    }
+    (folder / "adapter_config.json").write_text(json.dumps(config | settings), encoding="utf-8")
+    return folder

@@ -90,11 +90,12 @@ def write_tiny_gemma(folder: Path) -> None:
 class Reference:
     """transformers' numbers for a Hugging Face folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, kind: Any = None) -> None:
         from transformers import Gemma3ForCausalLM
 
         self.tokenizer = Tokenizer.of_preset(folder)
-        self.model = Gemma3ForCausalLM.from_pretrained(folder, attn_implementation="eager").eval()
+        kind = kind or Gemma3ForCausalLM
+        self.model = kind.from_pretrained(folder, attn_implementation="eager").eval()
 
     def logprobs(self, prompt: str, target: str) -> list[float]:
         """Log-probability of each token of target, in nats."""

@@ -51,8 +51,9 @@ def ask_file(
         from pipeline.evaluation import in_runtime
 
         run.manifest("convert")
+        model, apart = (run.folder("convert") / name for name in ("model.litertlm", "adapter.tflite"))
         answers = in_runtime.answer_all(
-            run.folder("convert") / "model.litertlm", examples, max_new_tokens=limit
+            model, examples, max_new_tokens=limit, adapter=apart if apart.is_file() else None
         )
     else:
         from pipeline.evaluation import in_keras

@@ -54,7 +54,7 @@ def report_apk(path: Path) -> Report:
         if MODEL_ENTRY in names:
             entry = archive.getinfo(MODEL_ENTRY)
             if entry.compress_type == zipfile.ZIP_STORED:
-                begin = entry_begin(mapped, entry)
+                begin = entry_begin(path, mapped, entry)
                 inside = report_litertlm(path, (begin, begin + entry.file_size), MODEL_ENTRY)
             else:
                 notes.append(f"{MODEL_ENTRY} is compressed, so the phone cannot map it: not looked into")
@@ -92,7 +92,7 @@ def report_apk(path: Path) -> Report:
 def _library(path: Path, mapped: memoryview, entry: zipfile.ZipInfo) -> Library:
     if entry.compress_type != zipfile.ZIP_STORED:
         return Library(entry.filename, entry.file_size, None, None, pages_16k=False)
-    begin = entry_begin(mapped, entry)
+    begin = entry_begin(path, mapped, entry)
     try:
         with path.open("rb") as file:
             alignment = min(load_alignments(file, begin))

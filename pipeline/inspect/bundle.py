@@ -90,7 +90,7 @@ def report_task(path: Path) -> Report:
     mapped = map_file(path)
     with zipfile.ZipFile(path) as archive:
         for entry in archive.infolist():
-            begin = entry_begin(mapped, entry)
+            begin = entry_begin(path, mapped, entry)
             sections.append(
                 Section(entry.filename, begin, begin + entry.compress_size, entry.compress_size, {})
             )
@@ -125,7 +125,7 @@ def report_task(path: Path) -> Report:
     )
 
 
-def entry_begin(mapped: memoryview, entry: zipfile.ZipInfo) -> int:
+def entry_begin(path: Path, mapped: memoryview, entry: zipfile.ZipInfo) -> int:
     """Where the bytes of a zip's entry begin in the file.
 
     Raises:
@@ -133,7 +133,7 @@ def entry_begin(mapped: memoryview, entry: zipfile.ZipInfo) -> int:
     """
     header = mapped[entry.header_offset : entry.header_offset + 30]
     if header[:4] != b"PK\3\4" or len(header) < 30:
-        raise InputError(f"the zip entry {entry.filename} is damaged; copy the file again")
+        raise InputError(f"{path}: its entry {entry.filename!r} is damaged; copy it again")
     # Local file header, .ZIP File Format Specification 4.3.7: the lengths of name and extra field end it.
     name, extra = (int.from_bytes(header[place : place + 2], "little") for place in (26, 28))
     return entry.header_offset + 30 + name + extra

@@ -1,6 +1,8 @@
 """What kind of file it is, by its content: a name proves nothing."""
 
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 
 from pipeline.digests import sha256_of_file
@@ -13,6 +15,9 @@ from pipeline.inspect.model import read_tflite
 from pipeline.litert.container import MAGIC, map_file
 from pipeline.litert.task import METADATA_ENTRY, MODEL_ENTRY, TOKENIZER_ENTRY
 from pipeline.litert.tflite import IDENTIFIER
+
+ZIP_ERRORS = (zipfile.BadZipFile, RuntimeError, EOFError, ValueError, zlib.error, struct.error)
+"""What reading a damaged zip may raise; a RuntimeError says that it is encrypted or of a version to come."""
 
 KINDS = ".litertlm, .task, .tflite, an adapter (.tflite, .safetensors or PEFT's folder) or .apk"
 
@@ -58,17 +63,14 @@ def _zip(path: Path) -> Report:
     try:
         with zipfile.ZipFile(path) as archive:
             names = set(archive.namelist())
-    except zipfile.BadZipFile:
-        raise InputError(
-            f"{path}: a .task or .apk that is truncated or damaged: the end of the zip is missing; copy it again"
-        ) from None
-    try:
         if ANDROID_MANIFEST in names:
             return report_apk(path)
         if {MODEL_ENTRY, TOKENIZER_ENTRY, METADATA_ENTRY} <= names:
             return report_task(path)
-    except (zipfile.BadZipFile, NotImplementedError) as error:
-        raise InputError(f"{path}: damaged: {error}; copy it again") from None
+    except ZIP_ERRORS as error:
+        raise InputError(
+            f"{path}: a .task or .apk that is truncated or damaged: {str(error).lower() or 'it ends too early'}; copy it again"
+        ) from None
     raise InputError(
-        f"{path}: a zip, but neither a .task nor an .apk: it holds {', '.join(sorted(names)[:5]) or 'nothing'}"
+        f"{path}: a zip, but neither a .task nor an .apk: it holds {', '.join(map(repr, sorted(names)[:5])) or 'nothing'}"
     )

@@ -67,7 +67,7 @@ def print_report(report: Report, *, everything: bool = False) -> None:
 
 
 def _parts(report: Report, everything: bool) -> Iterable[RenderableType]:
-    yield f"[bold]{escape(report.name)}[/], {TITLES[report.kind]}, {size(report.bytes)}"
+    yield f"[bold]{_plain(report.name)}[/], {TITLES[report.kind]}, {size(report.bytes)}"
     said = {key: value for key, value in report.system.items() if key != "description"}
     rows = [("sha256", report.sha256)]
     if report.system.get("description"):
@@ -92,11 +92,18 @@ def _parts(report: Report, everything: bool) -> Iterable[RenderableType]:
         yield from _parts(report.inside, everything)
     if report.notes:
         yield _title("To note")
-        yield from (Padding(f"- {escape(note)}", (0, 0, 0, 2)) for note in report.notes)
+        yield from (Padding(f"- {_plain(note)}", (0, 0, 0, 2)) for note in report.notes)
+
+
+def _plain(text: str) -> str:
+    """Text of a file, which may hold anything: nothing of it is markup or moves the cursor."""
+    return escape(
+        "".join(each if each.isprintable() or each == "\n" else f"\\x{ord(each):02x}" for each in text)
+    )
 
 
 def _title(text: str) -> str:
-    return f"\n[bold]{escape(text)}[/]"
+    return f"\n[bold]{_plain(text)}[/]"
 
 
 def _pairs(rows: Iterable[tuple[str, str]]) -> RenderableType:
@@ -104,7 +111,7 @@ def _pairs(rows: Iterable[tuple[str, str]]) -> RenderableType:
     table.add_column(no_wrap=True, min_width=13)
     table.add_column(overflow="fold")
     for key, value in rows:
-        table.add_row(escape(key), escape(value))
+        table.add_row(_plain(key), _plain(value))
     return Padding(table, (0, 0, 0, 2))
 
 
@@ -135,7 +142,7 @@ def _sections(report: Report) -> Iterable[RenderableType]:
     for section in report.sections:
         items = ", ".join(f"{key}: {value}" for key, value in section.items.items())
         table.add_row(
-            escape(section.kind), f"{section.begin:,}", f"{section.end:,}", size(section.bytes), escape(items)
+            _plain(section.kind), f"{section.begin:,}", f"{section.end:,}", size(section.bytes), _plain(items)
         )
     yield _indented(table)
 
@@ -186,7 +193,7 @@ def _model(model: Model, everything: bool) -> Iterable[RenderableType]:
             lines = _gathered(tensors)
             if index and lines and lines[-1] == _gathered(signature.inputs)[-1]:
                 lines[-1] = f"{lines[-1].partition(':')[0]}, as taken"
-            table.add_row("" if index else escape(signature.name), word, escape("\n".join(lines)))
+            table.add_row("" if index else _plain(signature.name), word, _plain("\n".join(lines)))
     if model.signatures:
         yield ""
         yield _indented(table)
@@ -258,7 +265,7 @@ def _groups(matrices: Sequence[Matrix]) -> Table:
         group = list(found)
         table.add_row(
             f"{len(group)} ×",
-            escape(str(key[1])),
+            _plain(str(key[1])),
             _shape(group[0].shape),
             group[0].dtype,
             _scales(group[0]),
@@ -270,7 +277,7 @@ def _groups(matrices: Sequence[Matrix]) -> Table:
 def _every(matrices: Sequence[Matrix]) -> Table:
     table = _table("matrix", "shape", "type", "scales", "size", right=("size",), wide=("matrix",))
     for each in matrices:
-        table.add_row(escape(each.name), _shape(each.shape), each.dtype, _scales(each), size(each.bytes))
+        table.add_row(_plain(each.name), _shape(each.shape), each.dtype, _scales(each), size(each.bytes))
     return table
 
 
@@ -294,7 +301,7 @@ def _adapter(adapter: Adapter, everything: bool) -> Iterable[RenderableType]:
     table = _table("", "tensor", "shape", "type", right=("",), wide=("tensor",))
     if everything:
         for each in sorted(adapter.tensors, key=lambda tensor: natural(tensor.name)):
-            table.add_row("1 ×", escape(each.name), _shape(each.shape), each.dtype)
+            table.add_row("1 ×", _plain(each.name), _shape(each.shape), each.dtype)
     else:
 
         def alike(tensor: Tensor) -> tuple[object, ...]:
@@ -302,7 +309,7 @@ def _adapter(adapter: Adapter, everything: bool) -> Iterable[RenderableType]:
 
         for key, found in groupby(sorted(adapter.tensors, key=alike), alike):
             group = list(found)
-            table.add_row(f"{len(group)} ×", escape(str(key[0])), _shape(group[0].shape), group[0].dtype)
+            table.add_row(f"{len(group)} ×", _plain(str(key[0])), _shape(group[0].shape), group[0].dtype)
     yield _indented(table)
 
 
@@ -340,14 +347,14 @@ def _app(app: App) -> Iterable[RenderableType]:
             segments = (
                 "" if library.segment_alignment is None else f", segments at {library.segment_alignment:,}"
             )
-            table.add_row(escape(library.name), size(library.bytes), f"{fits} ({why}{segments})")
+            table.add_row(_plain(library.name), size(library.bytes), f"{fits} ({why}{segments})")
         yield _indented(table)
     if app.manifest:
         yield _title("What the app tells of its model")
         yield _pairs(_flat(app.manifest))
     if app.sample_questions:
         yield _title("Sample questions")
-        yield from (Padding(escape(question), (0, 0, 0, 2)) for question in app.sample_questions)
+        yield from (Padding(_plain(question), (0, 0, 0, 2)) for question in app.sample_questions)
 
 
 def _flat(document: dict[str, object], prefix: str = "") -> Iterable[tuple[str, str]]:

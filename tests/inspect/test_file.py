@@ -154,6 +154,21 @@ def test_a_task_tells_its_turns_and_stop_tokens(tmp_path: Path, tflite: Path, to
     assert any("is compressed" in note for note in inspect_file(packed).notes)
 
 
+def test_damage_anywhere_in_a_zip_gives_one_line(tmp_path: Path, tflite: Path, tokenizer: bytes) -> None:
+    """Its lists of entries are at the end: names, sizes, versions, methods, marks of encryption."""
+    content = write_task(tmp_path / "model.task", tflite.read_bytes(), tokenizer).read_bytes()
+    path, refused = tmp_path / "damaged.task", 0
+    for place in range(len(content) - 300, len(content)):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :])
+        try:
+            inspect_file(path)
+        except InputError as error:
+            assert str(error).startswith(f"{path}")
+            assert "\n" not in str(error)
+            refused += 1
+    assert refused > 50
+
+
 def test_a_task_with_damaged_metadata_is_refused(tmp_path: Path, tflite: Path, tokenizer: bytes) -> None:
     path = tmp_path / "model.task"
     with zipfile.ZipFile(path, "w") as archive:
@@ -257,7 +272,7 @@ def test_a_name_proves_nothing(tmp_path: Path, bundle: Path, tflite: Path, token
     [
         (b"", "an empty file"),
         (b"# a text\n", "an unknown kind of file, it starts with"),
-        (b"PK\x03\x04 no zip", "truncated or damaged: the end of the zip is missing"),
+        (b"PK\x03\x04 no zip", "truncated or damaged: file is not a zip file"),
         (b"LITERTLM", "truncated inside its header"),
         (b"\x10\0\0\0\0\0\0\0{no json at all}  ", "damaged, or not a safetensors file"),
         (b"\x10\0\0\0\0\0\0\0{", "an unknown kind of file"),
@@ -280,7 +295,7 @@ def test_places_without_a_file_give_one_line(tmp_path: Path) -> None:
         inspect_file(tmp_path)
     with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
         archive.writestr("a.txt", "a")
-    with pytest.raises(InputError, match=r"neither a \.task nor an \.apk: it holds a\.txt"):
+    with pytest.raises(InputError, match=r"neither a \.task nor an \.apk: it holds 'a\.txt'"):
         inspect_file(tmp_path / "other.zip")
 
 
@@ -319,6 +334,19 @@ def test_the_text_fits_a_hundred_columns_and_needs_no_colour(
         ):
             assert word in printed
     assert "{{ x }}" in printed
+
+
+def test_what_a_file_says_cannot_paint_the_terminal(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    system = {"description": "\x1b[31mred\x07", "[bold]key": "[/] value"}
+    rewrite(read_container(bundle), tmp_path / "copy.litertlm", system=system)
+    print_report(inspect_file(tmp_path / "copy.litertlm"))
+    printed = capsys.readouterr().out
+    assert "\x1b" not in printed
+    assert "\x07" not in printed
+    for word in (r"\x1b[31mred\x07", "[bold]key", "[/] value"):
+        assert word in printed
 
 
 def test_the_json_is_the_report(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,7 @@ from pipeline.evaluation.answers import Answer
 from pipeline.evaluation.comparison import TokenIds, compare
 from pipeline.evaluation.conversations import conversations, spread
 from pipeline.evaluation.report import table, write_report
+from pipeline.evaluation.task_file import task_differences
 from pipeline.gemma.causal_lm import use_backend
 from pipeline.gemma.shapes import read_shape
 from pipeline.gemma.tokenizer import Tokenizer
@@ -50,9 +51,8 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         examples = _questions(run.folder("prepare"), limits.questions)
         tokenizer = Tokenizer.of_preset(preset)
 
-        said = differences(
-            model, tokenizer, Bundle.of(config), preset if apart else run.folder("merge") / "huggingface"
-        )
+        merged = run.folder("merge") / "huggingface"
+        said = differences(model, tokenizer, Bundle.of(config), preset if apart else merged, preset)
         probe(model)
         ids = _token_ids(tokenizer, model, examples)
         said += _turn_differences(tokenizer, model, examples, limits.max_new_tokens, apart)
@@ -61,7 +61,14 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
             said += _adapter_differences(model, apart, adapter, examples, runtime)
         if task.exists():
             probe(task)
-            said += _task_differences(task, examples, runtime, limits.max_new_tokens)
+            said += task_differences(
+                model,
+                task,
+                examples,
+                runtime,
+                questions=FEW_QUESTIONS,
+                max_new_tokens=limits.max_new_tokens,
+            )
         use_backend(choose_compute(config.finetune, read_shape(preset).parameters).backend)
         keras = in_keras.answer_all(preset, examples, max_new_tokens=limits.max_new_tokens, adapter=adapter)
 
@@ -156,18 +163,3 @@ def _adapter_differences(
     if all(without.logprob == tuned.logprob for without, tuned in zip(base, runtime[:few], strict=True)):
         said.append(f"{apart.name} changes nothing in the runtime")
     return said
-
-
-def _task_differences(
-    task: Path, examples: list[Example], runtime: list[Answer], max_new_tokens: int
-) -> list[str]:
-    """The .task holds the same model: a few questions tell whether it also has its prompt and stop tokens right."""
-    # It has no place for a system message, so such conversations are left out.
-    chosen = [index for index, example in enumerate(examples) if example.messages[0]["role"] != "system"][
-        :FEW_QUESTIONS
-    ]
-    replies = in_runtime.answer_all(
-        task, [examples[index] for index in chosen], max_new_tokens=max_new_tokens
-    )
-    other = sum(reply.text != runtime[index].text for index, reply in zip(chosen, replies, strict=True))
-    return [f"{task.name} replies otherwise to {other} of {len(chosen)} questions"] if other else []

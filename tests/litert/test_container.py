@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.litert.container import HEADER_BEGIN, METADATA, MODEL, TOKENIZER, read_container, rewrite
+from pipeline.litert.container import HEADER_BEGIN, METADATA, MODEL, TOKENIZER, read_container, rewrite, stamp
 from tests.support.litertlm import write_container
 
 
@@ -121,3 +121,57 @@ def test_metadata_that_is_none_is_refused(tmp_path: Path) -> None:
     rewrite(whole, tmp_path / "copy.litertlm", replace={METADATA: b"\xff\xff\xff"})
     with pytest.raises(InputError, match="metadata section is damaged"):
         read_container(tmp_path / "copy.litertlm").metadata()
+
+
+def test_the_id_follows_the_content_in_place(bundle: Path, tmp_path: Path) -> None:
+    rewrite(read_container(bundle), tmp_path / "a")
+    content = bytearray((tmp_path / "a").read_bytes())
+    content[-1] ^= 1
+    (tmp_path / "b").write_bytes(content)
+    stamp(tmp_path / "b")
+    rewrite(read_container(tmp_path / "b"), tmp_path / "c")
+    assert (tmp_path / "b").read_bytes() == (tmp_path / "c").read_bytes()
+    assert read_container(tmp_path / "b").system["uuid"] != read_container(tmp_path / "a").system["uuid"]
+
+
+def test_the_vendors_file_gets_an_id_of_its_content_too(bundle: Path) -> None:
+    before = bundle.read_bytes()
+    stamp(bundle)
+    once, place = bundle.read_bytes(), read_container(bundle).id_place
+    assert place is not None
+    assert once != before
+    assert once[:place] + once[place + 36 :] == before[:place] + before[place + 36 :]
+    stamp(bundle)
+    assert bundle.read_bytes() == once
+
+
+def test_a_file_without_an_id_stays_as_it_is(bundle: Path) -> None:
+    bundle.write_bytes(bundle.read_bytes().replace(b"uuid", b"UUID"))
+    before = bundle.read_bytes()
+    stamp(bundle)
+    assert bundle.read_bytes() == before
+
+
+def test_values_of_every_kind_are_read_as_text(tmp_path: Path) -> None:
+    from litert_lm_builder import litertlm_builder as vendor
+
+    kinds = vendor.DType
+    values = {
+        "text": ("Grüße", kinds.STRING),
+        "whole": (-7, kinds.INT32),
+        "small": (-3, kinds.INT8),
+        "large": (2**40, kinds.UINT64),
+        "part": (0.5, kinds.FLOAT32),
+        "double": (0.1, kinds.DOUBLE),
+        "yes": (True, kinds.BOOL),
+        "no": (False, kinds.BOOL),
+    }
+    builder = vendor.LitertLmFileBuilder()
+    for key, (value, kind) in values.items():
+        builder.add_system_metadata(vendor.Metadata(key=key, value=value, dtype=kind))
+    (tmp_path / "model.tflite").write_bytes(b"\0\0\0\0TFL3")
+    builder.add_tflite_model(str(tmp_path / "model.tflite"), vendor.TfLiteModelType.PREFILL_DECODE)
+    with (tmp_path / "model.litertlm").open("wb") as file:
+        builder.build(file)
+    system = read_container(tmp_path / "model.litertlm").system
+    assert {key: system[key] for key in values} == {key: str(value) for key, (value, _) in values.items()}

@@ -18,6 +18,7 @@ from pipeline.errors import InputError
 from pipeline.gemma.matrices import PresetMatrices
 from pipeline.litert.stored import StoredWeight, stored_weights
 from pipeline.machine import keep_freed_memory
+from pipeline.parallel import in_threads
 from pipeline.quantization.rounding import PIECE, Quantized, nearest
 from pipeline.quantization.scheme import EMBEDDING, SCHEMES, Scheme
 
@@ -137,9 +138,15 @@ def find_places(litertlm: Path, matrices: Iterable[tuple[str, Rows]], scheme: Sc
     keep_freed_memory()
     recipe = next(name for name, known in SCHEMES.items() if known == scheme)
     weights = stored_weights(litertlm)
-    found: dict[str, Place] = {}
-    taken: dict[int, str] = {}
-    for name, matrix in matrices:
+    order: list[str] = []
+
+    def numbered() -> Iterator[tuple[str, Rows]]:
+        for name, matrix in matrices:
+            order.append(name)
+            yield name, matrix
+
+    def find(item: tuple[str, Rows]) -> tuple[str, StoredWeight]:
+        name, matrix = item
         hits = [
             weight
             for weight in _candidates(weights, name, matrix, scheme)
@@ -149,15 +156,24 @@ def find_places(litertlm: Path, matrices: Iterable[tuple[str, Rows]], scheme: Sc
             raise InputError(
                 f"{litertlm}: {name} is not in it as {recipe} would store it; converted from other weights, or rounded otherwise"
             )
-        if len(hits) > 1 or hits[0].offset in taken:
-            others = "at several places" if len(hits) > 1 else f"the same as {taken[hits[0].offset]}"
-            raise InputError(f"{litertlm}: {name} is {others}: equal matrices cannot be told apart")
-        (weight,) = hits
+        if len(hits) > 1:
+            raise InputError(f"{litertlm}: {name} is at several places: equal matrices cannot be told apart")
+        return name, hits[0]
+
+    found = dict(in_threads(find, numbered()))
+    places: dict[str, Place] = {}
+    taken: dict[int, str] = {}
+    for name in order:
+        weight = found[name]
+        if weight.offset in taken:
+            raise InputError(
+                f"{litertlm}: {name} is the same as {taken[weight.offset]}: equal matrices cannot be told apart"
+            )
         taken[weight.offset] = name
-        found[name] = Place(
+        places[name] = Place(
             weight.shape, weight.bits, weight.block, weight.offset, tuple(sorted(weight.scales))
         )
-    return Places(recipe, litertlm.stat().st_size, sha256_of_file(litertlm), found)
+    return Places(recipe, litertlm.stat().st_size, sha256_of_file(litertlm), places)
 
 
 def recognise(litertlm: Path, matrices: PresetMatrices) -> str:

@@ -70,9 +70,9 @@ def _read(schema: Any, document: Any, data: memoryview, name: str) -> Model:
     matrices = tuple(
         sorted(read_matrices(schema, document, graphs, data), key=lambda each: natural(each.name))
     )
-    inputs = {
-        each.name: each for signature in signatures for each in signature.inputs if signature.name == "decode"
-    }
+    # Others' models have a decode signature for each kind of adapter, such as decode_lora_r16: one tells of the caches.
+    decode = next((each for each in signatures if each.name.startswith("decode")), None)
+    inputs = {each.name: each for each in decode.inputs} if decode else {}
     mask = inputs.get("mask")
     lengths = [each.name.removeprefix("prefill_") for each in signatures]
     return Model(

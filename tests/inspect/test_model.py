@@ -155,6 +155,8 @@ def test_signatures_caches_and_lora_inputs_are_told(tmp_path: Path) -> None:
     (model,) = inspect_file(write_tflite(tmp_path / "m.tflite", (), {**prefills, "decode": inputs})).models
     assert model.prefill_lengths == (16, 128)
     assert (model.context_length, model.kv_cache_bytes, model.lora_rank) == (48, 2 * 48 * 8 * 2, 16)
+    named = write_tflite(tmp_path / "n.tflite", (), {**prefills, "decode_lora_r16": inputs})
+    assert inspect_file(named).models[0].kv_cache_bytes == model.kv_cache_bytes
     decode = next(each for each in model.signatures if each.name == "decode")
     assert {each.name: (each.shape, each.dtype) for each in decode.inputs} == inputs
 

@@ -42,8 +42,8 @@ class Quantized:
     def packed(self) -> NDArray[np.uint8]:
         """The stored bytes, flat: two 4-bit values a byte, the first in the low four bits, each in two's complement."""
         if self.bits == 4:
-            nibbles = self.values.reshape(-1).view(np.uint8) & 15
-            return nibbles[0::2] | (nibbles[1::2] << 4)
+            nibbles = self.values.reshape(-1).view(np.uint8) & np.uint8(15)
+            return nibbles[0::2] | (nibbles[1::2] << np.uint8(4))
         return np.ascontiguousarray(self.values).reshape(-1).view(np.uint8)
 
     def rows(self, start: int, stop: int) -> "Quantized":

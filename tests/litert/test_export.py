@@ -3,25 +3,29 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
 from pipeline.errors import PocketGemmaError
+from pipeline.gemma.matrices import PresetMatrices
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.litert.container import MODEL, TOKENIZER, read_container, rewrite
 from pipeline.litert.export import Bundle, check_litertlm, describe, differences, export_litertlm
 from pipeline.litert.runtime import Runtime
+from pipeline.litert.stored import stored_weights
 from pipeline.litert.tflite import read_model
 from pipeline.prompts import CHAT_TEMPLATE, render_answer, render_question
+from pipeline.quantization.scheme import EMBEDDING, SCHEMES
 from tests.support.litertlm import with_metadata
 from tests.support.tiny_gemma import ANSWERS, BUNDLE, Reference, converted
 
 pytestmark = pytest.mark.slow
-LOSSES = {"fp16": 0.002, "int8": 0.05, "int4": 1.0}
+LOSSES = {"fp16": 0.002, "int8": 0.05, "int4": 1.0, "int4_embedding_int8": 1.0, "int4_block32": 1.0}
 """How far a learnt answer's log-probability may be from fp32's, per token, in nats."""
 
 
-@pytest.fixture(scope="session", params=["fp16", "int8", "int4"])
+@pytest.fixture(scope="session", params=list(LOSSES))
 def quantised(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, Bundle]:
@@ -55,11 +59,19 @@ def test_matrices_are_stored_as_the_recipe_says(
 ) -> None:
     path, bundle = quantised
     check_litertlm(path, tokenizer, bundle, folder)
-    whole = sum(read_model(read_container(model).read(MODEL), "fp32").matrix_bytes.values())
+    scheme, matrices = SCHEMES[bundle.recipe], PresetMatrices(folder)
+    bits = sum(scheme.bits_of(name) * int(np.prod(matrices.shape(name))) for name in matrices.names())
     stored = sum(read_model(read_container(path).read(MODEL), bundle.recipe).matrix_bytes.values())
-    assert stored / whole == pytest.approx(
-        {"fp16": 1 / 2, "int8": 1 / 4, "int4": 1 / 8}[bundle.recipe], rel=0.05
-    )
+    assert stored == pytest.approx(bits / 8, rel=0.01)
+
+
+def test_the_embedding_is_stored_once_for_both_its_uses(quantised: tuple[Path, Bundle], folder: Path) -> None:
+    path, bundle = quantised
+    scheme, shape = SCHEMES[bundle.recipe], PresetMatrices(folder).shape(EMBEDDING)
+    found = [weight for weight in stored_weights(path) if weight.shape == shape]
+    assert [(weight.bits, weight.block) for weight in found] == [
+        (scheme.bits_of(EMBEDDING), scheme.block_of(EMBEDDING))
+    ]
 
 
 def test_a_quantised_model_is_close_to_the_framework(
@@ -73,12 +85,23 @@ def test_a_quantised_model_is_close_to_the_framework(
             assert abs(sum(expected) - sum(found)) / len(found) < LOSSES[bundle.recipe]
 
 
-@pytest.mark.parametrize("recipe", ["int8", "int4", "fp16"])
+@pytest.mark.parametrize("recipe", list(LOSSES))
 def test_a_float_file_is_not_taken_for_a_quantised_one(
     model: Path, tokenizer: Tokenizer, folder: Path, recipe: str
 ) -> None:
     with pytest.raises(PocketGemmaError, match=f"recipe {recipe} means"):
         check_litertlm(model, tokenizer, replace(BUNDLE, recipe=recipe), folder)
+
+
+@pytest.mark.parametrize("recipe", list(LOSSES))
+def test_no_recipe_is_taken_for_another(
+    quantised: tuple[Path, Bundle], tokenizer: Tokenizer, folder: Path, recipe: str
+) -> None:
+    path, bundle = quantised
+    if recipe == bundle.recipe:
+        pytest.skip("this one it is")
+    with pytest.raises(PocketGemmaError, match="matrices are"):
+        check_litertlm(path, tokenizer, replace(bundle, recipe=recipe), folder)
 
 
 @pytest.mark.parametrize(

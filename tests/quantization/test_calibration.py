@@ -115,7 +115,8 @@ def test_padding_counts_for_nothing() -> None:
 
     from pipeline.quantization import calibrator
 
-    apart, together = [], []
+    apart: list[Any] = []
+    together: list[Any] = []
     for sequences, found in (([EXAMPLES[0]], apart), ([EXAMPLES[1]], apart), (EXAMPLES[:2], together)):
         inner = make_model("gemma3_text").model
         with torch.inference_mode():

@@ -7,10 +7,10 @@ matrices changed. The values need not be those of plain rounding: whatever fits 
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -44,30 +44,36 @@ def graft(
         InputError: the base is not the file that the map was made of; a matrix that it lacks, or of another shape or other bits.
     """
     keep_freed_memory()
-    written: set[str] = set()
+    with _copy(base, output) as working:
+        written = sum(in_threads(lambda task: task(), _tasks(base, places, working, changed)))
+        stamp(working)
+    return written
 
-    def write(item: tuple[str, Quantized | Iterable[Quantized]]) -> None:
-        name, matrix = item
+
+def _tasks(
+    base: Path,
+    places: Places,
+    working: Path,
+    changed: Iterable[tuple[str, Quantized | Iterable[Quantized]]],
+) -> Iterator[Callable[[], int]]:
+    """What is to be done, side by side; each tells how many matrices it wrote."""
+
+    def check() -> int:
+        places.check(base)
+        return 0
+
+    # The base is checked while the matrices are made: reading all of it takes a while.
+    yield check
+    given: set[str] = set()
+    for name, matrix in changed:
         if name not in places.matrices:
             raise InputError(f"{base}: has no matrix {name}: it was converted from another base")
-        if name in written:
+        if name in given:
             raise InputError(f"{name}: given twice")
-        written.add(name)
+        given.add(name)
         rows = [matrix] if isinstance(matrix, Quantized) else matrix
-        _write_matrix(working, name, places.matrices[name], rows)
-
-    with _copy(base, output) as working:
-        # The base is checked while the matrices are made: reading all of it takes about as long.
-        for _ in in_threads(lambda work: work(), _tasks(base, places, write, changed)):
-            pass
-        stamp(working)
-    return len(written)
-
-
-def _tasks(base: Path, places: Places, write: Any, changed: Any) -> Iterator[Any]:
-    yield lambda: places.check(base)
-    for item in changed:
-        yield lambda item=item: write(item)
+        yield partial(_write_matrix, working, name, places.matrices[name], rows)
+        del matrix, rows
 
 
 @contextmanager
@@ -112,7 +118,8 @@ def _copy_content(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def _write_matrix(path: Path, name: str, place: Place, pieces: Iterable[Quantized]) -> None:
+def _write_matrix(path: Path, name: str, place: Place, pieces: Iterable[Quantized]) -> int:
+    """Write a matrix from its first row to its last; returns 1, for counting."""
     rows, columns = place.shape
     blocks = 0 if place.bits >= 16 else columns // (place.block or columns)
     row = 0
@@ -136,3 +143,4 @@ def _write_matrix(path: Path, name: str, place: Place, pieces: Iterable[Quantize
             row += len(piece.values)
     if row != rows:
         raise InputError(f"{name}: has {row} rows, the base {rows}: another base")
+    return 1

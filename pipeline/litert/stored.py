@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import InputError
-from pipeline.litert.container import FLATBUFFER_ERRORS, MODEL, Container, read_container
+from pipeline.litert.container import FLATBUFFER_ERRORS, MODEL, Container, Section, read_container
 from pipeline.litert.flatbuffer import Table
 
 BITS = {0: 32, 1: 16, 9: 8, 17: 4}
@@ -45,17 +45,22 @@ def stored_weights(path: Path) -> list[StoredWeight]:
     """The weight matrices of a .litertlm file.
 
     Raises:
-        InputError: no usable .litertlm, or the model in it is damaged.
+        InputError: no usable .litertlm, or a model in it is damaged.
     """
     container = read_container(path)
+    container.section(MODEL)
     try:
-        return list(_read(container))
+        return [
+            weight
+            for section in container.sections
+            if section.kind == MODEL
+            for weight in _read(container, section)
+        ]
     except FLATBUFFER_ERRORS:
         raise InputError(f"{path}: the model in it is damaged; copy or convert it again") from None
 
 
-def _read(container: Container) -> Iterator[StoredWeight]:
-    section = container.section(MODEL)
+def _read(container: Container, section: Section) -> Iterator[StoredWeight]:
     data = container.view(section)
     model = Table.root(data)
     buffers = model.tables(4)

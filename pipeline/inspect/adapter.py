@@ -9,15 +9,13 @@ from typing import Any
 
 from pipeline.digests import sha256_of_file
 from pipeline.errors import InputError
+from pipeline.inspect.document import read_document
 from pipeline.inspect.facts import Adapter, Report, Tensor
 from pipeline.litert.adapter_format import MANIFEST, RANK, read_adapter_file
-from pipeline.litert.container import FLATBUFFER_ERRORS
+from pipeline.litert.flatbuffer import ERRORS
 from pipeline.tuning.adapter import FORMAT
 
 PEFT_CONFIG, PEFT_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
-
-LORA_RANK = RANK.encode()
-"""The metadata entry of a runtime adapter whose buffer number is the rank itself (LiteRT-LM 0.18)."""
 
 TARGETS = {"q": "query", "k": "key", "v": "value", "o": "output"}
 TARGETS |= {"query": "query", "key": "key", "value": "value", "post": "output"}
@@ -43,50 +41,36 @@ def is_runtime_adapter(path: Path, data: memoryview) -> bool:
     Raises:
         InputError: a damaged .tflite.
     """
-    from ai_edge_litert import schema_py_generated as schema
-
     try:
-        document = schema.Model.GetRootAs(data)
-        return not document.SignatureDefsLength() and LORA_RANK in _metadata(document)
-    except FLATBUFFER_ERRORS:
+        document = read_document(data)
+    except ERRORS:
         raise InputError(f"{path}: a damaged .tflite; copy or make it again") from None
+    return not document.signatures and RANK in document.metadata and len(document.graphs) == 1
 
 
 def report_runtime(path: Path, data: memoryview) -> Report:
     """All about an adapter .tflite for LiteRT-LM.
 
     Raises:
-        InputError: damaged.
+        InputError: damaged or truncated.
     """
-    from ai_edge_litert import schema_py_generated as schema
-
-    types = {value: key for key, value in vars(schema.TensorType).items() if isinstance(value, int)}
-    try:
-        document = schema.Model.GetRootAs(data)
-        graph = document.Subgraphs(0)
-        tensors = []
-        for index in range(graph.TensorsLength()):
-            tensor = graph.Tensors(index)
-            shape = tuple(int(length) for length in tensor.ShapeAsNumpy())
-            tensors.append(Tensor(tensor.Name().decode(), shape, types[tensor.Type()]))
-            buffer = document.Buffers(tensor.Buffer())
-            if buffer.Offset() + buffer.Size() > len(data):
-                raise InputError(
-                    f"{path}: truncated: {tensors[-1].name} should end at byte {buffer.Offset() + buffer.Size()}, "
-                    f"the file has {len(data)}; copy or make it again"
-                )
-        metadata = _metadata(document)
-        rank = metadata[LORA_RANK]
-    except (*FLATBUFFER_ERRORS, MemoryError):
-        raise InputError(f"{path}: a damaged adapter; copy or make it again") from None
+    document = read_document(data)
+    tensors = []
+    for tensor in document.graphs[0].tensors:
+        tensors.append(Tensor(tensor.name, tensor.shape, tensor.dtype))
+        begin, size = document.buffers[tensor.buffer] if tensor.buffer < len(document.buffers) else (0, 0)
+        if begin + size > len(data):
+            raise InputError(
+                f"{path}: truncated: {tensor.name} should end at byte {begin + size}, the file has {len(data)}; copy or make it again"
+            )
     matches = [match for tensor in tensors if (match := _RUNTIME_TENSOR.fullmatch(tensor.name))]
     places = [(TARGETS[match[1] or match[3]], match[2] or match[4]) for match in matches]
     # Another's adapter says its rank only; ours names its base, and a digest that tells damage.
-    ours = read_adapter_file(path) if MANIFEST.encode() in metadata else None
+    ours = read_adapter_file(path) if MANIFEST in document.metadata else None
     adapter = Adapter(
         form="runtime",
         name=ours.name if ours else None,
-        rank=rank,
+        rank=document.metadata[RANK],
         alpha=None,
         base=ours.base_digest if ours else None,
         targets=tuple(dict.fromkeys(target for target, _ in places)),
@@ -95,11 +79,6 @@ def report_runtime(path: Path, data: memoryview) -> Report:
         tensors=tuple(tensors),
     )
     return Report("adapter", path.name, path.stat().st_size, sha256_of_file(path), adapter=adapter)
-
-
-def _metadata(document: Any) -> dict[bytes, int]:
-    entries = [document.Metadata(index) for index in range(document.MetadataLength())]
-    return {entry.Name(): entry.Buffer() for entry in entries}
 
 
 def report_safetensors(path: Path) -> Report:

@@ -12,14 +12,15 @@ Measured with LiteRT-LM 0.18 on its processor backend (benchmarks/memory.py, doc
 - The first opening, which writes the cache file, holds the largest matrix twice besides: packed, and in pages of the file.
 """
 
+from itertools import accumulate
 from pathlib import Path
-from typing import Any
 
 from pipeline.errors import InputError
+from pipeline.inspect.document import Document, Graph, read_document
 from pipeline.inspect.facts import MemoryCost, Model
-from pipeline.inspect.matrices import bytes_of, indices, shape_of, type_names
 from pipeline.inspect.model import read_tflite
-from pipeline.litert.container import FLATBUFFER_ERRORS, MODEL, TOKENIZER, read_container
+from pipeline.litert.container import MODEL, TOKENIZER, read_container
+from pipeline.litert.flatbuffer import ERRORS
 
 LIBRARY_BYTES = 55_000_000
 """Pages of the runtime's library that are used."""
@@ -61,8 +62,10 @@ def cost_of(data: memoryview, model: Model, tokenizer_bytes: int, where: str) ->
         InputError: the .tflite is damaged.
     """
     try:
-        alive, operations = _activations(data)
-    except FLATBUFFER_ERRORS:
+        document = read_document(data)
+        alive = _activations(document)
+        operations = sum(len(document.graphs[each.graph].operations) for each in document.signatures)
+    except ERRORS:
         raise InputError(f"{where}: a damaged .tflite model; copy or convert it again") from None
     prefill = {length: alive[f"prefill_{length}"] for length in model.prefill_lengths}
     tokenizer = TOKENIZER_FACTOR * tokenizer_bytes
@@ -95,46 +98,26 @@ def _mb(size: int) -> str:
     return f"{size / 1e6:.0f} MB" if size >= 9_950_000 else f"{size / 1e6:.1f} MB"
 
 
-def _activations(data: memoryview) -> tuple[dict[str, int], int]:
-    """The most bytes of intermediate tensors that live at once, by signature; and how many operations all signatures have.
+def _activations(document: Document) -> dict[str, int]:
+    """The most bytes of intermediate tensors that live at once, by signature.
 
     A tensor lives from the operation that gives it to the last that takes it; inputs, outputs and constants are not counted. The
     runtime fuses operations and places tensors by a plan of its own, so this is near what it takes, not equal.
     """
-    from ai_edge_litert import schema_py_generated as schema
-
-    document, types = schema.Model.GetRootAs(data), type_names(schema)
-    found, operations = {}, 0
-    for number in indices(document.SignatureDefsLength(), data):
-        signature = document.SignatureDefs(number)
-        graph = document.Subgraphs(signature.SubgraphIndex())
-        found[signature.SignatureKey().decode()] = _widest(graph, types, data)
-        operations += graph.OperatorsLength()
-    return found, operations
+    return {each.name: _widest(document.graphs[each.graph]) for each in document.signatures}
 
 
-def _widest(graph: Any, types: dict[int, str], data: memoryview) -> int:
-    kept = {graph.Inputs(index) for index in indices(graph.InputsLength(), data)}
-    kept |= {graph.Outputs(index) for index in indices(graph.OutputsLength(), data)}
+def _widest(graph: Graph) -> int:
+    kept = {*graph.inputs, *graph.outputs}
     given: dict[int, int] = {}
     taken: dict[int, int] = {}
-    count = graph.OperatorsLength()
-    for place in indices(count, data):
-        operator = graph.Operators(place)
-        for index in range(operator.OutputsLength()):
-            given.setdefault(operator.Outputs(index), place)
-            taken[operator.Outputs(index)] = place
-        for index in range(operator.InputsLength()):
-            taken[operator.Inputs(index)] = place
-    change = [0] * (count + 1)
-    for index, place in given.items():
-        if index not in kept:
-            tensor = graph.Tensors(index)
-            size = bytes_of(shape_of(tensor), types.get(tensor.Type(), ""))
-            change[place] += size
-            change[taken[index] + 1] -= size
-    alive = most = 0
-    for size in change:
-        alive += size
-        most = max(most, alive)
-    return most
+    for place, operation in enumerate(graph.operations):
+        for index in operation.outputs:
+            given.setdefault(index, place)
+        for index in (*operation.outputs, *operation.inputs):
+            taken[index] = place
+    change = [0] * (len(graph.operations) + 1)
+    for index in given.keys() - kept:
+        change[given[index]] += graph.tensors[index].bytes
+        change[taken[index] + 1] -= graph.tensors[index].bytes
+    return max(accumulate(change))

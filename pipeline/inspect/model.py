@@ -1,12 +1,13 @@
 """Reading a .tflite: its signatures, and what they tell of context, prefill and adapters."""
 
 import re
-from typing import Any
+from collections.abc import Sequence
 
 from pipeline.errors import InputError
+from pipeline.inspect.document import Document, Graph, bytes_of, read_document
 from pipeline.inspect.facts import Model, Signature, Tensor, total_by_type
-from pipeline.inspect.matrices import bytes_of, indices, read_matrices, shape_of, type_names
-from pipeline.litert.container import FLATBUFFER_ERRORS
+from pipeline.inspect.matrices import read_matrices
+from pipeline.litert.flatbuffer import ERRORS
 from pipeline.litert.tflite import IDENTIFIER
 
 LORA_PREFIXES = ("lora_", "query_w_prime", "key_w_prime", "value_w_prime", "post_w_prime")
@@ -26,17 +27,15 @@ def read_tflite(data: memoryview, name: str, where: str) -> Model:
     Raises:
         InputError: not a .tflite, or damaged.
     """
-    from ai_edge_litert import schema_py_generated as schema
-
     if data[4:8] != IDENTIFIER:
         raise InputError(
             f"{where}: not a .tflite model: bytes 4 to 8 are {bytes(data[4:8])!r}, expected {IDENTIFIER!r}"
         )
     try:
-        return _read(schema, schema.Model.GetRootAs(data), data, name)
+        return _read(read_document(data), len(data), name)
     except EOFError as error:
         raise InputError(f"{where}: truncated: {error}; copy or convert it again") from None
-    except (*FLATBUFFER_ERRORS, MemoryError):
+    except ERRORS:
         raise InputError(f"{where}: a damaged .tflite model; copy or convert it again") from None
 
 
@@ -50,26 +49,16 @@ def tensor_bytes(tensor: Tensor) -> int:
     return bytes_of(tensor.shape, tensor.dtype)
 
 
-def _read(schema: Any, document: Any, data: memoryview, name: str) -> Model:
-    types = type_names(schema)
-    graphs = [document.Subgraphs(index) for index in indices(document.SubgraphsLength(), data)]
-
-    def tensor(graph: Any, index: int, called: str) -> Tensor:
-        found = graph.Tensors(index)
-        return Tensor(called, shape_of(found), types.get(found.Type(), str(found.Type())))
-
-    signatures = []
-    for number in indices(document.SignatureDefsLength(), data):
-        entry = document.SignatureDefs(number)
-        graph = graphs[entry.SubgraphIndex()]
-        sides = []
-        for count, item in ((entry.InputsLength(), entry.Inputs), (entry.OutputsLength(), entry.Outputs)):
-            maps = [item(index) for index in indices(count, data)]
-            sides.append(tuple(tensor(graph, each.TensorIndex(), each.Name().decode()) for each in maps))
-        signatures.append(Signature(entry.SignatureKey().decode(), *sides))
-    matrices = tuple(
-        sorted(read_matrices(schema, document, graphs, data), key=lambda each: natural(each.name))
-    )
+def _read(document: Document, length: int, name: str) -> Model:
+    signatures = [
+        Signature(
+            each.name,
+            _side(document.graphs[each.graph], each.inputs),
+            _side(document.graphs[each.graph], each.outputs),
+        )
+        for each in document.signatures
+    ]
+    matrices = tuple(sorted(read_matrices(document, length), key=lambda each: natural(each.name)))
     # Others' models have a decode signature for each kind of adapter, such as decode_lora_r16: one tells of the caches.
     decode = next((each for each in signatures if each.name.startswith("decode")), None)
     inputs = {each.name: each for each in decode.inputs} if decode else {}
@@ -77,7 +66,7 @@ def _read(schema: Any, document: Any, data: memoryview, name: str) -> Model:
     lengths = [each.name.removeprefix("prefill_") for each in signatures]
     return Model(
         name=name,
-        bytes=len(data),
+        bytes=length,
         signatures=tuple(signatures),
         matrices=matrices,
         totals=total_by_type(matrices),
@@ -85,6 +74,12 @@ def _read(schema: Any, document: Any, data: memoryview, name: str) -> Model:
         context_length=mask.shape[-1] if mask and mask.shape else None,
         kv_cache_bytes=sum(tensor_bytes(each) for key, each in inputs.items() if key.startswith(KV_PREFIX)),
         lora_rank=_lora_rank(inputs),
+    )
+
+
+def _side(graph: Graph, named: Sequence[tuple[str, int]]) -> tuple[Tensor, ...]:
+    return tuple(
+        Tensor(name, graph.tensors[index].shape, graph.tensors[index].dtype) for name, index in named
     )
 
 

@@ -68,10 +68,9 @@ def write_for_base(source: Path, base: Path, output: Path) -> AdapterFile:
     else:
         adapter = Adapter.load(source)
         factors, digest = attention_factors(adapter), adapter.base_digest
-    needed = _fitting(factors)
-    if needed > taker.rank:
+    if _fitting(factors) > taker.rank:
         raise InputError(
-            f"{source}: needs rank {needed}, {base} takes {taker.rank}; convert the base with that rank, or {MERGE_INSTEAD}"
+            f"{source}: needs rank {rank_of(factors)}, {base} takes {taker.rank}; convert the base with that rank, or {MERGE_INSTEAD}"
         )
     partial = output.with_name(f".{output.name}.partial")
     try:

@@ -1,14 +1,14 @@
 """What a bundle for LiteRT-LM tells: a .litertlm, ours or another's, and a .task."""
 
 import zipfile
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from pipeline.digests import sha256_of_file, sha256_of_stream
 from pipeline.errors import InputError
-from pipeline.inspect.facts import Model, Report, Sampler, Section, Token, Turn
+from pipeline.inspect.facts import Model, Report, Section, Token, Turn
 from pipeline.inspect.memory import cost_of
+from pipeline.inspect.metadata import LlmMetadata, RawToken, parse_llm_metadata
 from pipeline.inspect.model import read_tflite
 from pipeline.inspect.tokens import HUGGING_FACE, SENTENCEPIECE, Pieces
 from pipeline.litert.container import METADATA, MODEL, TOKENIZER, UNKNOWN, Container, map_file, read_container
@@ -56,7 +56,8 @@ def report_litertlm(path: Path, place: tuple[int, int] | None = None, name: str 
         notes.append("its tokenizer cannot be read")
     told: dict[str, Any] = {}
     if any(section.kind == METADATA for section in container.sections):
-        told = _metadata(container.metadata(), pieces)
+        metadata = parse_llm_metadata(container.read(METADATA), str(path))
+        told = _told(metadata, pieces)
     else:
         notes.append("no LlmMetadata section: it tells no start or stop tokens, no template and no sampler")
     return Report(
@@ -108,14 +109,14 @@ def report_task(path: Path) -> Report:
         metadata = parse_task_metadata(archive.read(METADATA_ENTRY), str(path))
     if pieces.facts.vocabulary is None:
         notes.append("its tokenizer cannot be read")
-    start = () if metadata.start is None else (_token(pieces, metadata.start),)
+    start: RawToken = (metadata.start,) if isinstance(metadata.start, int) else metadata.start or ()
     return Report(
         kind="task",
         name=path.name,
         bytes=path.stat().st_size,
         sha256=sha256_of_file(path),
         sections=tuple(sections),
-        start=start,
+        start=(_token(pieces, start),) if start else (),
         stop=tuple(pieces.token_of(stop) for stop in metadata.stops),
         tokenizer=pieces.facts,
         turns={role: Turn(*affixes) for role, affixes in metadata.turns.items()},
@@ -162,43 +163,19 @@ def _pieces(container: Container) -> Pieces | None:
     return None
 
 
-def _metadata(message: Any, pieces: Pieces | None) -> dict[str, Any]:
+def _told(metadata: LlmMetadata, pieces: Pieces | None) -> dict[str, Any]:
     """The fields of a report that an LlmMetadata message tells."""
-
-    def tokens(unions: Iterable[Any]) -> tuple[Token, ...]:
-        found = []
-        for union in unions:
-            ids, text = tuple(union.token_ids.ids), union.token_str
-            if ids or text:
-                found.append(
-                    _token(pieces, text) if text else pieces.token(ids) if pieces else Token(ids, None)
-                )
-        return tuple(found)
-
-    sampler, templates = message.sampler_params, message.prompt_templates
     return {
-        "start": tokens([message.start_token]),
-        "stop": tokens(message.stop_tokens),
-        "chat_template": message.jinja_prompt_template or None,
-        "turns": {
-            role: Turn(affixes.prefix, affixes.suffix)
-            for role in ("user", "model", "system")
-            if templates.HasField(role) and (affixes := getattr(templates, role))
-        },
-        "sampler": Sampler(
-            type=sampler.DESCRIPTOR.fields_by_name["type"].enum_type.values_by_number[sampler.type].name,
-            k=sampler.k,
-            p=round(sampler.p, 6),
-            temperature=round(sampler.temperature, 6),
-            seed=sampler.seed if sampler.HasField("seed") else None,
-        )
-        if message.HasField("sampler_params")
-        else None,
-        "max_tokens": message.max_num_tokens or None,
+        "start": tuple(_token(pieces, token) for token in metadata.start),
+        "stop": tuple(_token(pieces, token) for token in metadata.stop),
+        "chat_template": metadata.template,
+        "turns": metadata.turns,
+        "sampler": metadata.sampler,
+        "max_tokens": metadata.max_tokens,
     }
 
 
-def _token(pieces: Pieces | None, token: str | int) -> Token:
-    if isinstance(token, int):
-        return pieces.token([token]) if pieces else Token((token,), None)
-    return pieces.token_of(token) if pieces else Token((), token)
+def _token(pieces: Pieces | None, token: RawToken) -> Token:
+    if isinstance(token, str):
+        return pieces.token_of(token) if pieces else Token((), token)
+    return pieces.token(token) if pieces else Token(token, None)

@@ -3,11 +3,14 @@
 import json
 import zlib
 from collections.abc import Iterable
-from typing import Any
 
 from pipeline.inspect.facts import Token, Tokenizer
+from pipeline.litert.wire import ERRORS, fields
 
 SENTENCEPIECE, HUGGING_FACE = "SentencePiece", "Hugging Face"
+
+PIECES, PIECE = 1, 1
+"""Fields of SentencePiece's ModelProto (sentencepiece_model.proto): the list of pieces by id, and in each of them its text."""
 
 
 class Pieces:
@@ -19,47 +22,41 @@ class Pieces:
     """
 
     def __init__(self, data: bytes, kind: str) -> None:
-        self._text: dict[int, str] = {}
-        self._processor: Any = None
-        vocabulary: int | None = None
         try:
-            if kind == SENTENCEPIECE:
-                from sentencepiece import SentencePieceProcessor
-
-                self._processor = SentencePieceProcessor()
-                self._processor.LoadFromSerializedProto(data)
-                vocabulary = self._processor.vocab_size()
-            else:
-                # The section is a uint64 with the size of the JSON, then the JSON, compressed.
-                document = json.loads(zlib.decompress(data[8:]))
-                self._text = {number: piece for piece, number in document["model"]["vocab"].items()}
-                self._text |= {each["id"]: each["content"] for each in document.get("added_tokens", [])}
-                vocabulary = len(self._text)
-        except (RuntimeError, ValueError, KeyError, TypeError, AttributeError, zlib.error):
-            pass
-        self.facts = Tokenizer(kind, len(data), vocabulary)
-
-    def text(self, ids: Iterable[int]) -> str | None:
-        """The pieces of some ids; None when one is not in the vocabulary."""
-        if self.facts.vocabulary is None:
-            return None
-        if self._processor is None:
-            pieces = [self._text.get(number) for number in ids]
-            return None if None in pieces else "".join(piece for piece in pieces if piece is not None)
-        numbers = list(ids)
-        if any(not 0 <= number < self.facts.vocabulary for number in numbers):
-            return None
-        return "".join(self._processor.id_to_piece(number) for number in numbers)
+            pieces = _sentencepiece(data) if kind == SENTENCEPIECE else _hugging_face(data)
+        except (*ERRORS, KeyError, zlib.error):
+            pieces = {}
+        self._pieces = pieces
+        self.facts = Tokenizer(kind, len(data), len(pieces) or None)
 
     def token(self, ids: Iterable[int]) -> Token:
-        """A token given by its ids."""
+        """A token given by its ids; without a text when one is not in the vocabulary."""
         numbers = tuple(ids)
-        return Token(numbers, self.text(numbers))
+        pieces = [self._pieces.get(number) for number in numbers]
+        return Token(
+            numbers, None if None in pieces else b"".join(filter(None, pieces)).decode(errors="replace")
+        )
 
     def token_of(self, text: str) -> Token:
-        """A token given by its text: the piece of that name if there is one, else as the tokenizer cuts it."""
-        if self._processor is None or self.facts.vocabulary is None:
-            return Token((), text)
-        number = self._processor.piece_to_id(text)
-        whole = self._processor.id_to_piece(number) == text
-        return Token((number,) if whole else tuple(self._processor.encode(text)), text)
+        """A token given by its text; without ids when there is no such piece."""
+        wanted = text.encode()
+        return Token(tuple(number for number, piece in self._pieces.items() if piece == wanted)[:1], text)
+
+
+def _sentencepiece(data: bytes) -> dict[int, bytes]:
+    pieces = (value for field, value in fields(data) if field == PIECES and isinstance(value, bytes))
+    # The text is a piece's first field, a string: its key, its length in one byte or more, then itself.
+    return {number: _text(piece) for number, piece in enumerate(pieces)}
+
+
+def _text(piece: bytes) -> bytes:
+    if piece[:1] == b"\x0a" and piece[1] < 128:
+        return piece[2 : 2 + piece[1]]
+    return next((value for field, value in fields(piece) if field == PIECE and isinstance(value, bytes)), b"")
+
+
+def _hugging_face(data: bytes) -> dict[int, bytes]:
+    # The section is a uint64 with the size of the JSON, then the JSON, compressed.
+    document = json.loads(zlib.decompress(data[8:]))
+    pieces = {number: piece.encode() for piece, number in document["model"]["vocab"].items()}
+    return pieces | {each["id"]: each["content"].encode() for each in document.get("added_tokens", [])}

@@ -2,6 +2,8 @@
 
 import io
 import json
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from tests.support.litertlm import write_container
 from tests.support.tflite import Constant, write_tflite
 from tests.support.tokenizers import make_tokenizer
 
+ROOT = Path(__file__).parents[2]
 MATRIX = Constant(("m",), (6, 64), "INT8", bytes(384), 6)
 # protobuf, field by field: stop_tokens (5), start_token (6), prompt_templates (17) with the user's prefix and suffix.
 TASK_METADATA = b"\x2a\x05<eos>\x2a\x0d<end_of_turn>\x32\x05<bos>\x8a\x01\x08\x0a\x06\x12\x01>\x1a\x01<"
@@ -334,6 +337,36 @@ def test_the_text_fits_a_hundred_columns_and_needs_no_colour(
         ):
             assert word in printed
     assert "{{ x }}" in printed
+
+
+def test_the_converters_packages_are_not_needed(
+    bundle: Path, tmp_path: Path, tflite: Path, tokenizer: bytes
+) -> None:
+    """The light set of packages, which grafts, looks into files too."""
+    task = write_task(tmp_path / "model.task", tflite.read_bytes(), tokenizer)
+    adapter = write_runtime_adapter(tmp_path / "adapter.tflite")
+    absent = [
+        "ai_edge_litert",
+        "litert_lm",
+        "litert_lm_builder",
+        "flatbuffers",
+        "google.protobuf",
+        "sentencepiece",
+    ]
+    absent += ["torch", "tensorflow", "keras", "jax", "transformers", "mediapipe", "litert_torch"]
+    program = (
+        f"import sys; sys.modules.update(dict.fromkeys({absent!r}))\n"
+        "from pathlib import Path; from pipeline.inspect.file import inspect_file\n"
+        "from pipeline.inspect.text import print_report\n"
+        "for name in sys.argv[1:]: print_report(inspect_file(Path(name)))"
+    )
+    files = [str(path) for path in (bundle, task, tflite, adapter)]
+    result = subprocess.run(
+        [sys.executable, "-c", program, *files], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.count("sha256") == len(files)
+    assert "6 <end_of_turn>" in result.stdout
 
 
 def test_what_a_file_says_cannot_paint_the_terminal(

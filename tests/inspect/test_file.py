@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import zipfile
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from pipeline.errors import InputError
+from pipeline.inspect import facts
 from pipeline.inspect.file import inspect_file
 from pipeline.inspect.text import print_json, print_report
 from pipeline.litert.adapter_format import write_adapter_file
@@ -337,6 +339,13 @@ def test_the_text_fits_a_hundred_columns_and_needs_no_colour(
         ):
             assert word in printed
     assert "{{ x }}" in printed
+
+
+def test_every_key_of_the_json_is_documented() -> None:
+    text = (ROOT / "docs" / "litert.md").read_text(encoding="utf-8").partition("## Looking into a file")[2]
+    kinds = [kind for kind in vars(facts).values() if is_dataclass(kind)]
+    names = {each.name for kind in kinds for each in fields(kind)}
+    assert {name for name in names if f"`{name}" not in text} == set()
 
 
 def test_the_converters_packages_are_not_needed(

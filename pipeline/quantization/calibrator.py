@@ -101,7 +101,16 @@ def calibrate(
         PocketGemmaError: its layers cannot be walked one by one.
     """
     inner = model.model
-    batches = [_start(inner, ids, real) for ids, real in _batches(examples, model.config.pad_token_id or 0)]
+    batches: list[Batch] = []
+    # Sum of x x^T over what the projection onto the vocabulary, which is the embedding, is fed.
+    hessian: Any = 0
+    for token_ids, real in _batches(examples, model.config.pad_token_id or 0):
+        batch, final = _start(inner, token_ids, real)
+        if not batches:
+            _check_walk(inner, batch, final)
+        batches.append(batch)
+        hessian = hessian + (final[real].T @ final[real]).double()
+    hessian = np.asarray(hessian)
     matrices: dict[str, Quantized] = {}
     errors: dict[str, float] = {}
 
@@ -111,7 +120,6 @@ def calibrate(
         weight.copy_(torch.from_numpy(quantized.dequantized()))
 
     embedding = inner.embed_tokens.weight
-    hessian = _last_hidden(inner, batches)
     if scheme.embedding_bits == 4:
         quantized = gptq(embedding.numpy(), hessian, 4, scheme.block, damping=EMBEDDING_DAMPING)
     else:
@@ -146,8 +154,8 @@ def _batches(examples: Sequence[Sequence[int]], pad: int) -> Iterator[tuple[torc
         yield ids, torch.arange(length) < torch.tensor([[len(row)] for row in rows])
 
 
-def _start(inner: nn.Module, token_ids: torch.Tensor, real: torch.Tensor) -> Batch:
-    """A batch before the first layer; sees that the layers can be walked one by one."""
+def _start(inner: nn.Module, token_ids: torch.Tensor, real: torch.Tensor) -> tuple[Batch, torch.Tensor]:
+    """A batch before the first layer, and what the whole model makes of it, (batch, length, hidden)."""
     calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
     handles = [
         layer.register_forward_pre_hook(
@@ -158,18 +166,24 @@ def _start(inner: nn.Module, token_ids: torch.Tensor, real: torch.Tensor) -> Bat
     final = inner(input_ids=token_ids, use_cache=False).last_hidden_state
     for handle in handles:
         handle.remove()
-    batch = Batch(
-        token_ids, real, [(args[1:], kwargs) for args, kwargs in calls], calls[0][0][0], calls[0][0][0]
-    )
+    first = calls[0][0][0]
+    return Batch(token_ids, real, [(args[1:], kwargs) for args, kwargs in calls], first, first), final
+
+
+def _check_walk(inner: nn.Module, batch: Batch, final: torch.Tensor) -> None:
+    """See that the layers, called one by one, give what the model gives.
+
+    Raises:
+        PocketGemmaError: they do not.
+    """
     hidden = batch.exact
     for index, layer in enumerate(inner.layers):
         hidden = _run(layer, hidden, batch, index)
-    difference = (inner.norm(hidden) - final)[real].abs().max()
-    if len(calls) != len(inner.layers) or difference > WALK_TOLERANCE * final[real].abs().max():
+    difference = (inner.norm(hidden) - final)[batch.real].abs().max()
+    if difference > WALK_TOLERANCE * final[batch.real].abs().max():
         raise PocketGemmaError(
             "the layers of this family cannot be calibrated one by one; choose convert.rounding: least_squares"
         )
-    return batch
 
 
 def _first_hidden(inner: nn.Module, token_ids: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -188,15 +202,6 @@ def _first_hidden(inner: nn.Module, token_ids: torch.Tensor) -> tuple[torch.Tens
     finally:
         handle.remove()
     return tuple(found)
-
-
-def _last_hidden(inner: nn.Module, batches: Sequence[Batch]) -> np.ndarray:
-    """The sum of x x^T over what the projection onto the vocabulary is fed, (hidden, hidden)."""
-    total: Any = 0
-    for batch in batches:
-        hidden = inner(input_ids=batch.token_ids, use_cache=False).last_hidden_state[batch.real]
-        total = total + (hidden.T @ hidden).double()
-    return np.asarray(total)
 
 
 def _run(layer: nn.Module, hidden: torch.Tensor, batch: Batch, index: int) -> torch.Tensor:

@@ -120,7 +120,9 @@ def test_padding_counts_for_nothing() -> None:
     for sequences, found in (([EXAMPLES[0]], apart), ([EXAMPLES[1]], apart), (EXAMPLES[:2], together)):
         inner = make_model("gemma3_text").model
         with torch.inference_mode():
-            batches = [calibrator._start(inner, ids, real) for ids, real in calibrator._batches(sequences, 0)]
+            batches = [
+                calibrator._start(inner, ids, real)[0] for ids, real in calibrator._batches(sequences, 0)
+            ]
             found.append(
                 calibrator._moments(inner.layers[0], inner.layers[0], "mlp.down_proj", batches, 0)[0]
             )

@@ -16,6 +16,9 @@ from pipeline.machine import high_water_mark
 
 POLL_SECONDS = 0.02
 
+HASH_SEED = "0"
+"""transformers keeps Gemma 3's kinds of layer in a set of strings: with another seed their constants lie in another order in the file."""
+
 
 def run_apart(module: str, request: Mapping[str, Any], log: Path, what: str) -> int:
     """Run `python -m module REQUEST.json` and wait for it.
@@ -34,6 +37,7 @@ def run_apart(module: str, request: Mapping[str, Any], log: Path, what: str) -> 
     """
     # The work is arithmetic on shapes: a graphics card would only lend its memory. Nothing is fetched: all files are here.
     environment = os.environ | {
+        "PYTHONHASHSEED": HASH_SEED,
         "CUDA_VISIBLE_DEVICES": "",
         "JAX_PLATFORMS": "cpu",
         "TF_CPP_MIN_LOG_LEVEL": "2",

@@ -22,6 +22,15 @@ def test_it_gets_its_request_and_prints_to_the_log_only(
     assert 1_000_000 < peak < 1_000_000_000
 
 
+def test_what_lies_in_a_set_has_the_same_order_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seed in ("1", "2"):
+        monkeypatch.setenv("PYTHONHASHSEED", seed)
+        run_apart(MODULE, {"hash": "sliding_attention"}, tmp_path / seed, "working")
+    assert (tmp_path / "1").read_text() == (tmp_path / "2").read_text()
+
+
 def test_a_failure_names_the_last_line_and_the_log(tmp_path: Path) -> None:
     with pytest.raises(
         PocketGemmaError, match=f"working failed: ValueError: no such thing; .*{tmp_path}/log"

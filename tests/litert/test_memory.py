@@ -2,6 +2,7 @@
 
 import json
 import mmap
+import os
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from pipeline.gemma.matrices import stored_tensors
+from pipeline.litert.apart import HASH_SEED
 from pipeline.litert.container import MODEL, read_container
 from pipeline.litert.memory import in_float32, release_file_pages
 from tests.support.tiny_gemma import BUNDLE
@@ -125,6 +127,7 @@ def test_the_model_equals_that_of_the_exporter_as_it_comes(folder: Path, model: 
     lengths = ",".join(map(str, BUNDLE.prefill_lengths))
     source = shutil.copytree(folder, tmp_path / "model")
     command = [sys.executable, "-c", PLAIN, str(source), str(tmp_path), lengths, str(BUNDLE.context_length)]
-    subprocess.run(command, check=True, capture_output=True)
+    environment = os.environ | {"PYTHONHASHSEED": HASH_SEED}
+    subprocess.run(command, check=True, capture_output=True, env=environment)
     plain = read_container(tmp_path / "model.litertlm")
     assert plain.read(MODEL) == read_container(model).read(MODEL)

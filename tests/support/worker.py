@@ -1,4 +1,4 @@
-"""A process that does as its request says: write, print, raise or crash."""
+"""A process that does as its request says: hash, write, print, raise or crash."""
 
 import json
 import os
@@ -7,6 +7,8 @@ from pathlib import Path
 
 if __name__ == "__main__":
     request = json.loads(Path(sys.argv[1]).read_text())
+    if "hash" in request:
+        print(hash(request["hash"]))
     if "print" in request:
         print(request["print"])
     if "write" in request:

@@ -273,6 +273,8 @@ def graft(
     """Merge an adapter into a converted base in seconds; needs no converter."""
     # Matrices are worked on side by side: a BLAS with threads of its own would only wait for itself. It looks here when it is loaded.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # The graft has threads of its own; beside them, those of the matrix products wait in a loop that takes the processors' time.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from pipeline.console import console
     from pipeline.litert.graft_adapter import graft_adapter
 

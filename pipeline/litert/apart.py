@@ -42,9 +42,6 @@ def run_apart(module: str, request: Mapping[str, Any], log: Path, what: str) -> 
         "JAX_PLATFORMS": "cpu",
         "TF_CPP_MIN_LOG_LEVEL": "2",
         "HF_HUB_OFFLINE": "1",
-        # transformers walks a set of layer types: in another order the converter numbers the two RoPE tables otherwise, and one model
-        # gives two files.
-        "PYTHONHASHSEED": "0",
     }
     root = str(Path(__file__).parents[2])
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))

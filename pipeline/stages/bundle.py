@@ -17,6 +17,7 @@ from pipeline.apk.questions import answered_questions
 from pipeline.apk.sign import sign, signer_digest
 from pipeline.config import DEMO, Config
 from pipeline.console import console
+from pipeline.errors import InputError
 from pipeline.gemma.shapes import read_shape
 from pipeline.run import Run
 
@@ -34,9 +35,14 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
     """Write <name>.apk, report.json, and the model beside them when it is too big for the APK.
 
     Raises:
-        InputError: the person's signing key is not fully given.
+        InputError: the person's signing key is not fully given, or the adapter is apart from the model.
         PocketGemmaError: a tool is missing or refuses, or the APK is not as it should be.
     """
+    if config.convert.adapters == "runtime":
+        raise InputError(
+            "convert.adapters is runtime, and the app carries one merged model: set convert.adapters: merged for the APK; "
+            "`pocketgemma chat` talks to the base with its adapter"
+        )
     settings = config.bundle.model_dump() | {
         "name": config.name,
         "app": source_digest(),

@@ -1,0 +1,98 @@
+"""Promise: with convert.adapters: runtime the base and the adapter lie side by side, and verify sees that the adapter works."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pipeline.config import Config
+from pipeline.errors import PocketGemmaError
+from pipeline.evaluation import in_keras
+from pipeline.gemma.matrices import PresetMatrices
+from pipeline.gemma.presets import preset_digest
+from pipeline.litert.adapter_format import write_adapter_file
+from pipeline.litert.weights import missing_matrices
+from pipeline.quantization.scheme import SCHEMES
+from pipeline.run import Run
+from pipeline.stages import convert, verify
+from tests.support.road import config, road, shared
+
+__all__ = ["road"]
+
+pytestmark = pytest.mark.slow
+
+
+def apart() -> Config:
+    settings = config().convert.model_copy(update={"adapters": "runtime", "formats": ("litertlm",)})
+    return config().model_copy(update={"convert": settings})
+
+
+@pytest.fixture(scope="module")
+def converted(road: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run folder with the adapter apart; not to be changed."""
+
+    def make(folder: Path) -> None:
+        shutil.copytree(road, folder, copy_function=os.link)
+        with Run(folder) as run:
+            convert.run(apart(), run)
+
+    return shared(tmp_path_factory, "apart", make)
+
+
+def test_the_base_holds_none_of_the_adapter(converted: Path) -> None:
+    model = converted / "convert" / "model.litertlm"
+    assert missing_matrices(model, PresetMatrices(converted / "download" / "preset"), SCHEMES["int8"]) == []
+    merged = missing_matrices(model, PresetMatrices(converted / "merge" / "huggingface"), SCHEMES["int8"])
+    assert len(merged) == 12  # query and value of six layers
+    assert sorted(path.name for path in (converted / "convert").iterdir()) == [
+        "adapter.tflite",
+        "manifest.json",
+        "model.litertlm",
+    ]
+
+
+def test_verify_asks_the_base_with_its_adapter(converted: Path, tmp_path: Path) -> None:
+    shutil.copytree(converted, tmp_path / "run", copy_function=os.link)
+    with Run(tmp_path / "run") as run:
+        verify.run(apart(), run)
+        details = run.manifest("verify").details
+    assert details["runtime"]["exact_match"] == pytest.approx(details["keras"]["exact_match"], abs=13)
+
+
+@pytest.mark.parametrize(
+    ("zero", "said"), [(True, "changes nothing in the runtime"), (False, "trained tensors")]
+)
+def test_an_adapter_that_does_nothing_or_is_another_is_refused(
+    converted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zero: bool, said: str
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(converted, folder, copy_function=os.link)
+    file = folder / "convert" / "adapter.tflite"
+    if zero:
+        file.unlink()
+        digest = preset_digest(folder / "download" / "preset")
+        write_adapter_file(file, {}, rank=16, base_digest=digest, name="road")
+    else:
+        from pipeline.litert.adapter_file import write_adapter
+        from pipeline.tuning.adapter import Adapter
+
+        adapter = Adapter.load(folder / "finetune" / "adapter.safetensors")
+        file.unlink()
+        write_adapter(Adapter(**(vars(adapter) | {"alpha": 1.0})), file, rank=16, name="road")
+    # Keras's side is not what is looked at here.
+    monkeypatch.setattr(in_keras, "answer_all", lambda *_, **__: [])
+    monkeypatch.setattr(
+        verify,
+        "compare",
+        lambda keras, runtime, limits, token_ids, differences: pytest.fail("; ".join(differences)),
+    )
+    with Run(folder) as run, pytest.raises(pytest.fail.Exception, match=said):
+        verify.run(apart(), run)
+
+
+def test_bundle_says_what_to_do(converted: Path) -> None:
+    from pipeline.stages import bundle
+
+    with Run(converted) as run, pytest.raises(PocketGemmaError, match="convert.adapters"):
+        bundle.run(apart(), run)

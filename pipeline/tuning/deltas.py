@@ -74,7 +74,12 @@ def of_adapter(adapter: Adapter) -> Deltas:
 
 def _product(target: str, a: NDArray[np.float32], b: NDArray[np.float32], scale: float) -> Callable[[], Rows]:
     def make() -> Rows:
-        whole = as_matrix(target, weight_delta(a, b, scale))
-        return lambda start, stop: whole[start:stop]
+        if target in ("query", "key", "value"):
+            whole = as_matrix(target, weight_delta(a, b, scale))
+            return lambda start, stop: whole[start:stop]
+        # A whole product in float64 would take more time for fresh memory than for arithmetic. A row of the matrix is a column of B.
+        inputs = a.reshape(-1, a.shape[-1]).T.astype(np.float64)
+        outputs = b.T.astype(np.float64)
+        return lambda start, stop: (outputs[start:stop] @ inputs * scale).astype(np.float32)
 
     return make

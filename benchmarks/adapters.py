@@ -31,9 +31,16 @@ from pipeline.litert.lora_inputs import RANKS
 ROOT = Path(__file__).resolve().parents[1]
 OUTPUT = ROOT / "docs" / "measurements" / "adapters.json"
 SCIENCE = ROOT / "pipeline" / "demo" / "science"
-ATTENTION_ONLY = ("--set", "finetune.targets=[query,key,value,output]", "--set", "finetune.rank=8")
+ATTENTION_ONLY = (
+    "--set",
+    "finetune.targets=[query,key,value,output]",
+    "--set",
+    "finetune.rank=8",
+    "--set",
+    "finetune.epochs=1",
+)
 DIGEST = "0" * 64
-ROUNDS, TOKENS = 15, 64
+ROUNDS, TOKENS = 12, 64
 SWAPS = 20
 PROMPT = "What is the symbol of gold? " * 10
 BUNDLE = Bundle("int8", (128,), 1280, 0.0, 64, 0.95)

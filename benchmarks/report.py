@@ -4,6 +4,8 @@ python benchmarks/report.py
 """
 
 import json
+import statistics
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -125,8 +127,179 @@ def road(document: dict[str, Any]) -> list[str]:
     return [*lines, ""]
 
 
+def table(head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> list[str]:
+    """The first column to the left, the others to the right."""
+    return [row(*head), row("---", *("---:" for _ in head[1:])), *(row(*cells) for cells in rows), ""]
+
+
+def int4(document: dict[str, Any]) -> list[str]:
+    """One table a model: exact match, perplexity and size of each recipe, and the paired difference to fp32."""
+    lines = ["## int4 that keeps its answers", "", source(document, document["machine"]), ""]
+    lines += [
+        "Greedy answers in LiteRT-LM to every question of the demo's test set. The difference is paired, question by question, with the 95 % score "
+        "interval of Tango (1998). *Quantisation-aware* has an adapter of its own; the other rows share one.",
+        "",
+    ]
+    for model in document["models"]:
+        lines += [f"### {model['model']}: {model['parameters'] / 1e6:.1f} million parameters", ""]
+        rows = []
+        for entry in model["rows"]:
+            apart = entry.get("difference_to_fp32")
+            interval = (
+                f"{apart['difference']:+.2f} ({apart['low']:+.2f} to {apart['high']:+.2f})" if apart else ""
+            )
+            rows.append(
+                (
+                    entry["variant"],
+                    f"{entry['bytes'] / 1e6:.2f}",
+                    f"{entry['exact_match']:.2f}",
+                    "" if entry["variant"] == "fp32" else interval,
+                    f"{entry['perplexity']:.4f}",
+                )
+            )
+        lines += table(("", "MB", "exact match, %", "points against fp32", "perplexity"), rows)
+    return lines
+
+
+def graft(document: dict[str, Any]) -> list[str]:
+    lines = ["## Graft against conversion", "", source(document, document["machine"]), ""]
+    lines += [
+        "Random weights in the shapes of Gemma 3, int8, adapters of rank 8. The graft is a whole command (`pocketgemma graft`), Python's start "
+        "included. *With search*: the first graft onto a file, which looks for every matrix and keeps the map.",
+        "",
+    ]
+    shapes = document["rows"]
+    facts: dict[str, Callable[[dict[str, Any]], str]] = {
+        "size (MB)": lambda shape: f"{shape['bytes'] / 1e6:.0f}",
+        "conversion of the base (s)": lambda shape: f"{shape['conversion_of_base']['seconds']:.0f}",
+        "conversion of the merged model (s)": lambda shape: f"{shape['conversion_of_merged']['seconds']:.0f}",
+        "converter's peak (GB)": lambda shape: f"{shape['conversion_of_base']['converter_peak_gb']:.2f}",
+        "first graft, with search (s)": lambda shape: f"{shape['first_graft_with_search']['seconds']:.1f}",
+    }
+    for name in ("all seven", "query and value"):
+        facts |= {
+            f"graft of {name} (s, median)": lambda shape, name=name: (
+                f"{statistics.median(shape['graft'][name]['warm_seconds']):.1f}"
+            ),
+            f"graft of {name}, file not in memory (s)": lambda shape, name=name: (
+                f"{shape['graft'][name]['cold_seconds']:.1f}"
+            ),
+            f"graft of {name}, peak (GB)": lambda shape, name=name: f"{shape['graft'][name]['peak_gb']:.2f}",
+        }
+    facts |= {
+        "times faster (all seven)": lambda shape: f"{shape['times_faster']}",
+        "equal to the conversion, to the byte": lambda shape: "yes" if shape["equal_to_the_byte"] else "no",
+    }
+    rows = ((name, *(fact(shape) for shape in shapes)) for name, fact in facts.items())
+    return lines + table(("", *(shape["shape"] for shape in shapes)), rows)
+
+
+def adapters(document: dict[str, Any]) -> list[str]:
+    lines = ["## Adapters swapped at run time", "", source(document, document["machine"]), ""]
+    if "speed" in document:
+        speed = document["speed"]
+        swap, sizes = speed["swap"], speed["adapter_bytes"]
+        lines += ["Shapes of Gemma 3 270M, random weights, int8; each round asks all models in turn.", ""]
+        rows = [
+            (
+                name,
+                f"{entry['decode_tokens_per_second']:.1f}",
+                f"{entry['decode_share_of_plain']:.3f}",
+                f"{entry['prefill_tokens_per_second']:.0f}",
+                f"{entry['prefill_share_of_plain']:.3f}",
+                f"{sizes[name] / 1e6:.1f}" if name in sizes else "",
+            )
+            for name, entry in speed["generation"].items()
+        ]
+        head = (
+            "LoRA inputs",
+            "decode, tokens/s",
+            "of plain",
+            "prefill, tokens/s",
+            "of plain",
+            "adapter file (MB)",
+        )
+        lines += table(head, rows)
+        lines += [
+            f"A swap to an adapter that was used before costs {swap['swap_ms']:.1f} ms until the first token, to one never used before "
+            f"{swap['first_use_ms']:.1f} ms, to none and back {swap['swap_with_none_ms']:.1f} ms (rank {swap['rank']}).",
+            "",
+        ]
+    if "accuracy" in document:
+        accuracy = document["accuracy"]
+        lines += [
+            f"The demo with an adapter of attention only (one epoch; rank {accuracy['rank']}, {accuracy['adapter_bytes'] / 1e3:.0f} kB), "
+            "int8, merged and apart:",
+            "",
+        ]
+        rows = [
+            (
+                data,
+                f"{accuracy[data]['questions']:,}",
+                f"{accuracy[data]['exact_match']['merged']:.2f}",
+                f"{accuracy[data]['exact_match']['apart']:.2f}",
+                "{difference:+.2f} ({low:+.2f} to {high:+.2f})".format(
+                    **accuracy[data]["apart_minus_merged"]
+                ),
+            )
+            for data in ("test", "skills")
+        ]
+        lines += table(("", "questions", "merged, %", "apart, %", "difference, points (95 %)"), rows)
+    return lines
+
+
+def formats(document: dict[str, Any]) -> list[str]:
+    lines = ["## .task beside .litertlm", "", source(document, document["machine"]), ""]
+    rows = (
+        (
+            entry["recipe"],
+            f"{entry['litertlm_bytes'] / 1e6:.2f}",
+            f"{entry['task_bytes'] / 1e6:.2f}",
+            f"{entry['conversations_with_the_same_token_ids']} of {entry['conversations']}",
+            f"{entry['same_greedy_answers']} of {entry['questions']}",
+            f"{entry['largest_logprob_difference_per_token']:.0e}",
+        )
+        for entry in document["rows"]
+    )
+    head = (
+        "recipe",
+        ".litertlm (MB)",
+        ".task (MB)",
+        "same token ids",
+        "same answers",
+        "log-probability apart",
+    )
+    return lines + table(head, rows)
+
+
+def memory(document: dict[str, Any]) -> list[str]:
+    lines = ["## Memory of an open model", "", source(document, document["machine"]), ""]
+    rows = (
+        (
+            entry["name"],
+            f"{entry['file_bytes'] / 1e6:.1f}",
+            f"{entry['said']['kv_cache'] / 1e6:.1f}",
+            f"{entry['said']['prefill'] / 1e6:.1f}",
+            f"{entry['said']['total'] / 1e6:.0f}",
+            f"{entry['measured']['total'] / 1e6:.0f}",
+        )
+        for entry in document["rows"]
+    )
+    head = ("", "file (MB)", "KV cache (MB)", "prefill (MB)", "told in all (MB)", "measured (MB)")
+    return lines + table(head, rows)
+
+
 def main() -> None:
-    parts = {"science": science, "road": road, "finetune_backends": backends}
+    parts = {
+        "science": science,
+        "int4": int4,
+        "graft": graft,
+        "adapters": adapters,
+        "formats": formats,
+        "memory": memory,
+        "road": road,
+        "finetune_backends": backends,
+    }
     lines = [
         "# Measurements",
         "",

@@ -12,6 +12,7 @@ from pipeline.evaluation.answers import Answer
 from pipeline.gemma.causal_lm import load_causal_lm, logits_of
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.tuning.adapter import Adapter
+from pipeline.tuning.attach import attach
 from pipeline.tuning.objective import response_arrays
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def answer_all(
     """
     model = load_causal_lm(preset)
     if adapter is not None:
-        Adapter.load(adapter).attach(model.backbone)
+        attach(Adapter.load(adapter), model.backbone)
     tokenizer = Tokenizer.of_preset(preset)
     logprobs = _log_probabilities(model, examples, tokenizer)
     replies = _greedy_replies(model, examples, tokenizer, max_new_tokens)

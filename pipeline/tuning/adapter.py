@@ -14,9 +14,6 @@ from safetensors.numpy import save_file
 from pipeline.errors import InputError
 from pipeline.quantization.rounding import Quantized, with_scales
 from pipeline.quantization.scheme import SCHEMES
-from pipeline.tuning.lora import enable_lora
-from pipeline.tuning.merge import merge
-from pipeline.tuning.quantization_aware import round_matrices
 
 if TYPE_CHECKING:
     import keras_hub
@@ -156,31 +153,3 @@ class Adapter:
         return cls(
             first.lora_rank, float(first.lora_alpha), targets, base_digest, tensors, recipe, scales or {}
         )
-
-    def attach(self, backbone: "keras_hub.models.Backbone") -> None:
-        """Enable LoRA on a freshly loaded backbone and put these tensors in.
-
-        An adapter that was trained quantisation-aware is added to the matrices instead, and all of them are rounded: the model as
-        training saw it.
-
-        Raises:
-            InputError: a matrix is missing or of another shape: the adapter belongs to another base.
-        """
-        if self.scales:
-            merge(backbone, self)
-            round_matrices(backbone, self.scales, SCHEMES[self.recipe])
-            return
-        layers = enable_lora(backbone, self.rank, self.alpha, self.targets)
-        if set(layers) != set(self.tensors):
-            raise InputError(
-                f"the adapter has {len(self.tensors)} matrices, this model {len(layers)}: it belongs to another base"
-            )
-        for name, layer in layers.items():
-            a, b = self.tensors[name]
-            if a.shape != tuple(layer.lora_kernel_a.shape) or b.shape != tuple(layer.lora_kernel_b.shape):
-                expected = f"{tuple(layer.lora_kernel_a.shape)} and {tuple(layer.lora_kernel_b.shape)}"
-                raise InputError(
-                    f"{name}: the adapter's A and B are {a.shape} and {b.shape}, this model takes {expected}"
-                )
-            layer.lora_kernel_a.assign(a)
-            layer.lora_kernel_b.assign(b)

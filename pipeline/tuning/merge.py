@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 
 from pipeline.errors import InputError, PocketGemmaError
 from pipeline.gemma.causal_lm import matrix_layers
+from pipeline.tuning.adapter import Adapter
 from pipeline.tuning.lora import weight_delta
 
 if TYPE_CHECKING:
     import keras_hub
-
-    from pipeline.tuning.adapter import Adapter
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ class MergeProof:
         return asdict(self) | {"largest_relative_deviation": self.largest_deviation}
 
 
-def merge(backbone: "keras_hub.models.Backbone", adapter: "Adapter") -> None:
+def merge(backbone: "keras_hub.models.Backbone", adapter: Adapter) -> None:
     """Add scale * A B to the adapted kernels of a float32 backbone in place.
 
     Raises:
@@ -70,7 +69,7 @@ def merge(backbone: "keras_hub.models.Backbone", adapter: "Adapter") -> None:
 
 
 def prove_merge(
-    base: "keras_hub.models.Backbone", merged: "keras_hub.models.Backbone", adapter: "Adapter", limit: float
+    base: "keras_hub.models.Backbone", merged: "keras_hub.models.Backbone", adapter: Adapter, limit: float
 ) -> MergeProof:
     """Hold a merged model, reloaded from its file, against its base and the adapter.
 
@@ -118,7 +117,7 @@ def prove_merge(
     return MergeProof(tuple(proofs), len(before_others))
 
 
-def _adapted_layers(backbone: "keras_hub.models.Backbone", adapter: "Adapter") -> dict[str, Any]:
+def _adapted_layers(backbone: "keras_hub.models.Backbone", adapter: Adapter) -> dict[str, Any]:
     layers = {name: layer for target in adapter.targets for name, layer in matrix_layers(backbone, target)}
     missing = sorted(set(adapter.tensors) ^ set(layers))
     if missing:

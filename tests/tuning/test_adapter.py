@@ -9,6 +9,7 @@ from safetensors.numpy import load_file, save_file
 from pipeline.errors import InputError
 from pipeline.gemma.causal_lm import load_causal_lm
 from pipeline.tuning.adapter import Adapter
+from pipeline.tuning.attach import attach
 
 RANK = 3
 
@@ -108,10 +109,10 @@ def test_an_adapter_of_another_shape_is_refused(base: Path) -> None:
     _, b = adapter.tensors[name]
     tensors = dict(adapter.tensors) | {name: (np.zeros((4, 64, RANK), np.float32), b)}
     with pytest.raises(InputError, match=r"decoder_block_1\.query: the adapter's A and B are \(4, 64, 3\)"):
-        small_adapter(tensors=tensors).attach(load_causal_lm(base).backbone)
+        attach(small_adapter(tensors=tensors), load_causal_lm(base).backbone)
 
 
 def test_an_adapter_with_fewer_blocks_is_refused(base: Path) -> None:
     tensors = dict(list(small_adapter().tensors.items())[:-1])
     with pytest.raises(InputError, match="belongs to another base"):
-        small_adapter(tensors=tensors).attach(load_causal_lm(base).backbone)
+        attach(small_adapter(tensors=tensors), load_causal_lm(base).backbone)

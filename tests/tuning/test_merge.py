@@ -11,6 +11,7 @@ from pipeline.gemma.causal_lm import LAYER_NAMES, load_causal_lm, matrix_layers
 from pipeline.gemma.hugging_face import largest_logit_difference, write_hugging_face
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.tuning.adapter import Adapter
+from pipeline.tuning.attach import attach
 from pipeline.tuning.lora import enable_lora
 from pipeline.tuning.merge import merge, prove_merge
 
@@ -48,7 +49,7 @@ def merged_model(base: Path, adapter: Adapter) -> Any:
 def test_the_merged_model_says_what_base_and_adapter_say(base: Path, adapter: Adapter) -> None:
     apart = load_causal_lm(base)
     before = logits(apart)
-    adapter.attach(apart.backbone)
+    attach(adapter, apart.backbone)
     with_adapter = logits(apart)
     assert np.abs(with_adapter - before).max() > 0.1
     np.testing.assert_allclose(logits(merged_model(base, adapter)), with_adapter, atol=1e-4)
@@ -124,7 +125,7 @@ def test_a_wrong_sliding_window_shows_in_the_logits(base: Path, adapter: Adapter
 
 def test_an_export_with_lora_still_enabled_is_refused(base: Path, adapter: Adapter, tmp_path: Path) -> None:
     model = load_causal_lm(base)
-    adapter.attach(model.backbone)
+    attach(adapter, model.backbone)
     with pytest.raises(PocketGemmaError, match="would lose the adapter"):
         write_hugging_face(model, Tokenizer.of_preset(base), tmp_path / "hf")
 

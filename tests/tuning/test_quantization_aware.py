@@ -20,6 +20,7 @@ from pipeline.quantization.rounding import least_squares
 from pipeline.quantization.scheme import EMBEDDING, SCHEMES
 from pipeline.tuning import quantization_aware
 from pipeline.tuning.adapter import Adapter
+from pipeline.tuning.attach import attach
 from pipeline.tuning.lora import enable_lora
 from pipeline.tuning.merge import merge
 from pipeline.tuning.objective import Batches, response_model
@@ -105,7 +106,7 @@ def test_an_adapter_put_back_computes_what_training_did(base: Path, tmp_path: Pa
     trained = rounded(base, "int4")
     trained.adapter.save(tmp_path / "a.safetensors")
     again = load_causal_lm(base)
-    Adapter.load(tmp_path / "a.safetensors").attach(again.backbone)
+    attach(Adapter.load(tmp_path / "a.safetensors"), again.backbone)
     found, wanted = (logits(model).detach().numpy() for model in (again, trained.model))
     # A weight on the edge between two integers may fall to either side; it moves one logit by thousandths.
     assert np.abs(found - wanted).mean() < 1e-3
@@ -182,7 +183,7 @@ def test_training_improves_the_rounded_model(base: Path, tmp_path: Path) -> None
     settings = FinetuneSection.model_validate({"batch_size": 6, "epochs": 12, "learning_rate": 0.01})
     training = fit(backbone, examples, examples, settings, tmp_path)
     model = load_causal_lm(base).backbone
-    Adapter.of_backbone(backbone, layers, "base", "int4", scales).attach(model)
+    attach(Adapter.of_backbone(backbone, layers, "base", "int4", scales), model)
     answers = response_model(model)
     answers.compile(
         loss=keras.losses.SparseCategoricalCrossentropy(

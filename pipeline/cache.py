@@ -12,6 +12,11 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from pipeline.digests import DigestCache, sha256_of_file
+
+LARGE = 1 << 26
+"""Bytes from which on reading a file again takes longer than looking it up."""
+
 
 def cache_root() -> Path:
     """The cache folder; made when missing."""
@@ -33,6 +38,16 @@ def digest_of(files: Iterable[Path], *words: str) -> str:
     for word in words:
         digest.update(f"\0{word}".encode())
     return digest.hexdigest()[:24]
+
+
+def sha256_of_weights(path: Path) -> str:
+    """Hexadecimal sha256 of a file's bytes; that of a large file is remembered as long as its size, time and inode stay the same."""
+    if path.stat().st_size < LARGE:
+        return sha256_of_file(path)
+    known = DigestCache(cache_root() / "digests.json")
+    digest = known.sha256(path)
+    known.save()
+    return digest
 
 
 def lookup(kind: str, key: str) -> Path | None:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import threading
 import time
 from pathlib import Path
 from typing import IO, Any
@@ -73,7 +74,8 @@ class DigestCache:
         if not self._changed:
             return
         known = {path: entry for path, entry in self._known.items() if os.path.exists(path)}
-        temporary = self._path.with_suffix(".tmp")
+        # Two threads or processes may save at once: one of them wins, and what the other knew is read again.
+        temporary = self._path.with_suffix(f".{os.getpid()}-{threading.get_ident()}.tmp")
         temporary.write_text(json.dumps(known), encoding="utf-8")
         temporary.replace(self._path)
         self._changed = False

@@ -1,9 +1,12 @@
+import hashlib
+import os
 from pathlib import Path
 from threading import Barrier, Thread
 
 import pytest
 
-from pipeline.cache import cache_root, cached, digest_of
+from pipeline import cache, digests
+from pipeline.cache import cache_root, cached, digest_of, sha256_of_weights
 
 
 @pytest.fixture(autouse=True)
@@ -65,3 +68,31 @@ def test_a_digest_tells_content_names_and_words_apart(tmp_path: Path) -> None:
     seen.append(digest_of([folder]))
     assert len(set(seen)) == len(seen)
     assert digest_of([folder]) == seen[-1]
+
+
+def test_a_large_file_is_read_once_until_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "LARGE", 4)
+    path = tmp_path / "weights"
+    path.write_bytes(b"weights")
+    os.utime(path, (1, 1))
+    first = sha256_of_weights(path)
+    assert first == hashlib.sha256(b"weights").hexdigest()
+
+    def never(path: Path) -> str:
+        raise AssertionError("read again")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(digests, "sha256_of_file", never)
+        assert sha256_of_weights(path) == first
+        os.utime(path, (2, 2))
+        with pytest.raises(AssertionError, match="read again"):
+            sha256_of_weights(path)
+    path.write_bytes(b"WEIGHTS")
+    assert sha256_of_weights(path) == hashlib.sha256(b"WEIGHTS").hexdigest()
+
+
+def test_a_small_file_is_always_read(tmp_path: Path) -> None:
+    path = tmp_path / "weights"
+    path.write_bytes(b"weights")
+    assert sha256_of_weights(path) == hashlib.sha256(b"weights").hexdigest()
+    assert not (cache_root() / "digests.json").exists()

@@ -10,7 +10,8 @@ import struct
 from pathlib import Path
 from typing import Any
 
-from pipeline.digests import digest_of_json, sha256_of_file
+from pipeline.cache import sha256_of_weights
+from pipeline.digests import digest_of_json
 from pipeline.errors import InputError
 from pipeline.gemma.shapes import Family, GemmaShape, read_json, read_shape, section
 from pipeline.gemma.tokenizer import Tokenizer, tokenizer_file
@@ -183,4 +184,4 @@ def preset_digest(preset: Path) -> str:
         preset: a folder that `check_preset` accepted.
     """
     files = [preset / "config.json", tokenizer_file(preset), *weight_files(preset)]
-    return digest_of_json({file.relative_to(preset).as_posix(): sha256_of_file(file) for file in files})
+    return digest_of_json({file.relative_to(preset).as_posix(): sha256_of_weights(file) for file in files})

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.cache import sha256_of_weights
 from pipeline.digests import sha256_of_file
 from pipeline.errors import InputError
 from pipeline.gemma.matrices import PresetMatrices
@@ -94,7 +95,7 @@ class Places:
             size = path.stat().st_size
         except OSError as error:
             raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-        if size != self.bytes or sha256_of_file(path) != self.sha256:
+        if size != self.bytes or sha256_of_weights(path) != self.sha256:
             raise InputError(
                 f"{path}: not the file that the map of its matrices was made of ({size:,} bytes, the map's has {self.bytes:,}, or "
                 "other content): cut off or changed since; copy or convert it again, or delete the map"

@@ -6,7 +6,8 @@
 `speed` takes random weights in the shape of Gemma 3 270M (benchmarks/shapes.py), converts them to int8 without and with LoRA inputs of rank
 16 and 32 into FOLDER, unless they are there already, and lets the runtime decode with each in turn. `accuracy` walks the demo's road up to
 convert in the run folder RUN, with an adapter of attention only (minutes of training, unless it is there already), once merged and once
-apart, both in int8, and asks both every test question. Each writes its part of docs/measurements/adapters.json.
+apart, both in int8, and asks both every test question. Each writes its part of docs/measurements/adapters.json; `speed` on some of the cores
+(taskset) a part of its own.
 """
 
 import argparse
@@ -229,12 +230,15 @@ def main() -> None:
     figures = speed(arguments.work) if arguments.part == "speed" else accuracy(arguments.run)
     document = json.loads(OUTPUT.read_text(encoding="utf-8")) if OUTPUT.exists() else {}
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    part = arguments.part
+    if part == "speed" and cores != os.cpu_count():
+        part = f"speed on {cores} of {os.cpu_count()} cores"
     document |= {
         "command": "python benchmarks/adapters.py speed --work FOLDER; python benchmarks/adapters.py accuracy --run RUN",
         "date": time.strftime("%Y-%m-%d"),
         "machine": describe_machine() | {"cores": os.cpu_count()},
         "packages": package_versions(),
-        arguments.part: figures | {"cores_used": cores},
+        part: figures | {"cores_used": cores},
     }
     OUTPUT.parent.mkdir(parents=True, exist_ok=True)
     OUTPUT.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")

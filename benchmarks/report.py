@@ -196,20 +196,24 @@ def graft(document: dict[str, Any]) -> list[str]:
 
 def adapters(document: dict[str, Any]) -> list[str]:
     lines = ["## Adapters swapped at run time", "", source(document, document["machine"]), ""]
-    if "speed" in document:
-        speed = document["speed"]
-        swap, sizes = speed["swap"], speed["adapter_bytes"]
-        lines += ["Shapes of Gemma 3 270M, random weights, int8; each round asks all models in turn.", ""]
+    for name, speed in document.items():
+        if not name.startswith("speed"):
+            continue
+        swap, sizes, cores = speed["swap"], speed["adapter_bytes"], speed["cores_used"]
+        lines += [
+            f"Shapes of Gemma 3 270M, random weights, int8, on {cores} core{'s' * (cores > 1)}; each round asks all models in turn.",
+            "",
+        ]
         rows = [
             (
-                name,
+                inputs,
                 f"{entry['decode_tokens_per_second']:.1f}",
                 f"{entry['decode_share_of_plain']:.3f}",
                 f"{entry['prefill_tokens_per_second']:.0f}",
                 f"{entry['prefill_share_of_plain']:.3f}",
-                f"{sizes[name] / 1e6:.1f}" if name in sizes else "",
+                f"{sizes[inputs] / 1e6:.1f}" if inputs in sizes else "",
             )
-            for name, entry in speed["generation"].items()
+            for inputs, entry in speed["generation"].items()
         ]
         head = (
             "LoRA inputs",
@@ -221,8 +225,10 @@ def adapters(document: dict[str, Any]) -> list[str]:
         )
         lines += table(head, rows)
         lines += [
-            f"A swap to an adapter that was used before costs {swap['swap_ms']:.1f} ms until the first token, to one never used before "
-            f"{swap['first_use_ms']:.1f} ms, to none and back {swap['swap_with_none_ms']:.1f} ms (rank {swap['rank']}).",
+            f"A conversation with an adapter that was used before is ready in {swap['conversation_ready_after_swap_ms']:.1f} ms, with a new one "
+            f"(checked, copied, read) in {swap['conversation_ready_at_first_use_ms']:.1f} ms. Until the first token a swap adds {swap['swap_ms']:+.1f} ms, "
+            f"a first use {swap['first_use_ms']:+.1f} ms, to none and back {swap['swap_with_none_ms']:+.1f} ms, medians against the same adapter again "
+            f"({swap['same_adapter_until_first_token_ms']:.0f} ms; below zero is noise; rank {swap['rank']}).",
             "",
         ]
     if "accuracy" in document:

@@ -1,50 +1,50 @@
 """What two presets differ in: a graft carries matrices, so everything else must be equal."""
 
+import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-
-from pipeline.gemma.matrices import HUGGING_FACE_NAME, StoredTensor, stored_tensors
+from pipeline.digests import digest_of_json
+from pipeline.gemma.matrices import HUGGING_FACE_NAME, stored_tensors
 from pipeline.gemma.presets import weight_files
 
 BESIDE = ("config.json", "tokenizer.model")
 """What else decides the converted file."""
 
 
-def changes_beyond(base: Path, merged: Path) -> list[str]:
-    """What a graft of the matrices of `merged` onto the converted `base` would leave out.
+def fixed_by_conversion(folder: Path) -> dict[str, str]:
+    """What a converted file takes from a Hugging Face folder and a graft leaves as it is.
 
     Args:
-        base: Hugging Face folder that was converted.
-        merged: Hugging Face folder whose matrices are to be grafted.
+        folder: the Hugging Face folder.
 
     Returns:
-        Names of tensors other than the matrices (norms, an untied lm_head) that differ or are in one only, of matrices of another
-        shape, and of files (configuration, tokenizer) that differ; empty when a graft carries everything.
+        Of each matrix its shape; of every other tensor (norms, an untied lm_head), of configuration and tokenizer a digest of the content.
 
     Raises:
-        InputError: a folder holds no weights, or a damaged file.
+        InputError: the folder holds no weights, or a damaged file.
     """
-    before, after = _tensors(base), _tensors(merged)
-    found = []
-    for name in sorted(before.keys() | after.keys()):
-        old, new = before.get(name), after.get(name)
-        matrix = HUGGING_FACE_NAME.fullmatch(name) is not None
-        if old is None or new is None or old.shape != new.shape or not (matrix or _equal(old, new)):
-            found.append(name)
-    return found + [name for name in BESIDE if _content(base / name) != _content(merged / name)]
+    found = {}
+    for path in weight_files(folder):
+        for name, tensor in stored_tensors(path).items():
+            if HUGGING_FACE_NAME.fullmatch(name):
+                found[name] = " x ".join(map(str, tensor.shape))
+            else:
+                values = tensor.read(0, tensor.shape[0])
+                found[name] = f"{tensor.shape} {hashlib.sha256(values.tobytes()).hexdigest()}"
+    for name in BESIDE:
+        path = folder / name
+        if path.suffix == ".json" and path.is_file():
+            found[name] = digest_of_json(json.loads(path.read_text(encoding="utf-8")))
+        elif path.is_file():
+            found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return found
 
 
-def _tensors(folder: Path) -> dict[str, StoredTensor]:
-    return {name: tensor for path in weight_files(folder) for name, tensor in stored_tensors(path).items()}
+def changes_beyond(base: Mapping[str, str], merged: Mapping[str, str]) -> list[str]:
+    """Names of what a graft onto the converted `base` would leave out of `merged`; both as `fixed_by_conversion` tells them.
 
-
-def _equal(old: StoredTensor, new: StoredTensor) -> bool:
-    return np.array_equal(old.read(0, old.shape[0]), new.read(0, new.shape[0]))
-
-
-def _content(path: Path) -> object:
-    if not path.is_file():
-        return None
-    return json.loads(path.read_text(encoding="utf-8")) if path.suffix == ".json" else path.read_bytes()
+    Empty when a graft carries everything.
+    """
+    return sorted(name for name in base.keys() | merged.keys() if base.get(name) != merged.get(name))

@@ -1,6 +1,7 @@
 """Converted bases, kept: what a base is converted to depends on no fine-tune, so it is converted once and grafted onto afterwards.
 
-An entry of the cache holds model.litertlm (the base, with none of a fine-tune's numbers in it) and places.json (where each matrix lies).
+An entry of the cache holds model.litertlm (the base, with none of a fine-tune's numbers in it), places.json (where each matrix lies) and
+fixed.json (what else of a model lies in the file, by digest).
 """
 
 import json
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.cache import cached, digest_of, lookup
+from pipeline.gemma.changes import fixed_by_conversion
 from pipeline.gemma.matrices import PresetMatrices
 from pipeline.litert.export import Bundle
 from pipeline.litert.graft import graft
@@ -27,8 +29,8 @@ CONVERTERS = (
 )
 """The packages that decide the bytes."""
 
-OWN_SOURCES = ("converter.py", "lora_inputs.py", "quantizer.py")
-"""Our modules that decide them."""
+OWN_SOURCES = ("apart.py", "converter.py", "lora_inputs.py", "memory.py", "quantizer.py", "bases.py")
+"""Our modules that decide them, or what is kept beside them."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,11 @@ class KeptBase:
     @property
     def places(self) -> Places:
         return Places.load(self.folder / "places.json")
+
+    @property
+    def fixed(self) -> dict[str, str]:
+        """What of the model lies in the file beside the matrices, as `fixed_by_conversion` told it."""
+        return dict(json.loads((self.folder / "fixed.json").read_text(encoding="utf-8")))
 
 
 def kept_base(base_digest: str, bundle: Bundle) -> KeptBase | None:
@@ -76,6 +83,8 @@ def keep_base(base_digest: str, bundle: Bundle, converted: Path, merged: Path, p
         )
         graft(converted, places, kept.model, matrices)
         places.of_file(kept.model).save(folder / "places.json")
+        fixed = json.dumps(fixed_by_conversion(merged), indent=1)
+        (folder / "fixed.json").write_text(fixed + "\n", encoding="utf-8")
         (folder / "made.json").write_text(
             json.dumps(_decides(base_digest, bundle), indent=1) + "\n", encoding="utf-8"
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import InputError
+from pipeline.gemma.changes import changes_beyond, fixed_by_conversion
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.litert.bases import KeptBase, keep_base, kept_base
 from pipeline.litert.export import Bundle, check_litertlm, differences, export_litertlm, label
@@ -61,6 +62,10 @@ class Conversion:
     def kept(self) -> KeptBase | None:
         """The converted base, if it was kept."""
         return kept_base(self.base_digest, self.bundle)
+
+    def beyond(self, base: KeptBase) -> list[str]:
+        """Names of what a graft onto a converted base would leave out of this model: changed norms, another shape or tokenizer."""
+        return changes_beyond(base.fixed, fixed_by_conversion(self.merged))
 
     def graft(self, base: KeptBase, output: Path, rounded: Rounded) -> dict[str, Any]:
         """Write rounded matrices into a copy of the converted base.

@@ -76,6 +76,11 @@ def _graft(config: Config, run: Run, adapter: Adapter, output: Path) -> dict[str
     conversion = _conversion(config, run)
     plain = config.convert.rounding == "nearest" and not adapter.scales
     base = conversion.kept()
+    if base is not None and (beyond := conversion.beyond(base)):
+        reason = f"a graft carries matrices only, and {', '.join(beyond[:3])}{', …' * (len(beyond) > 3)} changed too"
+        if not plain:
+            raise InputError(f"this rounding is written by the graft, which is not possible here: {reason}")
+        return conversion.full(output, keep=False) | {"no_graft": reason}
     if base is None:
         facts = conversion.full(output, keep=True)
         base = conversion.kept()
@@ -160,7 +165,7 @@ def _print(model: Path, config: Config, facts: dict[str, Any]) -> None:
     )
     console.print(f"  {describe_cost(memory_cost(model))}")
     if "no_graft" in facts:
-        console.print(f"  later fine-tunes of this base will be converted in full too: {facts['no_graft']}")
+        console.print(f"  converted in full: {facts['no_graft']}")
     if "lora_rank" in facts:
         console.print(
             f"  {ADAPTER}: {facts['adapter_bytes'] / 1e3:.0f} kB, rank {facts['lora_rank']}, given to the model when it is open"

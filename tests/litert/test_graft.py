@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import InputError, PocketGemmaError
-from pipeline.gemma.changes import changes_beyond
+from pipeline.gemma.changes import changes_beyond, fixed_by_conversion
 from pipeline.gemma.matrices import PresetMatrices
 from pipeline.litert.container import read_container, rewrite, stamp
 from pipeline.litert.graft import graft
@@ -42,7 +42,7 @@ def test_it_equals_the_conversion_of_the_changed_model(
 ) -> None:
     source = tiny_folder(tmp_path_factory)
     changed = with_tensors(source, tmp_path / "changed", noise(matrices_of(source)))
-    assert changes_beyond(source, changed) == []
+    assert changes_beyond(fixed_by_conversion(source), fixed_by_conversion(changed)) == []
     bundle = replace(BUNDLE, recipe=recipe, prefill_lengths=(32,))
     base = converted(tmp_path_factory, bundle)
     matrices = PresetMatrices(source)
@@ -191,9 +191,12 @@ def test_what_a_graft_does_not_carry_is_named(folder: Path, tmp_path: Path) -> N
     other = with_tensors(
         folder, tmp_path / "norm", {norm: np.ones(32, np.float32)} | noise(matrices_of(folder))
     )
-    assert changes_beyond(folder, other) == [norm]
+    assert changes_beyond(fixed_by_conversion(folder), fixed_by_conversion(other)) == [norm]
     wider = with_tensors(folder, tmp_path / "wider", {UP: np.ones((96, 32), np.float32)})
-    assert changes_beyond(folder, wider) == [UP]
+    assert changes_beyond(fixed_by_conversion(folder), fixed_by_conversion(wider)) == [UP]
     untied = with_tensors(folder, tmp_path / "untied", {"lm_head.weight": matrices_of(folder)[EMBEDDING]})
     (untied / "tokenizer.model").write_bytes(b"another")
-    assert changes_beyond(folder, untied) == ["lm_head.weight", "tokenizer.model"]
+    assert changes_beyond(fixed_by_conversion(folder), fixed_by_conversion(untied)) == [
+        "lm_head.weight",
+        "tokenizer.model",
+    ]

@@ -6,7 +6,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from pipeline.errors import InputError, PocketGemmaError
 from pipeline.gemma.tokenizer import Tokenizer
@@ -124,12 +126,31 @@ def test_a_base_that_cannot_be_grafted_is_converted_in_full_and_says_why(
     monkeypatch.setenv("POCKETGEMMA_CACHE", str(tmp_path / "cache"))
     with Run(copy) as run:
         convert.run(config(), run, force=True)
-        assert "converted in full too: two matrices are equal" in " ".join(capsys.readouterr().out.split())
+        assert "converted in full: two matrices are equal" in " ".join(capsys.readouterr().out.split())
         assert details(copy)["no_graft"] == "two matrices are equal"
         rounded = config().convert.model_copy(update={"rounding": "least_squares"})
         with pytest.raises(InputError, match="not possible here: two matrices are equal"):
             convert.run(config().model_copy(update={"convert": rounded}), run)
     assert details(copy)["method"] == "full conversion"
+
+
+@pytest.mark.slow
+def test_a_changed_norm_sends_the_run_to_the_full_conversion_and_says_which(
+    road: Path, copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    already_converted(road, monkeypatch)
+    path = copy / "merge" / "huggingface" / "model.safetensors"
+    tensors = load_file(path)
+    tensors["model.norm.weight"] = tensors["model.norm.weight"] + np.float32(0.5)
+    path.unlink()  # the copy's name of a file that is shared
+    save_file(tensors, path)
+    with Run(copy) as run:
+        convert.run(config(), run, force=True)
+        rounded = config().convert.model_copy(update={"rounding": "least_squares"})
+        with pytest.raises(InputError, match="matrices only, and model.norm.weight changed too"):
+            convert.run(config().model_copy(update={"convert": rounded}), run)
+    assert details(copy)["method"] == "full conversion"
+    assert "converted in full: a graft carries matrices only" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.slow

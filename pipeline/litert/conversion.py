@@ -45,13 +45,14 @@ class Conversion:
             keep: keep the base as it was converted, for later grafts.
 
         Returns:
-            What `export_litertlm` returns, method, and no_graft: why the base could not be kept, if it could not.
+            What `export_litertlm` returns, method, converter_seconds, and no_graft: why the base could not be kept, if it could not.
 
         Raises:
             PocketGemmaError: the converter failed, or its result is not what was asked for.
         """
         plain = replace(self.bundle, rounding="nearest")
-        facts = export_litertlm(self.merged, output, plain, self.log) | {"method": "full conversion"}
+        facts = export_litertlm(self.merged, output, plain, self.log)
+        facts |= {"method": "full conversion", "converter_seconds": facts["seconds"]}
         if keep:
             try:
                 keep_base(self.base_digest, self.bundle, output, self.merged, self.preset)

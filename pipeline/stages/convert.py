@@ -153,15 +153,8 @@ def _base_and_adapter(config: Config, run: Run, adapter: Adapter, folder: Path) 
 
 
 def _print(model: Path, config: Config, facts: dict[str, Any]) -> None:
-    if facts["method"] == "graft":
-        rounding = (
-            "" if config.convert.rounding == "nearest" else f"rounded by {config.convert.rounding} and "
-        )
-        how = f"{facts['matrices']} matrices {rounding}grafted onto the kept conversion of the base in {facts['seconds']:.1f} s"
-    else:
-        how = f"the converter took {facts['seconds']:.0f} s and {facts['peak_memory_bytes'] / 1e9:.1f} GB"
     console.print(
-        f"  {model.name}: {facts['bytes'] / 1e6:.1f} MB, {config.convert.recipe}, {config.convert.context_length} tokens of context; {how}"
+        f"  {model.name}: {facts['bytes'] / 1e6:.1f} MB, {config.convert.recipe}, {config.convert.context_length} tokens of context; {_how(config, facts)}"
     )
     console.print(f"  {describe_cost(memory_cost(model))}")
     if "no_graft" in facts:
@@ -170,3 +163,19 @@ def _print(model: Path, config: Config, facts: dict[str, Any]) -> None:
         console.print(
             f"  {ADAPTER}: {facts['adapter_bytes'] / 1e3:.0f} kB, rank {facts['lora_rank']}, given to the model when it is open"
         )
+
+
+def _how(config: Config, facts: dict[str, Any]) -> str:
+    """How the file came to be, in a few words."""
+    steps = []
+    if "converter_seconds" in facts:
+        steps.append(
+            f"the converter took {facts['converter_seconds']:.0f} s and {facts['peak_memory_bytes'] / 1e9:.1f} GB"
+        )
+    if facts["method"] == "graft" and facts["matrices"]:
+        by = "as trained" if config.finetune.quantization_aware else f"by {config.convert.rounding}"
+        rounded = "" if by == "by nearest" else f", rounded {by},"
+        steps.append(
+            f"{facts['matrices']} matrices{rounded} grafted onto the base in {facts['seconds']:.1f} s"
+        )
+    return "; ".join(steps) or "the base as it was kept"

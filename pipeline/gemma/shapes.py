@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pipeline.config import Recipe
 from pipeline.errors import InputError
+from pipeline.quantization.scheme import SCHEMES
 
 Family = Literal["gemma", "gemma2", "gemma3", "gemma3n", "gemma4"]
 
@@ -29,8 +29,6 @@ TRANSFORMERS_TYPES: dict[str, Family] = {
     "gemma4_text": "gemma4",
 }
 """Values of model_type in a Hugging Face config."""
-
-BITS: dict[Recipe, int] = {"fp32": 32, "fp16": 16, "int8": 8, "int4": 4}
 
 
 @dataclass(frozen=True)
@@ -95,13 +93,20 @@ class GemmaShape:
         block = sum(outputs * inputs for outputs, inputs in self._matrices)
         return self.vocabulary * self.hidden + self.layers * block + self._norms
 
-    def weight_bytes(self, recipe: Recipe) -> int:
-        """Bytes of the weights under a recipe; with int8 and int4 each row has a float32 scale and norms stay float32."""
-        bits = BITS[recipe]
-        norms = self._norms
-        matrices = (self.parameters - norms) * bits // 8
-        if bits >= 16:
-            return matrices + norms * bits // 8
+    def weight_bytes(self, recipe: str) -> int:
+        """Bytes of the weights under a recipe: float32 scales of rows, float16 scales of blocks, and norms in float32 beside integers.
+
+        Args:
+            recipe: a name in SCHEMES.
+        """
+        scheme, norms = SCHEMES[recipe], self._norms
+        embedding = self.vocabulary * self.hidden
+        layers = self.parameters - norms - embedding
+        matrices = (embedding * scheme.embedding_bits + layers * scheme.bits) // 8
+        if scheme.bits >= 16:
+            return matrices + norms * scheme.bits // 8
+        if scheme.block:
+            return matrices + 2 * (embedding + layers) // scheme.block + 4 * norms
         rows = self.vocabulary + self.layers * sum(outputs for outputs, _ in self._matrices)
         return matrices + 4 * (rows + norms)
 

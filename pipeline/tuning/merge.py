@@ -1,6 +1,7 @@
 """Folding an adapter into its base, and the proof that exactly that happened.
 
-W = W0 + (alpha / rank) A B for every adapted matrix (Hu et al. 2021, arXiv:2106.09685, section 4.1), in float32.
+W = W0 + (alpha / rank) A B for every adapted matrix (Hu et al. 2021, arXiv:2106.09685, section 4.1): the product summed in float64
+and rounded once, the sum in float32.
 """
 
 from dataclasses import asdict, dataclass

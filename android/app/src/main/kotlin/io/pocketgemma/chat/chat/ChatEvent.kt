@@ -1,67 +1,45 @@
 package io.pocketgemma.chat.chat
 
-import io.pocketgemma.chat.model.ModelManifest
-import io.pocketgemma.chat.model.ModelProblem
+import io.pocketgemma.chat.history.Conversation
 import io.pocketgemma.chat.model.ReplyEnd
 
-/** Everything that can happen to a chat: what the person does, and what the model reports. */
+/** Everything that can happen to a conversation: what the person does, and what the model and the storage report. */
 sealed interface ChatEvent {
+    /** Ask; while editing, in place of the last question and its reply. */
     data class Ask(val question: String) : ChatEvent
 
     data object Stop : ChatEvent
 
-    data object NewChat : ChatEvent
+    /** The last question again, for another reply in place of the last one. */
+    data object Regenerate : ChatEvent
 
-    /** Try to load the model again. */
-    data object LoadAgain : ChatEvent
+    /** Put the last question into the text field, to be changed and sent again. */
+    data object Edit : ChatEvent
 
-    /** Messages of an earlier process, saved when the system ended it; numbered from 0. */
-    data class Restore(val messages: List<Message>) : ChatEvent
+    /** Leave the last question as it was. */
+    data object CancelEdit : ChatEvent
 
-    data class ModelKnown(val manifest: ModelManifest, val sampleQuestions: List<String>) : ChatEvent
+    data class DraftChanged(val draft: String) : ChatEvent
 
-    data class ModelProgress(val share: Double) : ChatEvent
+    data class Scrolled(val place: ScrollPlace?) : ChatEvent
 
-    data object ModelReady : ChatEvent
+    /** Leave this conversation, which stays in the list, for a new one. */
+    data class NewChat(val conversation: Long) : ChatEvent
 
-    data class ModelFailed(val problem: ModelProblem) : ChatEvent
+    data class Open(val conversation: Long) : ChatEvent
+
+    /** The storage has read [conversation]; null: it is gone. */
+    data class Opened(val id: Long, val conversation: Conversation?) : ChatEvent
+
+    data class Rename(val title: String) : ChatEvent
+
+    /** Have the model sum up what was said, and go on from that in the new conversation [conversation]. */
+    data class GoOnWithSummary(val conversation: Long) : ChatEvent
+
+    data class Summarised(val conversation: Long, val summary: String) : ChatEvent
 
     /** [text] is all of the reply so far. */
     data class ReplyGrew(val id: Long, val text: String) : ChatEvent
 
     data class ReplyEnded(val id: Long, val text: String, val end: ReplyEnd) : ChatEvent
-}
-
-/** The state after an event. Pure: events that make no sense now (a late reply, a question while one is answered) change nothing. */
-fun ChatState.after(event: ChatEvent): ChatState = when (event) {
-    is ChatEvent.Ask -> asked(event.question.trim())
-    ChatEvent.Stop -> withActiveReply { it.copy(status = ReplyStatus.Active(stopping = true)) }
-    ChatEvent.NewChat -> copy(messages = emptyList())
-    ChatEvent.LoadAgain -> if (model is ModelState.Failed) copy(model = ModelState.Loading()) else this
-    is ChatEvent.Restore -> if (messages.isEmpty()) copy(messages = event.messages, nextId = event.messages.size.toLong()) else this
-    is ChatEvent.ModelKnown -> copy(manifest = event.manifest, sampleQuestions = event.sampleQuestions)
-    // Once copied, the model is still to be opened, which has no share to show.
-    is ChatEvent.ModelProgress -> copy(model = ModelState.Loading(event.share.takeIf { it < 1 }))
-    ChatEvent.ModelReady -> copy(model = ModelState.Ready)
-    is ChatEvent.ModelFailed -> copy(model = ModelState.Failed(event.problem))
-    is ChatEvent.ReplyGrew -> withActiveReply(event.id) { it.copy(text = event.text) }
-    is ChatEvent.ReplyEnded -> withActiveReply(event.id) { it.copy(text = event.text, status = event.end.status()) }
-}
-
-private fun ChatState.asked(question: String): ChatState {
-    if (!canSend || question.isEmpty()) return this
-    val pair = listOf(Message.Question(nextId, question), Message.Reply(nextId + 1, "", ReplyStatus.Active()))
-    return copy(messages = messages + pair, nextId = nextId + pair.size)
-}
-
-private fun ChatState.withActiveReply(id: Long? = activeReply?.id, change: (Message.Reply) -> Message.Reply): ChatState {
-    val reply = activeReply?.takeIf { it.id == id } ?: return this
-    return copy(messages = messages.dropLast(1) + change(reply))
-}
-
-private fun ReplyEnd.status(): ReplyStatus = when (this) {
-    is ReplyEnd.Complete -> ReplyStatus.Complete(speed)
-    is ReplyEnd.Stopped -> ReplyStatus.Stopped(speed)
-    ReplyEnd.ContextFull -> ReplyStatus.ContextFull
-    is ReplyEnd.Failed -> ReplyStatus.Failed(detail)
 }

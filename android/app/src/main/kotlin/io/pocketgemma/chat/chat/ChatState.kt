@@ -1,18 +1,29 @@
 package io.pocketgemma.chat.chat
 
-import io.pocketgemma.chat.model.ModelManifest
 import io.pocketgemma.chat.model.ModelProblem
+import io.pocketgemma.chat.model.Numbers
 import io.pocketgemma.chat.model.Role
-import io.pocketgemma.chat.model.Speed
 import io.pocketgemma.chat.model.Turn
 
-/** Everything the chat screen shows, as data. Changed only by [after]. */
+/** The conversation on the screen, as data. Changed only by events. */
 data class ChatState(
-    val model: ModelState = ModelState.Loading(),
-    /** What is known of the model; null until its manifest has been read. */
-    val manifest: ModelManifest? = null,
-    val sampleQuestions: List<String> = emptyList(),
+    /** The conversation's id; a new one is stored with its first question. */
+    val conversation: Long,
+    /** False while the conversation is being read; nothing can be asked before. */
+    val loaded: Boolean = false,
+    /** Empty until the first question, whose beginning it then is, or what the person named it. */
+    val title: String = "",
     val messages: List<Message> = emptyList(),
+    /** A summary of an earlier conversation that this one goes on from; empty when there is none. */
+    val carried: String = "",
+    /** What stands in the text field. */
+    val draft: String = "",
+    /** The draft replaces the last question when it is sent. */
+    val editing: Boolean = false,
+    /** Where the list stands; null: at its end. */
+    val scroll: ScrollPlace? = null,
+    /** The model is writing the summary with which a new conversation will begin. */
+    val summarising: Boolean = false,
     /** Grows by one with each message and never shrinks, so that a late event cannot meet a newer message. */
     val nextId: Long = 0,
 ) {
@@ -20,8 +31,11 @@ data class ChatState(
     val activeReply: Message.Reply?
         get() = (messages.lastOrNull() as? Message.Reply)?.takeIf { it.status is ReplyStatus.Active }
 
-    val canSend: Boolean
-        get() = model is ModelState.Ready && activeReply == null
+    val canAsk: Boolean
+        get() = loaded && activeReply == null && !summarising
+
+    val lastQuestion: Message.Question?
+        get() = messages.lastOrNull { it is Message.Question } as Message.Question?
 
     /** The finished turns, as the model has to know them. A question without an answer is left out. */
     val history: List<Turn>
@@ -34,14 +48,8 @@ data class ChatState(
         }
 }
 
-sealed interface ModelState {
-    /** [progress] is the share of the first copy, 0 to 1, or null when there is nothing to count. */
-    data class Loading(val progress: Double? = null) : ModelState
-
-    data object Ready : ModelState
-
-    data class Failed(val problem: ModelProblem) : ModelState
-}
+/** The message at the top of the screen, and how far its beginning is above it. */
+data class ScrollPlace(val message: Int, val offsetDp: Int)
 
 sealed interface Message {
     val id: Long
@@ -49,7 +57,13 @@ sealed interface Message {
 
     data class Question(override val id: Long, override val text: String) : Message
 
-    data class Reply(override val id: Long, override val text: String, val status: ReplyStatus) : Message
+    data class Reply(
+        override val id: Long,
+        override val text: String,
+        val status: ReplyStatus,
+        /** Names the model, and the adapter if there was one, as they were called then. */
+        val answeredBy: String? = null,
+    ) : Message
 }
 
 sealed interface ReplyStatus {
@@ -57,18 +71,17 @@ sealed interface ReplyStatus {
     data class Active(val stopping: Boolean = false) : ReplyStatus
 
     sealed interface Ended : ReplyStatus {
-        val speed: Speed?
+        val numbers: Numbers? get() = null
     }
 
-    data class Complete(override val speed: Speed?) : Ended
+    data class Complete(override val numbers: Numbers?) : Ended
 
-    data class Stopped(override val speed: Speed?) : Ended
+    /** Ended by the person, or with the app. */
+    data class Stopped(override val numbers: Numbers?) : Ended
 
-    data object ContextFull : Ended {
-        override val speed: Speed? get() = null
-    }
+    data object ContextFull : Ended
 
-    data class Failed(val detail: String) : Ended {
-        override val speed: Speed? get() = null
-    }
+    data class NoModel(val problem: ModelProblem) : Ended
+
+    data class Failed(val detail: String) : Ended
 }

@@ -1,12 +1,15 @@
 package io.pocketgemma.chat.runtime
 
+import io.pocketgemma.chat.model.Backend
 import io.pocketgemma.chat.model.LanguageModel
 import io.pocketgemma.chat.model.ModelException
 import io.pocketgemma.chat.model.ModelProblem
+import io.pocketgemma.chat.model.Numbers
 import io.pocketgemma.chat.model.ReplyEnd
 import io.pocketgemma.chat.model.Role
-import io.pocketgemma.chat.model.Speed
+import io.pocketgemma.chat.model.Setup
 import io.pocketgemma.chat.model.Turn
+import java.io.File
 import java.util.concurrent.CountDownLatch
 import org.json.JSONArray
 import org.json.JSONException
@@ -41,9 +44,16 @@ class LiteRtLm(
         if (engine == 0L) throw ModelException(ModelProblem.Unusable(lastError()))
     }
 
-    override fun begin(history: List<Turn>) {
+    override val backend = Backend.CPU
+
+    override val contextTokens: Int? = null
+
+    override fun countTokens(text: String): Int = text.length
+
+    override fun begin(setup: Setup, adapter: File?) {
         endConversation()
         val messages = JSONArray()
+        val history = setup.history
         history.forEach { messages.put(message(it)) }
         val handle = nativeCreateConversation(engine, messages.toString().toByteArray().takeIf { history.isNotEmpty() }, maxReplyTokens)
         synchronized(lock) { conversation = handle }
@@ -85,7 +95,7 @@ class LiteRtLm(
         engine = 0L
     }
 
-    private fun speed(): Speed? = nativeSpeed(conversation)?.let { Speed(it[0], it[1].toInt(), it[2]) }
+    private fun speed(): Numbers? = nativeSpeed(conversation)?.let { Numbers(it[0], 0, 0.0, it[1].toInt(), it[2]) }
 
     // Conversations must be gone before their engine.
     private fun endConversation() = synchronized(lock) {

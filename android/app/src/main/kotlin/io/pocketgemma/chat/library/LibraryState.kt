@@ -1,0 +1,106 @@
+package io.pocketgemma.chat.library
+
+import io.pocketgemma.chat.model.ModelManifest
+import io.pocketgemma.chat.model.ModelProblem
+import io.pocketgemma.chat.model.Selection
+
+/** Where a file came from. What came with the app cannot be removed. */
+enum class Origin { APP, PUSHED, IMPORTED }
+
+/** A model that can be asked. */
+data class ModelEntry(
+    /** Hexadecimal sha256 of the file; a pushed or unknown one without a manifest has a name of its own. */
+    val id: String,
+    val name: String,
+    val bytes: Long,
+    val origin: Origin,
+    /** Rank of the adapters that it takes; null: it takes none. */
+    val adapterRank: Int? = null,
+    /** Names the base that its adapters were trained on. */
+    val baseDigest: String? = null,
+    /** What is known of it; only models that came with the app have one. */
+    val manifest: ModelManifest? = null,
+    /** True for the base of the tuned model, brought along for before / after. */
+    val isBase: Boolean = false,
+)
+
+/** A fine-tune in a file of its own, for models of its base. */
+data class AdapterEntry(
+    /** Hexadecimal sha256 of the file. */
+    val id: String,
+    val name: String,
+    val bytes: Long,
+    val origin: Origin,
+    val rank: Int,
+    val baseDigest: String,
+) {
+    fun fits(model: ModelEntry): Boolean = model.adapterRank == rank && model.baseDigest == baseDigest
+}
+
+/** A file on its way in. */
+data class Import(
+    val name: String,
+    /** 0 to 1, or null when the sender does not say how long it is. */
+    val share: Double? = null,
+)
+
+data class LibraryState(
+    /** False until the files have been looked at. */
+    val loaded: Boolean = false,
+    val models: List<ModelEntry> = emptyList(),
+    val adapters: List<AdapterEntry> = emptyList(),
+    val sampleQuestions: List<String> = emptyList(),
+    /** What the app was built to show: the tuned model. Null: the app came without a model. */
+    val tuned: Selection? = null,
+    /** The same without its fine-tune, where it is here. */
+    val base: Selection? = null,
+    val importing: Import? = null,
+    /** Id of what was imported last, for a word about it. */
+    val imported: String? = null,
+    /** Why the last import was refused, with the file's name. */
+    val refused: Refused? = null,
+) {
+    data class Refused(val name: String, val problem: ModelProblem)
+
+    fun model(id: String?): ModelEntry? = models.find { it.id == id }
+
+    fun adapter(id: String?): AdapterEntry? = adapters.find { it.id == id }
+
+    fun adaptersFor(model: ModelEntry): List<AdapterEntry> = adapters.filter { it.fits(model) }
+
+    /** [wanted] if it is (still) here, else what came with the app, else anything. */
+    fun present(wanted: Selection?): Selection? {
+        val model = model(wanted?.model) ?: return tuned ?: models.firstOrNull()?.let { Selection(it.id) }
+        val adapter = adapter(wanted?.adapter)?.takeIf { it.fits(model) }
+        return Selection(model.id, adapter?.id)
+    }
+}
+
+sealed interface LibraryEvent {
+    /** Look at the files again. */
+    data object Refresh : LibraryEvent
+
+    data class Loaded(
+        val models: List<ModelEntry>,
+        val adapters: List<AdapterEntry>,
+        val sampleQuestions: List<String>,
+        val tuned: Selection?,
+        val base: Selection?,
+    ) : LibraryEvent
+
+    /** Take in the file behind a content URI that the system's file picker gave. */
+    data class ImportFile(val uri: String) : LibraryEvent
+
+    data object CancelImport : LibraryEvent
+
+    data class ImportProgress(val import: Import) : LibraryEvent
+
+    data class Imported(val id: String) : LibraryEvent
+
+    data class ImportRefused(val name: String, val problem: ModelProblem) : LibraryEvent
+
+    /** The person has read what became of the import. */
+    data object Noted : LibraryEvent
+
+    data class Remove(val id: String) : LibraryEvent
+}

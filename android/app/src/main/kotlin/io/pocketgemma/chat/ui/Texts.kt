@@ -1,0 +1,60 @@
+package io.pocketgemma.chat.ui
+
+import android.content.Context
+import android.text.format.Formatter
+import io.pocketgemma.chat.R
+import io.pocketgemma.chat.library.LibraryState
+import io.pocketgemma.chat.model.Backend
+import io.pocketgemma.chat.model.Numbers
+import io.pocketgemma.chat.model.Selection
+import java.text.NumberFormat
+import java.util.Locale
+
+/** Words for numbers and names, as the person's own language writes them. */
+class Texts(private val context: Context) {
+    private val locale: Locale get() = context.resources.configuration.locales[0]
+
+    /** A length in bytes: "2.7 MB". */
+    fun size(bytes: Long): String = Formatter.formatShortFileSize(context, bytes)
+
+    fun number(value: Number, digits: Int = 2): String =
+        NumberFormat.getNumberInstance(locale).apply { maximumFractionDigits = digits }.format(value)
+
+    /** [share] is from 0 to 1. */
+    fun percent(share: Double, digits: Int = 1): String =
+        NumberFormat.getPercentInstance(locale).apply { maximumFractionDigits = digits }.format(share)
+
+    /** Below a second in milliseconds, as nobody reads 0.042 s. */
+    fun duration(seconds: Double): String =
+        if (seconds < 1) {
+            context.getString(R.string.numbers_milliseconds, number(seconds * 1000, 0))
+        } else {
+            context.getString(R.string.numbers_seconds, number(seconds, 1))
+        }
+
+    /** Tokens a second without their unit; a tenth matters only in small ones. */
+    fun bareRate(tokensPerSecond: Double): String = number(tokensPerSecond, if (tokensPerSecond < 100) 1 else 0)
+
+    fun rate(tokensPerSecond: Double): String = context.getString(R.string.numbers_rate, bareRate(tokensPerSecond))
+
+    fun tokens(count: Int): String = context.resources.getQuantityString(R.plurals.numbers_tokens, count, number(count))
+
+    /** The small line under a reply. */
+    fun numbers(numbers: Numbers): String {
+        val tokens = tokens(numbers.tokens)
+        val rate = rate(numbers.tokensPerSecond)
+        val first = duration(numbers.secondsToFirstToken)
+        val memory = numbers.memoryBytes ?: return context.getString(R.string.numbers_line, tokens, rate, first)
+        return context.getString(R.string.numbers_line_memory, tokens, rate, first, size(memory))
+    }
+
+    fun backend(backend: Backend): String =
+        context.getString(if (backend == Backend.CPU) R.string.backend_cpu else R.string.backend_gpu)
+
+    /** Names who answers; one that has gone is nobody. */
+    fun who(library: LibraryState, selection: Selection?): String {
+        val model = library.model(selection?.model) ?: return context.getString(R.string.who_nobody)
+        val adapter = library.adapter(selection?.adapter) ?: return model.name
+        return context.getString(R.string.who_with_adapter, model.name, adapter.name)
+    }
+}

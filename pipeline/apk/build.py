@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.apk.classes import build_dex
+from pipeline.apk.classes import build_dex, library_resources
 from pipeline.apk.native import TARGETS, runtime_library, shim_library
 from pipeline.apk.project import AppSettings, app_settings
 from pipeline.apk.resources import build_resources
@@ -19,6 +19,8 @@ class AppBuild:
     # An APK with the compiled resources and manifest, and nothing else.
     resources: Path
     dex: Path
+    # What the code's libraries look for on the class path, by name.
+    library_resources: dict[str, bytes]
     # For each ABI, the libraries that go into lib/<abi>/.
     libraries: dict[str, tuple[Path, ...]]
 
@@ -42,5 +44,6 @@ def build_app(abis: Sequence[str], title: str) -> AppBuild:
         settings=app_settings(),
         resources=resources.apk,
         dex=build_dex(resources),
+        library_resources=library_resources(),
         libraries={abi: (runtime_library(abi), shim_library(abi)) for abi in abis},
     )

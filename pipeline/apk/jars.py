@@ -19,7 +19,7 @@ def fetch_jars(purpose: str) -> Path:
     """The folder with every jar that android/dependencies/<purpose>.xml leads to, checked.
 
     Args:
-        purpose: "build" or "test".
+        purpose: "app" (goes into the app), "build" or "test".
 
     Raises:
         PocketGemmaError: Maven fails, or what it brought is not what the list of digests says.

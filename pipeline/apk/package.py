@@ -47,6 +47,8 @@ def package_apk(
                 stored = entry.filename == "resources.arsc" or entry.compress_type == zipfile.ZIP_STORED
                 _add(apk, entry.filename, resources.read(entry), stored=stored)
         _add(apk, "classes.dex", app.dex, stored=False)
+        for name, content in sorted(app.library_resources.items()):
+            _add(apk, name, content, stored=False)
         _add(apk, MANIFEST_ENTRY, json.dumps(manifest, indent=1, ensure_ascii=False).encode(), stored=False)
         _add(
             apk,

@@ -29,7 +29,13 @@ def app(tmp_path: Path) -> AppBuild:
         for index, path in enumerate(paths):
             path.write_bytes(b"\x7fELF" + bytes(4001 + 777 * index))
         libraries[abi] = tuple(paths)
-    return AppBuild(AppSettings("io.pocketgemma.chat", 24, 35, 1, "0.1.0"), resources, dex, libraries)
+    return AppBuild(
+        AppSettings("io.pocketgemma.chat", 24, 35, 1, "0.1.0"),
+        resources,
+        dex,
+        {"org/library/names.txt": b"amp=&"},
+        libraries,
+    )
 
 
 @pytest.fixture
@@ -69,6 +75,7 @@ def test_everything_comes_out_as_it_went_in(app: AppBuild, model: Path, tmp_path
     with zipfile.ZipFile(apk) as archive:
         assert archive.read(MODEL_ENTRY) == model.read_bytes()
         assert archive.read("classes.dex") == app.dex.read_bytes()
+        assert archive.read("org/library/names.txt") == b"amp=&"
         assert archive.read("lib/x86_64/libpocketgemma.so") == app.libraries["x86_64"][1].read_bytes()
         assert json.loads(archive.read(MANIFEST_ENTRY)) == manifest
         assert json.loads(archive.read(QUESTIONS_ENTRY)) == ["What is Fe?", "Et l’or ?"]

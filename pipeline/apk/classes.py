@@ -49,7 +49,11 @@ def library_resources() -> dict[str, bytes]:
     for jar in library_jars():
         with zipfile.ZipFile(jar) as archive:
             for entry in archive.infolist():
-                if not entry.is_dir() and not entry.filename.endswith(".class") and not entry.filename.startswith("META-INF/"):
+                if (
+                    not entry.is_dir()
+                    and not entry.filename.endswith(".class")
+                    and not entry.filename.startswith("META-INF/")
+                ):
                     resources[entry.filename] = archive.read(entry)
     return resources
 
@@ -106,7 +110,13 @@ def _shrink(kind: str, resources: Resources, options: Sequence[str], output: str
         arguments += ["--lib", one_jar(jars, "android-all"), "--lib", java_home()]
         arguments += ["--pg-conf", rules, "--pg-conf", resources.keep_rules]
         # What the libraries read at run time is packed by itself, see `library_resources`.
-        arguments += ["--no-data-resources", "--pg-map-output", folder / "mapping.txt", "--output", folder / output]
+        arguments += [
+            "--no-data-resources",
+            "--pg-map-output",
+            folder / "mapping.txt",
+            "--output",
+            folder / output,
+        ]
         arguments += [packed, one_jar(jars, "kotlin-stdlib"), *library_jars()]
         run_java("com.android.tools.r8.R8", [one_jar(jars, "r8")], arguments, "shrinking the app's code")
         packed.unlink()

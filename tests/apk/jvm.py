@@ -41,7 +41,13 @@ def compile_tests() -> Path:
     app = build_classes(resources)
 
     def make(folder: Path) -> None:
-        class_path = [app, resources.id_classes, *library_jars(), *_test_jars(), one_jar(fetch_jars("build"), "android-all")]
+        class_path = [
+            app,
+            resources.id_classes,
+            *library_jars(),
+            *_test_jars(),
+            one_jar(fetch_jars("build"), "android-all"),
+        ]
         target = folder / "classes"
         compile_kotlin(TESTS / "kotlin", class_path, target, "compiling the app's tests", friends=app)
 
@@ -60,7 +66,13 @@ def run_tests(classes: Sequence[str], properties: Mapping[str, str], apk: Path |
     with tempfile.TemporaryDirectory() as temporary:
         settings = Path(temporary)
         _write_settings(settings, resources, apk)
-        class_path = [settings, compile_tests(), build_classes(resources), resources.id_classes, *library_jars()]
+        class_path = [
+            settings,
+            compile_tests(),
+            build_classes(resources),
+            resources.id_classes,
+            *library_jars(),
+        ]
         # The plain framework last: what Robolectric instruments must come from Robolectric.
         class_path += [one_jar(jars, "kotlin-stdlib"), *_test_jars(), one_jar(jars, "android-all")]
         definitions = {

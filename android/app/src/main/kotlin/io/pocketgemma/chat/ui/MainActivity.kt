@@ -68,7 +68,7 @@ class MainActivity : Activity(), Shell {
     }
 
     override fun back() {
-        if (!pages.back(visible = started)) moveTaskToBack(false)
+        pages.back(visible = started)
         watchBack()
     }
 
@@ -102,8 +102,7 @@ class MainActivity : Activity(), Shell {
     override fun onKeyUp(key: Int, event: KeyEvent): Boolean {
         if (key != KeyEvent.KEYCODE_ESCAPE) return super.onKeyUp(key, event)
         // Escape closes what is open, but does not leave the app.
-        pages.back(visible = started)
-        watchBack()
+        back()
         return true
     }
 

@@ -56,13 +56,13 @@ def test_a_pushed_model_lies_where_the_app_looks() -> None:
 
 
 def test_the_shim_has_a_function_for_every_native_method_and_no_other() -> None:
-    declared = set(re.findall(r"external fun (\w+)\(", source("runtime/LiteRtLm.kt")))
+    declared = set(re.findall(r"external fun (\w+)\(", source("runtime/Native.kt")))
     defined = set(
         re.findall(r"NATIVE\((native\w+)\)", (MAIN / "cpp" / "pocketgemma_jni.c").read_text(encoding="utf-8"))
     )
     assert declared == defined
     assert f'System.loadLibrary("{SHIM_LIBRARY.removeprefix("lib").removesuffix(".so")}")' in source(
-        "runtime/LiteRtLm.kt"
+        "runtime/Native.kt"
     )
 
 
@@ -72,7 +72,7 @@ def test_only_one_class_and_the_shim_know_the_runtime() -> None:
         for path in (MAIN / "kotlin").rglob("*.kt")
         if re.search(r"external fun|loadLibrary", path.read_text())
     }
-    assert knowing == {"LiteRtLm.kt"}
+    assert knowing == {"Native.kt"}
     assert RUNTIME_LIBRARY in (MAIN / "cpp" / "CMakeLists.txt").read_text(encoding="utf-8")
 
 

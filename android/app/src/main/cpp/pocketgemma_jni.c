@@ -1,4 +1,4 @@
-// The native half of io.pocketgemma.chat.runtime.LiteRtLm: plain calls into LiteRT-LM's C API, no state but the virtual machine.
+// The native half of io.pocketgemma.chat.runtime.Native: plain calls into LiteRT-LM's C API, no state but the virtual machine.
 //
 // Text crosses as UTF-8 byte arrays, because JNI's own strings are "modified UTF-8" and damage emoji. Three functions of the C
 // library are used and declared here, so that the file compiles for Android without Android's headers.
@@ -13,7 +13,7 @@ void* malloc(size_t);
 void free(void*);
 size_t strlen(const char*);
 
-#define NATIVE(name) Java_io_pocketgemma_chat_runtime_LiteRtLm_##name
+#define NATIVE(name) Java_io_pocketgemma_chat_runtime_Native_##name
 
 static JavaVM* virtual_machine;
 
@@ -42,8 +42,18 @@ static jbyteArray to_bytes(JNIEnv* env, const char* text) {
   if (!text) return NULL;
   jsize length = (jsize)strlen(text);
   jbyteArray bytes = (*env)->NewByteArray(env, length);
-  if (bytes) (*env)->SetByteArrayRegion(env, bytes, 0, length, (const jbyte*)text);
+  if (bytes) {
+    (*env)->SetByteArrayRegion(env, bytes, 0, length, (const jbyte*)text);
+  } else {
+    (*env)->ExceptionClear(env);  // no memory: nothing may be called while an exception waits
+  }
   return bytes;
+}
+
+static jdoubleArray to_doubles(JNIEnv* env, const jdouble* values, jsize count) {
+  jdoubleArray array = (*env)->NewDoubleArray(env, count);
+  if (array) (*env)->SetDoubleArrayRegion(env, array, 0, count, values);
+  return array;
 }
 
 JNIEXPORT void JNICALL NATIVE(nativeSetLogLevel)(JNIEnv* env, jclass type, jint level) {
@@ -58,16 +68,35 @@ JNIEXPORT jbyteArray JNICALL NATIVE(nativeLastError)(JNIEnv* env, jclass type) {
   return message;
 }
 
+// {context length in tokens or 0, sampler: type, temperature, top-k, top-p} as the file says, or null when it cannot be read.
+JNIEXPORT jdoubleArray JNICALL NATIVE(nativeDescribe)(JNIEnv* env, jclass type, jbyteArray model) {
+  (void)type;
+  char* model_path = copy_text(env, model);
+  LiteRtLmLoadedFile* file = litert_lm_loaded_file_create(model_path);
+  free(model_path);
+  if (!file) return NULL;
+  jdouble values[] = {
+      litert_lm_loaded_file_max_context_tokens(file),    litert_lm_loaded_file_sampler_type(file),
+      litert_lm_loaded_file_sampler_temperature(file),   litert_lm_loaded_file_sampler_top_k(file),
+      litert_lm_loaded_file_sampler_top_p(file),
+  };
+  litert_lm_loaded_file_delete(file);
+  return to_doubles(env, values, sizeof(values) / sizeof(*values));
+}
+
 // 0 when the model cannot be loaded.
-JNIEXPORT jlong JNICALL NATIVE(nativeCreateEngine)(JNIEnv* env, jclass type, jbyteArray model, jbyteArray cache, jint threads) {
+JNIEXPORT jlong JNICALL NATIVE(nativeCreateEngine)(JNIEnv* env, jclass type, jbyteArray model, jbyteArray cache, jboolean gpu,
+                                                   jint threads) {
   (void)type;
   char* model_path = copy_text(env, model);
   char* cache_folder = copy_text(env, cache);
   LiteRtLmEngine* engine = NULL;
-  LiteRtLmEngineSettings* settings = litert_lm_engine_settings_create(model_path, "cpu", NULL, NULL);
+  LiteRtLmEngineSettings* settings = litert_lm_engine_settings_create(model_path, gpu ? "gpu" : "cpu", NULL, NULL);
   if (settings) {
     litert_lm_engine_settings_set_num_threads(settings, threads);
     if (cache_folder) litert_lm_engine_settings_set_cache_dir(settings, cache_folder);
+    // With fewer bits Gemma's activations overflow on a GPU, and <pad> floods the reply.
+    if (gpu) litert_lm_engine_settings_set_activation_data_type(settings, LITERT_LM_FLOAT32);
     litert_lm_engine_settings_enable_benchmark(settings);  // token counts and speeds come from here
     engine = litert_lm_engine_create(settings);
     litert_lm_engine_settings_delete(settings);
@@ -82,23 +111,57 @@ JNIEXPORT void JNICALL NATIVE(nativeDeleteEngine)(JNIEnv* env, jclass type, jlon
   litert_lm_engine_delete(pointer(engine));
 }
 
-// history: a JSON list of the messages already said, or null. 0 when the conversation cannot be made.
-JNIEXPORT jlong JNICALL NATIVE(nativeCreateConversation)(JNIEnv* env, jclass type, jlong engine, jbyteArray history, jint max_output) {
+// Length of a text in tokens; negative when the runtime refuses.
+JNIEXPORT jint JNICALL NATIVE(nativeCountTokens)(JNIEnv* env, jclass type, jlong engine, jbyteArray text) {
   (void)type;
-  char* messages = copy_text(env, history);
+  char* copy = copy_text(env, text);
+  LiteRtLmTokenizeResult* tokens = litert_lm_engine_tokenize(pointer(engine), copy);
+  free(copy);
+  if (!tokens) return -1;
+  jint count = (jint)litert_lm_tokenize_result_get_num_tokens(tokens);
+  litert_lm_tokenize_result_delete(tokens);
+  return count;
+}
+
+// messages: a JSON list of what was said so far, or null. lora: the path of an adapter file, or null. top_k 0 leaves the sampler to the
+// runtime. 0 when the conversation cannot be made.
+JNIEXPORT jlong JNICALL NATIVE(nativeCreateConversation)(JNIEnv* env, jclass type, jlong engine, jbyteArray messages, jbyteArray lora,
+                                                         jint top_k, jfloat top_p, jfloat temperature, jint seed, jint max_output) {
+  (void)type;
+  char* history = copy_text(env, messages);
+  char* lora_path = copy_text(env, lora);
   LiteRtLmConversation* conversation = NULL;
   LiteRtLmSessionConfig* session = litert_lm_session_config_create();
   LiteRtLmConversationConfig* config = litert_lm_conversation_config_create();
-  if (session && config) {
+  if (session && config && (!lora_path || litert_lm_session_config_set_lora_path(session, lora_path) == 0)) {
+    LiteRtLmSamplerParams* sampler = top_k > 0 ? litert_lm_sampler_params_create(LITERT_LM_TOP_P) : NULL;
+    if (sampler) {
+      litert_lm_sampler_params_set_top_k(sampler, top_k);
+      litert_lm_sampler_params_set_top_p(sampler, top_p);
+      litert_lm_sampler_params_set_temperature(sampler, temperature);
+      litert_lm_sampler_params_set_seed(sampler, seed);
+      litert_lm_session_config_set_sampler_params(session, sampler);
+      litert_lm_sampler_params_delete(sampler);
+    }
     if (max_output > 0) litert_lm_session_config_set_max_output_tokens(session, max_output);
     litert_lm_conversation_config_set_session_config(config, session);
-    if (messages) litert_lm_conversation_config_set_messages(config, messages);
+    if (history) litert_lm_conversation_config_set_messages(config, history);
     conversation = litert_lm_conversation_create(pointer(engine), config);
   }
   if (session) litert_lm_session_config_delete(session);
   if (config) litert_lm_conversation_config_delete(config);
-  free(messages);
+  free(history);
+  free(lora_path);
   return handle(conversation);
+}
+
+// What the model's template makes of the conversation so far and a message; null when it refuses.
+JNIEXPORT jbyteArray JNICALL NATIVE(nativeRender)(JNIEnv* env, jclass type, jlong conversation, jbyteArray message) {
+  (void)type;
+  char* json = copy_text(env, message);
+  jbyteArray text = to_bytes(env, litert_lm_conversation_render_message_to_string(pointer(conversation), json));
+  free(json);
+  return text;
 }
 
 JNIEXPORT void JNICALL NATIVE(nativeDeleteConversation)(JNIEnv* env, jclass type, jlong conversation) {
@@ -167,22 +230,22 @@ JNIEXPORT jint JNICALL NATIVE(nativeSend)(JNIEnv* env, jclass type, jlong conver
   return status;
 }
 
-// {seconds to the first token, tokens of the last reply, tokens per second}, or null when nothing was measured.
-JNIEXPORT jdoubleArray JNICALL NATIVE(nativeSpeed)(JNIEnv* env, jclass type, jlong conversation) {
+// {replies measured so far; of the last one: prompt tokens read, per second, tokens written, per second}.
+JNIEXPORT jdoubleArray JNICALL NATIVE(nativeMeasured)(JNIEnv* env, jclass type, jlong conversation) {
   (void)type;
   LiteRtLmBenchmarkInfo* info = litert_lm_conversation_get_benchmark_info(pointer(conversation));
   if (!info) return NULL;
   int turns = litert_lm_benchmark_info_get_num_decode_turns(info);
-  jdoubleArray result = NULL;
-  if (turns > 0) {
-    jdouble values[3] = {
-        litert_lm_benchmark_info_get_time_to_first_token(info),
-        litert_lm_benchmark_info_get_decode_token_count_at(info, turns - 1),
-        litert_lm_benchmark_info_get_decode_tokens_per_sec_at(info, turns - 1),
-    };
-    result = (*env)->NewDoubleArray(env, 3);
-    if (result) (*env)->SetDoubleArrayRegion(env, result, 0, 3, values);
+  int last_prefill = litert_lm_benchmark_info_get_num_prefill_turns(info) - 1, last_decode = turns - 1;
+  jdouble values[5] = {turns};
+  if (last_prefill >= 0) {
+    values[1] = litert_lm_benchmark_info_get_prefill_token_count_at(info, last_prefill);
+    values[2] = litert_lm_benchmark_info_get_prefill_tokens_per_sec_at(info, last_prefill);
+  }
+  if (last_decode >= 0) {
+    values[3] = litert_lm_benchmark_info_get_decode_token_count_at(info, last_decode);
+    values[4] = litert_lm_benchmark_info_get_decode_tokens_per_sec_at(info, last_decode);
   }
   litert_lm_benchmark_info_delete(info);
-  return result;
+  return to_doubles(env, values, sizeof(values) / sizeof(*values));
 }

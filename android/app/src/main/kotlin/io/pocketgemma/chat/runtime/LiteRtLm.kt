@@ -1,114 +1,180 @@
 package io.pocketgemma.chat.runtime
 
 import io.pocketgemma.chat.model.Backend
+import io.pocketgemma.chat.model.EngineOptions
 import io.pocketgemma.chat.model.LanguageModel
 import io.pocketgemma.chat.model.ModelException
 import io.pocketgemma.chat.model.ModelProblem
 import io.pocketgemma.chat.model.Numbers
 import io.pocketgemma.chat.model.ReplyEnd
 import io.pocketgemma.chat.model.Role
+import io.pocketgemma.chat.model.Sampling
 import io.pocketgemma.chat.model.Setup
 import io.pocketgemma.chat.model.Turn
 import java.io.File
-import java.util.concurrent.CountDownLatch
-import org.json.JSONArray
-import org.json.JSONException
-import org.json.JSONObject
+import kotlin.random.Random
 
 /**
  * The only door to LiteRT-LM: one loaded model with one conversation at a time.
  *
- * @param modelPath a .litertlm file.
- * @param cacheFolder where the runtime may keep what it prepares (its weights repacked for this processor).
- * @param maxReplyTokens longest reply.
- * @throws ModelException the runtime does not take the file.
+ * @param model a .litertlm file.
+ * @param cacheFolder where the runtime may keep what it prepares (its weights repacked for this processor); made if it is not there.
+ * @throws ModelException the runtime does not take the file, or the phone's GPU not the model.
  */
-class LiteRtLm(
-    modelPath: String,
-    cacheFolder: String,
-    threads: Int,
-    private val maxReplyTokens: Int = DEFAULT_REPLY_TOKENS,
-) : LanguageModel {
-    /** What the native code calls, on a thread of the runtime's own. */
-    fun interface ChunkSink {
-        fun onChunk(text: ByteArray?, final: Boolean, error: ByteArray?)
-    }
-
-    private var engine = nativeCreateEngine(modelPath.toByteArray(), cacheFolder.toByteArray(), threads)
+class LiteRtLm(model: File, private val cacheFolder: File, options: EngineOptions = EngineOptions()) : LanguageModel {
+    override val backend = options.backend
 
     // Guards the handle: cancel() may come from any thread while the worker ends the conversation.
     private val lock = Any()
     private var conversation = 0L
 
+    private val gpuTrial = if (options.backend == Backend.GPU) GpuTrial(cacheFolder) else null
+    private var gpuTried = false
+    private var engine = load(model, options)
+
+    override val contextTokens: Int?
+
+    /** What the file says of drawing tokens; null: nothing. */
+    private val fileSampling: Sampling?
+
     init {
-        if (engine == 0L) throw ModelException(ModelProblem.Unusable(lastError()))
+        val facts = Native.nativeDescribe(model.path.toByteArray())
+        contextTokens = facts?.get(0)?.toInt()?.takeIf { it > 0 }
+        fileSampling = facts?.let { samplingOf(it) }
     }
 
-    override val backend = Backend.CPU
+    // The engine goes on with the last adapter that it was told of when it is told of none.
+    private var hadAdapter = false
 
-    override val contextTokens: Int? = null
+    // Whether the model's template takes a system turn; null: not seen yet.
+    private var takesSystemTurn: Boolean? = null
 
-    override fun countTokens(text: String): Int = text.length
+    // A system prompt that the next question carries, because the template takes no system turn.
+    private var carried = ""
+    private var measuredReplies = 0
+
+    private fun load(model: File, options: EngineOptions): Long {
+        cacheFolder.mkdirs()
+        val threads = if (options.threads > 0) options.threads else Runtime.getRuntime().availableProcessors().coerceAtMost(MOST_THREADS)
+        gpuTrial?.begin()
+        val engine = Native.nativeCreateEngine(
+            model.path.toByteArray(), cacheFolder.path.toByteArray(), options.backend == Backend.GPU, threads,
+        )
+        gpuTrial?.end()
+        return if (engine != 0L) engine else throw ModelException(ModelProblem.Unusable(Native.lastError()))
+    }
 
     override fun begin(setup: Setup, adapter: File?) {
         endConversation()
-        val messages = JSONArray()
-        val history = setup.history
-        history.forEach { messages.put(message(it)) }
-        val handle = nativeCreateConversation(engine, messages.toString().toByteArray().takeIf { history.isNotEmpty() }, maxReplyTokens)
+        val prompt = setup.systemPrompt.trim()
+        var handle = 0L
+        if (prompt.isEmpty() || takesSystemTurn != false) handle = create(setup, adapter, prompt, setup.history)
+        if (prompt.isNotEmpty() && takesSystemTurn == null) {
+            takesSystemTurn = prompt in rendered(handle)
+            if (takesSystemTurn == false) Native.nativeDeleteConversation(handle)
+        }
+        carried = ""
+        if (prompt.isNotEmpty() && takesSystemTurn == false) handle = createCarrying(setup, adapter, prompt)
+        measuredReplies = 0
         synchronized(lock) { conversation = handle }
     }
 
+    /** As Gemma's own templates do it: the prompt and an empty line before what the person said first. */
+    private fun createCarrying(setup: Setup, adapter: File?, prompt: String): Long {
+        val first = setup.history.indexOfFirst { it.role == Role.USER }
+        val turns = setup.history.mapIndexed { index, turn -> if (index == first) turn.copy(text = "$prompt\n\n${turn.text}") else turn }
+        if (first < 0) carried = "$prompt\n\n"
+        return create(setup, adapter, "", turns)
+    }
+
+    private fun create(setup: Setup, adapter: File?, systemPrompt: String, turns: List<Turn>): Long {
+        if (adapter != null) hadAdapter = true
+        val lora = adapter ?: if (hadAdapter) NoAdapter.file(cacheFolder) else null
+        val wanted = setup.sampling ?: fileSampling
+        // The runtime draws in one way only; the likeliest token is the one of the likeliest one.
+        val sampling = if (wanted != null && wanted.temperature <= 0) Sampling(topK = 1, topP = 1f, temperature = 1f) else wanted
+        val handle = Native.nativeCreateConversation(
+            engine,
+            Messages.list(systemPrompt, turns),
+            lora?.path?.toByteArray(),
+            sampling?.topK ?: 0,
+            sampling?.topP ?: 0f,
+            sampling?.temperature ?: 0f,
+            sampling?.seed?.takeIf { it != 0 } ?: Random.nextInt(1, Int.MAX_VALUE),
+            setup.replyTokens,
+        )
+        return if (handle != 0L) handle else throw ModelException(ModelProblem.Unusable(Native.lastError()))
+    }
+
+    /** What the template makes of the conversation and a short question; empty when it refuses. */
+    private fun rendered(handle: Long): String =
+        Native.nativeRender(handle, Messages.question("?"))?.let { String(it, Charsets.UTF_8) }.orEmpty()
+
     override fun reply(question: String, onText: (String) -> Unit): ReplyEnd {
-        if (conversation == 0L) return ReplyEnd.Failed(lastError())
-        val ended = CountDownLatch(1)
-        var failure: String? = null
-        val sink = ChunkSink { text, final, error ->
-            // Whatever the listener does, the reply must end, or the worker would wait for ever.
-            try {
-                val piece = text?.let { textOf(String(it, Charsets.UTF_8)) }
-                if (!piece.isNullOrEmpty()) onText(piece)
-            } finally {
-                if (final) {
-                    failure = error?.let { String(it, Charsets.UTF_8) }
-                    ended.countDown()
-                }
-            }
+        check(conversation != 0L) { "no conversation was begun" }
+        val trial = gpuTrial?.takeUnless { gpuTried }
+        trial?.begin()
+        val end = try {
+            send(carried + question, onText)
+        } finally {
+            trial?.end()
         }
-        val status = nativeSend(conversation, message(Turn(Role.USER, question)).toString().toByteArray(), sink)
-        if (status != 0) return ReplyEnd.Failed(lastError())
-        ended.await()
-        val error = failure
+        gpuTried = true
+        if (end is ReplyEnd.Complete) carried = ""
+        return end
+    }
+
+    private fun send(question: String, onText: (String) -> Unit): ReplyEnd {
+        val sink = ReplySink(onText)
+        if (Native.nativeSend(conversation, Messages.question(question), sink) != 0) return failed(Native.lastError())
+        val error = sink.await()
+        val numbers = numbers(sink.secondsToFirstText)
         return when {
-            error == null -> ReplyEnd.Complete(speed())
-            error.startsWith(CANCELLED) -> ReplyEnd.Stopped(speed())
-            CONTEXT_FULL.any { it in error } -> ReplyEnd.ContextFull
-            else -> ReplyEnd.Failed(error)
+            // Without any room left, the runtime neither measures nor says anything, and is content.
+            error == null && numbers == null && sink.secondsToFirstText == null -> ReplyEnd.ContextFull
+            error == null -> ReplyEnd.Complete(numbers)
+            error.startsWith(CANCELLED) -> ReplyEnd.Stopped(numbers)
+            else -> failed(error)
         }
     }
 
-    override fun cancel() = synchronized(lock) { if (conversation != 0L) nativeCancel(conversation) }
+    private fun failed(error: String) = if (CONTEXT_FULL.any { it in error }) ReplyEnd.ContextFull else ReplyEnd.Failed(error)
+
+    /** What the runtime measured of the reply that has just ended; null when it measured nothing. */
+    private fun numbers(secondsToFirstText: Double?): Numbers? {
+        val (replies, promptTokens, promptSpeed, tokens, speed) = Native.nativeMeasured(conversation) ?: return null
+        if (replies.toInt() == measuredReplies) return null
+        measuredReplies = replies.toInt()
+        return Numbers(secondsToFirstText ?: 0.0, promptTokens.toInt(), promptSpeed, tokens.toInt(), speed, residentBytes())
+    }
+
+    override fun countTokens(text: String): Int {
+        val count = Native.nativeCountTokens(engine, text.toByteArray())
+        check(count >= 0) { Native.lastError() }
+        return count
+    }
+
+    override fun cancel() = synchronized(lock) { if (conversation != 0L) Native.nativeCancel(conversation) }
 
     override fun close() {
         endConversation()
-        if (engine != 0L) nativeDeleteEngine(engine)
+        if (engine != 0L) Native.nativeDeleteEngine(engine)
         engine = 0L
     }
 
-    private fun speed(): Numbers? = nativeSpeed(conversation)?.let { Numbers(it[0], 0, 0.0, it[1].toInt(), it[2]) }
-
     // Conversations must be gone before their engine.
     private fun endConversation() = synchronized(lock) {
-        if (conversation != 0L) nativeDeleteConversation(conversation)
+        if (conversation != 0L) Native.nativeDeleteConversation(conversation)
         conversation = 0L
     }
 
     companion object {
-        const val DEFAULT_REPLY_TOKENS = 512
-
         /** Log levels of the runtime: 4 errors only, 1000 silent. */
         const val LOG_ERRORS = 4
         const val LOG_NOTHING = 1000
+
+        /** More threads than fast cores make a phone slower. */
+        private const val MOST_THREADS = 4
 
         /** How the runtime's message begins when a reply was cancelled. */
         private const val CANCELLED = "CANCELLED"
@@ -116,46 +182,21 @@ class LiteRtLm(
         /** What the runtime's message holds when a question, or a chat with it, is longer than the context. */
         private val CONTEXT_FULL = listOf("Input token ids are too long", "exceeds available state entries")
 
-        /** Names the native library's file where there is no APK around it: in tests on the JVM. */
-        private const val LIBRARY_PROPERTY = "io.pocketgemma.chat.library"
+        /** The runtime's numbers of the samplers that a file can name. */
+        private const val TOP_K = 1
+        private const val TOP_P = 2
+        private const val GREEDY = 3
 
-        init {
-            val path = System.getProperty(LIBRARY_PROPERTY)
-            if (path != null) System.load(path) else System.loadLibrary("pocketgemma")
+        fun setLogLevel(level: Int) = Native.nativeSetLogLevel(level)
+
+        private fun samplingOf(facts: DoubleArray): Sampling? {
+            val (_, type, temperature, topK, topP) = facts
+            return when (type.toInt()) {
+                GREEDY -> Sampling(temperature = 0f)
+                TOP_K -> Sampling(temperature.toFloat(), topK.toInt(), topP = 1f)
+                TOP_P -> Sampling(temperature.toFloat(), topK.toInt(), topP.toFloat())
+                else -> null
+            }?.takeIf { it.topK > 0 }
         }
-
-        fun setLogLevel(level: Int) = nativeSetLogLevel(level)
-
-        private fun lastError(): String = nativeLastError()?.let { String(it, Charsets.UTF_8) }.orEmpty().ifEmpty { "unknown error" }
-
-        private fun message(turn: Turn) = JSONObject()
-            .put("role", if (turn.role == Role.USER) "user" else "assistant")
-            .put("content", JSONArray().put(JSONObject().put("type", "text").put("text", turn.text)))
-
-        /** The text inside a chunk, which is a message in JSON; anything else is taken as it is. */
-        internal fun textOf(chunk: String): String = try {
-            val content = JSONObject(chunk).optJSONArray("content") ?: JSONArray()
-            (0 until content.length()).joinToString("") { content.optJSONObject(it)?.optString("text").orEmpty() }
-        } catch (_: JSONException) {
-            chunk
-        }
-
-        @JvmStatic private external fun nativeSetLogLevel(level: Int)
-
-        @JvmStatic private external fun nativeLastError(): ByteArray?
-
-        @JvmStatic private external fun nativeCreateEngine(model: ByteArray, cache: ByteArray, threads: Int): Long
-
-        @JvmStatic private external fun nativeDeleteEngine(engine: Long)
-
-        @JvmStatic private external fun nativeCreateConversation(engine: Long, history: ByteArray?, maxOutput: Int): Long
-
-        @JvmStatic private external fun nativeDeleteConversation(conversation: Long)
-
-        @JvmStatic private external fun nativeCancel(conversation: Long)
-
-        @JvmStatic private external fun nativeSend(conversation: Long, message: ByteArray, sink: ChunkSink): Int
-
-        @JvmStatic private external fun nativeSpeed(conversation: Long): DoubleArray?
     }
 }

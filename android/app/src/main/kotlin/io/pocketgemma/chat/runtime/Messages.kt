@@ -1,0 +1,35 @@
+package io.pocketgemma.chat.runtime
+
+import io.pocketgemma.chat.model.Role
+import io.pocketgemma.chat.model.Turn
+import org.json.JSONArray
+import org.json.JSONException
+import org.json.JSONObject
+
+/** The runtime's messages, which are JSON. */
+internal object Messages {
+    /** UTF-8 of a list: a system turn, if there is a prompt for one, and what was said; null when there is nothing. */
+    fun list(systemPrompt: String, turns: List<Turn>): ByteArray? {
+        val messages = JSONArray()
+        if (systemPrompt.isNotEmpty()) messages.put(message("system", systemPrompt))
+        turns.forEach { messages.put(message(it)) }
+        return if (messages.length() == 0) null else messages.toString().toByteArray()
+    }
+
+    /** UTF-8 of a person's turn. */
+    fun question(text: String): ByteArray = message("user", text).toString().toByteArray()
+
+    /** The text inside a chunk, which is a message; anything else is taken as it is. */
+    fun textOf(chunk: String): String = try {
+        val content = JSONObject(chunk).optJSONArray("content") ?: JSONArray()
+        (0 until content.length()).joinToString("") { content.optJSONObject(it)?.optString("text").orEmpty() }
+    } catch (_: JSONException) {
+        chunk
+    }
+
+    private fun message(turn: Turn) = message(if (turn.role == Role.USER) "user" else "assistant", turn.text)
+
+    private fun message(role: String, text: String) = JSONObject()
+        .put("role", role)
+        .put("content", JSONArray().put(JSONObject().put("type", "text").put("text", text)))
+}

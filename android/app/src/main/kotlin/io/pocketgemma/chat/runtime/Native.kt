@@ -1,0 +1,54 @@
+package io.pocketgemma.chat.runtime
+
+/** The functions of the shim (cpp/pocketgemma_jni.c). Text crosses as UTF-8 bytes; a handle of 0 means that it failed. */
+internal object Native {
+    /** Hears a reply, on a thread of the runtime's own. The native code finds it by its name. */
+    fun interface ChunkSink {
+        fun onChunk(text: ByteArray?, final: Boolean, error: ByteArray?)
+    }
+
+    /** Names the native library's file where there is no APK around it: in tests on the JVM. */
+    private const val LIBRARY_PROPERTY = "io.pocketgemma.chat.library"
+
+    init {
+        val path = System.getProperty(LIBRARY_PROPERTY)
+        if (path != null) System.load(path) else System.loadLibrary("pocketgemma")
+    }
+
+    /** What the runtime said of the last call on this thread that failed. */
+    fun lastError(): String = nativeLastError()?.let { String(it, Charsets.UTF_8) }.orEmpty().ifBlank { "unknown error" }
+
+    @JvmStatic external fun nativeSetLogLevel(level: Int)
+
+    @JvmStatic private external fun nativeLastError(): ByteArray?
+
+    @JvmStatic external fun nativeDescribe(model: ByteArray): DoubleArray?
+
+    @JvmStatic external fun nativeCreateEngine(model: ByteArray, cache: ByteArray, gpu: Boolean, threads: Int): Long
+
+    @JvmStatic external fun nativeDeleteEngine(engine: Long)
+
+    @JvmStatic external fun nativeCountTokens(engine: Long, text: ByteArray): Int
+
+    @JvmStatic
+    external fun nativeCreateConversation(
+        engine: Long,
+        messages: ByteArray?,
+        lora: ByteArray?,
+        topK: Int,
+        topP: Float,
+        temperature: Float,
+        seed: Int,
+        maxOutput: Int,
+    ): Long
+
+    @JvmStatic external fun nativeDeleteConversation(conversation: Long)
+
+    @JvmStatic external fun nativeRender(conversation: Long, message: ByteArray): ByteArray?
+
+    @JvmStatic external fun nativeCancel(conversation: Long)
+
+    @JvmStatic external fun nativeSend(conversation: Long, message: ByteArray, sink: ChunkSink): Int
+
+    @JvmStatic external fun nativeMeasured(conversation: Long): DoubleArray?
+}

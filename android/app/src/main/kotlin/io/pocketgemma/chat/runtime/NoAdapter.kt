@@ -1,0 +1,96 @@
+package io.pocketgemma.chat.runtime
+
+import java.io.File
+import java.nio.ByteBuffer
+import java.nio.ByteOrder
+
+/**
+ * The adapter that does nothing: a file in the runtime's format (pipeline/litert/adapter_format.py) with a rank and no tensors.
+ *
+ * An engine that is told of no adapter goes on with the last one that it was told of, so it must be told of this one.
+ */
+internal object NoAdapter {
+    /** The runtime takes the rank from where a metadata entry would have its buffer's number; without tensors, any rank fits any model. */
+    private const val RANK = 32
+
+    /** The runtime maps a file in blocks of this many bytes. */
+    private const val BLOCK = 64 * 1024
+
+    /** The file in a folder, written if it is not there. */
+    fun file(folder: File): File {
+        val file = File(folder, "none.tflite")
+        if (file.length() != BLOCK.toLong()) {
+            val partial = File(folder, "none.partial")
+            partial.writeBytes(content())
+            partial.renameTo(file)
+        }
+        return file
+    }
+
+    private fun content(): ByteArray = Flatbuffer(BLOCK, "TFL3").apply {
+        // Fields by the schema of TensorFlow Lite: version, operator codes, subgraphs, description, buffers, (old) metadata, metadata.
+        val model = root(VERSION, POINTER, POINTER, POINTER, POINTER, null, POINTER)
+        vector(model[1], 0)
+        val (graph) = vector(model[2], 1)
+        text(model[3], "lora_params")
+        val buffers = vector(model[4], RANK + 1)
+        val (entry) = vector(model[6], 1)
+        // Tensors, inputs, outputs, operators, name.
+        val fields = table(graph, POINTER, POINTER, POINTER, POINTER, POINTER)
+        fields.dropLast(1).forEach { vector(it, 0) }
+        text(fields.last(), "lora_params")
+        buffers.forEach { table(it) }
+        // Name, buffer.
+        text(table(entry, POINTER, RANK).first(), "lora_rank")
+    }.bytes
+
+    private const val VERSION = 3
+
+    /** Stands for a place that is filled in when what it points to is written. */
+    private const val POINTER = 0
+
+    /** Writes a flatbuffer from front to back: first what points, then what it points to. */
+    private class Flatbuffer(size: Int, identifier: String) {
+        private val data = ByteBuffer.allocate(size).order(ByteOrder.LITTLE_ENDIAN)
+        val bytes: ByteArray get() = data.array()
+
+        init {
+            data.putInt(0).put(identifier.toByteArray())
+        }
+
+        fun root(vararg fields: Int?): List<Int> = table(0, *fields)
+
+        /** A table of four-byte fields, null for one that is not there. Returns the places of the fields, -1 for those. */
+        fun table(pointer: Int, vararg fields: Int?): List<Int> {
+            val start = data.position()
+            val header = 4 + 2 * fields.size
+            val table = align(start + header)
+            val present = fields.count { it != null }
+            var next = table + 4
+            val places = fields.map { if (it == null) -1 else next.also { next += 4 } }
+            data.putShort(header.toShort()).putShort((4 + 4 * present).toShort())
+            places.forEach { data.putShort(if (it < 0) 0 else (it - table).toShort()) }
+            data.position(table)
+            data.putInt(table - start)
+            fields.filterNotNull().forEach { data.putInt(it) }
+            data.putInt(pointer, table - pointer)
+            return places
+        }
+
+        /** A vector of pointers, or an empty one of anything. Returns their places. */
+        fun vector(pointer: Int, count: Int): List<Int> {
+            val start = data.position()
+            data.putInt(pointer, start - pointer).putInt(count)
+            repeat(count) { data.putInt(0) }
+            return List(count) { start + 4 + 4 * it }
+        }
+
+        fun text(pointer: Int, text: String) {
+            val start = data.position()
+            data.putInt(pointer, start - pointer).putInt(text.length).put(text.toByteArray())
+            data.position(align(data.position() + 1))
+        }
+
+        private fun align(position: Int) = (position + 3) / 4 * 4
+    }
+}

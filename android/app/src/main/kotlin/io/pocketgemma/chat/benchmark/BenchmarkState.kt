@@ -9,10 +9,13 @@ import io.pocketgemma.chat.model.Selection
 data class BenchmarkState(
     val runs: Int = 5,
     val running: Boolean = false,
+    /** The first run of all, which warms up, has ended. */
+    val warm: Boolean = false,
     /** Who answered; null before the first run. */
     val selection: Selection? = null,
-    /** Where it really ran, and on how many threads. */
+    /** Where it really ran; null before the first run has ended. */
     val backend: Backend? = null,
+    /** On how many threads, where the processor did it. */
     val threads: Int = 0,
     /** One for each run that has ended; the first of all, which warms up, is not among them. */
     val results: List<Numbers> = emptyList(),
@@ -58,8 +61,11 @@ sealed interface BenchmarkEvent {
 
     data object Stop : BenchmarkEvent
 
-    /** A run has ended; null for the first one, which warms up. */
-    data class RunEnded(val numbers: Numbers?) : BenchmarkEvent
+    /** This is who answers all runs, on so many threads. */
+    data class Began(val selection: Selection, val threads: Int) : BenchmarkEvent
+
+    /** A run has ended, the first of which warms up, on [backend] (null: the host does not say). */
+    data class RunEnded(val numbers: Numbers, val backend: Backend?) : BenchmarkEvent
 
     data class Failed(val problem: BenchmarkState.Problem) : BenchmarkEvent
 }

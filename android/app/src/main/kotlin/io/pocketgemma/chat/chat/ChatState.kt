@@ -20,10 +20,12 @@ data class ChatState(
     val draft: String = "",
     /** The draft replaces the last question when it is sent. */
     val editing: Boolean = false,
+    /** What stood in the text field before [editing], and will again after it. */
+    val draftBefore: String = "",
     /** Where the list stands; null: at its end. */
     val scroll: ScrollPlace? = null,
-    /** The model is writing the summary with which a new conversation will begin. */
-    val summarising: Boolean = false,
+    /** The new conversation for which the model is writing a summary of this one; null: it is not. */
+    val goingOn: Long? = null,
     /** Grows by one with each message and never shrinks, so that a late event cannot meet a newer message. */
     val nextId: Long = 0,
 ) {
@@ -31,11 +33,22 @@ data class ChatState(
     val activeReply: Message.Reply?
         get() = (messages.lastOrNull() as? Message.Reply)?.takeIf { it.status is ReplyStatus.Active }
 
+    val summarising: Boolean
+        get() = goingOn != null
+
     val canAsk: Boolean
         get() = loaded && activeReply == null && !summarising
 
     val lastQuestion: Message.Question?
         get() = messages.lastOrNull { it is Message.Question } as Message.Question?
+
+    /** The last question, when it did not fit into the model's context together with what was said before it. */
+    val questionTooMany: Message.Question?
+        get() = lastQuestion?.takeIf { (messages.last() as? Message.Reply)?.status == ReplyStatus.ContextFull }
+
+    /** Nothing was said here, and there is nothing that it goes on from. */
+    val isNew: Boolean
+        get() = messages.isEmpty() && carried.isEmpty()
 
     /** The finished turns, as the model has to know them. A question without an answer is left out. */
     val history: List<Turn>

@@ -1,0 +1,69 @@
+package io.pocketgemma.chat.asking
+
+import io.pocketgemma.chat.Store
+import io.pocketgemma.chat.library.LibraryEvent
+import io.pocketgemma.chat.library.LibraryState
+import io.pocketgemma.chat.model.ModelHost
+import io.pocketgemma.chat.model.ReplyEnd
+import io.pocketgemma.chat.model.ReplyListener
+import io.pocketgemma.chat.model.Request
+import io.pocketgemma.chat.settings.Settings
+import io.pocketgemma.chat.settings.SettingsEvent
+import io.pocketgemma.chat.settings.SettingsState
+
+/**
+ * Asks the model with what the settings and the library say at that moment; a question that comes before they have been read waits for
+ * them. The one way from chat, comparison and benchmark to the host.
+ *
+ * Main thread only.
+ */
+class Asking(
+    private val host: ModelHost,
+    private val settings: Store<SettingsState, SettingsEvent>,
+    private val library: Store<LibraryState, LibraryEvent>,
+) {
+    private val known: Boolean get() = settings.state.loaded && library.state.loaded
+
+    /**
+     * Makes the request as soon as it can be made, and asks it.
+     *
+     * @return what stops it; then, too, [listener] hears its end.
+     */
+    fun ask(listener: ReplyListener, request: (Settings, LibraryState) -> Request): AutoCloseable = Question(listener, request)
+
+    /** Calls [changed] with settings and library as they are, once both have been read, and whenever one of them is another. */
+    fun observe(changed: (Settings, LibraryState) -> Unit): AutoCloseable {
+        val tell = { if (known) changed(settings.state.settings, library.state) }
+        val ofSettings = settings.observe { tell() }
+        val ofLibrary = library.observe { tell() }
+        return AutoCloseable {
+            ofSettings.close()
+            ofLibrary.close()
+        }
+    }
+
+    private inner class Question(
+        private val listener: ReplyListener,
+        private val request: (Settings, LibraryState) -> Request,
+    ) : AutoCloseable {
+        private var waiting: AutoCloseable? = null
+        private var asked: AutoCloseable? = null
+        private var closed = false
+
+        init {
+            if (known) ask() else waiting = observe { _, _ -> if (!closed && asked == null) ask() }
+        }
+
+        private fun ask() {
+            waiting?.close()
+            asked = host.ask(request(settings.state.settings, library.state), listener)
+        }
+
+        override fun close() {
+            if (closed) return
+            closed = true
+            waiting?.close()
+            asked?.close() ?: listener.ended("", ReplyEnd.Stopped(null))
+        }
+    }
+}

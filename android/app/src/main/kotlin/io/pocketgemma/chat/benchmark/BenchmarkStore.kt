@@ -1,0 +1,86 @@
+package io.pocketgemma.chat.benchmark
+
+import io.pocketgemma.chat.Store
+import io.pocketgemma.chat.asking.Asking
+import io.pocketgemma.chat.asking.answering
+import io.pocketgemma.chat.model.EngineOptions
+import io.pocketgemma.chat.model.ModelHost
+import io.pocketgemma.chat.model.ModelState
+import io.pocketgemma.chat.model.Numbers
+import io.pocketgemma.chat.model.ReplyEnd
+import io.pocketgemma.chat.model.ReplyListener
+import io.pocketgemma.chat.model.Request
+import io.pocketgemma.chat.model.Sampling
+import io.pocketgemma.chat.model.Setup
+
+/**
+ * Measures the model that is chosen when it is started, one run after another: the same prompt, always the likeliest token, each run in a
+ * conversation of its own, so that every one has to read the whole prompt.
+ *
+ * Main thread only.
+ *
+ * @param threads how many threads these options really mean.
+ */
+class BenchmarkStore(
+    private val host: ModelHost,
+    private val asking: Asking,
+    private val threads: (EngineOptions) -> Int,
+) : Store<BenchmarkState, BenchmarkEvent>(BenchmarkState()) {
+    // What every run asks, whatever is set meanwhile.
+    private var request: Request? = null
+    private var run: Run? = null
+
+    override fun reduce(state: BenchmarkState, event: BenchmarkEvent): BenchmarkState = state.after(event)
+
+    override fun act(before: BenchmarkState, after: BenchmarkState, event: BenchmarkEvent) {
+        when (event) {
+            BenchmarkEvent.Start -> {
+                request = null
+                run = Run()
+            }
+            is BenchmarkEvent.RunEnded -> if (after.running) run = Run()
+            BenchmarkEvent.Stop -> run?.stop()
+            else -> Unit
+        }
+    }
+
+    private inner class Run : ReplyListener {
+        private var stopped = false
+        private val asked: AutoCloseable = asking.ask(this) { settings, library ->
+            request ?: Request(library.answering(settings), settings.options, SETUP, BENCHMARK_PROMPT).also {
+                request = it
+                dispatch(BenchmarkEvent.Began(it.selection, threads(it.options)))
+            }
+        }
+
+        fun stop() {
+            stopped = true
+            asked.close()
+        }
+
+        override fun grew(text: String) = Unit
+
+        override fun ended(text: String, end: ReplyEnd) {
+            if (!stopped) dispatch(outcome(end))
+        }
+    }
+
+    private fun outcome(end: ReplyEnd): BenchmarkEvent = when (end) {
+        is ReplyEnd.Complete -> ended(end.numbers)
+        is ReplyEnd.Stopped -> BenchmarkEvent.Stop
+        is ReplyEnd.NoModel -> BenchmarkEvent.Failed(BenchmarkState.Problem.Model(end.problem))
+        is ReplyEnd.Failed -> failed(end.detail)
+        ReplyEnd.ContextFull -> failed("the prompt and the reply do not fit into the model's context")
+    }
+
+    private fun ended(numbers: Numbers?): BenchmarkEvent =
+        if (numbers == null) failed("the runtime gave no numbers") else BenchmarkEvent.RunEnded(numbers, backend())
+
+    private fun failed(detail: String) = BenchmarkEvent.Failed(BenchmarkState.Problem.Runtime(detail))
+
+    private fun backend() = (host.state as? ModelState.Ready)?.backend
+
+    private companion object {
+        val SETUP = Setup(sampling = Sampling(temperature = 0f, topK = 1, topP = 1f), replyTokens = BENCHMARK_REPLY_TOKENS)
+    }
+}

@@ -1,0 +1,132 @@
+package io.pocketgemma.chat.chat
+
+import io.pocketgemma.chat.MainThread
+import io.pocketgemma.chat.Store
+import io.pocketgemma.chat.asking.Asking
+import io.pocketgemma.chat.asking.answering
+import io.pocketgemma.chat.asking.nameOf
+import io.pocketgemma.chat.asking.remembersConversation
+import io.pocketgemma.chat.asking.setup
+import io.pocketgemma.chat.history.Conversation
+import io.pocketgemma.chat.history.ConversationStorage
+import io.pocketgemma.chat.library.LibraryState
+import io.pocketgemma.chat.model.ModelHost
+import io.pocketgemma.chat.model.ReplyEnd
+import io.pocketgemma.chat.model.ReplyListener
+import io.pocketgemma.chat.model.Request
+import io.pocketgemma.chat.settings.Settings
+import java.util.concurrent.Executor
+
+/**
+ * The open conversation. It asks who is chosen when the question is asked, so another model or adapter goes on with the same history, and
+ * it is stored as it grows, so whatever ends the process, what was on the screen comes back.
+ *
+ * Leaving a conversation while a reply is being written stops the reply and keeps it as far as it was written.
+ *
+ * Main thread only.
+ *
+ * @param storage touched on [disk] only, which runs one task after another.
+ * @param changed something was stored that the list of conversations shows.
+ * @param newId names a conversation that begins because the one to be opened is gone.
+ */
+class ChatStore(
+    host: ModelHost,
+    storage: ConversationStorage,
+    disk: Executor,
+    main: MainThread,
+    private val asking: Asking,
+    private val words: ChatWords,
+    changed: () -> Unit,
+    private val newId: () -> Long = ::newConversationId,
+) : Store<ChatState, ChatEvent>(ChatState(conversation = NOT_READ)) {
+    private val saver = ConversationSaver(storage, disk, main, changed)
+    private val saving = Saving(main, ::save)
+
+    // The reply or the summary being written, or the last one.
+    private var underWay: AutoCloseable? = null
+    private val preparation = Preparation(asking, host, main, busy = { !state.canAsk })
+
+    init {
+        saver.readLast { opened(NOT_READ, it) }
+    }
+
+    /** Stores what is there now. For when the app leaves the screen. */
+    fun save() = store(state)
+
+    override fun reduce(state: ChatState, event: ChatEvent): ChatState = state.after(event)
+
+    override fun act(before: ChatState, after: ChatState, event: ChatEvent) {
+        when (event) {
+            is ChatEvent.Ask, ChatEvent.Regenerate -> answer(after)
+            ChatEvent.Stop -> underWay?.close()
+            is ChatEvent.GoOnWithSummary -> sumUp(after, event.conversation)
+            is ChatEvent.ReplyGrew -> saving.whileGrowing()
+            is ChatEvent.DraftChanged, is ChatEvent.Scrolled, ChatEvent.Edit, ChatEvent.CancelEdit -> saving.whenRested()
+            is ChatEvent.ReplyEnded, is ChatEvent.Rename -> save()
+            is ChatEvent.Opened -> saver.remember(after.conversation)
+            else -> if (before.conversation != after.conversation) left(before, after, event) else saving.whenRested()
+        }
+        if (before.canAsk != after.canAsk) preparation.free()
+    }
+
+    private fun left(before: ChatState, after: ChatState, event: ChatEvent) {
+        if (before.activeReply != null || before.summarising && event !is ChatEvent.Summarised) underWay?.close()
+        if (event !is ChatEvent.Removed) store(before)
+        if (event is ChatEvent.Open) {
+            saver.read(event.conversation) { opened(event.conversation, it) }
+        } else {
+            store(after)
+            saver.remember(after.conversation)
+        }
+    }
+
+    private fun opened(id: Long, stored: Conversation?) =
+        dispatch(ChatEvent.Opened(id, stored ?: Conversation(newId(), title = "")))
+
+    private fun answer(asked: ChatState) {
+        val reply = asked.activeReply ?: return
+        val question = asked.lastQuestion ?: return
+        underWay = asking.ask(ReplyTo(reply.id)) { settings, library ->
+            val request = request(asked, settings, library, question.text)
+            library.nameOf(request.selection)?.let { dispatch(ChatEvent.AnsweredBy(reply.id, it)) }
+            request
+        }
+        save()
+    }
+
+    private fun sumUp(full: ChatState, next: Long) {
+        underWay = asking.ask(SummaryFor(next, full)) { settings, library ->
+            val request = request(full, settings.copy(replyTokens = SUMMARY_TOKENS), library, words.summaryRequest)
+            request.copy(dropOldest = true)
+        }
+    }
+
+    private fun request(state: ChatState, settings: Settings, library: LibraryState, question: String): Request {
+        val selection = library.answering(settings)
+        val history = if (library.remembersConversation(selection)) state.history else emptyList()
+        val carried = if (state.carried.isEmpty()) "" else words.carriedPreface + "\n" + state.carried
+        return Request(selection, settings.options, settings.setup(history, more = carried), question)
+    }
+
+    private fun store(state: ChatState) {
+        if (state.loaded) saver.write(state.toConversation())
+    }
+
+    private inner class ReplyTo(private val id: Long) : ReplyListener {
+        override fun grew(text: String) = dispatch(ChatEvent.ReplyGrew(id, text))
+
+        override fun ended(text: String, end: ReplyEnd) = dispatch(ChatEvent.ReplyEnded(id, text, end))
+    }
+
+    private inner class SummaryFor(private val next: Long, private val full: ChatState) : ReplyListener {
+        override fun grew(text: String) = Unit
+
+        override fun ended(text: String, end: ReplyEnd) =
+            dispatch(ChatEvent.Summarised(next, carried(text, end, full.history, words)))
+    }
+
+    private companion object {
+        /** Names the conversation on the screen until the storage has said which one was open; no conversation has this id. */
+        const val NOT_READ = 0L
+    }
+}

@@ -1,0 +1,13 @@
+package io.pocketgemma.chat.chat
+
+import android.content.res.Resources
+import io.pocketgemma.chat.R
+
+/** In the language that the phone has when they are needed. */
+class ResourceWords(private val resources: Resources) : ChatWords {
+    override val summaryRequest: String get() = resources.getString(R.string.chat_summary_request)
+
+    override val carriedPreface: String get() = resources.getString(R.string.chat_carried_preface)
+
+    override fun turn(question: String, reply: String): String = resources.getString(R.string.chat_carried_turn, question, reply)
+}

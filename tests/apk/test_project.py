@@ -76,12 +76,17 @@ def test_only_one_class_and_the_shim_know_the_runtime() -> None:
     assert RUNTIME_LIBRARY in (MAIN / "cpp" / "CMakeLists.txt").read_text(encoding="utf-8")
 
 
-def test_the_manifest_asks_for_no_permission_and_allows_no_backup() -> None:
+def test_the_manifest_asks_for_no_permission_and_leaves_the_backup_to_the_person() -> None:
     manifest = ET.parse(MAIN / "AndroidManifest.xml").getroot()
     assert manifest.findall("uses-permission") == []
     application = manifest.find("application")
     assert application is not None
-    assert application.get(f"{ANDROID}allowBackup") == "false"
+    # The agent decides (ChosenBackupTest); without the third, Android would ask it for keys and values instead of files.
+    assert application.get(f"{ANDROID}allowBackup") == "true"
+    assert application.get(f"{ANDROID}backupAgent") == f"{NAMESPACE}.settings.ChosenBackup"
+    assert application.get(f"{ANDROID}fullBackupOnly") == "true"
+    assert application.get(f"{ANDROID}fullBackupContent") == "@xml/backup_rules"
+    assert application.get(f"{ANDROID}dataExtractionRules") == "@xml/data_extraction_rules"
     activities = application.findall("activity")
     assert [activity.get(f"{ANDROID}name") for activity in activities] == [".ui.MainActivity"]
 

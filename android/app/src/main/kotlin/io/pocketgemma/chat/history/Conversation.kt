@@ -26,14 +26,31 @@ data class ConversationLine(
     val messages: Int,
 )
 
-/** Where conversations are kept. One thread of its own only. */
+/** What went wrong with the storage, for a word about it. */
+sealed interface StorageTrouble {
+    /** What was stored could not be read. It was kept as [file], beside a new and empty storage. */
+    data class Damaged(val file: String) : StorageTrouble
+
+    /** Something could not be stored; [detail] is the system's own message. */
+    data class NotWritten(val detail: String) : StorageTrouble
+}
+
+/**
+ * Where conversations are kept. One thread of its own only. Nothing here throws: what goes wrong is told by [takeTrouble], once.
+ *
+ * Conversations without a message, a draft or a carried summary are not listed.
+ */
 interface ConversationStorage : Closeable {
-    /** The newest first; with [query], those in whose title or messages it occurs, without regard to case. */
+    /**
+     * The newest first; with [query], those that have all its words (or beginnings or middles of words) in the title or in one message,
+     * without regard to case and accents.
+     */
     fun list(query: String = ""): List<ConversationLine>
 
+    /** Null: there is none of this id, or it was deleted. */
     fun read(id: Long): Conversation?
 
-    /** The one that was open last. */
+    /** The one that was open last, if it is still there. */
     fun lastOpen(): Long?
 
     /** Remembers which one is open. */
@@ -41,7 +58,7 @@ interface ConversationStorage : Closeable {
 
     /**
      * Writes a conversation, new or known. Messages before [unchanged] are as they were stored. Only a change of messages counts as
-     * something said; a draft or a place does not move it up the list.
+     * something said; a draft or a place does not move it up the list. One that was deleted stays so.
      */
     fun write(conversation: Conversation, unchanged: Int = 0)
 
@@ -52,6 +69,9 @@ interface ConversationStorage : Closeable {
 
     fun restore(id: Long)
 
-    /** Removes for good what was deleted. */
+    /** Removes for good what was deleted. What was deleted and not restored before the app ended is removed when it starts. */
     fun purge()
+
+    /** What went wrong since this was last asked. */
+    fun takeTrouble(): StorageTrouble? = null
 }

@@ -9,6 +9,12 @@ data class HistoryState(
     val deleted: ConversationLine? = null,
     /** Asked for by [HistoryEvent.Export]; the screen takes it, hands it on and says [HistoryEvent.Exported]. */
     val export: Export? = null,
+    /** Being read, to become [export]. */
+    val exporting: HistoryEvent.Export? = null,
+    /** What went wrong with the storage; the screen tells it and says [HistoryEvent.TroubleNoted]. */
+    val trouble: StorageTrouble? = null,
+    /** Counts how often the list was asked for: only the last answer counts. */
+    val reading: Long = 0,
 )
 
 enum class ExportFormat(val mimeType: String, val extension: String) {
@@ -23,7 +29,8 @@ sealed interface HistoryEvent {
     /** Something was said, renamed or removed: read the list again. */
     data object Refresh : HistoryEvent
 
-    data class Loaded(val query: String, val conversations: List<ConversationLine>) : HistoryEvent
+    /** The answer to reading number [reading]. */
+    data class Loaded(val reading: Long, val conversations: List<ConversationLine>, val trouble: StorageTrouble? = null) : HistoryEvent
 
     data class Search(val query: String) : HistoryEvent
 
@@ -38,7 +45,10 @@ sealed interface HistoryEvent {
 
     data class Export(val id: Long, val format: ExportFormat) : HistoryEvent
 
-    data class ExportReady(val export: io.pocketgemma.chat.history.Export) : HistoryEvent
+    /** Null: the conversation is gone. */
+    data class ExportReady(val export: io.pocketgemma.chat.history.Export?) : HistoryEvent
 
     data object Exported : HistoryEvent
+
+    data object TroubleNoted : HistoryEvent
 }

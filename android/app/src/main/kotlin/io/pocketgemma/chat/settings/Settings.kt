@@ -1,5 +1,6 @@
 package io.pocketgemma.chat.settings
 
+import io.pocketgemma.chat.beginning
 import io.pocketgemma.chat.model.Backend
 import io.pocketgemma.chat.model.EngineOptions
 import io.pocketgemma.chat.model.Sampling
@@ -29,12 +30,13 @@ data class Settings(
     fun withinLimits(): Settings = copy(
         threads = threads.coerceIn(THREADS),
         sampling = sampling.copy(
-            temperature = sampling.temperature.coerceIn(0f, MOST_TEMPERATURE),
+            temperature = sampling.temperature.number(DEFAULT.temperature).coerceIn(0f, MOST_TEMPERATURE),
             topK = sampling.topK.coerceIn(TOP_K),
-            topP = sampling.topP.coerceIn(0f, 1f),
+            topP = sampling.topP.number(DEFAULT.topP).coerceIn(0f, 1f),
             seed = sampling.seed.coerceAtLeast(0),
         ),
         replyTokens = replyTokens.coerceIn(REPLY_TOKENS),
+        systemPrompt = systemPrompt.beginning(MOST_SYSTEM_PROMPT),
     )
 
     companion object {
@@ -42,9 +44,17 @@ data class Settings(
         const val MOST_TEMPERATURE = 2f
         val TOP_K = 1..256
         val REPLY_TOKENS = 16..4096
+
+        /** In UTF-16 characters, some 2,000 tokens: a longer one leaves a small model's context no room for a conversation. */
+        const val MOST_SYSTEM_PROMPT = 8000
+
+        private val DEFAULT = Sampling()
+
+        private fun Float.number(otherwise: Float): Float = if (isNaN()) otherwise else this
     }
 }
 
+/** [loaded]: the stored settings have been read. A change from before would be one of the defaults, and is not taken. */
 data class SettingsState(val settings: Settings = Settings(), val loaded: Boolean = false)
 
 sealed interface SettingsEvent {
@@ -52,6 +62,9 @@ sealed interface SettingsEvent {
 
     data class Change(val settings: Settings) : SettingsEvent
 
-    /** Everything but the selection back to the defaults. */
+    /**
+     * Everything that shapes answers back to the defaults. Who answers stays, and so does the backup: a person who resets because of odd
+     * answers has not decided anew where conversations may go, and neither a new copy of them nor the end of copying may come unasked.
+     */
     data object Reset : SettingsEvent
 }

@@ -12,7 +12,8 @@ import kotlin.random.Random
 fun page(screen: Screen, parent: ViewGroup, stores: Stores, shell: Shell): Page = when (screen) {
     Screen.CHAT -> ChatPage(parent, stores, shell)
     Screen.CHATS -> ChatsPage(parent, stores, shell)
-    Screen.MODELS, Screen.COMPARE, Screen.SETTINGS, Screen.BENCHMARK, Screen.ABOUT -> TitlePage(screen, parent, shell)
+    Screen.MODELS -> ModelsPage(parent, stores, shell)
+    Screen.COMPARE, Screen.SETTINGS, Screen.BENCHMARK, Screen.ABOUT -> TitlePage(screen, parent, shell)
 }
 
 /** What the screen is called, in its header and by TalkBack. */

@@ -1,0 +1,117 @@
+package io.pocketgemma.chat.ui
+
+import io.pocketgemma.chat.Store
+import io.pocketgemma.chat.Stores
+import io.pocketgemma.chat.benchmark.BenchmarkEvent
+import io.pocketgemma.chat.benchmark.BenchmarkState
+import io.pocketgemma.chat.chat.ChatEvent
+import io.pocketgemma.chat.chat.ChatState
+import io.pocketgemma.chat.compare.CompareEvent
+import io.pocketgemma.chat.compare.CompareState
+import io.pocketgemma.chat.history.Export
+import io.pocketgemma.chat.history.HistoryEvent
+import io.pocketgemma.chat.history.HistoryState
+import io.pocketgemma.chat.library.LibraryEvent
+import io.pocketgemma.chat.library.LibraryState
+import io.pocketgemma.chat.model.EngineOptions
+import io.pocketgemma.chat.model.ModelEvent
+import io.pocketgemma.chat.model.ModelHost
+import io.pocketgemma.chat.model.ModelState
+import io.pocketgemma.chat.model.ReplyListener
+import io.pocketgemma.chat.model.Request
+import io.pocketgemma.chat.model.Selection
+import io.pocketgemma.chat.settings.Settings
+import io.pocketgemma.chat.settings.SettingsEvent
+import io.pocketgemma.chat.settings.SettingsState
+
+/** Keeps the state that a test gave it, and the events that a page sent. */
+class RecordingStore<State : Any, Event : Any>(initial: State) : Store<State, Event>(initial) {
+    val events = mutableListOf<Event>()
+    private var next: State? = null
+
+    fun become(state: State) {
+        next = state
+        // No event of anybody's: the reducer below looks at none.
+        @Suppress("UNCHECKED_CAST")
+        dispatch(Unit as Event)
+        next = null
+    }
+
+    override fun reduce(state: State, event: Event): State = next ?: state.also { events += event }
+}
+
+/** A model that says what a test tells it to say. */
+class RecordingHost(initial: ModelState = ModelState.Asleep) : ModelHost(initial) {
+    val prepared = mutableListOf<Pair<Selection, EngineOptions>>()
+
+    override fun reduce(state: ModelState, event: ModelEvent): ModelState = when (event) {
+        is ModelEvent.Changed -> event.state
+    }
+
+    override fun prepare(selection: Selection, options: EngineOptions) {
+        prepared += selection to options
+    }
+
+    override fun ask(request: Request, listener: ReplyListener) = AutoCloseable { }
+
+    override fun release() = Unit
+
+    override fun close() = Unit
+}
+
+/** All stores, each recording. */
+class RecordingStores(library: LibraryState = LibraryState(loaded = true), settings: Settings = Settings()) {
+    val model = RecordingHost()
+    val library = RecordingStore<LibraryState, LibraryEvent>(library)
+    val settings = RecordingStore<SettingsState, SettingsEvent>(SettingsState(settings, loaded = true))
+    val history = RecordingStore<HistoryState, HistoryEvent>(HistoryState(loaded = true))
+    val chat = RecordingStore<ChatState, ChatEvent>(ChatState(conversation = 1, loaded = true))
+    val compare = RecordingStore<CompareState, CompareEvent>(CompareState())
+    val benchmark = RecordingStore<BenchmarkState, BenchmarkEvent>(BenchmarkState())
+    val all = Stores(model, this.library, this.settings, history, chat, compare, benchmark)
+}
+
+/** Writes down what a page asks of the activity. */
+class RecordingShell : Shell {
+    val opened = mutableListOf<Screen>()
+    val copied = mutableListOf<String>()
+    val shared = mutableListOf<Pair<String, String>>()
+    val exports = mutableListOf<Export>()
+    val notices = mutableListOf<Notice>()
+    var backs = 0
+    var picks = 0
+
+    class Notice(val text: String, val action: String?, val gone: () -> Unit, val act: () -> Unit)
+
+    override fun open(screen: Screen) {
+        opened += screen
+    }
+
+    override fun back() {
+        backs++
+    }
+
+    override fun pickFile() {
+        picks++
+    }
+
+    override fun share(text: String, title: String) {
+        shared += text to title
+    }
+
+    override fun share(export: Export) {
+        exports += export
+    }
+
+    override fun save(export: Export) {
+        exports += export
+    }
+
+    override fun copy(text: String) {
+        copied += text
+    }
+
+    override fun notice(text: String, action: String?, gone: () -> Unit, act: () -> Unit) {
+        notices += Notice(text, action, gone, act)
+    }
+}

@@ -1,0 +1,72 @@
+package io.pocketgemma.chat.markdown
+
+/** Completes the end of a text that is still being written, so that it is shown as what it is about to be, and does not jump. */
+internal object Unfinished {
+    private val fence = Regex("""^[ \t>]*(`{3,}|~{3,})""")
+
+    /** Lines that are most likely the beginning of another one: of a fence, a table, a heading, a list. */
+    private val ambiguous = setOf("`", "``", "|", "#", "##", "###", "-", "--", "=", "==")
+
+    private val delimiter = Regex("""^:?-+:?$""")
+    private val openMarks = Regex("""(?<=^|[\s(])[*_~`]{1,3}$""")
+    private val italic = Regex("""(?<![*\\\w])\*(?![*\s])[^*\n]*[^*\s]$""")
+
+    fun completed(text: String): String {
+        val lines = text.split('\n')
+        val last = lines.last()
+        val open = openFence(lines)
+        return when {
+            open != null -> if (isPart(last.trim(), open)) withLastLine(lines, null) else text
+            last.trim() in ambiguous -> withLastLine(lines, null)
+            last.trimStart().startsWith('|') -> completedTable(lines)
+            else -> completedMarks(text)
+        }
+    }
+
+    /** The fence of the code that the text ends in, or null. */
+    private fun openFence(lines: List<String>): String? {
+        var open: String? = null
+        for (line in lines) {
+            val found = fence.find(line)?.groupValues?.get(1) ?: continue
+            val now = open
+            if (now == null) open = found else if (found.startsWith(now) && line.trim(' ', '\t', '>').all { it == now[0] }) open = null
+        }
+        return open
+    }
+
+    private fun isPart(line: String, fence: String) = line.isNotEmpty() && line.length < fence.length && line.all { it == fence[0] }
+
+    /** A table is one from its first line on: the line of dashes under the header is written for it. */
+    private fun completedTable(lines: List<String>): String {
+        val paragraph = lines.takeLastWhile { it.isNotBlank() }
+        val header = paragraph.indexOfFirst { it.trimStart().startsWith('|') }
+        val columns = cells(paragraph[header]).size
+        return when (paragraph.size - header) {
+            1 -> (lines + dashes(columns, emptyList())).joinToString("\n")
+            2 if lines.last().all { it in "|:- \t" } -> withLastLine(lines, dashes(columns, cells(lines.last())))
+            else -> lines.joinToString("\n")
+        }
+    }
+
+    private fun cells(row: String): List<String> = row.trim().removePrefix("|").removeSuffix("|").split('|').map { it.trim() }
+
+    private fun dashes(columns: Int, written: List<String>): String =
+        List(columns) { column -> written.getOrNull(column)?.takeIf(delimiter::matches) ?: "---" }.joinToString("|", "|", "|")
+
+    /** Closes bold, italic and code that were opened in the last paragraph, and leaves out marks with nothing behind them yet. */
+    private fun completedMarks(text: String): String {
+        val shown = text.replace(openMarks, "")
+        val paragraph = shown.substring(shown.lastIndexOf("\n\n") + 1)
+        if (paragraph.isEmpty() || paragraph.last().isWhitespace()) return shown
+        val outsideCode = paragraph.split('`')
+        if (outsideCode.size % 2 == 0) return "$shown`"
+        val words = outsideCode.filterIndexed { index, _ -> index % 2 == 0 }.joinToString("x")
+        return when {
+            words.windowed(2).count { it == "**" } % 2 == 1 -> if (words.endsWith("*") && !words.endsWith("**")) "$shown*" else "$shown**"
+            italic.containsMatchIn(words) -> "$shown*"
+            else -> shown
+        }
+    }
+
+    private fun withLastLine(lines: List<String>, line: String?): String = (lines.dropLast(1) + listOfNotNull(line)).joinToString("\n")
+}

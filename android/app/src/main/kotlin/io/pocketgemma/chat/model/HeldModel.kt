@@ -1,0 +1,93 @@
+package io.pocketgemma.chat.model
+
+import java.io.File
+
+/**
+ * The one model in memory. Worker thread only, but for [model].
+ *
+ * @param report hears what becomes of it.
+ */
+internal class HeldModel(private val source: ModelSource, private val report: (ModelState) -> Unit) {
+    /** Any thread may read it, to cancel a reply. */
+    @Volatile
+    var model: LanguageModel? = null
+        private set
+
+    /** What its conversation holds. */
+    var conversation: InnerConversation? = null
+        private set
+
+    private var id: String? = null
+    private var options: EngineOptions? = null
+
+    // Models that shall be loaded even if memory seems short: the person is not asked again for each time that the model is freed.
+    private val allowed = HashSet<String>()
+
+    val onGpu: Boolean get() = model?.backend == Backend.GPU
+
+    /**
+     * Has a model in memory, and no other.
+     *
+     * @throws ModelException it cannot be loaded.
+     */
+    fun use(selection: Selection, wanted: EngineOptions) {
+        if (wanted.despiteMemory) allowed += selection.model
+        val options = wanted.copy(despiteMemory = false)
+        if (model == null || id != selection.model || options != this.options) load(selection.model, options)
+        tellReady(selection)
+    }
+
+    /** @throws ModelException it is not there, damaged, or of another base. */
+    fun adapter(selection: Selection): File? = selection.adapter?.let { source.adapter(selection.model, it) }
+
+    /** Loads the present model for the processor, because the GPU turned out not to work. */
+    fun fallBack(selection: Selection) {
+        free()
+        keep(selection.model, checkNotNull(options), Backend.CPU)
+        tellReady(selection)
+    }
+
+    /** Returns false when there was nothing to free. */
+    fun free(): Boolean {
+        val freed = model ?: return false
+        model = null
+        conversation = null
+        freed.close()
+        return true
+    }
+
+    private fun load(id: String, options: EngineOptions) {
+        free()
+        report(ModelState.Loading())
+        try {
+            keep(id, options, options.backend)
+        } catch (error: ModelException) {
+            // Only what the runtime refuses can be the GPU's fault.
+            if (options.backend != Backend.GPU || error.problem !is ModelProblem.Unusable) throw error
+            keep(id, options, Backend.CPU)
+        }
+    }
+
+    private fun keep(id: String, options: EngineOptions, backend: Backend) {
+        var shown = 0.0
+        val loaded = source.load(id, options.copy(backend = backend, despiteMemory = id in allowed)) { share ->
+            if (share - shown >= PROGRESS_STEP || share >= 1) {
+                shown = share
+                report(ModelState.Loading(share))
+            }
+        }
+        this.id = id
+        this.options = options
+        model = loaded
+        conversation = InnerConversation(loaded)
+    }
+
+    private fun tellReady(selection: Selection) {
+        val backend = checkNotNull(model).backend
+        report(ModelState.Ready(selection, backend, fellBack = options?.backend == Backend.GPU && backend == Backend.CPU))
+    }
+
+    private companion object {
+        const val PROGRESS_STEP = 0.01
+    }
+}

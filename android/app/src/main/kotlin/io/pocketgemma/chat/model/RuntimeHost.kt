@@ -1,0 +1,162 @@
+package io.pocketgemma.chat.model
+
+import io.pocketgemma.chat.MainThread
+import java.util.concurrent.Executor
+
+/**
+ * The host that loads from a [ModelSource] and works on [worker], one task after another.
+ *
+ * @param worker one thread; nothing else of the model's runs elsewhere.
+ */
+class RuntimeHost(source: ModelSource, private val worker: Executor, private val main: MainThread) : ModelHost(ModelState.Asleep) {
+    private val held = HeldModel(source) { state -> main.post { dispatch(ModelEvent.Changed(state)) } }
+
+    // Requests whose work is not over yet. Main thread.
+    private val asked = LinkedHashSet<Asking>()
+    private var closed = false
+
+    // Number of the newest wish; what is only for later (loading, freeing) is not done when another one came after it.
+    @Volatile private var wishes = 0L
+
+    // Guards who is being answered: a stop must not reach another's reply.
+    private val lock = Any()
+    private var answered: Asking? = null
+
+    override fun reduce(state: ModelState, event: ModelEvent): ModelState = when (event) {
+        is ModelEvent.Changed -> event.state
+    }
+
+    override fun prepare(selection: Selection, options: EngineOptions) = laterUnlessChanged {
+        tellingFailure(selection) {
+            held.use(selection, options)
+            held.adapter(selection)
+        }
+    }
+
+    override fun ask(request: Request, listener: ReplyListener): AutoCloseable {
+        wishes++
+        val asking = Asking(request, listener)
+        if (closed) {
+            asking.close()
+        } else {
+            asked += asking
+            worker.execute(asking)
+        }
+        return asking
+    }
+
+    override fun release() {
+        if (asked.isEmpty()) laterUnlessChanged(::free)
+    }
+
+    override fun close() {
+        asked.toList().forEach { it.close() }
+        laterUnlessChanged(::free)
+        closed = true
+    }
+
+    private fun laterUnlessChanged(task: () -> Unit) {
+        if (closed) return
+        val wish = ++wishes
+        worker.execute { if (wish == wishes) task() }
+    }
+
+    private fun free() {
+        if (held.free()) main.post { dispatch(ModelEvent.Changed(ModelState.Asleep)) }
+    }
+
+    /** Does what needs a model; when there is none, the state says so. Returns what was wrong. */
+    private fun tellingFailure(selection: Selection, task: () -> Unit): ModelProblem? {
+        val problem = try {
+            task()
+            return null
+        } catch (error: ModelException) {
+            error.problem
+        } catch (error: Throwable) {
+            // A library that does not load is an Error, not an Exception; the person still gets a sentence.
+            ModelProblem.Unusable(error.toString())
+        }
+        main.post { dispatch(ModelEvent.Changed(ModelState.Failed(selection, problem))) }
+        return problem
+    }
+
+    /** A request on its way. [run] on the worker, [close] on the main thread. */
+    private inner class Asking(private val request: Request, private val listener: ReplyListener) : Runnable, AutoCloseable {
+        private val text = StringBuffer()
+        @Volatile private var stopped = false
+
+        // Whether the listener will hear of the newest text.
+        @Volatile private var announced = false
+
+        // Main thread.
+        private var ended = false
+
+        override fun run() {
+            var end: ReplyEnd = ReplyEnd.Stopped(null)
+            val problem = if (stopped) null else tellingFailure(request.selection) { end = answer() }
+            main.post {
+                asked -= this
+                end(if (problem == null) end else ReplyEnd.NoModel(problem))
+            }
+        }
+
+        /** Stops it; what waits for its turn, or for the model to be loaded, ends at once. */
+        override fun close() {
+            val waits = synchronized(lock) {
+                stopped = true
+                (answered !== this).also { if (!it) held.model?.cancel() }
+            }
+            if (waits) main.post { end(ReplyEnd.Stopped(null)) }
+        }
+
+        private fun answer(): ReplyEnd {
+            held.use(request.selection, request.options)
+            synchronized(lock) {
+                if (stopped) return ReplyEnd.Stopped(null)
+                answered = this
+            }
+            try {
+                val end = try {
+                    converse()
+                } catch (error: ModelException) {
+                    if (!held.onGpu || error.problem !is ModelProblem.Unusable) throw error
+                    ReplyEnd.Failed(error.toString())
+                }
+                if (end !is ReplyEnd.Failed || !held.onGpu || text.isNotEmpty() || stopped) return end
+                held.fallBack(request.selection)
+                return converse()
+            } finally {
+                synchronized(lock) { answered = null }
+            }
+        }
+
+        private fun converse(): ReplyEnd = try {
+            checkNotNull(held.conversation).ask(request, { held.adapter(request.selection) }, ::add)
+        } catch (error: RuntimeException) {
+            ReplyEnd.Failed(error.toString())
+        }
+
+        /** Hears a piece on any thread. The listener hears at most once in [UPDATE_MILLIS], however fast the model is. */
+        private fun add(piece: String) {
+            text.append(piece)
+            // Stop may have been pressed before the runtime had anything to cancel.
+            if (stopped) held.model?.cancel()
+            if (announced) return
+            announced = true
+            main.post(UPDATE_MILLIS) {
+                announced = false
+                if (!ended) listener.grew(text.toString())
+            }
+        }
+
+        private fun end(end: ReplyEnd) {
+            if (ended) return
+            ended = true
+            listener.ended(text.toString(), end)
+        }
+    }
+
+    private companion object {
+        const val UPDATE_MILLIS = 50L
+    }
+}

@@ -1,0 +1,132 @@
+package io.pocketgemma.chat.model
+
+import io.pocketgemma.chat.MainThread
+import java.io.File
+import java.util.concurrent.Executor
+
+/** Runs what is posted when told to, so that a test sees every moment in between. Later things come after everything due earlier. */
+internal class ManualMainThread : MainThread {
+    private class Task(val due: Long, val run: () -> Unit)
+
+    private val tasks = ArrayList<Task>()
+    private var now = 0L
+
+    /** When the tasks that listeners heard of were run, in milliseconds. */
+    val time: Long get() = now
+
+    override fun post(delayMillis: Long, task: () -> Unit) {
+        tasks += Task(now + delayMillis, task)
+    }
+
+    fun drain() {
+        while (tasks.isNotEmpty()) {
+            val next = tasks.minBy { it.due }
+            tasks -= next
+            now = maxOf(now, next.due)
+            next.run()
+        }
+    }
+}
+
+internal class ManualWorker : Executor {
+    private val tasks = ArrayDeque<Runnable>()
+
+    override fun execute(task: Runnable) = tasks.addLast(task)
+
+    fun runNext() = tasks.removeFirst().run()
+
+    fun drain() {
+        while (tasks.isNotEmpty()) runNext()
+    }
+}
+
+/** Says its pieces one after another until it is cancelled. A token is a character. */
+internal class FakeModel(
+    private val pieces: List<String> = listOf("yes"),
+    override val backend: Backend = Backend.CPU,
+    override val contextTokens: Int? = null,
+) : LanguageModel {
+    /** Each conversation that was begun, with its adapter. */
+    val begun = mutableListOf<Pair<Setup, File?>>()
+    val asked = mutableListOf<String>()
+    var whileReplying: (Int) -> Unit = {}
+
+    /** What ends the next replies; the pieces are said first. */
+    val ends = ArrayDeque<ReplyEnd>()
+    var breaks: Throwable? = null
+    var refusesToBegin: ModelException? = null
+    var closed = false
+    var cancels = 0
+    private var cancelled = false
+
+    val histories: List<List<Turn>> get() = begun.map { it.first.history }
+
+    override fun begin(setup: Setup, adapter: File?) {
+        check(!closed)
+        refusesToBegin?.let { throw it }
+        begun += setup to adapter
+    }
+
+    override fun reply(question: String, onText: (String) -> Unit): ReplyEnd {
+        check(!closed && begun.isNotEmpty())
+        asked += question
+        cancelled = false
+        breaks?.let { throw it }
+        val end = ends.removeFirstOrNull() ?: ReplyEnd.Complete(null)
+        if (end is ReplyEnd.ContextFull || end is ReplyEnd.Failed) return end
+        for ((index, piece) in pieces.withIndex()) {
+            onText(piece)
+            whileReplying(index)
+            if (cancelled) return ReplyEnd.Stopped(null)
+        }
+        return end
+    }
+
+    override fun countTokens(text: String): Int = text.length
+
+    override fun cancel() {
+        cancels++
+        cancelled = true
+    }
+
+    override fun close() {
+        closed = true
+    }
+}
+
+/** Loads what a test put there. */
+internal class FakeSource(val models: MutableMap<String, () -> LanguageModel>) : ModelSource {
+    val loads = mutableListOf<Pair<String, EngineOptions>>()
+    var progress = emptyList<Double>()
+    var whileLoading: () -> Unit = {}
+
+    override fun load(model: String, options: EngineOptions, onProgress: (Double) -> Unit): LanguageModel {
+        loads += model to options
+        progress.forEach(onProgress)
+        whileLoading()
+        return models[model]?.invoke() ?: throw ModelException(ModelProblem.Missing(model))
+    }
+
+    override fun adapter(model: String, adapter: String): File =
+        if (adapter == "bad") throw ModelException(ModelProblem.Damaged) else File(adapter)
+}
+
+/** Remembers what it heard. */
+internal class Heard(private val main: ManualMainThread) : ReplyListener {
+    val texts = mutableListOf<String>()
+    val times = mutableListOf<Long>()
+    var text: String? = null
+    var end: ReplyEnd? = null
+
+    override fun grew(text: String) {
+        check(end == null) { "grew after the end" }
+        texts += text
+        times += main.time
+    }
+
+    override fun ended(text: String, end: ReplyEnd) {
+        check(this.end == null) { "ended twice" }
+        this.text = text
+        this.end = end
+    }
+}

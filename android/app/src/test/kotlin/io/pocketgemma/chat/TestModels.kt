@@ -13,8 +13,9 @@ object TestModels {
     /** A model of random weights that goes on until its context is full. */
     val endless: File get() = file("endless")
 
-    fun sha256(file: File): String =
-        MessageDigest.getInstance("SHA-256").digest(file.readBytes()).joinToString("") { "%02x".format(it) }
+    fun sha256(file: File): String = sha256(file.readBytes())
+
+    fun sha256(bytes: ByteArray): String = MessageDigest.getInstance("SHA-256").digest(bytes).joinToString("") { "%02x".format(it) }
 
     fun property(name: String): String =
         requireNotNull(System.getProperty("pocketgemma.test.$name")) { "system property pocketgemma.test.$name is not set" }

@@ -47,6 +47,8 @@ data class Import(
 data class LibraryState(
     /** False until the files have been looked at. */
     val loaded: Boolean = false,
+    /** How often that was asked for. */
+    val looks: Int = 0,
     val models: List<ModelEntry> = emptyList(),
     val adapters: List<AdapterEntry> = emptyList(),
     val sampleQuestions: List<String> = emptyList(),

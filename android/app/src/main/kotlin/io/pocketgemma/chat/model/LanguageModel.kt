@@ -18,7 +18,16 @@ data class EngineOptions(
     val threads: Int = 0,
     /** Load even if the phone seems to have too little memory: the person has been asked. */
     val despiteMemory: Boolean = false,
-)
+) {
+    /** How many threads that means here. */
+    val usedThreads: Int
+        get() = if (threads > 0) threads else Runtime.getRuntime().availableProcessors().coerceIn(1, MOST_CHOSEN_THREADS)
+
+    private companion object {
+        /** More threads than big cores slow the decoding down, and phones have two to four of those. */
+        const val MOST_CHOSEN_THREADS = 4
+    }
+}
 
 /** How tokens are drawn. */
 data class Sampling(

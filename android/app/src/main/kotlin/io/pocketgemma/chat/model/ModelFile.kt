@@ -5,69 +5,77 @@ import java.io.IOException
 import java.io.InputStream
 import java.security.MessageDigest
 
+/** What a file must be. Null: nobody has said. */
+data class Expected(val sha256: String?, val bytes: Long?)
+
 /**
- * Finds the model as a file that the runtime can open, and makes sure that it is the one the manifest names.
+ * Makes a file that came with the app into one that the runtime can open, and makes sure that it is the one the manifest names.
  *
- * A model inside the APK is copied once to [privateFolder] under its digest: the runtime maps a file of its own, and a new app
- * version with another model never meets the old copy. A model too big for the APK is looked for in [pushFolder].
+ * A file inside the APK is copied once to [folder] under its digest: the runtime maps a file of its own, and a new app version with
+ * another model never meets the old copy. One too big for the APK lies where it was pushed to. Worker threads only.
  *
- * @param openAsset opens the model inside the APK, or returns null when there is none.
  * @param freeBytes asks how much room is left in a folder.
  */
-class ModelFile(
-    private val privateFolder: File,
-    private val pushFolder: File?,
-    private val openAsset: () -> InputStream?,
-    private val freeBytes: (File) -> Long = { it.usableSpace },
-) {
+class ModelFile(private val folder: File, private val freeBytes: (File) -> Long = { it.usableSpace }) {
     /**
-     * Returns the checked file. [onProgress] hears the copied share, 0 to 1, while copying.
+     * The checked copy of an asset. [onProgress] hears the copied share, 0 to 1, while copying.
      *
-     * @throws ModelException the model is missing or damaged, or there is no room to copy it.
+     * @param ending of the copy's name, with its dot.
+     * @throws ModelException it is damaged, or there is no room to copy it.
      */
-    fun locate(manifest: ModelManifest, onProgress: (Double) -> Unit): File = try {
-        openAsset()?.use { copyOnce(it, manifest, onProgress) } ?: pushed(manifest)
-    } catch (error: IOException) {
-        throw ModelException(ModelProblem.Unusable(error.message ?: error.javaClass.simpleName))
-    }
-
-    private fun copyOnce(asset: InputStream, manifest: ModelManifest, onProgress: (Double) -> Unit): File {
-        privateFolder.mkdirs()
-        val target = File(privateFolder, "${manifest.sha256 ?: "model"}$SUFFIX")
+    fun copied(asset: InputStream, expected: Expected, ending: String, onProgress: (Double) -> Unit): File = told {
+        folder.mkdirs()
+        val target = File(folder, copyName(expected, ending))
         // Only a whole, checked copy ever gets this name; a length that differs means that something cut it afterwards.
-        if (target.isFile && manifest.sha256 != null && target.length() == manifest.bytes) return target
-        privateFolder.listFiles()?.forEach { it.delete() }
-        manifest.bytes?.let { needed ->
-            if (freeBytes(privateFolder) < needed) throw ModelException(ModelProblem.NoSpace(needed))
-        }
-        val partial = File(privateFolder, "copying")
+        if (target.isFile && expected.sha256 != null && target.length() == expected.bytes) return target
+        target.delete()
+        expected.bytes?.let { needed -> if (freeBytes(folder) < needed) throw ModelException(ModelProblem.NoSpace(needed)) }
+        val partial = File(folder, PARTIAL)
         try {
             val digest = partial.outputStream().use { out ->
                 readAll(asset) { block, length, total ->
                     out.write(block, 0, length)
-                    manifest.bytes?.let { onProgress((total.toDouble() / it).coerceAtMost(1.0)) }
+                    expected.bytes?.let { onProgress((total.toDouble() / it).coerceAtMost(1.0)) }
                 }
             }
-            if (manifest.sha256 != null && digest != manifest.sha256) throw ModelException(ModelProblem.Damaged)
+            if (expected.sha256 != null && digest != expected.sha256) throw ModelException(ModelProblem.Damaged)
             if (!partial.renameTo(target)) throw IOException("cannot rename $partial")
         } finally {
             partial.delete()
         }
-        return target
+        target
     }
 
-    private fun pushed(manifest: ModelManifest): File {
-        val file = File(pushFolder ?: privateFolder, PUSHED_NAME)
+    /**
+     * A file that was pushed to the phone, checked where it lies.
+     *
+     * @throws ModelException it is not there, or not the one that was built.
+     */
+    fun pushed(file: File, expected: Expected): File = told {
         if (!file.isFile) throw ModelException(ModelProblem.Missing(file.path))
-        if (manifest.bytes != null && file.length() != manifest.bytes) throw ModelException(ModelProblem.Damaged)
-        if (manifest.sha256 == null) return file
+        if (expected.bytes != null && file.length() != expected.bytes) throw ModelException(ModelProblem.Damaged)
+        if (expected.sha256 == null) return file
         // Reading a gigabyte takes seconds, so a file that was checked is not read again until it changes.
-        val mark = File(privateFolder.apply { mkdirs() }, "pushed.checked")
-        val state = "${manifest.sha256} ${file.length()} ${file.lastModified()}"
+        val mark = File(folder.apply { mkdirs() }, CHECKED)
+        val state = "${expected.sha256} ${file.length()} ${file.lastModified()}"
         if (mark.isFile && mark.readText() == state) return file
-        if (file.inputStream().use { readAll(it) { _, _, _ -> } } != manifest.sha256) throw ModelException(ModelProblem.Damaged)
+        if (file.inputStream().use { readAll(it) { _, _, _ -> } } != expected.sha256) throw ModelException(ModelProblem.Damaged)
         mark.writeText(state)
-        return file
+        file
+    }
+
+    /** Deletes what an earlier version of the app has left: everything but the copies of these, given as in [copied]. */
+    fun keepOnly(copies: List<Pair<Expected, String>>) {
+        val kept = copies.map { (expected, ending) -> copyName(expected, ending) } + CHECKED
+        folder.listFiles()?.filter { it.name !in kept }?.forEach { it.delete() }
+    }
+
+    private fun copyName(expected: Expected, ending: String) = "${expected.sha256 ?: "model"}$ending"
+
+    private inline fun told(work: () -> File): File = try {
+        work()
+    } catch (error: IOException) {
+        throw ModelException(ModelProblem.Unreadable(error.message ?: error.javaClass.simpleName))
     }
 
     /** Hands each block (bytes, length, total so far) to [onBlock] and returns the hexadecimal sha256 of everything read. */
@@ -77,7 +85,7 @@ class ModelFile(
         var total = 0L
         while (true) {
             val length = input.read(block)
-            if (length < 0) return digest.digest().joinToString("") { "%02x".format(it) }
+            if (length < 0) return digest.digest().hex()
             total += length
             digest.update(block, 0, length)
             onBlock(block, length, total)
@@ -87,7 +95,11 @@ class ModelFile(
     companion object {
         /** The name that `adb push` gives a model too big for the APK (pipeline/apk/adb.py). */
         const val PUSHED_NAME = "model.litertlm"
-        private const val SUFFIX = ".litertlm"
+        private const val PARTIAL = "copying"
+        private const val CHECKED = "pushed.checked"
         private const val BLOCK_BYTES = 1 shl 20
     }
 }
+
+/** In hexadecimal. */
+internal fun ByteArray.hex(): String = joinToString("") { "%02x".format(it) }

@@ -5,8 +5,8 @@ import org.json.JSONException
 import org.json.JSONObject
 
 /**
- * What assets/manifest.json says about the model. Only [name] is needed; everything else may be missing, so that an older or
- * newer pipeline's manifest never stops the app.
+ * What assets/manifest.json says about the model. Only [name] is needed; everything else may be missing or of a wrong kind, so that an
+ * older or newer pipeline's manifest never stops the app.
  */
 data class ModelManifest(
     val name: String,
@@ -18,23 +18,47 @@ data class ModelManifest(
     /** False when the model was taught single questions only: each one then starts a conversation of its own. */
     val remembersConversation: Boolean = true,
     val facts: Facts = Facts(),
+    /** Memory that the open model takes, in bytes, as the pipeline worked it out. */
+    val memoryBytes: Long? = null,
+    /** Rank of the adapters that the model takes; null: it takes none, and is the tuned model by itself. */
+    val adapterRank: Int? = null,
+    /** Names the base that such adapters must be trained on. */
+    val baseDigest: String? = null,
+    /** The base of a model that takes no adapters, brought along for before / after. */
+    val baseModel: BaseModel? = null,
+    val adapters: List<Adapter> = emptyList(),
 ) {
+    /** The file assets/base.litertlm. */
+    data class BaseModel(val sha256: String, val bytes: Long? = null, val memoryBytes: Long? = null)
+
+    /** The file assets/adapters/[sha256].tflite. */
+    data class Adapter(val sha256: String, val name: String, val bytes: Long?, val rank: Int, val baseDigest: String)
+
     /** The rows of the "about this model" page. */
     data class Facts(
         val base: String? = null,
         val parameters: Long? = null,
+        /** Name of the file of examples, and its sha256. */
+        val data: String? = null,
+        val dataSha256: String? = null,
         val examples: Int? = null,
         val method: String? = null,
         val rank: Int? = null,
         val alpha: Double? = null,
         val targets: List<String> = emptyList(),
+        val epochs: Double? = null,
         val quantization: String? = null,
         /** Share of test questions answered exactly right by the converted model, 0 to 1. */
         val accuracy: Double? = null,
+        /** Ends of its 95 % interval. */
+        val accuracyLow: Double? = null,
+        val accuracyHigh: Double? = null,
         val questions: Int? = null,
         val runtime: String? = null,
         val made: String? = null,
         val licence: String? = null,
+        /** Terms of the base's maker, in a sentence. */
+        val terms: String? = null,
     )
 
     companion object {
@@ -45,35 +69,61 @@ data class ModelManifest(
             } catch (_: JSONException) {
                 return ModelManifest(fallbackName)
             }
-            val model = root.optJSONObject("model") ?: JSONObject()
+            val model = root.objectAt("model")
             return ModelManifest(
                 name = root.text("name") ?: fallbackName,
                 description = root.text("description"),
-                bytes = model.number("bytes")?.toLong(),
-                sha256 = model.text("sha256")?.lowercase(),
+                bytes = model.size("bytes"),
+                sha256 = model.digest("sha256"),
                 remembersConversation = root.optBoolean("remembers_conversation", true),
                 facts = facts(root),
+                memoryBytes = model.size("memory_bytes"),
+                adapterRank = model.count("adapter_rank"),
+                baseDigest = model.digest("base_digest"),
+                baseModel = root.objectAt("base_model").let { base ->
+                    base.digest("sha256")?.let { BaseModel(it, base.size("bytes"), base.size("memory_bytes")) }
+                },
+                adapters = root.optJSONArray("adapters").objects().mapNotNull(::adapter),
+            )
+        }
+
+        private fun adapter(entry: JSONObject): Adapter? {
+            val sha256 = entry.digest("sha256") ?: return null
+            return Adapter(
+                sha256 = sha256,
+                name = entry.text("name") ?: sha256.take(DIGEST_START),
+                bytes = entry.size("bytes"),
+                rank = entry.count("rank") ?: return null,
+                baseDigest = entry.digest("base_digest") ?: return null,
             )
         }
 
         private fun facts(root: JSONObject): Facts {
-            val base = root.optJSONObject("base") ?: JSONObject()
-            val tuning = root.optJSONObject("tuning") ?: JSONObject()
-            val check = root.optJSONObject("check") ?: JSONObject()
+            val base = root.objectAt("base")
+            val data = root.objectAt("data")
+            val tuning = root.objectAt("tuning")
+            val check = root.objectAt("check")
             return Facts(
                 base = base.text("name"),
                 parameters = base.number("parameters")?.toLong(),
-                examples = tuning.number("examples")?.toInt(),
+                data = data.text("name"),
+                dataSha256 = data.text("sha256"),
+                // Format 1 counted them under "tuning".
+                examples = data.count("examples") ?: tuning.count("examples"),
                 method = tuning.text("method"),
-                rank = tuning.number("rank")?.toInt(),
+                rank = tuning.count("rank"),
                 alpha = tuning.number("alpha"),
                 targets = tuning.optJSONArray("targets").texts(),
+                epochs = tuning.number("epochs"),
                 quantization = root.text("quantization"),
                 accuracy = check.number("accuracy"),
-                questions = check.number("questions")?.toInt(),
+                accuracyLow = check.number("accuracy_low"),
+                accuracyHigh = check.number("accuracy_high"),
+                questions = check.count("questions"),
                 runtime = root.text("runtime"),
                 made = root.text("made"),
                 licence = root.text("licence"),
+                terms = root.text("terms"),
             )
         }
 
@@ -84,11 +134,25 @@ data class ModelManifest(
             emptyList()
         }
 
+        private fun JSONObject.objectAt(key: String): JSONObject = optJSONObject(key) ?: JSONObject()
+
         private fun JSONObject.text(key: String): String? = (opt(key) as? String)?.takeIf { it.isNotBlank() }
+
+        /** A sha256 becomes part of a file's name, so nothing else may stand there. */
+        private fun JSONObject.digest(key: String): String? = text(key)?.lowercase()?.takeIf(DIGEST::matches)
 
         private fun JSONObject.number(key: String): Double? = (opt(key) as? Number)?.toDouble()
 
-        private fun JSONArray?.texts(): List<String> =
-            if (this == null) emptyList() else (0 until length()).mapNotNull { opt(it) as? String }
+        private fun JSONObject.count(key: String): Int? = number(key)?.toInt()
+
+        private fun JSONObject.size(key: String): Long? = number(key)?.toLong()
+
+        private fun JSONArray?.texts(): List<String> = if (this == null) emptyList() else (0 until length()).mapNotNull { opt(it) as? String }
+
+        private fun JSONArray?.objects(): List<JSONObject> =
+            if (this == null) emptyList() else (0 until length()).mapNotNull { opt(it) as? JSONObject }
+
+        private val DIGEST = Regex("[0-9a-f]{64}")
+        private const val DIGEST_START = 8
     }
 }

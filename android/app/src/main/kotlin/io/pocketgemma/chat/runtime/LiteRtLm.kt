@@ -55,7 +55,7 @@ class LiteRtLm(model: File, private val cacheFolder: File, options: EngineOption
 
     private fun load(model: File, options: EngineOptions): Long {
         cacheFolder.mkdirs()
-        val threads = if (options.threads > 0) options.threads else Runtime.getRuntime().availableProcessors().coerceAtMost(MOST_THREADS)
+        val threads = options.usedThreads
         gpuTrial?.begin()
         val engine = Native.nativeCreateEngine(
             model.path.toByteArray(), cacheFolder.path.toByteArray(), options.backend == Backend.GPU, threads,
@@ -172,9 +172,6 @@ class LiteRtLm(model: File, private val cacheFolder: File, options: EngineOption
         /** Log levels of the runtime: 4 errors only, 1000 silent. */
         const val LOG_ERRORS = 4
         const val LOG_NOTHING = 1000
-
-        /** More threads than fast cores make a phone slower. */
-        private const val MOST_THREADS = 4
 
         /** How the runtime's message begins when a reply was cancelled. */
         private const val CANCELLED = "CANCELLED"

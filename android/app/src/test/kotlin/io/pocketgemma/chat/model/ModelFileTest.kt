@@ -1,10 +1,10 @@
 package io.pocketgemma.chat.model
 
+import io.pocketgemma.chat.TestModels
 import java.io.ByteArrayInputStream
 import java.io.File
 import java.io.IOException
 import java.io.InputStream
-import java.security.MessageDigest
 import org.junit.Assert.assertArrayEquals
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertThrows
@@ -18,26 +18,26 @@ class ModelFileTest {
     val folder = TemporaryFolder()
 
     private val content = ByteArray(3_000_000) { (it * 31).toByte() }
-    private val manifest = manifestOf(content)
+    private val expected = expectedOf(content)
     private val private get() = File(folder.root, "private")
-    private val push get() = File(folder.root, "push").apply { mkdirs() }
+    private val pushed get() = File(folder.root, "model.litertlm")
 
-    private fun manifestOf(bytes: ByteArray): ModelManifest {
-        val digest = MessageDigest.getInstance("SHA-256").digest(bytes).joinToString("") { "%02x".format(it) }
-        return ModelManifest("Test", bytes = bytes.size.toLong(), sha256 = digest)
-    }
+    private fun expectedOf(bytes: ByteArray) = Expected(TestModels.sha256(bytes), bytes.size.toLong())
 
-    private fun fromApk(bytes: ByteArray, freeBytes: Long = Long.MAX_VALUE) =
-        ModelFile(private, push, { ByteArrayInputStream(bytes) }, { freeBytes })
+    private fun copy(bytes: ByteArray, of: Expected = expected, freeBytes: Long = Long.MAX_VALUE, onProgress: (Double) -> Unit = {}): File =
+        copy(ByteArrayInputStream(bytes), of, freeBytes, onProgress)
 
-    private fun pushed() = ModelFile(private, push, { null })
+    private fun copy(asset: InputStream, of: Expected, freeBytes: Long = Long.MAX_VALUE, onProgress: (Double) -> Unit = {}): File =
+        ModelFile(private, { freeBytes }).copied(asset, of, ".litertlm", onProgress)
+
+    private fun check(of: Expected = expected) = ModelFile(private).pushed(pushed, of)
 
     private fun problem(action: () -> Unit): ModelProblem = assertThrows(ModelException::class.java) { action() }.problem
 
     @Test
     fun `a model in the APK is copied whole, with progress up to the end`() {
         val shares = mutableListOf<Double>()
-        val file = fromApk(content).locate(manifest) { shares += it }
+        val file = copy(content) { shares += it }
         assertArrayEquals(content, file.readBytes())
         assertEquals(shares.sorted(), shares)
         assertEquals(1.0, shares.last(), 0.0)
@@ -45,33 +45,33 @@ class ModelFileTest {
 
     @Test
     fun `the copy is made once, and again when it was cut`() {
-        val file = fromApk(content).locate(manifest) {}
+        val file = copy(content)
         val copies = mutableListOf<Double>()
-        fromApk(content).locate(manifest) { copies += it }
+        copy(content) { copies += it }
         assertTrue(copies.isEmpty())
         file.writeBytes(content.copyOf(100))
-        assertArrayEquals(content, fromApk(content).locate(manifest) {}.readBytes())
+        assertArrayEquals(content, copy(content).readBytes())
     }
 
     @Test
-    fun `another model takes the place of the old copy`() {
-        fromApk(content).locate(manifest) {}
+    fun `of several copies each stays, and what an older app has left goes`() {
         val other = byteArrayOf(1, 2, 3)
-        val file = fromApk(other).locate(manifestOf(other)) {}
-        assertArrayEquals(other, file.readBytes())
-        assertEquals(listOf(file), private.listFiles()!!.toList())
+        val files = listOf(copy(content), copy(other, expectedOf(other)))
+        assertArrayEquals(content, files.first().readBytes())
+        ModelFile(private).keepOnly(listOf(expectedOf(other) to ".litertlm"))
+        assertEquals(files.takeLast(1), private.listFiles()!!.toList())
     }
 
     @Test
     fun `a changed byte is found, and leaves no copy`() {
         val changed = content.clone().also { it[1_500_000] = (it[1_500_000] + 1).toByte() }
-        assertEquals(ModelProblem.Damaged, problem { fromApk(changed).locate(manifest) {} })
+        assertEquals(ModelProblem.Damaged, problem { copy(changed) })
         assertTrue(private.listFiles()!!.isEmpty())
     }
 
     @Test
     fun `a full phone is told before copying`() {
-        assertEquals(ModelProblem.NoSpace(content.size.toLong()), problem { fromApk(content, freeBytes = 1000).locate(manifest) {} })
+        assertEquals(ModelProblem.NoSpace(content.size.toLong()), problem { copy(content, freeBytes = 1000) })
     }
 
     @Test
@@ -79,30 +79,29 @@ class ModelFileTest {
         val broken = object : InputStream() {
             override fun read(): Int = throw IOException("bad sector")
         }
-        val problem = problem { ModelFile(private, push, { broken }, { Long.MAX_VALUE }).locate(manifest) {} }
-        assertEquals(ModelProblem.Unusable("bad sector"), problem)
+        assertEquals(ModelProblem.Unreadable("bad sector"), problem { copy(broken, expected) })
     }
 
     @Test
     fun `a pushed model is taken where it lies`() {
-        val file = File(push, ModelFile.PUSHED_NAME).apply { writeBytes(content) }
-        assertEquals(file, pushed().locate(manifest) {})
-        assertEquals(file, pushed().locate(manifest) {})
+        pushed.writeBytes(content)
+        assertEquals(pushed, check())
+        assertEquals(pushed, check())
     }
 
     @Test
-    fun `no model at all is told with the place where one is expected`() {
-        assertEquals(ModelProblem.Missing(File(push, ModelFile.PUSHED_NAME).path), problem { pushed().locate(manifest) {} })
+    fun `no pushed model is told with the place where one is expected`() {
+        assertEquals(ModelProblem.Missing(pushed.path), problem { check() })
     }
 
     @Test
     fun `a pushed model that is cut or changed is refused, also after a good one was seen`() {
-        val file = File(push, ModelFile.PUSHED_NAME).apply { writeBytes(content) }
-        pushed().locate(manifest) {}
-        file.writeBytes(content.copyOf(content.size - 1))
-        assertEquals(ModelProblem.Damaged, problem { pushed().locate(manifest) {} })
-        file.writeBytes(content.clone().also { it[7] = 0 })
-        file.setLastModified(file.lastModified() + 5000)
-        assertEquals(ModelProblem.Damaged, problem { pushed().locate(manifest) {} })
+        pushed.writeBytes(content)
+        check()
+        pushed.writeBytes(content.copyOf(content.size - 1))
+        assertEquals(ModelProblem.Damaged, problem { check() })
+        pushed.writeBytes(content.clone().also { it[7] = 0 })
+        pushed.setLastModified(pushed.lastModified() + 5000)
+        assertEquals(ModelProblem.Damaged, problem { check() })
     }
 }

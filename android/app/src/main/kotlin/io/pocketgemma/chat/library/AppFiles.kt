@@ -1,0 +1,121 @@
+package io.pocketgemma.chat.library
+
+import io.pocketgemma.chat.model.Expected
+import io.pocketgemma.chat.model.ModelException
+import io.pocketgemma.chat.model.ModelFile
+import io.pocketgemma.chat.model.ModelManifest
+import io.pocketgemma.chat.model.ModelProblem
+import java.io.File
+import java.io.IOException
+import java.io.InputStream
+
+/**
+ * What came with the app: inside the APK, or pushed beside it because it is too big for that. Worker threads only.
+ *
+ * @param appName what a model is called that nobody has named.
+ */
+internal class AppFiles(private val places: Places, private val appName: String, freeBytes: (File) -> Long) {
+    private val copies by lazy { ModelFile(File(places.own, "bundled"), freeBytes) }
+    private val manifestText by lazy { text("manifest.json") }
+    val manifest: ModelManifest by lazy { ModelManifest.parse(manifestText.orEmpty(), appName) }
+    val sampleQuestions: List<String> by lazy { text("questions.json")?.let(ModelManifest::parseQuestions).orEmpty() }
+
+    private val modelInside by lazy { isAsset(MODEL) }
+    private val baseInside by lazy { isAsset(BASE) }
+    private val modelId get() = manifest.sha256 ?: UNNAMED
+    val pushedFile: File get() = File(places.pushed ?: places.own, ModelFile.PUSHED_NAME)
+
+    /** The model that the app was built to show; also one that should be pushed and is not here yet. */
+    fun model(): ModelEntry? {
+        val pushed = pushedFile.takeIf { !modelInside && it.isFile }
+        if (pushed == null && manifestText == null && !modelInside) return null
+        // A pushed file can be another than the APK expects, so it speaks for itself.
+        val header = pushed?.let(::headerOf)
+        return ModelEntry(
+            id = modelId,
+            name = manifest.name,
+            bytes = pushed?.length() ?: manifest.bytes ?: 0,
+            origin = if (modelInside) Origin.APP else Origin.PUSHED,
+            adapterRank = if (header != null) header.adapterRank else manifest.adapterRank,
+            baseDigest = if (header != null) header.baseDigest else manifest.baseDigest,
+            manifest = manifest,
+        )
+    }
+
+    fun base(): ModelEntry? = manifest.baseModel?.takeIf { baseInside }?.let {
+        ModelEntry(it.sha256, manifest.facts.base ?: BASE_NAME, it.bytes ?: 0, Origin.APP, isBase = true)
+    }
+
+    fun adapters(): List<AdapterEntry> = manifest.adapters.filter { isAsset(adapterAsset(it.sha256)) }
+        .map { AdapterEntry(it.sha256, it.name, it.bytes ?: 0, Origin.APP, it.rank, it.baseDigest) }
+
+    /** Bytes of memory that one of these models takes, where the pipeline has worked it out. */
+    fun memoryBytes(id: String): Long? = when (id) {
+        modelId -> manifest.memoryBytes
+        manifest.baseModel?.sha256 -> manifest.baseModel?.memoryBytes
+        else -> null
+    }
+
+    /** The checked file of a model. [onProgress] hears the copied share, 0 to 1. */
+    fun modelFile(entry: ModelEntry, onProgress: (Double) -> Unit): File = when {
+        entry.isBase -> copied(BASE, Expected(entry.id, manifest.baseModel?.bytes), MODEL_ENDING, onProgress)
+        modelInside -> copied(MODEL, Expected(manifest.sha256, manifest.bytes), MODEL_ENDING, onProgress)
+        else -> copies.pushed(pushedFile, Expected(manifest.sha256, manifest.bytes))
+    }
+
+    fun adapterFile(entry: AdapterEntry): File =
+        copied(adapterAsset(entry.id), Expected(entry.id, entry.bytes), ADAPTER_ENDING) {}
+
+    /** Deletes copies that an earlier version of the app has left. */
+    fun sweep() = copies.keepOnly(
+        listOfNotNull(
+            (Expected(manifest.sha256, manifest.bytes) to MODEL_ENDING).takeIf { modelInside },
+            manifest.baseModel?.let { Expected(it.sha256, it.bytes) to MODEL_ENDING },
+        ) + manifest.adapters.map { Expected(it.sha256, it.bytes) to ADAPTER_ENDING },
+    )
+
+    private fun copied(asset: String, expected: Expected, ending: String, onProgress: (Double) -> Unit): File =
+        places.asset(asset)?.use { copies.copied(it, expected, ending, onProgress) } ?: throw ModelException(ModelProblem.Missing(asset))
+
+    private fun headerOf(file: File): ModelHeader? = try {
+        val start = ByteArray(ModelHeader.MOST_BYTES)
+        val length = file.inputStream().use { it.readFully(start) }
+        ModelHeader.read(start, length, file.length())
+    } catch (_: IOException) {
+        null
+    } catch (_: ModelException) {
+        null
+    }
+
+    private fun text(asset: String): String? = try {
+        places.asset(asset)?.use { it.readBytes().toString(Charsets.UTF_8) }
+    } catch (_: IOException) {
+        null
+    }
+
+    private fun isAsset(name: String): Boolean = places.asset(name)?.use { true } ?: false
+
+    private companion object {
+        const val MODEL = "model.litertlm"
+        const val BASE = "base.litertlm"
+        const val BASE_NAME = "Gemma"
+        const val MODEL_ENDING = ".litertlm"
+        const val ADAPTER_ENDING = ".tflite"
+
+        /** Id of a model whose sha256 nobody knows. */
+        const val UNNAMED = "app"
+
+        fun adapterAsset(sha256: String) = "adapters/$sha256$ADAPTER_ENDING"
+    }
+}
+
+/** Fills [target] as far as there are bytes, and returns how many. */
+internal fun InputStream.readFully(target: ByteArray): Int {
+    var length = 0
+    while (length < target.size) {
+        val count = read(target, length, target.size - length)
+        if (count < 0) break
+        length += count
+    }
+    return length
+}

@@ -1,0 +1,166 @@
+package io.pocketgemma.chat.library
+
+import io.pocketgemma.chat.library.ImportedFiles.Kind
+import io.pocketgemma.chat.model.ModelException
+import io.pocketgemma.chat.model.ModelProblem
+import io.pocketgemma.chat.model.hex
+import java.io.File
+import java.io.IOException
+import java.io.InputStream
+import java.security.MessageDigest
+import java.util.concurrent.atomic.AtomicReference
+
+/** How an import ended. */
+sealed interface ImportOutcome {
+    /** It is in the library, perhaps since before. */
+    data class Taken(val id: String) : ImportOutcome
+
+    data class Refused(val name: String, val problem: ModelProblem) : ImportOutcome
+
+    data object Cancelled : ImportOutcome
+}
+
+/** Lets an import be ended from another thread. */
+class ImportTicket {
+    private val source = AtomicReference<InputStream>()
+
+    @Volatile
+    var cancelled = false
+        private set
+
+    /** May wait for the sender: not on the main thread. */
+    fun cancel() {
+        cancelled = true
+        // Ends a read that waits for a network.
+        try {
+            source.get()?.close()
+        } catch (_: IOException) {
+            // There is nobody left whom it would concern.
+        }
+    }
+
+    internal fun reads(input: InputStream) = source.set(input)
+}
+
+/** Takes a file of another app into the library, once it is known to be whole and of use. Worker thread only, one at a time. */
+class FileImport(private val library: ModelLibrary, private val documents: Documents, private val memory: MemoryGauge) {
+    private class Cancelled : Exception()
+
+    /** [onProgress] hears from time to time how far it is. */
+    fun run(uri: String, ticket: ImportTicket, onProgress: (Import) -> Unit): ImportOutcome {
+        var name = ""
+        return try {
+            val description = documents.describe(uri)
+            name = shownName(description.name)
+            onProgress(Import(name))
+            documents.open(uri).use { input ->
+                ticket.reads(input)
+                ImportOutcome.Taken(take(input, name, description.bytes, ticket) { onProgress(Import(name, it)) })
+            }
+        } catch (_: Cancelled) {
+            ImportOutcome.Cancelled
+        } catch (error: ModelException) {
+            if (ticket.cancelled) ImportOutcome.Cancelled else ImportOutcome.Refused(name, error.problem)
+        } catch (error: IOException) {
+            val problem = ModelProblem.Unreadable(error.message ?: error.javaClass.simpleName)
+            if (ticket.cancelled) ImportOutcome.Cancelled else ImportOutcome.Refused(name, problem)
+        }
+    }
+
+    private fun take(input: InputStream, name: String, told: Long?, ticket: ImportTicket, onShare: (Double) -> Unit): String {
+        val start = ByteArray(AdapterHeader.MOST_BYTES)
+        val length = read(input, start)
+        val incoming = when (val kind = FileKind.of(start, length)) {
+            FileKind.Model -> IncomingModel(ModelHeader.read(start, minOf(length, ModelHeader.MOST_BYTES), length.takeIf { it < start.size }?.toLong()))
+            FileKind.Adapter -> IncomingAdapter(AdapterHeader.read(start, length, length.takeIf { it < start.size }?.toLong()))
+            is FileKind.Other -> throw ModelException(ModelProblem.WrongKind(kind.found))
+        }
+        incoming.admit(library, memory, told)
+        val partial = library.imported.partial()
+        try {
+            val digest = copy(input, start, length, partial, maxOf(told ?: 0, incoming.leastBytes), incoming, ticket, onShare)
+            // The sender can still say now that something went wrong.
+            input.close()
+            val bytes = partial.length()
+            if (!incoming.isWhole(bytes)) throw ModelException(ModelProblem.Damaged)
+            if (ticket.cancelled) throw Cancelled()
+            if (!isHere(digest, bytes)) library.imported.add(incoming.kind, digest, partial, incoming.about(withoutEnding(name), digest, bytes))
+            return digest
+        } finally {
+            partial.delete()
+        }
+    }
+
+    /** Copies all of it, with [start] before the rest, and returns its sha256. */
+    private fun copy(
+        input: InputStream,
+        start: ByteArray,
+        startLength: Int,
+        target: File,
+        likelyBytes: Long,
+        incoming: Incoming,
+        ticket: ImportTicket,
+        onShare: (Double) -> Unit,
+    ): String {
+        val digest = MessageDigest.getInstance("SHA-256")
+        var total = 0L
+        var length = startLength
+        var lastStep = -1L
+        makeRoom(likelyBytes, likelyBytes)
+        writing(target, likelyBytes) { write ->
+            while (length > 0) {
+                if (ticket.cancelled) throw Cancelled()
+                // The sender may have said too little: never take the last room from the phone.
+                if (total + length > likelyBytes) makeRoom(length.toLong(), total + length)
+                digest.update(start, 0, length)
+                incoming.see(total, start, length)
+                write(start, length)
+                total += length
+                val step = total * STEPS / maxOf(likelyBytes, total)
+                if (step != lastStep) onShare(step.toDouble() / STEPS)
+                lastStep = step
+                length = read(input, start)
+            }
+        }
+        return digest.digest().hex()
+    }
+
+    /** As in [readFully], but what the other app throws in the middle of it stays a problem of this file. */
+    private fun read(input: InputStream, block: ByteArray): Int = try {
+        input.readFully(block)
+    } catch (error: RuntimeException) {
+        throw IOException(error.message ?: error.javaClass.simpleName, error)
+    }
+
+    private inline fun writing(target: File, bytes: Long, work: (write: (ByteArray, Int) -> Unit) -> Unit) = target.outputStream().use { out ->
+        work { block, length ->
+            try {
+                out.write(block, 0, length)
+            } catch (error: IOException) {
+                throw if (library.freeBytes() < SPARE) ModelException(ModelProblem.NoSpace(bytes)) else error
+            }
+        }
+        // Whole also when the phone's power fails: its name will say so.
+        out.fd.sync()
+    }
+
+    private fun makeRoom(bytes: Long, whole: Long) {
+        if (library.freeBytes() < bytes + SPARE) throw ModelException(ModelProblem.NoSpace(whole + SPARE))
+    }
+
+    /** A file that has been cut since is replaced. */
+    private fun isHere(id: String, bytes: Long): Boolean {
+        val before = Kind.entries.firstNotNullOfOrNull { library.imported.find(it, id) }
+        if (before != null) return before.whole
+        val here = library.look()
+        return here.models.any { it.id == id && it.bytes == bytes && library.isHere(it) } || here.adapters.any { it.id == id }
+    }
+
+    private companion object {
+        /** Left for everything else on the phone. */
+        const val SPARE = 32L shl 20
+
+        /** How often a share is told on the way. */
+        const val STEPS = 200L
+    }
+}

@@ -1,0 +1,94 @@
+package io.pocketgemma.chat.library
+
+/** What was read does not make sense. Says nothing more: the reader of the file knows what that means for the person. */
+internal class Malformed : Exception()
+
+/**
+ * A flatbuffer (https://flatbuffers.dev/internals) of which nobody knows whether it is well meant, read by slot number. Every place is
+ * checked against its length. How much is read of it in all is limited too: a small file can refer to the same bytes again and again.
+ */
+internal class Flatbuffer(private val bytes: ByteArray, private val begin: Int = 0, end: Int = bytes.size) {
+    private val length = end - begin
+    private var left = 4L * length
+
+    /** @throws Malformed */
+    val root: Table get() = Table(unsigned(0))
+
+    /** Place of a table, from the beginning of the flatbuffer. */
+    inner class Table(private val place: Long) {
+        private val entries = place - signed(place)
+        private val entriesBytes = short(entries)
+
+        init {
+            spend(TABLE_BYTES)
+        }
+
+        private fun field(slot: Int): Long? {
+            val entry = 4L + 2 * slot
+            if (entry + 2 > entriesBytes) return null
+            return short(entries + entry).takeIf { it != 0 }?.let { place + it }
+        }
+
+        fun byte(slot: Int): Int = field(slot)?.let { bytes[at(it, 1)].toInt() and BYTE } ?: 0
+
+        /** An unsigned number of 32 bits. */
+        fun int(slot: Int): Long = field(slot)?.let(::unsigned) ?: 0
+
+        /** An unsigned number of 64 bits. */
+        fun long(slot: Int): Long {
+            val field = field(slot) ?: return 0
+            val value = unsigned(field) or (unsigned(field + 4) shl Int.SIZE_BITS)
+            return if (value < 0) throw Malformed() else value
+        }
+
+        fun table(slot: Int): Table? = field(slot)?.let { Table(follow(it)) }
+
+        fun tables(slot: Int): List<Table> = vector(slot, 4).let { (start, count) -> List(count) { Table(follow(start + 4L * it)) } }
+
+        /** Signed numbers of 32 bits. */
+        fun ints(slot: Int): List<Int> = vector(slot, 4).let { (start, count) -> List(count) { signed(start + 4L * it).toInt() } }
+
+        fun string(slot: Int): String? = field(slot)?.let { content(slot).let { (start, count) -> text(start, count) } }
+
+        /** Where a vector of bytes lies in the whole array, and how long it is. */
+        fun content(slot: Int): Pair<Int, Int> = vector(slot, 1).let { (start, count) -> at(start, count) to count }
+
+        private fun vector(slot: Int, elementBytes: Int): Pair<Long, Int> {
+            val start = follow(field(slot) ?: return 0L to 0)
+            val count = unsigned(start)
+            if (count > length) throw Malformed()
+            val size = count.toInt().toLong() * elementBytes
+            if (start + 4 + size > length) throw Malformed()
+            spend(size)
+            return start + 4 to count.toInt()
+        }
+    }
+
+    private fun text(start: Int, count: Int) = String(bytes, start, count, Charsets.UTF_8)
+
+    private fun follow(place: Long) = place + unsigned(place)
+
+    private fun short(place: Long): Int = at(place, 2).let { (bytes[it].toInt() and BYTE) or ((bytes[it + 1].toInt() and BYTE) shl 8) }
+
+    private fun signed(place: Long): Long = at(place, 4).let {
+        (short(place) or (short(place + 2) shl 16)).toLong()
+    }
+
+    private fun unsigned(place: Long): Long = signed(place) and UNSIGNED
+
+    private fun at(place: Long, size: Int): Int =
+        if (place < 0 || place + size > length) throw Malformed() else begin + place.toInt()
+
+    private fun spend(size: Long) {
+        left -= size
+        if (left < 0) throw Malformed()
+    }
+
+    private companion object {
+        const val BYTE = 255
+        const val UNSIGNED = 0xFFFFFFFFL
+
+        /** The least that a table takes in a file: the distance to its fields' places. */
+        const val TABLE_BYTES = 4L
+    }
+}

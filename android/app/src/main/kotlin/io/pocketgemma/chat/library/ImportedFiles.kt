@@ -1,0 +1,107 @@
+package io.pocketgemma.chat.library
+
+import java.io.File
+import java.io.IOException
+import org.json.JSONException
+import org.json.JSONObject
+
+/** What is known of an imported file without looking into it. */
+internal data class About(val name: String, val bytes: Long, val rank: Int? = null, val baseDigest: String? = null)
+
+/**
+ * The files that a person brought, each under its sha256, with a small file beside it that says how it was called. A file has one of these
+ * names only when it is whole and checked. Worker threads only.
+ *
+ * @param root a folder of the app's own.
+ */
+internal class ImportedFiles(private val root: File) {
+    enum class Kind(val folder: String, val ending: String) { MODEL("models", ".litertlm"), ADAPTER("adapters", ".tflite") }
+
+    class Stored(val id: String, val file: File, val about: About) {
+        /** False when something has cut it since. */
+        val whole: Boolean get() = file.length() == about.bytes
+    }
+
+    private val incoming = File(root, "incoming")
+
+    /** Deletes what an import has left that was not finished, because the app was ended. Before the first import only. */
+    fun sweep() {
+        incoming.listFiles()?.forEach { it.delete() }
+        for (kind in Kind.entries) {
+            val files = folder(kind).listFiles().orEmpty()
+            // The small file is written first, so that one without the other was never taken in, or was being removed.
+            files.filter { if (it.name.endsWith(ABOUT)) !fileOf(it, kind).isFile else read(aboutOf(it)) == null }.forEach { it.delete() }
+        }
+    }
+
+    /** By the order of their names. */
+    fun list(kind: Kind): List<Stored> = folder(kind).listFiles().orEmpty()
+        .filter { it.name.endsWith(kind.ending) && ID.matches(it.name.removeSuffix(kind.ending)) }
+        .mapNotNull { file -> read(aboutOf(file))?.let { Stored(file.name.removeSuffix(kind.ending), file, it) } }
+        .sortedWith(compareBy(String.CASE_INSENSITIVE_ORDER) { stored: Stored -> stored.about.name }.thenBy { it.id })
+
+    fun find(kind: Kind, id: String): Stored? = list(kind).find { it.id == id }
+
+    /** A new file for something on its way in. */
+    fun partial(): File = File.createTempFile("import", null, incoming.apply { mkdirs() })
+
+    /** Takes in a [partial] that is whole and checked. */
+    fun add(kind: Kind, id: String, partial: File, about: About) {
+        require(ID.matches(id)) { "no sha256: $id" }
+        val folder = folder(kind).apply { mkdirs() }
+        val target = File(folder, id + kind.ending)
+        val description = partial()
+        try {
+            description.outputStream().use { out ->
+                out.write(write(about).toByteArray())
+                out.fd.sync()
+            }
+            rename(description, aboutOf(target))
+            rename(partial, target)
+        } finally {
+            description.delete()
+        }
+    }
+
+    /** Deletes a file; false when there is none. */
+    fun remove(kind: Kind, id: String): Boolean {
+        val stored = find(kind, id) ?: return false
+        return stored.file.delete().also { aboutOf(stored.file).delete() }
+    }
+
+    private fun rename(from: File, to: File) {
+        if (!from.renameTo(to)) throw IOException("cannot rename ${from.name} to ${to.name}")
+    }
+
+    private fun folder(kind: Kind) = File(root, kind.folder)
+
+    private fun aboutOf(file: File) = File(file.parentFile, file.name.substringBefore('.') + ABOUT)
+
+    private fun fileOf(about: File, kind: Kind) = File(about.parentFile, about.name.removeSuffix(ABOUT) + kind.ending)
+
+    private fun write(about: About): String = JSONObject()
+        .put("name", about.name)
+        .put("bytes", about.bytes)
+        .putOpt("rank", about.rank)
+        .putOpt("base_digest", about.baseDigest)
+        .toString()
+
+    private fun read(file: File): About? = try {
+        val entries = JSONObject(file.readText())
+        About(
+            name = entries.getString("name"),
+            bytes = entries.getLong("bytes"),
+            rank = entries.optInt("rank").takeIf { it > 0 },
+            baseDigest = entries.optString("base_digest").ifEmpty { null },
+        )
+    } catch (_: IOException) {
+        null
+    } catch (_: JSONException) {
+        null
+    }
+
+    private companion object {
+        const val ABOUT = ".json"
+        val ID = Regex("[0-9a-f]{64}")
+    }
+}

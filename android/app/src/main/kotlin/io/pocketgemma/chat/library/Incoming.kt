@@ -1,0 +1,82 @@
+package io.pocketgemma.chat.library
+
+import io.pocketgemma.chat.library.ImportedFiles.Kind
+import io.pocketgemma.chat.model.ModelException
+import io.pocketgemma.chat.model.ModelProblem
+import io.pocketgemma.chat.model.hex
+import java.security.MessageDigest
+
+/** A file on its way into the library whose header is known. */
+internal interface Incoming {
+    val kind: Kind
+
+    /** How long it is if it is whole, as far as its header says. */
+    val leastBytes: Long
+
+    /**
+     * Before the long way: can it be of use here?
+     *
+     * @param told length of the file as its sender says; null if it does not.
+     * @throws ModelException it cannot.
+     */
+    fun admit(library: ModelLibrary, memory: MemoryGauge, told: Long?)
+
+    /** [bytes] stand at [place] of the file; in order, without a gap. */
+    fun see(place: Long, bytes: ByteArray, length: Int)
+
+    /** After the last byte of [bytes] in all. */
+    fun isWhole(bytes: Long): Boolean
+
+    fun about(name: String, id: String, bytes: Long): About
+}
+
+internal class IncomingModel(private val header: ModelHeader) : Incoming {
+    private val content = ContentId.of(header)
+    override val kind = Kind.MODEL
+    override val leastBytes get() = header.fileBytes
+
+    override fun admit(library: ModelLibrary, memory: MemoryGauge, told: Long?) {
+        if (told != null && told in 1 until leastBytes) throw ModelException(ModelProblem.Damaged)
+        // Only what can never work is refused: other apps may have gone when it is wanted.
+        MemoryNeed.problem(MemoryNeed.estimate(leastBytes), memory.read(), despite = true)?.let { throw ModelException(it) }
+    }
+
+    override fun see(place: Long, bytes: ByteArray, length: Int) {
+        content?.update(place, bytes, length)
+    }
+
+    override fun isWhole(bytes: Long) = bytes >= leastBytes && content?.holds() != false
+
+    override fun about(name: String, id: String, bytes: Long) =
+        About(name.ifEmpty { id.take(ID_START) }, bytes, header.adapterRank, header.baseDigest)
+}
+
+internal class IncomingAdapter(private val header: AdapterHeader) : Incoming {
+    private val digest = MessageDigest.getInstance("SHA-256")
+    override val kind = Kind.ADAPTER
+    override val leastBytes get() = header.tensorsEnd
+
+    override fun admit(library: ModelLibrary, memory: MemoryGauge, told: Long?) {
+        if (told != null && told in 1 until leastBytes) throw ModelException(ModelProblem.Damaged)
+        val takers = library.look().models.filter { it.adapterRank != null }
+        if (takers.isEmpty()) throw ModelException(ModelProblem.TakesNoAdapters)
+        if (takers.none { it.adapterRank == header.rank && it.baseDigest == header.baseDigest }) throw ModelException(ModelProblem.OtherBase)
+    }
+
+    override fun see(place: Long, bytes: ByteArray, length: Int) {
+        if (place > 0) return digest.update(bytes, 0, length)
+        // The digest stands in what was read first, and was made with zeros in its place.
+        digest.update(bytes, 0, header.digestPlace)
+        digest.update(ByteArray(AdapterHeader.DIGEST_LENGTH) { '0'.code.toByte() })
+        val rest = header.digestPlace + AdapterHeader.DIGEST_LENGTH
+        digest.update(bytes, rest, length - rest)
+    }
+
+    override fun isWhole(bytes: Long) = header.fitsInto(bytes) && digest.digest().hex() == header.digest
+
+    override fun about(name: String, id: String, bytes: Long) =
+        About(name.ifEmpty { shownName(header.name) }.ifEmpty { id.take(ID_START) }, bytes, header.rank, header.baseDigest)
+}
+
+/** Stands for a name where there is none. */
+private const val ID_START = 8

@@ -1,0 +1,79 @@
+package io.pocketgemma.chat.library
+
+import io.pocketgemma.chat.model.ModelException
+import io.pocketgemma.chat.model.ModelProblem
+
+/**
+ * What stands at the beginning of a .litertlm file: the bytes LITERTLM, three numbers of the version, four bytes of padding, a number of
+ * 64 bits with the end of the header, and the header as a flatbuffer (LiteRT-LM, schema/core/litertlm_header_schema.fbs).
+ *
+ * @param system what the file says of itself.
+ * @param sections in the order of the header.
+ */
+internal class ModelHeader private constructor(val system: Map<String, String>, val sections: List<Section>) {
+    /** Part of the file from byte [begin] up to [end]; [kind] is the schema's AnySectionDataType. */
+    class Section(val kind: Int, val begin: Long, val end: Long)
+
+    /** How long a whole file is at least. */
+    val fileBytes: Long get() = sections.maxOf { it.end }
+
+    /** Rank of the LoRA tensors that it takes as inputs. */
+    val adapterRank: Int? get() = system["lora_rank"]?.toIntOrNull()?.takeIf { it > 0 }
+    val baseDigest: String? get() = system["base_digest"]?.takeIf { it.isNotEmpty() && adapterRank != null }
+
+    companion object {
+        private val MAGIC = "LITERTLM".toByteArray()
+        private const val VERSION = 1
+        private const val VERSION_PLACE = 8
+        private const val END_PLACE = 24
+        private const val BEGIN = 32
+        private const val STRING = 9
+        private const val MODEL = 3
+        private const val METADATA = 5
+
+        /** Headers are a few kilobytes long. */
+        const val MOST_BYTES = 1 shl 18
+
+        fun isAt(start: ByteArray, length: Int): Boolean = length >= MAGIC.size && MAGIC.indices.all { start[it] == MAGIC[it] }
+
+        /**
+         * Reads the header out of the file's first bytes.
+         *
+         * @param start the first [MOST_BYTES] of the file, or all of it when it is shorter.
+         * @param length how many of these bytes count.
+         * @param fileBytes length of the file; null when it is not known yet.
+         * @throws ModelException it is cut short, damaged, of a later format, or holds no language model.
+         */
+        fun read(start: ByteArray, length: Int, fileBytes: Long?): ModelHeader {
+            if (!isAt(start, length) || length < BEGIN) throw ModelException(ModelProblem.Damaged)
+            val version = start[VERSION_PLACE].toInt()
+            if (version != VERSION) throw ModelException(ModelProblem.WrongKind(".litertlm $version"))
+            val end = (0 until Long.SIZE_BYTES).fold(0L) { sum, index ->
+                sum or ((start[END_PLACE + index].toLong() and 255) shl (8 * index))
+            }
+            if (end <= BEGIN || end > length) throw ModelException(ModelProblem.Damaged)
+            val header = try {
+                parse(Flatbuffer(start, BEGIN, end.toInt()), end)
+            } catch (_: Malformed) {
+                throw ModelException(ModelProblem.Damaged)
+            }
+            if (fileBytes != null && header.fileBytes > fileBytes) throw ModelException(ModelProblem.Damaged)
+            val kinds = header.sections.map { it.kind }
+            // Files for speech or for embeddings have sections of their own in place of one of these.
+            if (MODEL !in kinds || METADATA !in kinds) throw ModelException(ModelProblem.WrongKind(".litertlm"))
+            return header
+        }
+
+        private fun parse(document: Flatbuffer, headerEnd: Long): ModelHeader {
+            val root = document.root
+            val system = root.table(0)?.tables(0).orEmpty().mapNotNull { entry ->
+                val key = entry.string(0)
+                val value = if (entry.byte(1) == STRING) entry.table(2)?.string(0) else null
+                if (key == null || value == null) null else key to value
+            }
+            val sections = root.table(1)?.tables(0).orEmpty().map { Section(it.byte(3), it.long(1), it.long(2)) }
+            if (sections.isEmpty() || sections.any { it.begin < headerEnd || it.end <= it.begin }) throw Malformed()
+            return ModelHeader(system.toMap(), sections)
+        }
+    }
+}

@@ -32,8 +32,15 @@ ATTENTION = TARGETS[:4]
 DEMO = "demo"
 """The preset that comes with the package: a tiny Gemma 3 that knows the periodic table."""
 
-PATHS = (("model", "preset"), ("data", "train"), ("data", "validation"), ("data", "test"), ("data", "replay"))
-"""The keys that name a file or folder."""
+PATHS = (
+    ("model", "preset"),
+    ("data", "train"),
+    ("data", "validation"),
+    ("data", "test"),
+    ("data", "replay"),
+    ("bundle", "adapters"),
+)
+"""The keys that name files or folders."""
 
 Target = Literal["query", "key", "value", "output", "gate", "up", "down"]
 Recipe = Literal["int8", "int4", "int4_embedding_int8", "int4_block32", "fp16", "fp32"]
@@ -238,10 +245,25 @@ class BundleSection(Section):
         "PocketGemma", min_length=1, max_length=30, description="name of the app and of the model in it"
     )
     abis: tuple[Literal["arm64-v8a", "x86_64"], ...] = Field(("arm64-v8a",), min_length=1)
+    compress_libraries: bool = Field(
+        False,
+        description="false: libraries lie in the APK as they are and are mapped from it; true: they are compressed and the phone "
+        "unpacks them, a smaller download that takes more of the phone",
+    )
     max_model_mb: int = Field(
         120,
         ge=1,
-        description="a larger model lies beside the APK and is pushed to the phone, in MB (10**6 bytes)",
+        le=2000,
+        description="how much of models and adapters goes into the APK, in MB (10**6 bytes); the model and its base, in this "
+        "order, lie beside it when they do not fit, and are pushed to the phone",
+    )
+    base: bool = Field(
+        False,
+        description="also carry the converted base, for before / after; with convert.adapters: runtime the model is the base, "
+        "and nothing more is needed",
+    )
+    adapters: tuple[str, ...] = Field(
+        (), description="further adapter files (.tflite) for the same base, with convert.adapters: runtime"
     )
     sample_questions: tuple[str, ...] = Field(
         (), description="offered in the empty chat; without them some test prompts are taken"
@@ -250,6 +272,8 @@ class BundleSection(Section):
         True,
         description="false for a model taught single questions only: the app then starts each question afresh",
     )
+
+    _resolve = field_validator("adapters")(lambda paths, info: tuple(resolve(path, info) for path in paths))
 
 
 class Config(Section):
@@ -264,6 +288,11 @@ class Config(Section):
     verify: VerifySection = VerifySection()
     bundle: BundleSection = BundleSection()
 
+    @property
+    def carries_base(self) -> bool:
+        """Whether the converted base is a file of its own, brought along for before / after."""
+        return self.bundle.base and self.convert.adapters == "merged"
+
     @model_validator(mode="after")
     def _runtime_adapters(self) -> "Config":
         if self.convert.adapters == "runtime" and "task" in self.convert.formats:
@@ -273,6 +302,10 @@ class Config(Section):
         if self.convert.adapters == "runtime" and self.convert.rounding == "gptq":
             raise ValueError(
                 "convert.rounding: gptq calibrates the merged model; with convert.adapters: runtime take nearest or least_squares"
+            )
+        if self.convert.adapters != "runtime" and self.bundle.adapters:
+            raise ValueError(
+                "bundle.adapters are for a base that takes them while it is open: set convert.adapters: runtime, or leave them out"
             )
         beyond = [target for target in self.finetune.targets if target not in ATTENTION]
         if self.convert.adapters == "runtime" and beyond:
@@ -339,14 +372,21 @@ def _apply(document: dict[str, Any], override: str) -> None:
     if isinstance(value, dict) and not text.lstrip().startswith("{"):
         value = text.strip()  # a title such as "Ask: science", not a section
     # Paths given on the command line are meant from where the person stands, not from the recipe's folder.
-    if tuple(parts) in PATHS and isinstance(value, str) and value != DEMO and "://" not in value:
-        value = str(Path(value).expanduser().resolve())
+    if tuple(parts) in PATHS:
+        value = [_from_here(each) for each in value] if isinstance(value, list) else _from_here(value)
     place = document
     for part in parts[:-1]:
         place = place.setdefault(part, {})
         if not isinstance(place, dict):
             raise InputError(f"--set {override}: {part} is not a section")
     place[parts[-1]] = value
+
+
+def _from_here(value: Any) -> Any:
+    """A relative path, made absolute against the folder where the person stands."""
+    if not isinstance(value, str) or value == DEMO or "://" in value:
+        return value
+    return str(Path(value).expanduser().resolve())
 
 
 def _explain(path: Path, detail: ErrorDetails) -> str:

@@ -1,4 +1,4 @@
-"""A phone on a cable: finding it, installing the app, pushing a model too big for the APK, and starting the chat."""
+"""A phone on a cable: finding it, installing the app, pushing models too big for the APK, and starting the chat."""
 
 import os
 import re
@@ -12,8 +12,8 @@ from pipeline.apk.project import NAMESPACE
 from pipeline.digests import sha256_of_file
 from pipeline.errors import PocketGemmaError
 
-MODEL_NAME = "model.litertlm"
-"""The name that the app looks for in its own folder (ModelFile.kt, PUSHED_NAME)."""
+MODEL_NAME, BASE_NAME = "model.litertlm", "base.litertlm"
+"""The names that the app looks for in its own folder, of a model and its base that lie beside the APK."""
 
 _ACTIVITY = f"{NAMESPACE}.ui.MainActivity"
 
@@ -101,18 +101,19 @@ def install(phone: Phone, apk: Path, application_id: str) -> None:
     raise PocketGemmaError(f"{phone.model}: installing {apk.name} failed: {last}")
 
 
-def model_path(application_id: str) -> str:
+def model_path(application_id: str, name: str = MODEL_NAME) -> str:
     """Where on the phone a model lies that is too big for the APK."""
-    return f"/sdcard/Android/data/{application_id}/files/{MODEL_NAME}"
+    return f"/sdcard/Android/data/{application_id}/files/{name}"
 
 
 def push_model(phone: Phone, model: Path, application_id: str) -> None:
-    """Copy a model to the app's own folder and compare it there with what was sent. A model that is there already is not sent again.
+    """Copy a model to the app's own folder, under its own name, and compare it there with what was sent. A model that is there
+    already is not sent again.
 
     Raises:
         PocketGemmaError: it cannot be copied, or arrived damaged.
     """
-    target, digest = model_path(application_id), sha256_of_file(model)
+    target, digest = model_path(application_id, model.name), sha256_of_file(model)
     if _digest_on_phone(phone, target) == digest:
         return
     _adb("-s", phone.serial, "shell", f"mkdir -p {shlex.quote(os.path.dirname(target))}")

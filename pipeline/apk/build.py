@@ -23,14 +23,17 @@ class AppBuild:
     library_resources: dict[str, bytes]
     # For each ABI, the libraries that go into lib/<abi>/.
     libraries: dict[str, tuple[Path, ...]]
+    # Whether the phone unpacks the libraries when it installs the app, instead of mapping them from the APK.
+    compressed_libraries: bool = False
 
 
-def build_app(abis: Sequence[str], title: str) -> AppBuild:
+def build_app(abis: Sequence[str], title: str, *, compress_libraries: bool = False) -> AppBuild:
     """Build the app, or take what was built before from the same sources.
 
     Args:
         abis: "arm64-v8a", "x86_64" or both.
         title: the app's name on the phone.
+        compress_libraries: have the libraries compressed in the APK and unpacked by the phone: a smaller download, more on the phone.
 
     Raises:
         InputError: an ABI that is not known.
@@ -39,11 +42,12 @@ def build_app(abis: Sequence[str], title: str) -> AppBuild:
     unknown = [abi for abi in abis if abi not in TARGETS]
     if unknown:
         raise InputError(f"unknown ABI {', '.join(unknown)}; known: {', '.join(TARGETS)}")
-    resources = build_resources(title)
+    resources = build_resources(title, compress_libraries=compress_libraries)
     return AppBuild(
         settings=app_settings(),
         resources=resources.apk,
         dex=build_dex(resources),
         library_resources=library_resources(),
         libraries={abi: (runtime_library(abi), shim_library(abi)) for abi in abis},
+        compressed_libraries=compress_libraries,
     )

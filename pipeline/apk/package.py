@@ -1,9 +1,10 @@
-"""Putting an APK together: a zip whose libraries and model lie uncompressed where the phone can map them straight into memory."""
+"""Putting an APK together: a zip whose models, and libraries unless told otherwise, lie uncompressed at the boundaries of memory pages."""
 
 import json
 import struct
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from pipeline.apk.build import AppBuild
 from pipeline.apk.native import PAGE_BYTES
 
 MODEL_ENTRY = "assets/model.litertlm"
+BASE_ENTRY = "assets/base.litertlm"
+ADAPTERS_FOLDER = "assets/adapters/"
 MANIFEST_ENTRY = "assets/manifest.json"
 QUESTIONS_ENTRY = "assets/questions.json"
 
@@ -25,16 +28,36 @@ _STAMP = (1980, 1, 1, 0, 0, 0)
 _COPY_BYTES = 1 << 20
 
 
-def package_apk(
-    app: AppBuild, model: Path | None, manifest: dict[str, Any], questions: Sequence[str], target: Path
-) -> None:
+@dataclass(frozen=True)
+class Assets:
+    """What an app is filled with.
+
+    Attributes:
+        manifest: what the app tells about its models; see `pipeline.apk.manifest`.
+        questions: sample questions for the empty chat.
+        model: the .litertlm that answers; None when it is pushed to the phone beside the APK.
+        base: the base of a merged model, for before / after; None when there is none, or it is pushed too.
+        adapters: adapter files by their sha256.
+    """
+
+    manifest: Mapping[str, Any]
+    questions: Sequence[str] = ()
+    model: Path | None = None
+    base: Path | None = None
+    adapters: Mapping[str, Path] = field(default_factory=dict)
+
+
+def adapter_entry(sha256: str) -> str:
+    """Where an adapter file of a digest lies in the APK."""
+    return f"{ADAPTERS_FOLDER}{sha256}.tflite"
+
+
+def package_apk(app: AppBuild, assets: Assets, target: Path) -> None:
     """Write an unsigned APK. The same arguments give the same bytes.
 
     Args:
-        app: the app without a model.
-        model: the .litertlm file, or None when it is pushed to the phone beside the APK.
-        manifest: what the app tells about the model; see `pipeline.apk.manifest`.
-        questions: sample questions for the empty chat.
+        app: the app without a model; it also says whether its libraries are to be compressed.
+        assets: what it is filled with.
         target: the file to write.
     """
     with zipfile.ZipFile(target, "w", allowZip64=False) as apk:
@@ -49,18 +72,21 @@ def package_apk(
         _add(apk, "classes.dex", app.dex, stored=False)
         for name, content in sorted(app.library_resources.items()):
             _add(apk, name, content, stored=False)
-        _add(apk, MANIFEST_ENTRY, json.dumps(manifest, indent=1, ensure_ascii=False).encode(), stored=False)
-        _add(
-            apk,
-            QUESTIONS_ENTRY,
-            json.dumps(list(questions), indent=1, ensure_ascii=False).encode(),
-            stored=False,
-        )
+        _add(apk, MANIFEST_ENTRY, _json(assets.manifest), stored=False)
+        _add(apk, QUESTIONS_ENTRY, _json(list(assets.questions)), stored=False)
         for abi, libraries in sorted(app.libraries.items()):
             for library in libraries:
-                _add(apk, f"lib/{abi}/{library.name}", library, stored=True, alignment=PAGE_BYTES)
-        if model is not None:
-            _add(apk, MODEL_ENTRY, model, stored=True, alignment=PAGE_BYTES)
+                name = f"lib/{abi}/{library.name}"
+                _add(apk, name, library, stored=not app.compressed_libraries, alignment=PAGE_BYTES)
+        models = [(MODEL_ENTRY, assets.model), (BASE_ENTRY, assets.base)]
+        models += [(adapter_entry(digest), path) for digest, path in sorted(assets.adapters.items())]
+        for name, model in models:
+            if model is not None:
+                _add(apk, name, model, stored=True, alignment=PAGE_BYTES)
+
+
+def _json(document: object) -> bytes:
+    return json.dumps(document, indent=1, ensure_ascii=False).encode()
 
 
 def _add(

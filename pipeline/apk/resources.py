@@ -24,8 +24,12 @@ class Resources:
     keep_rules: Path
 
 
-def build_resources(title: str) -> Resources:
+def build_resources(title: str, *, compress_libraries: bool = False) -> Resources:
     """Compile and link the resources, with the app called `title` on the phone.
+
+    Args:
+        title: the app's name.
+        compress_libraries: have the manifest say that the phone is to unpack the native libraries.
 
     Raises:
         PocketGemmaError: aapt2 or javac refuses; quotes it.
@@ -46,7 +50,7 @@ def build_resources(title: str) -> Resources:
             [aapt2, "compile", "--dir", overlay, "-o", folder / "overlay.zip"], "compiling the app's title"
         )
         manifest = folder / "AndroidManifest.xml"
-        _write_manifest(manifest, settings.application_id)
+        _write_manifest(manifest, settings.application_id, extract_libraries=compress_libraries)
         link: list[str | Path] = [
             aapt2,
             "link",
@@ -78,7 +82,9 @@ def build_resources(title: str) -> Resources:
     folder = cached(
         "resources",
         digest_of(
-            [MAIN / "res", MAIN / "AndroidManifest.xml", ROOT / "gradle.properties", Path(__file__)], title
+            [MAIN / "res", MAIN / "AndroidManifest.xml", ROOT / "gradle.properties", Path(__file__)],
+            title,
+            "libraries unpacked" if compress_libraries else "libraries mapped",
         ),
         make,
     )
@@ -97,16 +103,19 @@ def _framework_resources() -> Path:
     return cached("framework", digest_of([Path(__file__)], jar.name), make) / "framework.apk"
 
 
-def _write_manifest(target: Path, application_id: str) -> None:
-    """The source manifest names no package, because Gradle forbids it; aapt2 demands one."""
+def _write_manifest(target: Path, application_id: str, *, extract_libraries: bool) -> None:
+    """The source manifest names no package, because Gradle forbids it, and leaves the libraries to the build; aapt2 wants both."""
     ElementTree.register_namespace("android", _ANDROID)
     tree = ElementTree.parse(MAIN / "AndroidManifest.xml")
     tree.getroot().set("package", application_id)
+    for application in tree.iter("application"):
+        application.set(f"{{{_ANDROID}}}extractNativeLibs", str(extract_libraries).lower())
     for element in tree.iter():
         # A leading dot means the package of the code, which need not be the id under which the app is installed.
-        name = element.get(f"{{{_ANDROID}}}name", "")
-        if name.startswith("."):
-            element.set(f"{{{_ANDROID}}}name", NAMESPACE + name)
+        for attribute in (f"{{{_ANDROID}}}name", f"{{{_ANDROID}}}backupAgent"):
+            name = element.get(attribute, "")
+            if name.startswith("."):
+                element.set(attribute, NAMESPACE + name)
     tree.write(target, encoding="utf-8", xml_declaration=True)
 
 

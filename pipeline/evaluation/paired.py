@@ -5,9 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.evaluation.answers import Answer
-
-Z = 1.959963984540054
-"""Quantile of the normal distribution that a two-sided 95 % interval has."""
+from pipeline.evaluation.interval import Z
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,19 @@ class Bundle:
             top_k=settings.top_k,
             top_p=settings.top_p,
             description=settings.description or f"{config.name}: Gemma, fine-tuned with PocketGemma",
+        )
+
+    @classmethod
+    def of_base(cls, config: Config) -> "Bundle":
+        """What the converted base says about itself when the app carries it beside a merged model.
+
+        Its integers are chosen as the model's are, but for what needs training or calibration.
+        """
+        tuned = cls.of(config)
+        return replace(
+            tuned,
+            description=f"{config.name}: the base, before fine-tuning",
+            rounding="nearest" if tuned.rounding == "nearest" else "least_squares",
         )
 
 

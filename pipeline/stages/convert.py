@@ -1,5 +1,6 @@
 """From the merged model to the files that phones run."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +12,11 @@ from pipeline.console import console
 from pipeline.data.examples import read_examples
 from pipeline.data.tokenize import encode
 from pipeline.errors import InputError, PocketGemmaError
+from pipeline.gemma.causal_lm import load_causal_lm, use_backend
+from pipeline.gemma.hugging_face import write_hugging_face
 from pipeline.gemma.matrices import PresetMatrices, matrix_name
 from pipeline.gemma.presets import preset_digest
+from pipeline.gemma.shapes import read_shape
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.inspect.memory import describe_cost, memory_cost
 from pipeline.litert.adapter_file import required_rank, write_adapter
@@ -27,12 +31,13 @@ from pipeline.quantization.rounding import least_squares
 from pipeline.quantization.scheme import SCHEMES
 from pipeline.run import Run
 from pipeline.tuning.adapter import Adapter
+from pipeline.tuning.backend import choose_compute
 
-MODEL, TASK, ADAPTER = "model.litertlm", "model.task", "adapter.tflite"
+MODEL, BASE, TASK, ADAPTER = "model.litertlm", "base.litertlm", "model.task", "adapter.tflite"
 
 
 def run(config: Config, run: Run, *, force: bool = False) -> None:
-    """Write model.litertlm, model.task if asked for, and adapter.tflite if the adapter stays apart; open them in the runtime.
+    """Write model.litertlm; if asked for base.litertlm and model.task; adapter.tflite if the adapter stays apart. Open the models.
 
     Raises:
         InputError: the adapter cannot stay apart, or the model cannot be grafted but its rounding needs that.
@@ -42,6 +47,8 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         "description": Bundle.of(config).description,
         "chat_template": prompts.CHAT_TEMPLATE,
     }
+    if config.carries_base:
+        settings["base"] = Bundle.of_base(config).description
     after = ("download", "prepare", "finetune", "merge")
     with run.stage("convert", settings=settings, after=after, force=force) as work:
         if work.up_to_date:
@@ -54,6 +61,9 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         else:
             facts = _conversion(config, run).full(model, keep=False)
         probe(model)
+        if config.carries_base:
+            facts |= {"base": _base(config, run, adapter, work.folder / BASE)}
+            probe(work.folder / BASE)
         if "task" in config.convert.formats:
             bundle_task(model, work.folder / TASK, run.logs / "task.log")
             probe(work.folder / TASK)
@@ -152,6 +162,22 @@ def _base_and_adapter(config: Config, run: Run, adapter: Adapter, folder: Path) 
     return facts | {"lora_rank": rank, "adapter_bytes": (folder / ADAPTER).stat().st_size}
 
 
+def _base(config: Config, run: Run, adapter: Adapter, output: Path) -> dict[str, Any]:
+    """The base alone, as the model was converted: what was kept of it, else a conversion of its own."""
+    conversion = replace(_conversion(config, run), bundle=Bundle.of_base(config))
+    base = conversion.kept() if config.convert.graft else None
+    if base is not None:
+        plain = conversion.bundle.rounding == "nearest"
+        rounded = () if plain else _least_squares(config, PresetMatrices(conversion.preset))
+        return conversion.graft(base, output, rounded)
+    use_backend(choose_compute(config.finetune, read_shape(conversion.preset).parameters).backend)
+    folder = output.with_name(".base")
+    write_hugging_face(load_causal_lm(conversion.preset), Tokenizer.of_preset(conversion.preset), folder)
+    facts = replace(conversion, merged=folder).full(output, keep=False)
+    shutil.rmtree(folder)
+    return facts
+
+
 def _print(model: Path, config: Config, facts: dict[str, Any]) -> None:
     console.print(
         f"  {model.name}: {facts['bytes'] / 1e6:.1f} MB, {config.convert.recipe}, {config.convert.context_length} tokens of context; {_how(config, facts)}"
@@ -159,10 +185,20 @@ def _print(model: Path, config: Config, facts: dict[str, Any]) -> None:
     console.print(f"  {describe_cost(memory_cost(model))}")
     if "no_graft" in facts:
         console.print(f"  converted in full: {facts['no_graft']}")
+    if "base" in facts:
+        console.print(
+            f"  {BASE}: {facts['base']['bytes'] / 1e6:.1f} MB, for before / after; {_how_base(facts['base'])}"
+        )
     if "lora_rank" in facts:
         console.print(
             f"  {ADAPTER}: {facts['adapter_bytes'] / 1e3:.0f} kB, rank {facts['lora_rank']}, given to the model when it is open"
         )
+
+
+def _how_base(facts: dict[str, Any]) -> str:
+    if "converter_seconds" in facts:
+        return f"the converter took {facts['converter_seconds']:.0f} s"
+    return f"{facts['matrices']} matrices rounded anew" if facts["matrices"] else "as it was kept"
 
 
 def _how(config: Config, facts: dict[str, Any]) -> str:

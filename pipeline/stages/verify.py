@@ -45,7 +45,9 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         if work.up_to_date:
             return
         limits, preset = config.verify, run.folder("download") / "preset"
-        model, task = (run.folder("convert") / name for name in ("model.litertlm", "model.task"))
+        model, base, task = (
+            run.folder("convert") / name for name in ("model.litertlm", "base.litertlm", "model.task")
+        )
         apart = run.folder("convert") / "adapter.tflite" if config.convert.adapters == "runtime" else None
         adapter = run.folder("finetune") / "adapter.safetensors"
         examples = _questions(run.folder("prepare"), limits.questions)
@@ -54,6 +56,9 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         merged = run.folder("merge") / "huggingface"
         said = differences(model, tokenizer, Bundle.of(config), preset if apart else merged, preset)
         probe(model)
+        if base.exists():
+            of_base = differences(base, tokenizer, Bundle.of_base(config), preset)
+            said += [f"{base.name}: {difference}" for difference in of_base]
         ids = _token_ids(tokenizer, model, examples)
         said += _turn_differences(tokenizer, model, examples, limits.max_new_tokens, apart)
         runtime = in_runtime.answer_all(model, examples, max_new_tokens=limits.max_new_tokens, adapter=apart)

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -116,7 +117,7 @@ def test_a_refused_install_says_why(adb: Adb, tmp_path: Path, code: str, advice:
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
-    path = tmp_path / "big.litertlm"
+    path = tmp_path / "model.litertlm"
     path.write_bytes(b"weights" * 1000)
     return path
 
@@ -129,6 +130,13 @@ case "$3 $4" in
   push*) cp "$4" {tmp_path}/stored; [ -z "$DAMAGE" ] || echo x >> {tmp_path}/stored ;;
 esac
 exit 0"""
+
+
+def test_a_base_is_pushed_under_its_own_name(adb: Adb, model: Path, tmp_path: Path) -> None:
+    log, base = adb(phone_storage(tmp_path)), model.with_name("base.litertlm")
+    shutil.copyfile(model, base)
+    push_model(PHONE, base, APP)
+    assert f"push {base} /sdcard/Android/data/{APP}/files/base.litertlm" in log.read_text()
 
 
 def test_a_model_is_pushed_to_the_apps_folder_and_compared_there(

@@ -5,9 +5,9 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 from pipeline.apk.adb import MODEL_NAME
-from pipeline.apk.manifest import AppManifest
+from pipeline.apk.manifest import AdapterFacts, AppManifest, ModelFacts
 from pipeline.apk.native import RUNTIME_LIBRARY, SHIM_LIBRARY
-from pipeline.apk.package import MANIFEST_ENTRY, MODEL_ENTRY, QUESTIONS_ENTRY
+from pipeline.apk.package import ADAPTERS_FOLDER, BASE_ENTRY, MANIFEST_ENTRY, MODEL_ENTRY, QUESTIONS_ENTRY
 from pipeline.apk.project import MAIN, NAMESPACE, ROOT, TESTS, app_settings
 from pipeline.apk.tools import PACKAGES
 
@@ -20,35 +20,50 @@ def source(name: str) -> str:
 
 
 def test_the_app_reads_every_key_that_the_pipeline_writes() -> None:
+    model = ModelFacts(1, "d", 1, 32, "d")
     full = AppManifest(
         "n",
-        1,
-        "d",
-        "text",
-        True,
-        "b",
-        1,
-        "int8",
-        "r",
-        "2026-01-31",
-        "l",
-        "LoRA",
-        8,
-        16.0,
-        ("query",),
-        5,
-        0.5,
-        10,
+        model,
+        model,
+        [AdapterFacts("d", "n", 1, 32, "d")],
+        description="text",
+        base="b",
+        parameters=1,
+        data="d.jsonl",
+        examples=5,
+        data_sha256="d",
+        method="LoRA",
+        rank=8,
+        alpha=16.0,
+        targets=("query",),
+        epochs=3,
+        quantization="int8",
+        accuracy=0.5,
+        accuracy_interval=(0.4, 0.6),
+        questions=10,
+        runtime="r",
+        made="2026-01-31",
+        licence="l",
+        terms="t",
     ).document()
-    keys = set(full) | {key for value in full.values() if isinstance(value, dict) for key in value}
     reader = source("model/ModelManifest.kt")
-    assert {key for key in keys - {"format"} if f'"{key}"' not in reader} == set()
+    assert {key for key in keys_of(full) - {"format"} if f'"{key}"' not in reader} == set()
+
+
+def keys_of(document: object) -> set[str]:
+    """All keys of a JSON document, those of what lies in it included."""
+    if isinstance(document, list):
+        return set().union(*map(keys_of, document))
+    if isinstance(document, dict):
+        return set(document) | keys_of(list(document.values()))
+    return set()
 
 
 def test_the_app_opens_the_assets_that_the_pipeline_packs() -> None:
-    opener = source("model/AppModelSource.kt")
-    for entry in (MODEL_ENTRY, MANIFEST_ENTRY, QUESTIONS_ENTRY):
-        assert f'"{entry.removeprefix("assets/")}"' in opener
+    sources = "".join(path.read_text(encoding="utf-8") for path in KOTLIN.rglob("*.kt"))
+    for entry in (MODEL_ENTRY, BASE_ENTRY, MANIFEST_ENTRY, QUESTIONS_ENTRY):
+        assert f'"{entry.removeprefix("assets/")}"' in sources
+    assert f'"{ADAPTERS_FOLDER.removeprefix("assets/").rstrip("/")}' in sources
 
 
 def test_a_pushed_model_lies_where_the_app_looks() -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from pipeline.apk import check, tools
 from pipeline.apk.build import build_app
-from pipeline.apk.manifest import AppManifest
-from pipeline.apk.package import MANIFEST_ENTRY, MODEL_ENTRY, package_apk
+from pipeline.apk.manifest import AppManifest, ModelFacts
+from pipeline.apk.package import MANIFEST_ENTRY, MODEL_ENTRY, Assets, package_apk
 from pipeline.apk.sign import sign
 from pipeline.digests import sha256_of_file
 from pipeline.errors import InputError, PocketGemmaError
@@ -129,8 +129,10 @@ def test_an_app_of_this_package_is_told_in_full(
     tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     app = build_app(["arm64-v8a"], "PocketGemma")
-    manifest = AppManifest("Test", model.stat().st_size, sha256_of_file(model), quantization="int8")
-    package_apk(app, model, manifest.document(), ["Why?"], tmp_path / "unsigned.apk")
+    manifest = AppManifest(
+        "Test", ModelFacts(model.stat().st_size, sha256_of_file(model)), quantization="int8"
+    )
+    package_apk(app, Assets(manifest.document(), ["Why?"], model), tmp_path / "unsigned.apk")
     with pytest.raises(PocketGemmaError, match="signature"):
         check.check_signature(tmp_path / "unsigned.apk", 24)
     unsigned = inspect_file(tmp_path / "unsigned.apk").app

@@ -24,12 +24,14 @@ exit 0
 """
 
 
-def bundled(tmp_path: Path, *, beside: bool) -> Run:
+def bundled(tmp_path: Path, *, beside: bool, base: bool = False) -> Run:
     run = Run(tmp_path / "run")
     with run.stage("bundle", settings={}) as work:
         (work.folder / "metals.apk").write_bytes(b"an apk")
         if beside:
             (work.folder / "model.litertlm").write_bytes(b"a large model")
+        if base:
+            (work.folder / "base.litertlm").write_bytes(b"its base")
     return run
 
 
@@ -81,6 +83,23 @@ def test_a_model_beside_the_apk_is_in_the_instructions(
     deploy.run(CONFIG, run)
     model = run.folder("bundle") / "model.litertlm"
     assert f"adb push {model} /sdcard/Android/data/{APP}/files/model.litertlm" in capsys.readouterr().out
+
+
+def test_a_base_that_alone_lies_beside_the_apk_is_pushed(tmp_path: Path, phone: Path) -> None:
+    run = bundled(tmp_path, beside=False, base=True)
+    deploy.run(CONFIG, run)
+    base = run.folder("bundle") / "base.litertlm"
+    assert f"push {base} /sdcard/Android/data/{APP}/files/base.litertlm" in phone.read_text()
+    assert (tmp_path / "stored").read_bytes() == b"its base"
+
+
+def test_both_models_are_in_the_instructions(
+    tmp_path: Path, no_phone: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deploy.run(CONFIG, bundled(tmp_path, beside=True, base=True))
+    printed = capsys.readouterr().out
+    assert printed.count("adb push") == 2
+    assert printed.count("mkdir -p") == 1
 
 
 def test_with_a_phone_it_installs_and_starts(

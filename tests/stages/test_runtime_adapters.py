@@ -1,13 +1,16 @@
 """Promise: with convert.adapters: runtime the base and the adapter lie side by side, and verify sees that the adapter works."""
 
+import json
 import os
 import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
 
+from pipeline.apk.package import MANIFEST_ENTRY, MODEL_ENTRY, adapter_entry
 from pipeline.config import Config
-from pipeline.errors import PocketGemmaError
+from pipeline.digests import sha256_of_file
 from pipeline.evaluation import in_keras
 from pipeline.gemma.matrices import PresetMatrices
 from pipeline.gemma.presets import preset_digest
@@ -15,7 +18,7 @@ from pipeline.litert.adapter_format import write_adapter_file
 from pipeline.litert.weights import missing_matrices
 from pipeline.quantization.scheme import SCHEMES
 from pipeline.run import Run
-from pipeline.stages import convert, verify
+from pipeline.stages import bundle, convert, verify
 from tests.support.road import config, road, shared
 
 __all__ = ["road"]
@@ -52,12 +55,23 @@ def test_the_base_holds_none_of_the_adapter(converted: Path) -> None:
     ]
 
 
-def test_verify_asks_the_base_with_its_adapter(converted: Path, tmp_path: Path) -> None:
+def test_verify_asks_the_base_with_its_adapter_and_the_app_carries_both(
+    converted: Path, tmp_path: Path
+) -> None:
     shutil.copytree(converted, tmp_path / "run", copy_function=os.link)
     with Run(tmp_path / "run") as run:
         verify.run(apart(), run)
         details = run.manifest("verify").details
-    assert details["runtime"]["exact_match"] == pytest.approx(details["keras"]["exact_match"], abs=13)
+        assert details["runtime"]["exact_match"] == pytest.approx(details["keras"]["exact_match"], abs=13)
+        bundle.run(apart(), run)
+    model, adapter = (converted / "convert" / name for name in ("model.litertlm", "adapter.tflite"))
+    with zipfile.ZipFile(tmp_path / "run" / "bundle" / "road.apk") as apk:
+        assert apk.read(MODEL_ENTRY) == model.read_bytes()
+        assert apk.read(adapter_entry(sha256_of_file(adapter))) == adapter.read_bytes()
+        told = json.loads(apk.read(MANIFEST_ENTRY))
+    assert told["model"]["adapter_rank"] == told["adapters"][0]["rank"] == 16
+    digest = preset_digest(converted / "download" / "preset")
+    assert told["model"]["base_digest"] == told["adapters"][0]["base_digest"] == digest
 
 
 @pytest.mark.parametrize(
@@ -89,10 +103,3 @@ def test_an_adapter_that_does_nothing_or_is_another_is_refused(
     )
     with Run(folder) as run, pytest.raises(pytest.fail.Exception, match=said):
         verify.run(apart(), run)
-
-
-def test_bundle_says_what_to_do(converted: Path) -> None:
-    from pipeline.stages import bundle
-
-    with Run(converted) as run, pytest.raises(PocketGemmaError, match="convert.adapters"):
-        bundle.run(apart(), run)

@@ -106,7 +106,8 @@ def _make(folder: Path) -> None:
     with Run(folder) as run:
         with run.stage("download", settings={}) as work:
             shutil.copytree(DEMO / "base", work.folder / "preset")
-        with run.stage("prepare", settings={}, after=("download",)) as work:
+        inputs = {"train": DEMO / "science" / "skills.jsonl"}
+        with run.stage("prepare", settings={}, after=("download",), inputs=inputs) as work:
             for name in ("train", "validation", "test"):
                 write_examples(work.folder / f"{name}.jsonl", examples)
         with run.stage("finetune", settings={}, after=("download", "prepare")) as work:

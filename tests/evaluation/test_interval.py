@@ -1,0 +1,30 @@
+"""Promise: the interval of a share is Wilson's, also at its ends."""
+
+import math
+
+import pytest
+
+from pipeline.evaluation.interval import Z, wilson_interval
+
+
+@pytest.mark.parametrize(("right", "count"), [(0, 10), (3, 4), (50, 100), (387, 400), (400, 400)])
+def test_its_ends_are_the_shares_that_a_score_test_just_does_not_reject(right: int, count: int) -> None:
+    low, high = wilson_interval(right, count)
+    assert 0.0 <= low <= right / count <= high <= 1.0
+    for end in (low, high):
+        if 0.0 < end < 1.0:
+            distance = abs(right / count - end) / math.sqrt(end * (1 - end) / count)
+            assert distance == pytest.approx(Z, rel=1e-9)
+
+
+def test_a_known_one() -> None:
+    # Brown, Cai and DasGupta 2001, Statistical Science 16:101-133, give the formula; 3 of 4 by hand.
+    assert wilson_interval(3, 4) == pytest.approx((0.30064, 0.95442), abs=1e-5)
+    assert wilson_interval(10, 10)[1] == 1.0
+    assert wilson_interval(0, 10)[0] == pytest.approx(0.0, abs=1e-12)
+
+
+@pytest.mark.parametrize(("right", "count"), [(0, 0), (5, 4), (-1, 4)])
+def test_what_is_no_share_is_refused(right: int, count: int) -> None:
+    with pytest.raises(ValueError):
+        wilson_interval(right, count)

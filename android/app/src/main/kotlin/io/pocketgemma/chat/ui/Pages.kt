@@ -13,7 +13,8 @@ fun page(screen: Screen, parent: ViewGroup, stores: Stores, shell: Shell): Page 
     Screen.CHAT -> ChatPage(parent, stores, shell)
     Screen.CHATS -> ChatsPage(parent, stores, shell)
     Screen.MODELS -> ModelsPage(parent, stores, shell)
-    Screen.COMPARE, Screen.SETTINGS, Screen.BENCHMARK, Screen.ABOUT -> TitlePage(screen, parent, shell)
+    Screen.SETTINGS -> SettingsPage(parent, stores, shell)
+    Screen.COMPARE, Screen.BENCHMARK, Screen.ABOUT -> TitlePage(screen, parent, shell)
 }
 
 /** What the screen is called, in its header and by TalkBack. */

@@ -6,6 +6,7 @@ import android.graphics.Canvas
 import android.os.Looper
 import android.view.View
 import android.view.ViewGroup
+import android.widget.CompoundButton
 import android.widget.FrameLayout
 import android.widget.TextView
 import io.pocketgemma.chat.R
@@ -45,7 +46,8 @@ class PageStage(
 
     fun click(view: View) {
         assertTrue("$view is off", view.isEnabled && view.isShown)
-        assertTrue("$view does nothing", view.performClick())
+        // A compound button toggles itself and says that nobody listened.
+        assertTrue("$view does nothing", view.performClick() || view is CompoundButton)
         settle()
     }
 
@@ -68,6 +70,8 @@ class PageStage(
         settle()
         val folder = File(System.getProperty("pocketgemma.test.shots") ?: return).apply { mkdirs() }
         val view = page.view
+        // Nobody waits for a radio button to finish its turning.
+        view.jumpDrawablesToCurrentState()
         if (whole) {
             view.measure(exactly(view.width), exactly(WHOLE_HEIGHT))
             view.layout(0, 0, view.measuredWidth, view.measuredHeight)

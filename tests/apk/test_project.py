@@ -4,7 +4,7 @@ import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
-from pipeline.apk.adb import MODEL_NAME
+from pipeline.apk.adb import BASE_NAME, MODEL_NAME
 from pipeline.apk.manifest import AdapterFacts, AppManifest, ModelFacts
 from pipeline.apk.native import RUNTIME_LIBRARY, SHIM_LIBRARY
 from pipeline.apk.package import ADAPTERS_FOLDER, BASE_ENTRY, MANIFEST_ENTRY, MODEL_ENTRY, QUESTIONS_ENTRY
@@ -66,8 +66,9 @@ def test_the_app_opens_the_assets_that_the_pipeline_packs() -> None:
     assert f'"{ADAPTERS_FOLDER.removeprefix("assets/").rstrip("/")}' in sources
 
 
-def test_a_pushed_model_lies_where_the_app_looks() -> None:
+def test_pushed_models_lie_where_the_app_looks() -> None:
     assert f'PUSHED_NAME = "{MODEL_NAME}"' in source("model/ModelFile.kt")
+    assert f'PUSHED_BASE_NAME = "{BASE_NAME}"' in source("model/ModelFile.kt")
 
 
 def test_the_shim_has_a_function_for_every_native_method_and_no_other() -> None:

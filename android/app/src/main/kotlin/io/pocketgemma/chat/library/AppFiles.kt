@@ -23,7 +23,7 @@ internal class AppFiles(private val places: Places, private val appName: String,
     private val modelInside by lazy { isAsset(MODEL) }
     private val baseInside by lazy { isAsset(BASE) }
     private val modelId get() = manifest.sha256 ?: UNNAMED
-    val pushedFile: File get() = File(places.pushed ?: places.own, ModelFile.PUSHED_NAME)
+    val pushedFile: File get() = pushed(ModelFile.PUSHED_NAME)
 
     /** The model that the app was built to show; also one that should be pushed and is not here yet. */
     fun model(): ModelEntry? {
@@ -42,8 +42,10 @@ internal class AppFiles(private val places: Places, private val appName: String,
         )
     }
 
-    fun base(): ModelEntry? = manifest.baseModel?.takeIf { baseInside }?.let {
-        ModelEntry(it.sha256, manifest.facts.base ?: BASE_NAME, it.bytes ?: 0, Origin.APP, isBase = true)
+    /** Its base, if it is here: nobody misses it who was not given it. */
+    fun base(): ModelEntry? = manifest.baseModel?.takeIf { baseInside || pushed(ModelFile.PUSHED_BASE_NAME).isFile }?.let {
+        val origin = if (baseInside) Origin.APP else Origin.PUSHED
+        ModelEntry(it.sha256, manifest.facts.base ?: BASE_NAME, it.bytes ?: 0, origin, isBase = true)
     }
 
     fun adapters(): List<AdapterEntry> = manifest.adapters.filter { isAsset(adapterAsset(it.sha256)) }
@@ -58,7 +60,8 @@ internal class AppFiles(private val places: Places, private val appName: String,
 
     /** The checked file of a model. [onProgress] hears the copied share, 0 to 1. */
     fun modelFile(entry: ModelEntry, onProgress: (Double) -> Unit): File = when {
-        entry.isBase -> copied(BASE, Expected(entry.id, manifest.baseModel?.bytes), MODEL_ENDING, onProgress)
+        entry.isBase && baseInside -> copied(BASE, Expected(entry.id, manifest.baseModel?.bytes), MODEL_ENDING, onProgress)
+        entry.isBase -> copies.pushed(pushed(ModelFile.PUSHED_BASE_NAME), Expected(entry.id, manifest.baseModel?.bytes))
         modelInside -> copied(MODEL, Expected(manifest.sha256, manifest.bytes), MODEL_ENDING, onProgress)
         else -> copies.pushed(pushedFile, Expected(manifest.sha256, manifest.bytes))
     }
@@ -76,6 +79,8 @@ internal class AppFiles(private val places: Places, private val appName: String,
 
     private fun copied(asset: String, expected: Expected, ending: String, onProgress: (Double) -> Unit): File =
         places.asset(asset)?.use { copies.copied(it, expected, ending, onProgress) } ?: throw ModelException(ModelProblem.Missing(asset))
+
+    private fun pushed(name: String) = File(places.pushed ?: places.own, name)
 
     private fun headerOf(file: File): ModelHeader? = try {
         val start = ByteArray(ModelHeader.MOST_BYTES)

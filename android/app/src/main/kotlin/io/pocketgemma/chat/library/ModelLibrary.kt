@@ -46,7 +46,7 @@ class ModelLibrary(
     }
 
     /** False for a model that is still to be pushed. */
-    internal fun isHere(entry: ModelEntry): Boolean = entry.origin != Origin.PUSHED || app.pushedFile.isFile
+    internal fun isHere(entry: ModelEntry): Boolean = entry.origin != Origin.PUSHED || entry.isBase || app.pushedFile.isFile
 
     /** @throws ModelException there is no such adapter (any more). */
     fun adapter(id: String): AdapterEntry =

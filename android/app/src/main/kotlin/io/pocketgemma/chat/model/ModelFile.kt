@@ -56,7 +56,7 @@ class ModelFile(private val folder: File, private val freeBytes: (File) -> Long 
         if (expected.bytes != null && file.length() != expected.bytes) throw ModelException(ModelProblem.Damaged)
         if (expected.sha256 == null) return file
         // Reading a gigabyte takes seconds, so a file that was checked is not read again until it changes.
-        val mark = File(folder.apply { mkdirs() }, CHECKED)
+        val mark = File(folder.apply { mkdirs() }, file.name + CHECKED)
         val state = "${expected.sha256} ${file.length()} ${file.lastModified()}"
         if (mark.isFile && mark.readText() == state) return file
         if (file.inputStream().use { readAll(it) { _, _, _ -> } } != expected.sha256) throw ModelException(ModelProblem.Damaged)
@@ -66,8 +66,8 @@ class ModelFile(private val folder: File, private val freeBytes: (File) -> Long 
 
     /** Deletes what an earlier version of the app has left: everything but the copies of these, given as in [copied]. */
     fun keepOnly(copies: List<Pair<Expected, String>>) {
-        val kept = copies.map { (expected, ending) -> copyName(expected, ending) } + CHECKED
-        folder.listFiles()?.filter { it.name !in kept }?.forEach { it.delete() }
+        val kept = copies.map { (expected, ending) -> copyName(expected, ending) }
+        folder.listFiles()?.filter { it.name !in kept && !it.name.endsWith(CHECKED) }?.forEach { it.delete() }
     }
 
     private fun copyName(expected: Expected, ending: String) = "${expected.sha256 ?: "model"}$ending"
@@ -95,8 +95,11 @@ class ModelFile(private val folder: File, private val freeBytes: (File) -> Long 
     companion object {
         /** The name that `adb push` gives a model too big for the APK (pipeline/apk/adb.py). */
         const val PUSHED_NAME = "model.litertlm"
+
+        /** The same of its base. */
+        const val PUSHED_BASE_NAME = "base.litertlm"
         private const val PARTIAL = "copying"
-        private const val CHECKED = "pushed.checked"
+        private const val CHECKED = ".checked"
         private const val BLOCK_BYTES = 1 shl 20
     }
 }

@@ -1,0 +1,35 @@
+package io.pocketgemma.chat.ui
+
+import android.view.Menu
+import android.view.View
+import android.widget.PopupMenu
+import io.pocketgemma.chat.R
+import io.pocketgemma.chat.Stores
+import io.pocketgemma.chat.chat.ChatEvent
+import io.pocketgemma.chat.history.ExportFormat
+
+/** What can be done with the whole conversation, and the ways to the other pages. */
+class ChatMenu(private val stores: Stores, private val shell: Shell, private val exports: Exports) {
+    fun open(anchor: View) {
+        val popup = PopupMenu(anchor.context, anchor)
+        val chat = stores.chat.state
+        val somethingSaid = chat.messages.isNotEmpty()
+        popup.menu.offer(R.string.rename, somethingSaid) {
+            askForTitle(anchor.context, chat.title) { stores.chat.dispatch(ChatEvent.Rename(it)) }
+        }
+        popup.menu.offer(R.string.share_chat, somethingSaid) { exports.share(chat.conversation) }
+        popup.menu.offer(R.string.export_markdown, somethingSaid) { exports.save(chat.conversation, ExportFormat.MARKDOWN) }
+        popup.menu.offer(R.string.export_text, somethingSaid) { exports.save(chat.conversation, ExportFormat.TEXT) }
+        for (screen in listOf(Screen.COMPARE, Screen.MODELS, Screen.SETTINGS, Screen.BENCHMARK, Screen.ABOUT)) {
+            popup.menu.offer(titleOf(screen)) { shell.open(screen) }
+        }
+        popup.show()
+    }
+}
+
+internal fun Menu.offer(title: Int, enabled: Boolean = true, act: () -> Unit) {
+    add(title).setEnabled(enabled).setOnMenuItemClickListener {
+        act()
+        true
+    }
+}

@@ -1,0 +1,49 @@
+package io.pocketgemma.chat.ui
+
+import android.content.Context
+import io.pocketgemma.chat.R
+import io.pocketgemma.chat.chat.ReplyStatus
+import io.pocketgemma.chat.model.Backend
+import io.pocketgemma.chat.model.ModelProblem
+import io.pocketgemma.chat.model.ModelState
+import io.pocketgemma.chat.model.Numbers
+
+/** Words for what the chat is doing. */
+class ChatTexts(private val context: Context) {
+    private val texts = Texts(context)
+    private val problems = ProblemTexts(context)
+
+    fun status(model: ModelState): String = when (model) {
+        ModelState.Asleep -> context.getString(R.string.model_asleep)
+        is ModelState.Loading -> model.progress?.let { context.getString(R.string.model_copying, texts.percent(it, 0)) }
+            ?: context.getString(R.string.model_loading)
+        is ModelState.Ready -> context.getString(
+            when {
+                model.fellBack -> R.string.model_fell_back
+                model.backend == Backend.GPU -> R.string.model_ready_gpu
+                else -> R.string.model_ready
+            },
+        )
+        is ModelState.Failed -> context.getString(R.string.model_failed)
+    }
+
+    /** Null: there is no model at all. */
+    fun problem(problem: ModelProblem?): String = problem?.let(problems::whyNoAnswer) ?: context.getString(R.string.no_model)
+
+    /** The small line under a reply; null when there is nothing to say. */
+    fun caption(row: Row.Reply): String? = when (val status = row.reply.status) {
+        is ReplyStatus.Active -> if (status.stopping) context.getString(R.string.stopping) else null
+        is ReplyStatus.Complete ->
+            if (row.reply.text.isEmpty()) context.getString(R.string.reply_empty) else status.numbers?.takeIf { row.showsNumbers }?.let(texts::numbers)
+        is ReplyStatus.Stopped -> stopped(status.numbers?.takeIf { row.showsNumbers })
+        ReplyStatus.ContextFull -> context.getString(R.string.context_full)
+        is ReplyStatus.NoModel ->
+            if (row.isExplainedBelow) context.getString(R.string.reply_no_model) else problem(status.problem)
+        is ReplyStatus.Failed -> context.getString(R.string.reply_failed, status.detail)
+    }
+
+    private fun stopped(numbers: Numbers?): String {
+        val stopped = context.getString(R.string.stopped)
+        return if (numbers == null) stopped else context.getString(R.string.two_parts, stopped, texts.numbers(numbers))
+    }
+}

@@ -9,7 +9,7 @@ import io.pocketgemma.chat.chat.ChatEvent
 import io.pocketgemma.chat.history.ExportFormat
 
 /** What can be done with the whole conversation, and the ways to the other pages. */
-class ChatMenu(private val stores: Stores, private val shell: Shell, private val exports: Exports) {
+class ChatMenu(private val stores: Stores, private val shell: Shell, private val news: HistoryNews) {
     fun open(anchor: View) {
         val popup = PopupMenu(anchor.context, anchor)
         val chat = stores.chat.state
@@ -17,9 +17,9 @@ class ChatMenu(private val stores: Stores, private val shell: Shell, private val
         popup.menu.offer(R.string.rename, somethingSaid) {
             askForTitle(anchor.context, chat.title) { stores.chat.dispatch(ChatEvent.Rename(it)) }
         }
-        popup.menu.offer(R.string.share_chat, somethingSaid) { exports.share(chat.conversation) }
-        popup.menu.offer(R.string.export_markdown, somethingSaid) { exports.save(chat.conversation, ExportFormat.MARKDOWN) }
-        popup.menu.offer(R.string.export_text, somethingSaid) { exports.save(chat.conversation, ExportFormat.TEXT) }
+        popup.menu.offer(R.string.share_chat, somethingSaid) { news.share(chat.conversation) }
+        popup.menu.offer(R.string.export_markdown, somethingSaid) { news.save(chat.conversation, ExportFormat.MARKDOWN) }
+        popup.menu.offer(R.string.export_text, somethingSaid) { news.save(chat.conversation, ExportFormat.TEXT) }
         for (screen in listOf(Screen.COMPARE, Screen.MODELS, Screen.SETTINGS, Screen.BENCHMARK, Screen.ABOUT)) {
             popup.menu.offer(titleOf(screen)) { shell.open(screen) }
         }

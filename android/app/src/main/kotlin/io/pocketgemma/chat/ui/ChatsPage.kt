@@ -21,9 +21,8 @@ class ChatsPage(parent: ViewGroup, private val stores: Stores, private val shell
     private val clear: View = view.findViewById(R.id.clear_search)
     private val nothing: TextView = view.findViewById(R.id.no_chats)
     private val adapter = ConversationAdapter(parent.context, ::open, ::more)
-    private val exports = Exports(stores.history, shell)
+    private val news = HistoryNews(stores.history, shell, parent.resources)
     private val watch = Watch()
-    private var noticed: ConversationLine? = null
 
     init {
         view.header(Screen.CHATS, shell)
@@ -57,18 +56,8 @@ class ChatsPage(parent: ViewGroup, private val stores: Stores, private val shell
         adapter.show(history.conversations, stores.chat.state.conversation)
         nothing.showIf(history.loaded && history.conversations.isEmpty())
         nothing.setText(if (history.query.isEmpty()) R.string.no_chats else R.string.nothing_found)
-        if (history.deleted != noticed) {
-            noticed = history.deleted
-            history.deleted?.let(::offerUndo)
-        }
-        exports.hear(history)
+        news.hear(history)
     }
-
-    private fun offerUndo(deleted: ConversationLine) = shell.notice(
-        view.resources.getString(R.string.chat_deleted, deleted.title),
-        view.resources.getString(R.string.undo),
-        gone = { stores.history.dispatch(HistoryEvent.UndoOver) },
-    ) { stores.history.dispatch(HistoryEvent.Undo) }
 
     private fun newChat() {
         stores.newChat()
@@ -85,9 +74,9 @@ class ChatsPage(parent: ViewGroup, private val stores: Stores, private val shell
         popup.menu.offer(R.string.rename) {
             askForTitle(anchor.context, line.title) { stores.history.dispatch(HistoryEvent.Rename(line.id, it)) }
         }
-        popup.menu.offer(R.string.share_chat) { exports.share(line.id) }
-        popup.menu.offer(R.string.export_markdown) { exports.save(line.id, ExportFormat.MARKDOWN) }
-        popup.menu.offer(R.string.export_text) { exports.save(line.id, ExportFormat.TEXT) }
+        popup.menu.offer(R.string.share_chat) { news.share(line.id) }
+        popup.menu.offer(R.string.export_markdown) { news.save(line.id, ExportFormat.MARKDOWN) }
+        popup.menu.offer(R.string.export_text) { news.save(line.id, ExportFormat.TEXT) }
         popup.menu.offer(R.string.delete) { stores.history.dispatch(HistoryEvent.Delete(line.id)) }
         popup.show()
     }

@@ -6,7 +6,7 @@ import android.widget.TextView
 import io.pocketgemma.chat.R
 import io.pocketgemma.chat.Stores
 import io.pocketgemma.chat.chat.ChatEvent
-import kotlin.random.Random
+import io.pocketgemma.chat.chat.newConversationId
 
 /** Makes the page of a screen; [parent] is where its view will be put. */
 fun page(screen: Screen, parent: ViewGroup, stores: Stores, shell: Shell): Page = when (screen) {
@@ -34,4 +34,4 @@ fun View.header(screen: Screen, shell: Shell) {
     findViewById<View>(R.id.page_back).setOnClickListener { shell.back() }
 }
 
-fun Stores.newChat() = chat.dispatch(ChatEvent.NewChat(Random.nextLong()))
+fun Stores.newChat() = chat.dispatch(ChatEvent.NewChat(newConversationId()))

@@ -6,6 +6,8 @@ import android.widget.TextView
 import io.pocketgemma.chat.R
 import io.pocketgemma.chat.chat.Message
 import io.pocketgemma.chat.chat.ReplyStatus
+import io.pocketgemma.chat.markdown.MarkdownView
+import io.pocketgemma.chat.markdown.spokenText
 
 /** A reply as wide as the column, what became of it, and what can be done with it. */
 class ReplyView(parent: ViewGroup, private val texts: ChatTexts, private val actions: RowActions) : RowView<Row.Reply> {
@@ -13,7 +15,7 @@ class ReplyView(parent: ViewGroup, private val texts: ChatTexts, private val act
     private val who: TextView = view.findViewById(R.id.reply_who)
     private val waiting: View = view.findViewById(R.id.reply_waiting)
     private val text: View = view.findViewById(R.id.reply_text)
-    private val body: TextView = view.findViewById(R.id.reply_body)
+    private val body: MarkdownView = view.findViewById(R.id.reply_body)
     private val caption: TextView = view.findViewById(R.id.reply_caption)
     private val offer: View = view.findViewById(R.id.context_offer)
     private val row: View = view.findViewById(R.id.reply_actions)
@@ -24,6 +26,7 @@ class ReplyView(parent: ViewGroup, private val texts: ChatTexts, private val act
     private var bound: Row.Reply? = null
 
     init {
+        body.onCopy = actions::copy
         copy.setOnClickListener { bound?.let { actions.copy(it.reply.text) } }
         share.setOnClickListener { bound?.let(actions::share) }
         regenerate.setOnClickListener { actions.regenerate() }
@@ -41,7 +44,8 @@ class ReplyView(parent: ViewGroup, private val texts: ChatTexts, private val act
         who.text = row.newWho?.let { who.resources.getString(R.string.now_answering, it) }
         waiting.showIf(isActive && reply.text.isEmpty())
         text.showIf(reply.text.isNotEmpty())
-        if (before?.text != reply.text) body.text = reply.text
+        val wasActive = before?.status is ReplyStatus.Active
+        if (before?.text != reply.text || wasActive != isActive) body.show(reply.text, streaming = isActive)
         bindCaption(row)
         offer.showIf(row.offersWayOn)
         copy.showIf(reply.text.isNotEmpty())
@@ -49,7 +53,7 @@ class ReplyView(parent: ViewGroup, private val texts: ChatTexts, private val act
         regenerate.showIf(row.canRegenerate)
         more.showIf(reply.text.isNotEmpty())
         this.row.showIf(!isActive && (reply.text.isNotEmpty() || row.canRegenerate))
-        if (before?.status is ReplyStatus.Active && !isActive) announce(reply)
+        if (wasActive && !isActive) announce(reply)
     }
 
     private fun bindCaption(row: Row.Reply) {
@@ -62,5 +66,5 @@ class ReplyView(parent: ViewGroup, private val texts: ChatTexts, private val act
 
     /** Read out once, when it is whole: a live region would begin anew with every word. */
     private fun announce(reply: Message.Reply) =
-        view.announceForAccessibility(if (reply.text.isEmpty()) caption.text else view.resources.getString(R.string.model_said, reply.text))
+        view.announceForAccessibility(if (reply.text.isEmpty()) caption.text else view.resources.getString(R.string.model_said, spokenText(reply.text)))
 }

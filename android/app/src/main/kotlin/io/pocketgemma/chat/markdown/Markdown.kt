@@ -17,7 +17,7 @@ import org.commonmark.parser.Parser
  *
  * @param parts blocks, items and cells, each of which becomes a view or two.
  */
-internal data class Limits(val characters: Int = 50_000, val parts: Int = 1_500)
+internal data class Limits(val characters: Int = 30_000, val parts: Int = 1_500)
 
 /** Where a block of the whole text begins (the beginning of a line), and how many [Limits.parts] it has. */
 internal data class Placed(val block: Block, val start: Int, val parts: Int)
@@ -34,6 +34,7 @@ internal object Markdown {
             .enabledBlockTypes(blocks)
             .extensions(listOf(TablesExtension.create(), StrikethroughExtension.create()))
             .customBlockParserFactory(NestingLimit)
+            .customInlineContentParserFactory(HtmlAsText)
             .includeSourceSpans(IncludeSourceSpans.BLOCKS)
             .build()
     }
@@ -49,6 +50,9 @@ internal object Markdown {
             return plain(text, 0)
         } catch (_: LinkageError) {
             // The library's table of character names is not in the APK.
+            return plain(text, 0)
+        } catch (_: StackOverflowError) {
+            // The library goes into links within links by recursion.
             return plain(text, 0)
         }
         var parts = 0

@@ -4,7 +4,6 @@ import org.commonmark.ext.gfm.strikethrough.Strikethrough
 import org.commonmark.node.Code
 import org.commonmark.node.Emphasis
 import org.commonmark.node.HardLineBreak
-import org.commonmark.node.HtmlInline
 import org.commonmark.node.Image
 import org.commonmark.node.Link
 import org.commonmark.node.Node
@@ -13,8 +12,8 @@ import org.commonmark.node.StrongEmphasis
 import org.commonmark.node.Text
 
 /**
- * The text within a paragraph, a heading or a cell. HTML stays the text it is, an image is its description, and a link's address
- * stands behind it, because nothing here is fetched or opened. Walks without recursion: a text can nest as deep as it is long.
+ * The text within a paragraph, a heading or a cell. An image is its description, and a link's address stands behind it,
+ * because nothing here is fetched or opened. Walks without recursion: a text can nest as deep as it is long.
  */
 internal class RichTextReader private constructor(private val parent: Node) {
     private val text = StringBuilder()
@@ -49,7 +48,6 @@ internal class RichTextReader private constructor(private val parent: Node) {
         when (node) {
             is Text -> text.append(node.literal)
             is Code -> text.append(node.literal)
-            is HtmlInline -> text.append(node.literal)
             // A new line that the model wrote is one that it meant: a list of short lines stays one.
             is SoftLineBreak, is HardLineBreak -> text.append('\n')
         }

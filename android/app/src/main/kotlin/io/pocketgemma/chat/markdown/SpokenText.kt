@@ -18,3 +18,8 @@ private fun spoken(blocks: List<Block>): List<String> = blocks.flatMap { block -
 
 private fun numbered(number: Int, lines: List<String>): List<String> =
     listOf("$number. ${lines.firstOrNull().orEmpty()}") + lines.drop(1)
+
+/** Reads from the APK what reading Markdown needs, so that the first text need not wait for it. Not for the main thread. */
+fun prepareMarkdown() {
+    spokenText("*&amp;*")
+}

@@ -4,22 +4,23 @@ package io.pocketgemma.chat.markdown
 internal object Unfinished {
     private val fence = Regex("""^[ \t>]*(`{3,}|~{3,})""")
 
-    /** Lines that are most likely the beginning of another one: of a fence, a table, a heading, a list. */
-    private val ambiguous = setOf("`", "``", "|", "#", "##", "###", "-", "--", "=", "==")
+    /** Lines that are most likely the beginning of another one: of a fence, a heading, a list. */
+    private val ambiguous = setOf("`", "``", "#", "##", "###", "-", "--", "=", "==")
 
     private val delimiter = Regex("""^:?-+:?$""")
     private val openMarks = Regex("""(?<=^|[\s(])[*_~`]{1,3}$""")
+    private val backticks = Regex("`+")
     private val italic = Regex("""(?<![*\\\w])\*(?![*\s])[^*\n]*[^*\s]$""")
 
     fun completed(text: String): String {
-        val lines = text.split('\n')
-        val last = lines.last()
+        val lines = withoutEmptyRow(text.split('\n'))
+        val last = lines.lastOrNull().orEmpty()
         val open = openFence(lines)
         return when {
             open != null -> if (isPart(last.trim(), open)) withLastLine(lines, null) else text
+            last.isRow() -> completedTable(lines)
             last.trim() in ambiguous -> withLastLine(lines, null)
-            last.trimStart().startsWith('|') -> completedTable(lines)
-            else -> completedMarks(text)
+            else -> completedMarks(lines.joinToString("\n"))
         }
     }
 
@@ -36,10 +37,16 @@ internal object Unfinished {
 
     private fun isPart(line: String, fence: String) = line.isNotEmpty() && line.length < fence.length && line.all { it == fence[0] }
 
+    /** Without a row of a table that is not begun yet. */
+    private fun withoutEmptyRow(lines: List<String>): List<String> {
+        val rows = if (lines.last().isBlank() && lines.getOrNull(lines.size - 2).isRow()) lines.dropLast(1) else lines
+        return rows.dropLastWhile { it.trim() == "|" }
+    }
+
     /** A table is one from its first line on: the line of dashes under the header is written for it. */
     private fun completedTable(lines: List<String>): String {
         val paragraph = lines.takeLastWhile { it.isNotBlank() }
-        val header = paragraph.indexOfFirst { it.trimStart().startsWith('|') }
+        val header = paragraph.indexOfFirst { it.isRow() }
         val columns = cells(paragraph[header]).size
         return when (paragraph.size - header) {
             1 -> (lines + dashes(columns, emptyList())).joinToString("\n")
@@ -47,6 +54,8 @@ internal object Unfinished {
             else -> lines.joinToString("\n")
         }
     }
+
+    private fun String?.isRow() = this != null && trimStart().startsWith('|')
 
     private fun cells(row: String): List<String> = row.trim().removePrefix("|").removeSuffix("|").split('|').map { it.trim() }
 
@@ -58,9 +67,20 @@ internal object Unfinished {
         val shown = text.replace(openMarks, "")
         val paragraph = shown.substring(shown.lastIndexOf("\n\n") + 1)
         if (paragraph.isEmpty() || paragraph.last().isWhitespace()) return shown
-        val outsideCode = paragraph.split('`')
-        if (outsideCode.size % 2 == 0) return "$shown`"
-        val words = outsideCode.filterIndexed { index, _ -> index % 2 == 0 }.joinToString("x")
+        var openCode: String? = null
+        val words = StringBuilder()
+        var end = 0
+        for (ticks in backticks.findAll(paragraph)) {
+            if (openCode == null) words.append(paragraph, end, ticks.range.first).append('x')
+            openCode = when (openCode) {
+                null -> ticks.value
+                ticks.value -> null
+                else -> openCode
+            }
+            end = ticks.range.last + 1
+        }
+        if (openCode != null) return shown + openCode
+        words.append(paragraph, end, paragraph.length)
         return when {
             words.windowed(2).count { it == "**" } % 2 == 1 -> if (words.endsWith("*") && !words.endsWith("**")) "$shown*" else "$shown**"
             italic.containsMatchIn(words) -> "$shown*"

@@ -38,12 +38,12 @@ internal class SearchText(private val source: String) {
         return (if (from > 0) "…" else "") + line + (if (from + cut.length < source.length) "…" else "")
     }
 
-    /** Some characters before [place], at the beginning of a word where there is one. */
+    /** Some characters before [place], at the beginning of a word if one is near. */
     private fun beginningBefore(place: Int): Int {
         val earliest = place - CONTEXT
         if (earliest <= 0) return 0
-        val word = (earliest..place).firstOrNull { source[it - 1].isWhitespace() } ?: earliest
-        return if (source[word].isLowSurrogate()) word + 1 else word
+        val word = (earliest..earliest + CONTEXT / 2).firstOrNull { source[it - 1].isWhitespace() }
+        return word ?: (earliest..place).first { !source[it].isLowSurrogate() && source[it].category != CharCategory.NON_SPACING_MARK }
     }
 
     companion object {

@@ -37,7 +37,7 @@ internal class ConversationSaver(
         if (conversation == before || before == null && !conversation.isWorthKeeping) return@execute
         stored = null
         orElse(Unit) {
-            storage.write(conversation, unchanged = conversation.messages.sameAtTheBeginning(before?.messages.orEmpty()))
+            storage.write(conversation, unchanged = unchanged(before?.messages.orEmpty(), conversation.messages))
             stored = conversation
         }
         if (conversation.messages != before?.messages || conversation.title != before.title) main.post { changed() }
@@ -56,5 +56,7 @@ internal class ConversationSaver(
         otherwise
     }
 
-    private fun List<Message>.sameAtTheBeginning(other: List<Message>): Int = zip(other).takeWhile { (one, two) -> one == two }.size
+    // Without the last question and reply: the storage may have failed to write those without a word, and compares them itself.
+    private fun unchanged(before: List<Message>, now: List<Message>): Int =
+        (before.zip(now).takeWhile { (one, two) -> one == two }.size - 2).coerceAtLeast(0)
 }

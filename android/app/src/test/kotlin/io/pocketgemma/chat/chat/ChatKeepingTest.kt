@@ -1,0 +1,308 @@
+package io.pocketgemma.chat.chat
+
+import io.pocketgemma.chat.fake.ChatWorld
+import io.pocketgemma.chat.fake.ask
+import io.pocketgemma.chat.fake.converse
+import io.pocketgemma.chat.fake.last
+import io.pocketgemma.chat.fake.lastStatus
+import io.pocketgemma.chat.fake.texts
+import io.pocketgemma.chat.model.ReplyEnd
+import org.junit.Assert.assertEquals
+import org.junit.Assert.assertFalse
+import org.junit.Assert.assertNull
+import org.junit.Assert.assertTrue
+import org.junit.Test
+
+/** What of a conversation is stored, and when. Another store over the same world is the app's next process. */
+class ChatKeepingTest {
+    private val world = ChatWorld()
+    private val host = world.host
+    private val storage = world.storage
+
+    private fun stored(id: Long): List<String> = storage.kept.getValue(id).messages.map { it.text }
+
+    @Test
+    fun `the first start begins a new conversation, of which nothing is stored`() {
+        val store = world.store(settled = false)
+        assertFalse(store.state.loaded)
+        world.settle()
+        assertTrue(store.state.loaded)
+        assertEquals(100L, store.state.conversation)
+        world.pass(60_000)
+        assertEquals(emptyMap<Long, Any>(), storage.kept)
+    }
+
+    @Test
+    fun `the next start goes on where this one ended`() {
+        val first = world.store()
+        world.converse(first, "What is Fe?", "Iron.")
+        first.dispatch(ChatEvent.Rename("Metals"))
+        first.dispatch(ChatEvent.DraftChanged("And A"))
+        first.dispatch(ChatEvent.Scrolled(ScrollPlace(1, 20)))
+        world.pass(500)
+        val second = world.store()
+        assertEquals(first.state.copy(nextId = second.state.nextId, messages = second.state.messages), second.state)
+        assertEquals(first.state.messages, second.state.messages)
+        second.ask("And Au?")
+        assertEquals(2, host.last.request.setup.history.size)
+    }
+
+    @Test
+    fun `the question is stored at once, with a reply that was stopped`() {
+        val store = world.store()
+        store.ask("q")
+        world.settle()
+        val next = world.store()
+        assertEquals(listOf("q", ""), next.texts)
+        assertEquals(ReplyStatus.Stopped(null), next.state.lastStatus)
+    }
+
+    @Test
+    fun `a process that ends in the middle of a reply keeps what was there two seconds ago`() {
+        val store = world.store()
+        store.ask("q")
+        host.last.grow("one")
+        world.pass(1000)
+        host.last.grow("one two")
+        world.pass(1000)
+        host.last.grow("one two three")
+        world.pass(1000)
+        val next = world.store()
+        assertEquals(listOf("q", "one two"), next.texts)
+        assertEquals(ReplyStatus.Stopped(null), next.state.lastStatus)
+        assertTrue(next.state.canAsk)
+    }
+
+    @Test
+    fun `a growing reply is not written for each of its pieces, and whole at its end`() {
+        val store = world.store()
+        store.ask("q")
+        world.settle()
+        storage.log.clear()
+        for (piece in 1..100) {
+            host.last.grow("x".repeat(piece))
+            world.pass(50)
+        }
+        assertTrue("${storage.log}", storage.log.size in 2..3)
+        host.last.end("x".repeat(101))
+        world.settle()
+        assertEquals("x".repeat(101), stored(100).last())
+    }
+
+    @Test
+    fun `what was being written survives, but not letter by letter`() {
+        val store = world.store()
+        for (length in 1..20) {
+            store.dispatch(ChatEvent.DraftChanged("a".repeat(length)))
+            world.pass(100)
+        }
+        assertEquals(emptyMap<Long, Any>(), storage.kept)
+        world.pass(500)
+        assertEquals("a".repeat(20), world.store().state.draft)
+    }
+
+    @Test
+    fun `leaving the screen stores at once`() {
+        val store = world.store()
+        store.dispatch(ChatEvent.DraftChanged("unfinished"))
+        store.save()
+        world.disk.run()
+        assertEquals("unfinished", world.store().state.draft)
+    }
+
+    @Test
+    fun `two conversations keep their drafts and their places apart`() {
+        val store = world.store()
+        world.converse(store, "one", "first")
+        store.dispatch(ChatEvent.DraftChanged("for the first"))
+        store.dispatch(ChatEvent.Scrolled(ScrollPlace(1, 7)))
+        store.dispatch(ChatEvent.NewChat(2))
+        assertEquals("", store.state.draft)
+        world.converse(store, "two", "second")
+        store.dispatch(ChatEvent.DraftChanged("for the second"))
+        store.dispatch(ChatEvent.Open(100))
+        world.settle()
+        assertEquals(listOf("one", "first"), store.texts)
+        assertEquals("for the first", store.state.draft)
+        assertEquals(ScrollPlace(1, 7), store.state.scroll)
+        store.dispatch(ChatEvent.Open(2))
+        world.settle()
+        assertEquals("for the second", store.state.draft)
+        assertNull(store.state.scroll)
+        assertEquals(listOf("one", "first"), stored(100))
+        assertEquals(listOf("two", "second"), stored(2))
+    }
+
+    @Test
+    fun `a question half changed comes back as a draft, an unchanged one leaves the draft from before`() {
+        val store = world.store()
+        world.converse(store, "q", "a")
+        store.dispatch(ChatEvent.DraftChanged("mine"))
+        store.dispatch(ChatEvent.Edit)
+        world.pass(500)
+        assertEquals("mine", world.store().state.draft)
+        store.dispatch(ChatEvent.DraftChanged("q changed"))
+        world.pass(500)
+        val next = world.store()
+        assertEquals("q changed", next.state.draft)
+        assertFalse(next.state.editing)
+        assertEquals(listOf("q", "a"), next.texts)
+    }
+
+    @Test
+    fun `leaving in the middle of a reply keeps it as far as it was written, in its own conversation`() {
+        val store = world.store()
+        store.ask("q")
+        host.last.grow("half")
+        store.dispatch(ChatEvent.NewChat(2))
+        host.last.grow("half and late")
+        world.settle()
+        host.last.end("half and later", ReplyEnd.Stopped(null))
+        world.settle()
+        assertEquals(listOf("q", "half"), stored(100))
+        store.dispatch(ChatEvent.Open(100))
+        world.settle()
+        assertEquals(ReplyStatus.Stopped(null), store.state.lastStatus)
+    }
+
+    @Test
+    fun `what is written comes before what is read, and in order`() {
+        val store = world.store()
+        world.converse(store, "q", "a")
+        storage.log.clear()
+        store.dispatch(ChatEvent.DraftChanged("d1"))
+        store.dispatch(ChatEvent.NewChat(2))
+        store.dispatch(ChatEvent.DraftChanged("d2"))
+        store.dispatch(ChatEvent.Open(100))
+        world.settle()
+        assertEquals(listOf("write 100: a", "open 2", "write 2: d2", "read 100", "open 100"), storage.log)
+        assertEquals("d1", store.state.draft)
+    }
+
+    @Test
+    fun `opening, closing and opening again shows the last one that was asked for`() {
+        val store = world.store()
+        world.converse(store, "one", "first")
+        store.dispatch(ChatEvent.NewChat(2))
+        world.converse(store, "two", "second")
+        store.dispatch(ChatEvent.Open(100))
+        store.dispatch(ChatEvent.Open(2))
+        world.settle()
+        assertEquals(2L, store.state.conversation)
+        assertEquals(listOf("two", "second"), store.texts)
+        assertEquals(2L, world.store().state.conversation)
+    }
+
+    @Test
+    fun `a new chat is what the next start shows, even with nothing in it`() {
+        val store = world.store()
+        world.converse(store, "q", "a")
+        store.dispatch(ChatEvent.NewChat(2))
+        world.settle()
+        assertEquals(emptyList<String>(), world.store().texts)
+    }
+
+    @Test
+    fun `the question that is taken along to a new chat is stored`() {
+        val store = world.store()
+        world.converse(store, "q", "a")
+        store.dispatch(ChatEvent.NewChat(2, draft = "too long"))
+        world.settle()
+        assertEquals("too long", world.store().state.draft)
+    }
+
+    @Test
+    fun `a conversation that is gone opens as a new one`() {
+        val store = world.store()
+        world.converse(store, "q", "a")
+        store.dispatch(ChatEvent.Open(77))
+        world.settle()
+        assertEquals(ChatState(101, loaded = true, nextId = 2), store.state)
+        store.ask("new")
+        world.settle()
+        assertEquals(listOf("new", ""), stored(101))
+    }
+
+    @Test
+    fun `a conversation that the list removed stops, is left, and is not written again`() {
+        val store = world.store()
+        store.ask("q")
+        host.last.grow("half")
+        world.settle()
+        storage.delete(100)
+        storage.purge()
+        store.dispatch(ChatEvent.Removed(100, 5))
+        host.last.end("half and late", ReplyEnd.Stopped(null))
+        world.pass(5000)
+        assertEquals(1, host.last.stops)
+        assertEquals(emptyMap<Long, Any>(), storage.kept)
+        assertEquals(5L, store.state.conversation)
+    }
+
+    @Test
+    fun `a name given in the list is not overwritten`() {
+        val store = world.store()
+        world.converse(store, "q", "a")
+        storage.rename(100, "Mine")
+        store.dispatch(ChatEvent.Renamed(100, "Mine"))
+        store.dispatch(ChatEvent.DraftChanged("d"))
+        world.pass(500)
+        assertEquals("Mine", storage.kept.getValue(100).title)
+    }
+
+    @Test
+    fun `the list is told what it shows, and not of drafts`() {
+        val store = world.store()
+        store.ask("q")
+        world.settle()
+        assertEquals(1, world.refreshes)
+        host.last.end("a")
+        world.settle()
+        assertEquals(2, world.refreshes)
+        store.dispatch(ChatEvent.Rename("Mine"))
+        world.settle()
+        assertEquals(3, world.refreshes)
+        store.dispatch(ChatEvent.DraftChanged("d"))
+        world.pass(500)
+        assertEquals(3, world.refreshes)
+    }
+
+    @Test
+    fun `what has not changed is not written`() {
+        val store = world.store()
+        world.converse(store, "q", "a")
+        storage.log.clear()
+        store.save()
+        store.dispatch(ChatEvent.DraftChanged("d"))
+        store.dispatch(ChatEvent.DraftChanged(""))
+        world.pass(500)
+        assertEquals(emptyList<String>(), storage.log)
+    }
+
+    @Test
+    fun `a storage that fails ends nothing, and gets everything once it works again`() {
+        storage.fails = true
+        val store = world.store()
+        assertTrue(store.state.loaded)
+        world.converse(store, "one", "first")
+        storage.fails = false
+        world.converse(store, "two", "second")
+        storage.fails = true
+        world.converse(store, "three", "third")
+        storage.fails = false
+        world.converse(store, "four", "fourth")
+        assertEquals(listOf("one", "first", "two", "second", "three", "third", "four", "fourth"), stored(store.state.conversation))
+    }
+
+    @Test
+    fun `of a long conversation only the end is written anew`() {
+        val store = world.store()
+        world.converse(store, "one", "first")
+        world.converse(store, "two", "second")
+        // The storage is told what has not changed, and this one believes it.
+        val first = storage.kept.getValue(100).messages.first() as Message.Question
+        storage.kept[100] = storage.kept.getValue(100).let { it.copy(messages = listOf(first.copy(text = "as stored")) + it.messages.drop(1)) }
+        world.converse(store, "three", "third")
+        assertEquals(listOf("as stored", "first", "two", "second", "three", "third"), stored(100))
+    }
+}

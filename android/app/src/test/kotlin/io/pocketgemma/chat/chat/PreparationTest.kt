@@ -1,0 +1,70 @@
+package io.pocketgemma.chat.chat
+
+import io.pocketgemma.chat.fake.ChatWorld
+import io.pocketgemma.chat.fake.Shelf
+import io.pocketgemma.chat.fake.ask
+import io.pocketgemma.chat.fake.last
+import io.pocketgemma.chat.library.LibraryEvent
+import io.pocketgemma.chat.model.EngineOptions
+import io.pocketgemma.chat.model.Selection
+import io.pocketgemma.chat.settings.Settings
+import org.junit.Assert.assertEquals
+import org.junit.Test
+
+class PreparationTest {
+    private val poems = Selection("gemma", "poems")
+
+    @Test
+    fun `the chosen model is loaded before the first question, once settings and library are known`() {
+        val world = ChatWorld(loaded = false)
+        world.store()
+        world.pass(1000)
+        assertEquals(emptyList<Any>(), world.host.prepared)
+        world.load(Settings(selection = poems, threads = 2))
+        world.pass(1000)
+        assertEquals(listOf(poems to EngineOptions(threads = 2)), world.host.prepared)
+    }
+
+    @Test
+    fun `a choice on its way loads nothing until it rests, and nothing else that is set does`() {
+        val world = ChatWorld()
+        world.store()
+        world.pass(1000)
+        for (threads in 1..8) {
+            world.settings.change { it.copy(threads = threads) }
+            world.pass(100)
+        }
+        world.pass(1000)
+        world.settings.change { it.copy(replyTokens = 99, systemPrompt = "Be brief.") }
+        world.pass(1000)
+        assertEquals(listOf(Shelf.tuned to EngineOptions(), Shelf.tuned to EngineOptions(threads = 8)), world.host.prepared)
+    }
+
+    @Test
+    fun `while a reply is being written nothing else is loaded, but after it`() {
+        val world = ChatWorld()
+        val store = world.store()
+        world.pass(1000)
+        store.ask("q")
+        world.settings.change { it.copy(selection = poems) }
+        world.pass(1000)
+        assertEquals(1, world.host.prepared.size)
+        world.host.last.end("a")
+        assertEquals(poems, world.host.prepared.last().first)
+        assertEquals(2, world.host.prepared.size)
+    }
+
+    @Test
+    fun `a removed adapter, and an app without a model`() {
+        val world = ChatWorld()
+        world.store()
+        world.pass(1000)
+        world.settings.change { it.copy(selection = poems) }
+        world.pass(1000)
+        world.library.dispatch(LibraryEvent.Remove("poems"))
+        world.pass(1000)
+        world.library.dispatch(LibraryEvent.Loaded(emptyList(), emptyList(), emptyList(), null, null))
+        world.pass(1000)
+        assertEquals(listOf(Shelf.tuned, poems, Shelf.base), world.host.prepared.map { it.first })
+    }
+}

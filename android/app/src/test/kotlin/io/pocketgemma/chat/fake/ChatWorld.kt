@@ -1,0 +1,71 @@
+package io.pocketgemma.chat.fake
+
+import io.pocketgemma.chat.asking.Asking
+import io.pocketgemma.chat.chat.ChatEvent
+import io.pocketgemma.chat.chat.ChatState
+import io.pocketgemma.chat.chat.ChatStore
+import io.pocketgemma.chat.chat.ChatWords
+import io.pocketgemma.chat.chat.Message
+import io.pocketgemma.chat.chat.ReplyStatus
+import io.pocketgemma.chat.settings.Settings
+import io.pocketgemma.chat.settings.SettingsEvent
+
+/** Everything around a chat. Another [store] over the same one is the next process. */
+class ChatWorld(loaded: Boolean = true) {
+    val host = FakeHost()
+    val storage = FakeStorage()
+    val disk = ManualExecutor()
+    val main = ManualMainThread()
+    val settings = FakeSettings()
+    val library = FakeLibrary()
+    val asking = Asking(host, settings, library)
+    var refreshes = 0
+    private var ids = 100L
+
+    init {
+        if (loaded) load()
+    }
+
+    fun load(wanted: Settings = Settings()) {
+        settings.dispatch(SettingsEvent.Loaded(wanted))
+        library.dispatch(Shelf.loaded)
+    }
+
+    fun store(settled: Boolean = true): ChatStore =
+        ChatStore(host, storage, disk, main, asking, Words, changed = { refreshes++ }, newId = { ids++ }).also { if (settled) settle() }
+
+    /** Lets everything happen that does not wait for a time. */
+    fun settle() {
+        do {
+            val ran = disk.run()
+        } while (main.advance() || ran)
+    }
+
+    fun pass(millis: Long) {
+        settle()
+        main.advance(millis)
+        settle()
+    }
+
+    object Words : ChatWords {
+        override val summaryRequest = "Sum up."
+        override val carriedPreface = "Before:"
+
+        override fun turn(question: String, reply: String) = "Q $question A $reply"
+    }
+}
+
+val FakeHost.last: FakeHost.Asked get() = asked.last()
+
+val ChatStore.texts: List<String> get() = state.messages.map { it.text }
+
+val ChatState.lastStatus: ReplyStatus? get() = (messages.lastOrNull() as? Message.Reply)?.status
+
+fun ChatStore.ask(question: String) = dispatch(ChatEvent.Ask(question))
+
+/** Asks, and has the host answer. */
+fun ChatWorld.converse(store: ChatStore, question: String, reply: String) {
+    store.ask(question)
+    host.last.end(reply)
+    settle()
+}

@@ -1,0 +1,59 @@
+package io.pocketgemma.chat.fake
+
+import io.pocketgemma.chat.history.Conversation
+import io.pocketgemma.chat.history.ConversationLine
+import io.pocketgemma.chat.history.ConversationStorage
+
+/** Keeps conversations in memory, and believes what it is told about unchanged messages. */
+class FakeStorage : ConversationStorage {
+    val kept = LinkedHashMap<Long, Conversation>()
+    private val deleted = mutableSetOf<Long>()
+    private var openId: Long? = null
+
+    /** What was asked of it, in order: "read 1", "write 1: draft", "open 2". */
+    val log = mutableListOf<String>()
+    var fails = false
+
+    override fun list(query: String): List<ConversationLine> =
+        kept.values.filter { it.id !in deleted }.map { ConversationLine(it.id, it.title, it.draft, 0, it.messages.size) }
+
+    override fun read(id: Long): Conversation? {
+        note("read $id")
+        return kept[id].takeIf { id !in deleted }
+    }
+
+    override fun lastOpen(): Long? = openId.also { if (fails) throw IllegalStateException("damaged") }
+
+    override fun open(id: Long) {
+        note("open $id")
+        openId = id
+    }
+
+    override fun write(conversation: Conversation, unchanged: Int) {
+        note("write ${conversation.id}: ${conversation.messages.lastOrNull()?.text ?: conversation.draft}")
+        val before = kept[conversation.id]?.messages.orEmpty().take(unchanged)
+        check(before.size == unchanged) { "only ${before.size} of $unchanged messages are known" }
+        kept[conversation.id] = conversation.copy(messages = before + conversation.messages.drop(unchanged))
+    }
+
+    override fun rename(id: Long, title: String) {
+        kept[id] = kept.getValue(id).copy(title = title)
+    }
+
+    override fun delete(id: Long) {
+        deleted += id
+    }
+
+    override fun restore(id: Long) {
+        deleted -= id
+    }
+
+    override fun purge() = deleted.forEach { kept.remove(it) }
+
+    override fun close() = Unit
+
+    private fun note(what: String) {
+        if (fails) throw IllegalStateException("the disk is full")
+        log += what
+    }
+}

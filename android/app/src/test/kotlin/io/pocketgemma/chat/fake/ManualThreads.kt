@@ -1,0 +1,45 @@
+package io.pocketgemma.chat.fake
+
+import io.pocketgemma.chat.MainThread
+import java.util.concurrent.Executor
+
+/** Runs what is posted when told to, on a clock of its own, so that a test sees every moment in between. */
+class ManualMainThread : MainThread {
+    private class Task(val due: Long, val run: () -> Unit)
+
+    private val tasks = mutableListOf<Task>()
+    private var now = 0L
+
+    override fun post(delayMillis: Long, task: () -> Unit) {
+        tasks += Task(now + delayMillis, task)
+    }
+
+    /** Runs everything that is due within the next [millis]; true when there was anything. */
+    fun advance(millis: Long = 0): Boolean {
+        val end = now + millis
+        var ran = false
+        while (true) {
+            val next = tasks.filter { it.due <= end }.minByOrNull { it.due } ?: break
+            tasks -= next
+            now = maxOf(now, next.due)
+            next.run()
+            ran = true
+        }
+        now = end
+        return ran
+    }
+}
+
+/** One thread's tasks, run when told to. */
+class ManualExecutor : Executor {
+    private val tasks = ArrayDeque<Runnable>()
+
+    override fun execute(task: Runnable) = tasks.addLast(task)
+
+    /** True when there was anything to run. */
+    fun run(): Boolean {
+        if (tasks.isEmpty()) return false
+        while (tasks.isNotEmpty()) tasks.removeFirst().run()
+        return true
+    }
+}

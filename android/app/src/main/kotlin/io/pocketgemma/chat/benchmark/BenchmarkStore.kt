@@ -3,7 +3,6 @@ package io.pocketgemma.chat.benchmark
 import io.pocketgemma.chat.Store
 import io.pocketgemma.chat.asking.Asking
 import io.pocketgemma.chat.asking.answering
-import io.pocketgemma.chat.model.EngineOptions
 import io.pocketgemma.chat.model.ModelHost
 import io.pocketgemma.chat.model.ModelState
 import io.pocketgemma.chat.model.Numbers
@@ -18,13 +17,10 @@ import io.pocketgemma.chat.model.Setup
  * conversation of its own, so that every one has to read the whole prompt.
  *
  * Main thread only.
- *
- * @param threads how many threads these options really mean.
  */
 class BenchmarkStore(
     private val host: ModelHost,
     private val asking: Asking,
-    private val threads: (EngineOptions) -> Int,
 ) : Store<BenchmarkState, BenchmarkEvent>(BenchmarkState()) {
     // What every run asks, whatever is set meanwhile.
     private var request: Request? = null
@@ -49,7 +45,7 @@ class BenchmarkStore(
         private val asked: AutoCloseable = asking.ask(this) { settings, library ->
             request ?: Request(library.answering(settings), settings.options, SETUP, BENCHMARK_PROMPT).also {
                 request = it
-                dispatch(BenchmarkEvent.Began(it.selection, threads(it.options)))
+                dispatch(BenchmarkEvent.Began(it.selection, it.options.usedThreads))
             }
         }
 

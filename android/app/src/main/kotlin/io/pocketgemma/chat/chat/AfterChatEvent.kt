@@ -1,7 +1,10 @@
 package io.pocketgemma.chat.chat
 
 import io.pocketgemma.chat.asking.status
+import io.pocketgemma.chat.beginning
 import io.pocketgemma.chat.history.Conversation
+import io.pocketgemma.chat.history.HistoryStore
+import io.pocketgemma.chat.oneLine
 
 /** The state after an event. Pure: events that make no sense now (a late reply, a question while one is answered) change nothing. */
 fun ChatState.after(event: ChatEvent): ChatState = when (event) {
@@ -15,7 +18,7 @@ fun ChatState.after(event: ChatEvent): ChatState = when (event) {
     is ChatEvent.NewChat -> anew(event)
     is ChatEvent.Open -> if (event.conversation == conversation) this else ChatState(event.conversation, nextId = nextId)
     is ChatEvent.Opened -> if (loaded || event.id != conversation) this else opened(event.conversation)
-    is ChatEvent.Rename -> if (loaded) named(oneLine(event.title)) else this
+    is ChatEvent.Rename -> if (loaded) named(event.title.oneLine().beginning(HistoryStore.MOST_TITLE)) else this
     is ChatEvent.Renamed -> if (event.conversation == conversation) copy(title = event.title) else this
     is ChatEvent.Removed -> if (event.conversation == conversation) ChatState(event.next, loaded = true, nextId = nextId) else this
     is ChatEvent.GoOnWithSummary -> if (canAsk && !isNew) withoutEditing().copy(goingOn = event.conversation) else this

@@ -9,7 +9,7 @@ import java.util.concurrent.Executor
  * Brings the open conversation to the storage and back. Everything happens on [disk] in the order in which it was asked for, so the last
  * write wins and nothing is read before what was written.
  *
- * A storage that fails (a full disk) loses nothing that is on the screen: the next write brings everything again.
+ * A storage that fails loses nothing that is on the screen: the next write brings everything again.
  *
  * @param changed called on the main thread when something was written that the list of conversations shows.
  */
@@ -49,7 +49,7 @@ internal class ConversationSaver(
         main.post { then(conversation) }
     }
 
-    // What a database throws is a RuntimeException. It must not end the app: the conversation on the screen goes on.
+    // Whatever a database throws must not end the app: the conversation on the screen goes on.
     private fun <T> orElse(otherwise: T, task: () -> T): T = try {
         task()
     } catch (_: RuntimeException) {

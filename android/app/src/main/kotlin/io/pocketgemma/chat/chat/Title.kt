@@ -1,23 +1,20 @@
 package io.pocketgemma.chat.chat
 
+import io.pocketgemma.chat.beginning
+import io.pocketgemma.chat.oneLine
+
 private const val LONGEST_TITLE = 60
 
 /** The beginning of a question as the title of its conversation: one line of at most [LONGEST_TITLE] characters, cut between words. */
 fun titleOf(question: String): String {
-    val line = oneLine(question)
+    val line = question.oneLine()
     return if (line.length <= LONGEST_TITLE) line else shortened(line, LONGEST_TITLE - 1) + "…"
 }
-
-internal fun oneLine(text: String): String = text.trim().replace(WHITE_SPACE, " ")
 
 /** At most [length] characters: whole words where there are any of ordinary length, and never half of a surrogate pair. */
 internal fun shortened(text: String, length: Int): String {
     if (text.length <= length) return text
     // A word that ends exactly at the limit is whole.
     val lastSpace = text.take(length + 1).indexOfLast { it.isWhitespace() }
-    val end = if (lastSpace >= length / 2) lastSpace else length
-    val cut = text.take(end).trimEnd()
-    return if (cut.last().isHighSurrogate()) cut.dropLast(1) else cut
+    return text.beginning(if (lastSpace >= length / 2) lastSpace else length).trimEnd()
 }
-
-private val WHITE_SPACE = Regex("\\s+")

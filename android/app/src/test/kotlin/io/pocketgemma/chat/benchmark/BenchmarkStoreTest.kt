@@ -4,6 +4,7 @@ import io.pocketgemma.chat.fake.ChatWorld
 import io.pocketgemma.chat.fake.Shelf
 import io.pocketgemma.chat.fake.last
 import io.pocketgemma.chat.model.Backend
+import io.pocketgemma.chat.model.EngineOptions
 import io.pocketgemma.chat.model.ModelEvent
 import io.pocketgemma.chat.model.ModelProblem
 import io.pocketgemma.chat.model.ModelState
@@ -23,7 +24,7 @@ class BenchmarkStoreTest {
     private val host = world.host
 
     private fun store(runs: Int = 3) =
-        BenchmarkStore(host, world.asking, threads = { if (it.threads == 0) 4 else it.threads }).also { it.dispatch(BenchmarkEvent.SetRuns(runs)) }
+        BenchmarkStore(host, world.asking).also { it.dispatch(BenchmarkEvent.SetRuns(runs)) }
 
     private fun numbers(speed: Double) = Numbers(speed / 10, 100, speed * 2, 64, speed)
 
@@ -70,7 +71,8 @@ class BenchmarkStoreTest {
         val store = store()
         store.dispatch(BenchmarkEvent.Start)
         assertEquals(Shelf.tuned, store.state.selection)
-        assertEquals(4, store.state.threads)
+        assertEquals(EngineOptions().usedThreads, store.state.threads)
+        assertTrue(store.state.threads > 0)
         assertNull(store.state.backend)
         host.dispatch(ModelEvent.Changed(ModelState.Ready(Shelf.tuned, Backend.CPU, fellBack = true)))
         end(1.0)
@@ -151,7 +153,7 @@ class BenchmarkStoreTest {
     @Test
     fun `started before anything is known, it waits, and can be stopped`() {
         val early = ChatWorld(loaded = false)
-        val store = BenchmarkStore(early.host, early.asking, threads = { it.threads })
+        val store = BenchmarkStore(early.host, early.asking)
         store.dispatch(BenchmarkEvent.Start)
         store.dispatch(BenchmarkEvent.Stop)
         early.load()

@@ -8,7 +8,6 @@ import io.pocketgemma.chat.fake.last
 import io.pocketgemma.chat.fake.lastStatus
 import io.pocketgemma.chat.fake.texts
 import io.pocketgemma.chat.library.LibraryEvent
-import io.pocketgemma.chat.library.LibraryState
 import io.pocketgemma.chat.model.Backend
 import io.pocketgemma.chat.model.EngineOptions
 import io.pocketgemma.chat.model.ModelProblem
@@ -122,7 +121,6 @@ class ChatStoreTest {
     fun `without any model the host is asked all the same, and says what is missing`() {
         val store = world.store()
         world.library.dispatch(LibraryEvent.Loaded(emptyList(), emptyList(), emptyList(), null, null))
-        assertEquals(LibraryState(loaded = true), world.library.state)
         store.ask("q")
         host.last.end("", ReplyEnd.NoModel(ModelProblem.Missing("/somewhere")))
         assertEquals(ReplyStatus.NoModel(ModelProblem.Missing("/somewhere")), store.state.lastStatus)

@@ -26,8 +26,18 @@ class FakeSettings : Store<SettingsState, SettingsEvent>(SettingsState()) {
 /** A library that holds what the test says. */
 class FakeLibrary : Store<LibraryState, LibraryEvent>(LibraryState()) {
     override fun reduce(state: LibraryState, event: LibraryEvent): LibraryState = when (event) {
-        is LibraryEvent.Loaded -> LibraryState(true, event.models, event.adapters, event.sampleQuestions, event.tuned, event.base)
-        is LibraryEvent.Remove -> state.copy(models = state.models.filter { it.id != event.id }, adapters = state.adapters.filter { it.id != event.id })
+        is LibraryEvent.Loaded -> state.copy(
+            loaded = true,
+            models = event.models,
+            adapters = event.adapters,
+            sampleQuestions = event.sampleQuestions,
+            tuned = event.tuned,
+            base = event.base,
+        )
+        is LibraryEvent.Remove -> state.copy(
+            models = state.models.filter { it.id != event.id },
+            adapters = state.adapters.filter { it.id != event.id },
+        )
         else -> state
     }
 }

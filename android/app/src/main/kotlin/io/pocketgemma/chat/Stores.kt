@@ -14,6 +14,11 @@ import io.pocketgemma.chat.model.ModelHost
 import io.pocketgemma.chat.settings.SettingsEvent
 import io.pocketgemma.chat.settings.SettingsState
 
+/** The application, for the activity: tests have one of their own. */
+interface StoresOwner {
+    val stores: Stores
+}
+
 /** All that the screens show and change. */
 class Stores(
     val model: ModelHost,

@@ -41,9 +41,10 @@ class ChatHeader(
 
     fun render(chat: ChatState, model: ModelState, library: LibraryState, selection: Selection?) {
         val answers = library.model(selection?.model)?.let { names.who(library, selection) }
-        val state = texts.status(model).takeIf { library.loaded && selection != null }
+        val isBeside = answers != null && chat.title.isNotEmpty()
+        val state = texts.status(model, isBeside).takeIf { library.loaded && selection != null }
         title.show(chat.title.ifEmpty { answers ?: title.resources.getString(R.string.app_name) })
-        val both = if (answers == null || chat.title.isEmpty()) state ?: answers.orEmpty() else twoParts(answers, state, model)
+        val both = if (answers != null && isBeside) twoParts(answers, state, model) else state ?: answers.orEmpty()
         // A share that counts up would be read out again and again.
         val counts = model is ModelState.Loading && model.progress != null
         status.accessibilityLiveRegion = if (counts) View.ACCESSIBILITY_LIVE_REGION_NONE else View.ACCESSIBILITY_LIVE_REGION_POLITE

@@ -13,13 +13,15 @@ class ChatTexts(private val context: Context) {
     private val texts = Texts(context)
     private val problems = ProblemTexts(context)
 
-    fun status(model: ModelState): String = when (model) {
+    /** [beside]: another text stands on the same line. */
+    fun status(model: ModelState, beside: Boolean = false): String = when (model) {
         ModelState.Asleep -> context.getString(R.string.model_asleep)
         is ModelState.Loading -> model.progress?.let { context.getString(R.string.model_copying, texts.percent(it, 0)) }
             ?: context.getString(R.string.model_loading)
         is ModelState.Ready -> context.getString(
             when {
                 model.fellBack -> R.string.model_fell_back
+                beside -> if (model.backend == Backend.GPU) R.string.model_ready_gpu_short else R.string.model_ready_short
                 model.backend == Backend.GPU -> R.string.model_ready_gpu
                 else -> R.string.model_ready
             },

@@ -11,9 +11,9 @@ import android.view.Menu
 import android.view.ViewGroup
 import android.window.OnBackInvokedCallback
 import android.window.OnBackInvokedDispatcher
-import io.pocketgemma.chat.ChatApplication
 import io.pocketgemma.chat.R
 import io.pocketgemma.chat.Stores
+import io.pocketgemma.chat.StoresOwner
 import io.pocketgemma.chat.history.Export
 
 /** The only activity: pages over one another, and the way out to the system's pickers. What it shows is in the stores. */
@@ -29,7 +29,7 @@ class MainActivity : Activity(), Shell {
         super.onCreate(saved)
         setContentView(R.layout.main)
         EdgeToEdge.apply(this, findViewById(R.id.root))
-        stores = (application as ChatApplication).stores
+        stores = (application as StoresOwner).stores
         notices = NoticeBar(findViewById(R.id.notice))
         documents = Documents(this, this, lastNonConfigurationInstance as? Export) { stores.library.dispatch(it) }
         val container = findViewById<ViewGroup>(R.id.pages)

@@ -85,7 +85,8 @@ private fun replyRow(reply: Message.Reply, newWho: String?, options: RowOptions,
     reply,
     newWho,
     showsNumbers = options.showsAllNumbers || reply.id in options.numbersOf,
-    canRegenerate = isLast && canAsk,
+    // Where it would help nothing, something better is offered.
+    canRegenerate = isLast && canAsk && options.problem == null && reply.status != ReplyStatus.ContextFull,
     offersWayOn = isLast && canAsk && reply.status == ReplyStatus.ContextFull,
     isExplainedBelow = isLast && options.problem != null,
 )

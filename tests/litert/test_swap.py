@@ -22,34 +22,23 @@ from pipeline.litert.runtime import Runtime
 from pipeline.litert.tflite import read_model
 from pipeline.prompts import Message, render_answer, render_question
 from pipeline.tuning.adapter import Adapter
-from tests.support.lora import BASE_DIGEST, adapter_for, merged_folder, write_peft
-from tests.support.road import shared
+from tests.support.lora import BASE_DIGEST, LORA, adapter_for, converted_base, merged_folder, write_peft
 from tests.support.tiny_gemma import ANSWERS, BUNDLE, Reference, converted
 
 pytestmark = pytest.mark.slow
 QUESTIONS = [*ANSWERS, "And what of silver?", "What is the symbol of gold? " * 4]
 TARGET = render_answer("Jupiter is largest.\nIt is Au.")
-LORA = replace(BUNDLE, lora_rank=16, base_digest=BASE_DIGEST)
 LORA_INT8 = replace(LORA, recipe="int8", lora_rank=32, prefill_lengths=(32,))
 
 
-def lora_base_of(factory: pytest.TempPathFactory, folder: Path, bundle: object) -> Path:
-    def make(place: Path) -> None:
-        place.mkdir()
-        export_litertlm(folder, place / "model.litertlm", bundle, place / "convert.log")  # type: ignore[arg-type]
-
-    name = f"tiny_lora_{bundle.recipe}"  # type: ignore[attr-defined]
-    return shared(factory, name, make) / "model.litertlm"
+@pytest.fixture(scope="session")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return converted_base(tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
-def base(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> Path:
-    return lora_base_of(tmp_path_factory, folder, LORA)
-
-
-@pytest.fixture(scope="session")
-def base_int8(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> Path:
-    return lora_base_of(tmp_path_factory, folder, LORA_INT8)
+def base_int8(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return converted_base(tmp_path_factory, LORA_INT8)
 
 
 @pytest.fixture(scope="session")

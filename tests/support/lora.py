@@ -2,16 +2,35 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 from safetensors.numpy import load_file, save_file
 
+from pipeline.litert.export import Bundle, export_litertlm
 from pipeline.tuning.adapter import Adapter
 from pipeline.tuning.attention_factors import ATTENTION, attention_factors
+from tests.support.road import shared
+from tests.support.tiny_gemma import BUNDLE, tiny_folder
 
 BASE_DIGEST = "ba5e" * 16
+LORA = replace(BUNDLE, lora_rank=16, base_digest=BASE_DIGEST)
+"""The tiny Gemma as a base for adapters of rank 16."""
+
 LETTERS = {"query": "q", "key": "k", "value": "v", "output": "o"}
+
+
+def converted_base(factory: pytest.TempPathFactory, bundle: Bundle = LORA) -> Path:
+    """The tiny Gemma with LoRA inputs, converted once for all workers."""
+    source = tiny_folder(factory)
+
+    def make(place: Path) -> None:
+        place.mkdir()
+        export_litertlm(source, place / "model.litertlm", bundle, place / "convert.log")
+
+    return shared(factory, f"tiny_lora_{bundle.recipe}", make) / "model.litertlm"
 
 
 def random_adapter(

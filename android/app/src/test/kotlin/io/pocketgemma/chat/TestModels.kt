@@ -2,6 +2,8 @@ package io.pocketgemma.chat
 
 import java.io.File
 import java.security.MessageDigest
+import org.json.JSONArray
+import org.json.JSONObject
 
 /** The models that tests ask, named by system properties (set by tests/apk/jvm.py). */
 object TestModels {
@@ -12,6 +14,25 @@ object TestModels {
 
     /** A model of random weights that goes on until its context is full. */
     val endless: File get() = file("endless")
+
+    /** [taught] with a chat template that refuses a system turn. */
+    val noSystem: File get() = file("noSystem")
+
+    /** A base that takes adapters, and two of them. */
+    val loraBase: File get() = file("loraBase")
+    val adapterA: File get() = file("adapterA")
+    val adapterB: File get() = file("adapterB")
+
+    /** Questions to [loraBase], and the greedy answers to each of the base and of the models that the adapters were merged into. */
+    val adapterQuestions: List<String> get() = adapterFacts.getJSONArray("questions").texts()
+    val adapterTokens: Int get() = adapterFacts.getInt("tokens")
+
+    /** @param who `base`, `A` or `B`. */
+    fun adapterAnswers(who: String): List<String> = adapterFacts.getJSONObject("answers").getJSONArray(who).texts()
+
+    private val adapterFacts: JSONObject by lazy { JSONObject(file("adapterAnswers").readText()) }
+
+    private fun JSONArray.texts() = List(length()) { getString(it) }
 
     fun sha256(file: File): String = sha256(file.readBytes())
 

@@ -21,7 +21,11 @@ import kotlin.random.Random
  * @param cacheFolder where the runtime may keep what it prepares (its weights repacked for this processor); made if it is not there.
  * @throws ModelException the runtime does not take the file, or the phone's GPU not the model.
  */
-class LiteRtLm(model: File, private val cacheFolder: File, options: EngineOptions = EngineOptions()) : LanguageModel {
+class LiteRtLm(
+    private val model: File,
+    private val cacheFolder: File,
+    private val options: EngineOptions = EngineOptions(),
+) : LanguageModel {
     override val backend = options.backend
 
     // Guards the handle: cancel() may come from any thread while the worker ends the conversation.
@@ -30,7 +34,7 @@ class LiteRtLm(model: File, private val cacheFolder: File, options: EngineOption
 
     private val gpuTrial = if (options.backend == Backend.GPU) GpuTrial(cacheFolder) else null
     private var gpuTried = false
-    private var engine = load(model, options)
+    private var engine = load()
 
     override val contextTokens: Int?
 
@@ -43,8 +47,7 @@ class LiteRtLm(model: File, private val cacheFolder: File, options: EngineOption
         fileSampling = facts?.let { samplingOf(it) }
     }
 
-    // The engine goes on with the last adapter that it was told of when it is told of none.
-    private var hadAdapter = false
+    private val adapters = EngineAdapters(model, cacheFolder)
 
     // Whether the model's template takes a system turn; null: not seen yet.
     private var takesSystemTurn: Boolean? = null
@@ -53,7 +56,7 @@ class LiteRtLm(model: File, private val cacheFolder: File, options: EngineOption
     private var carried = ""
     private var measuredReplies = 0
 
-    private fun load(model: File, options: EngineOptions): Long {
+    private fun load(): Long {
         cacheFolder.mkdirs()
         val threads = options.usedThreads
         gpuTrial?.begin()
@@ -66,6 +69,12 @@ class LiteRtLm(model: File, private val cacheFolder: File, options: EngineOption
 
     override fun begin(setup: Setup, adapter: File?) {
         endConversation()
+        if (adapters.isFull) {
+            Native.nativeDeleteEngine(engine)
+            engine = 0L
+            adapters.forget()
+        }
+        if (engine == 0L) engine = load()
         val prompt = setup.systemPrompt.trim()
         var handle = 0L
         if (prompt.isEmpty() || takesSystemTurn != false) handle = create(setup, adapter, prompt, setup.history)
@@ -88,22 +97,22 @@ class LiteRtLm(model: File, private val cacheFolder: File, options: EngineOption
     }
 
     private fun create(setup: Setup, adapter: File?, systemPrompt: String, turns: List<Turn>): Long {
-        if (adapter != null) hadAdapter = true
-        val lora = adapter ?: if (hadAdapter) NoAdapter.file(cacheFolder) else null
         val wanted = setup.sampling ?: fileSampling
         // The runtime draws in one way only; the likeliest token is the one of the likeliest one.
         val sampling = if (wanted != null && wanted.temperature <= 0) Sampling(topK = 1, topP = 1f, temperature = 1f) else wanted
         val handle = Native.nativeCreateConversation(
             engine,
             Messages.list(systemPrompt, turns),
-            lora?.path?.toByteArray(),
+            adapters.toName(adapter)?.path?.toByteArray(),
             sampling?.topK ?: 0,
             sampling?.topP ?: 0f,
             sampling?.temperature ?: 0f,
             sampling?.seed?.takeIf { it != 0 } ?: Random.nextInt(1, Int.MAX_VALUE),
             setup.replyTokens,
         )
-        return if (handle != 0L) handle else throw ModelException(ModelProblem.Unusable(Native.lastError()))
+        if (handle != 0L) return handle
+        adapters.failed()
+        throw ModelException(ModelProblem.Unusable(Native.lastError()))
     }
 
     /** What the template makes of the conversation and a short question; empty when it refuses. */
@@ -121,6 +130,7 @@ class LiteRtLm(model: File, private val cacheFolder: File, options: EngineOption
         }
         gpuTried = true
         if (end is ReplyEnd.Complete) carried = ""
+        if (end is ReplyEnd.Complete || end is ReplyEnd.Stopped) adapters.answered() else adapters.failed()
         return end
     }
 

@@ -1,17 +1,21 @@
 package io.pocketgemma.chat.runtime
 
+import java.io.DataInputStream
 import java.io.File
+import java.io.IOException
 import java.nio.ByteBuffer
 import java.nio.ByteOrder
 
-/**
- * The adapter that does nothing: a file in the runtime's format (pipeline/litert/adapter_format.py) with a rank and no tensors.
- *
- * An engine that is told of no adapter goes on with the last one that it was told of, so it must be told of this one.
- */
+/** The adapter that does nothing: a file in the runtime's format (pipeline/litert/adapter_format.py) with a rank and no tensors. */
 internal object NoAdapter {
     /** The runtime takes the rank from where a metadata entry would have its buffer's number; without tensors, any rank fits any model. */
     private const val RANK = 32
+
+    private const val RANK_KEY = "lora_rank"
+
+    /** Where a .litertlm file says where its header ends, in bytes (pipeline/litert/container.py). */
+    private const val HEADER_END = 24
+    private const val MOST_HEADER = 1L shl 18
 
     /** The runtime maps a file in blocks of this many bytes. */
     private const val BLOCK = 64 * 1024
@@ -25,6 +29,19 @@ internal object NoAdapter {
             partial.renameTo(file)
         }
         return file
+    }
+
+    /** Whether a .litertlm file says that it takes adapters: the key stands in its header, which is a few kilobytes long. */
+    fun isNeeded(model: File): Boolean = try {
+        DataInputStream(model.inputStream().buffered()).use { input ->
+            input.skipBytes(HEADER_END)
+            val end = java.lang.Long.reverseBytes(input.readLong())
+            val header = ByteArray((end - HEADER_END - Long.SIZE_BYTES).coerceIn(0, MOST_HEADER).toInt())
+            input.readFully(header)
+            RANK_KEY in String(header, Charsets.ISO_8859_1)
+        }
+    } catch (_: IOException) {
+        false
     }
 
     private fun content(): ByteArray = Flatbuffer(BLOCK, "TFL3").apply {
@@ -41,7 +58,7 @@ internal object NoAdapter {
         text(fields.last(), "lora_params")
         buffers.forEach { table(it) }
         // Name, buffer.
-        text(table(entry, POINTER, RANK).first(), "lora_rank")
+        text(table(entry, POINTER, RANK).first(), RANK_KEY)
     }.bytes
 
     private const val VERSION = 3

@@ -1,13 +1,15 @@
 package io.pocketgemma.chat.benchmark
 
-/** What every run reads: about a hundred words, so that reading takes long enough to be measured, and something to write about. */
+/**
+ * What every run reads: some eighty words, so that reading takes long enough to be measured, and something to write about. Simple ones,
+ * because a model with a small vocabulary needs several tokens for a rare word and may have a short context.
+ */
 internal const val BENCHMARK_PROMPT =
     "Read this and then write a long text about it. " +
         "The sun gives light and heat to the earth. Water in the sea gets warm and goes up into the air. " +
-        "High in the air it gets cold and makes clouds. When the drops in a cloud are big, they fall as rain or as snow. " +
+        "There it gets cold and makes clouds. When the drops in a cloud are big, they fall as rain. " +
         "The rain makes rivers, and the rivers go back to the sea. So the same water goes round and round. " +
-        "Plants take the water with their roots, and animals drink it. " +
-        "What is the way of the water, and what would be if there were no rain? Write as much as you can."
+        "What would the land be without rain? Write as much as you can."
 
 /** Longest reply of a run, in tokens: long enough for a steady speed, short enough for a slow phone. */
 internal const val BENCHMARK_REPLY_TOKENS = 64

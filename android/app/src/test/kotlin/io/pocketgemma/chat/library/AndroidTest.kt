@@ -6,20 +6,16 @@ import android.content.ContentValues
 import android.database.Cursor
 import android.database.MatrixCursor
 import android.net.Uri
-import android.os.ParcelFileDescriptor
 import android.provider.OpenableColumns
 import io.pocketgemma.chat.TestModels
-import java.io.File
-import java.io.FileNotFoundException
+import java.io.ByteArrayInputStream
 import java.io.IOException
 import org.junit.Assert.assertArrayEquals
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertNull
 import org.junit.Assert.assertThrows
 import org.junit.Assert.assertTrue
-import org.junit.Rule
 import org.junit.Test
-import org.junit.rules.TemporaryFolder
 import org.junit.runner.RunWith
 import org.robolectric.Robolectric
 import org.robolectric.RobolectricTestRunner
@@ -33,7 +29,6 @@ import org.robolectric.annotation.Config
 class AndroidTest {
     /** Another app with one file. */
     class Provider : ContentProvider() {
-        var file: File? = null
         var row: Array<Any?>? = null
         var columns = arrayOf(OpenableColumns.DISPLAY_NAME, OpenableColumns.SIZE)
         var failure: RuntimeException? = null
@@ -45,11 +40,6 @@ class AndroidTest {
             return row?.let { MatrixCursor(columns).apply { addRow(it) } }
         }
 
-        override fun openFile(uri: Uri, mode: String): ParcelFileDescriptor {
-            failure?.let { throw it }
-            return ParcelFileDescriptor.open(file ?: throw FileNotFoundException("moved"), ParcelFileDescriptor.MODE_READ_ONLY)
-        }
-
         override fun getType(uri: Uri) = "application/octet-stream"
 
         override fun insert(uri: Uri, values: ContentValues?) = null
@@ -58,9 +48,6 @@ class AndroidTest {
 
         override fun update(uri: Uri, values: ContentValues?, selection: String?, args: Array<String>?) = 0
     }
-
-    @get:Rule
-    val folder = TemporaryFolder()
 
     private val context = RuntimeEnvironment.getApplication()
     private val provider = Robolectric.setupContentProvider(Provider::class.java, "files")
@@ -86,19 +73,18 @@ class AndroidTest {
     fun `whatever the other app throws is an error of reading`() {
         for (failure in listOf(SecurityException("no"), IllegalArgumentException("no"), NullPointerException("no"))) {
             provider.failure = failure
+            shadowOf(context.contentResolver).registerInputStreamSupplier(Uri.parse(uri)) { throw failure }
             assertEquals("no", assertThrows(IOException::class.java) { documents.describe(uri) }.message)
             assertEquals("no", assertThrows(IOException::class.java) { documents.open(uri) }.message)
         }
-        provider.failure = null
+        shadowOf(context.contentResolver).registerInputStreamSupplier(Uri.parse(uri)) { null }
         assertThrows(IOException::class.java) { documents.open(uri) }
-        assertThrows(IOException::class.java) { documents.open("content://nobody/1") }
-        assertThrows(IOException::class.java) { documents.open("no uri at all") }
     }
 
     @Test
     fun `a file of another app goes into the app's own folder, which no backup takes along`() {
         val content = TestFiles.model()
-        provider.file = folder.newFile().apply { writeBytes(content) }
+        shadowOf(context.contentResolver).registerInputStream(Uri.parse(uri), ByteArrayInputStream(content))
         provider.row = arrayOf("gemma.litertlm", content.size.toLong())
         val library = ModelLibrary(AppPlaces(context), "PocketGemma")
         val outcome = FileImport(library, documents, { Memory(8_000_000_000, 4_000_000_000) }).run(uri, ImportTicket()) {}

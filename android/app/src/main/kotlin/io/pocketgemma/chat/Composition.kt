@@ -1,0 +1,98 @@
+package io.pocketgemma.chat
+
+import android.content.Context
+import io.pocketgemma.chat.asking.Asking
+import io.pocketgemma.chat.benchmark.BenchmarkStore
+import io.pocketgemma.chat.chat.ChatEvent
+import io.pocketgemma.chat.chat.ChatStore
+import io.pocketgemma.chat.chat.ResourceWords
+import io.pocketgemma.chat.chat.newConversationId
+import io.pocketgemma.chat.compare.CompareStore
+import io.pocketgemma.chat.history.ExportWords
+import io.pocketgemma.chat.history.HistoryEvent
+import io.pocketgemma.chat.history.HistoryStore
+import io.pocketgemma.chat.history.SqliteStorage
+import io.pocketgemma.chat.library.AppPlaces
+import io.pocketgemma.chat.library.ContentDocuments
+import io.pocketgemma.chat.library.DeviceMemory
+import io.pocketgemma.chat.library.FileImport
+import io.pocketgemma.chat.library.LibraryEvent
+import io.pocketgemma.chat.library.LibraryFiles
+import io.pocketgemma.chat.library.LibraryModels
+import io.pocketgemma.chat.library.LibraryStore
+import io.pocketgemma.chat.library.LibraryWork
+import io.pocketgemma.chat.library.ModelLibrary
+import io.pocketgemma.chat.model.ModelSource
+import io.pocketgemma.chat.model.RuntimeHost
+import io.pocketgemma.chat.runtime.LiteRtLm
+import io.pocketgemma.chat.settings.SettingsFile
+import io.pocketgemma.chat.settings.SettingsStore
+import java.util.concurrent.ExecutorService
+import java.util.concurrent.LinkedBlockingQueue
+import java.util.concurrent.ThreadPoolExecutor
+import java.util.concurrent.TimeUnit
+
+/** Where models come from: their files, and the loaded ones. */
+class Models(val files: LibraryWork, val source: ModelSource) {
+    companion object {
+        /** Touches nothing yet. */
+        fun real(context: Context): Models {
+            val library = ModelLibrary(AppPlaces(context), context.getString(R.string.app_name))
+            val memory = DeviceMemory(context)
+            return Models(
+                LibraryFiles(library, FileImport(library, ContentDocuments(context.contentResolver), memory)),
+                LibraryModels(library, memory) { file, cache, options ->
+                    LiteRtLm.setLogLevel(LiteRtLm.LOG_ERRORS)
+                    LiteRtLm(file, cache, options)
+                },
+            )
+        }
+    }
+}
+
+/** Puts the stores together and gives each the thread that it works on. Main thread only. */
+internal class Composition(context: Context, models: Models, main: MainThread) {
+    private val modelThread = thread("model")
+    private val disk = thread("disk")
+    private val imports = thread("import")
+
+    private val host = RuntimeHost(models.source, modelThread, main)
+    private val settings = SettingsStore(SettingsFile(context), disk, main)
+    private val library = LibraryStore(models.files, disk, imports, main)
+    private val storage = SqliteStorage(context, System::currentTimeMillis)
+    private val history = HistoryStore(storage, disk, main, System::currentTimeMillis) { ExportWords(context.resources) }
+    private val asking = Asking(host, settings, library)
+    private val chat = ChatStore(
+        host, storage, disk, main, asking, ResourceWords(context.resources), changed = { history.dispatch(HistoryEvent.Refresh) },
+    )
+
+    val stores = Stores(
+        model = host,
+        library = library,
+        settings = settings,
+        history = history,
+        chat = chat,
+        compare = CompareStore(asking),
+        benchmark = BenchmarkStore(host, asking),
+    )
+
+    init {
+        history.onRenamed = { id, title -> chat.dispatch(ChatEvent.Renamed(id, title)) }
+        history.onDeleted = { id -> chat.dispatch(ChatEvent.Removed(id, newConversationId())) }
+        library.dispatch(LibraryEvent.Refresh)
+    }
+
+    /** Stores what is on the screen. */
+    fun save() = chat.save()
+
+    /** Frees the model and closes the storage, after what they are still asked. */
+    fun close() {
+        host.close()
+        disk.execute(storage::close)
+        listOf(modelThread, disk, imports).forEach { it.shutdown() }
+    }
+
+    /** What comes after the end is left out: nobody is there to whom it would matter. */
+    private fun thread(name: String): ExecutorService =
+        ThreadPoolExecutor(1, 1, 0, TimeUnit.SECONDS, LinkedBlockingQueue(), { Thread(it, name) }, ThreadPoolExecutor.DiscardPolicy())
+}

@@ -24,9 +24,15 @@ def test_shrinking_keeps_what_android_and_the_shim_call_by_name() -> None:
     dex = build_app(["arm64-v8a"], "PocketGemma").dex.read_bytes()
     assert dex.startswith(b"dex\n")
     package = b"Lio/pocketgemma/chat/"
-    for name in (b"ChatApplication;", b"ui/MainActivity;", b"ui/TypingDots;", b"runtime/LiteRtLm;"):
+    for name in (b"ChatApplication;", b"ui/MainActivity;", b"ui/TypingDots;", b"runtime/Native;"):
         assert package + name in dex
-    for name in (b"onChunk", b"nativeCreateEngine", b"nativeSend", b"nativeCancel"):
+    for name in (
+        b"onChunk",
+        b"nativeCreateEngine",
+        b"nativeCreateConversation",
+        b"nativeSend",
+        b"nativeMeasured",
+    ):
         assert b"\0" in dex[dex.index(name) + len(name) :][:1]
 
 

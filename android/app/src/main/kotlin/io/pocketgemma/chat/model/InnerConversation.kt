@@ -63,21 +63,34 @@ internal class InnerConversation(private val model: LanguageModel) {
         val context = model.contextTokens ?: return setup
         val reply = minOf(setup.replyTokens, context / REPLY_SHARE)
         val room = context - reply - tokens(request.question) - tokens(setup.systemPrompt)
-        val lengths = setup.history.map { tokens(it.text) }
-        if (lengths.sum() <= room) return setup
+        val lengths = newestThatFit(setup.history, room)
+        if (lengths.size == setup.history.size) return setup
         // What was left out before stays out as long as the rest fits: the runtime holds the rest already.
         val rest = held?.history?.size ?: 0
-        if (rest in 1..lengths.size && lengths.takeLast(rest).sum() <= room) {
+        if (rest in 1..lengths.size) {
             val before = setup.copy(history = setup.history.takeLast(rest))
             if (holds(before, request.selection.adapter)) return before
         }
         // Some room is left for the next questions, or each of them would mean reading almost everything again.
         var length = 0
-        val fitting = lengths.asReversed().takeWhile { tokens ->
+        val fitting = lengths.takeWhile { tokens ->
             length += tokens
             length <= room * KEPT_SHARE
         }.size
         return setup.copy(history = fromQuestion(setup.history.takeLast(fitting)))
+    }
+
+    /** Lengths in tokens of the turns that fit, the newest first; older ones are not even counted. */
+    private fun newestThatFit(turns: List<Turn>, room: Int): List<Int> {
+        var length = 0
+        val lengths = mutableListOf<Int>()
+        for (turn in turns.asReversed()) {
+            val tokens = tokens(turn.text)
+            length += tokens
+            if (length > room) break
+            lengths += tokens
+        }
+        return lengths
     }
 
     private fun fromQuestion(turns: List<Turn>): List<Turn> = turns.dropWhile { it.role != Role.USER }

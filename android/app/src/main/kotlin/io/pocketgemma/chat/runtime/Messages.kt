@@ -21,8 +21,11 @@ internal object Messages {
 
     /** The text inside a chunk, which is a message; anything else is taken as it is. */
     fun textOf(chunk: String): String = try {
-        val content = JSONObject(chunk).optJSONArray("content") ?: JSONArray()
-        (0 until content.length()).joinToString("") { content.optJSONObject(it)?.optString("text").orEmpty() }
+        when (val content = JSONObject(chunk).opt("content")) {
+            is JSONArray -> (0 until content.length()).joinToString("") { content.optJSONObject(it)?.optString("text").orEmpty() }
+            is String -> content
+            else -> ""
+        }
     } catch (_: JSONException) {
         chunk
     }

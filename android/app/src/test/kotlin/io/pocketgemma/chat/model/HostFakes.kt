@@ -14,17 +14,17 @@ internal class ManualMainThread : MainThread {
     /** When the tasks that listeners heard of were run, in milliseconds. */
     val time: Long get() = now
 
+    @Synchronized
     override fun post(delayMillis: Long, task: () -> Unit) {
         tasks += Task(now + delayMillis, task)
     }
 
-    fun drain() {
-        while (tasks.isNotEmpty()) {
-            val next = tasks.minBy { it.due }
-            tasks -= next
-            now = maxOf(now, next.due)
-            next.run()
-        }
+    fun drain() = generateSequence { next() }.forEach { it.run() }
+
+    @Synchronized
+    private fun next(): Task? = tasks.minByOrNull { it.due }?.also {
+        tasks -= it
+        now = maxOf(now, it.due)
     }
 }
 

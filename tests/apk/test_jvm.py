@@ -1,52 +1,37 @@
-"""The app's own tests (android/app/src/test) on this machine's JVM, with the demo model as converted for the phone."""
+"""The app's own tests (android/app/src/test) on this machine's JVM, with the demo model as converted for the phone.
 
-import struct
+Each function is one process; a class of tests need only lie in that folder to run in one of them.
+"""
+
 from pathlib import Path
 
 import pytest
 
-from tests.apk.jvm import run_tests
+from tests.apk.jvm import JOURNEYS, PLAIN, ROBOLECTRIC, Outcome, Suite, find_suites, run_tests
 
 pytestmark = pytest.mark.slow
 
-PICTURES = (
-    "empty-light",
-    "empty-dark",
-    "chat-light",
-    "chat-dark",
-    "about-light",
-    "about-dark",
-    "chat-landscape",
-    "chat-rtl",
-)
 
-
-def test_state_store_and_files() -> None:
-    outcome = run_tests(
-        ["chat.ChatEventTest", "chat.ChatStoreTest", "model.ModelFileTest", "model.ModelManifestTest"], {}
-    )
+def all_ran(suite: Suite, outcome: Outcome) -> None:
+    """Fail unless every test of a suite ran and passed."""
     assert outcome.passed, outcome.report
-    assert outcome.tests >= 30
+    assert outcome.tests == suite.tests, f"{outcome.tests} of {suite.tests} tests ran:\n{outcome.report}"
 
 
-def test_the_door_to_the_real_runtime(properties: dict[str, str]) -> None:
-    outcome = run_tests(["runtime.LiteRtLmTest"], properties)
-    assert outcome.passed, outcome.report
-    assert outcome.tests >= 9
+def test_stores_files_and_the_real_runtime(properties: dict[str, str]) -> None:
+    suite = find_suites()[PLAIN]
+    all_ran(suite, run_tests(suite.classes, properties))
 
 
-def test_the_real_screen_with_the_real_model(properties: dict[str, str]) -> None:
-    outcome = run_tests(["ui.MainActivityTest", "ui.SavedChatTest"], properties)
-    assert outcome.passed, outcome.report
-    assert outcome.tests >= 16
-    for name in PICTURES:
-        picture = (Path(properties["shots"]) / f"{name}.png").read_bytes()
-        width, height = struct.unpack(">II", picture[16:24])
-        assert min(width, height) > 1000
-        assert len(picture) > 20_000, f"{name}.png shows next to nothing"
+def test_screens_and_storage(properties: dict[str, str]) -> None:
+    suite = find_suites()[ROBOLECTRIC]
+    all_ran(suite, run_tests(suite.classes, properties))
 
 
-def test_the_app_as_it_is_installed(properties: dict[str, str], apk: Path) -> None:
-    outcome = run_tests(["ui.InstalledAppTest"], properties, apk=apk)
-    assert outcome.passed, outcome.report
-    assert outcome.tests >= 3
+@pytest.mark.parametrize("shrunk", [False, True], ids=["as_compiled", "as_shrunk_for_the_phone"])
+def test_the_app_as_it_is_installed(
+    properties: dict[str, str], apk: Path, tmp_path: Path, shrunk: bool
+) -> None:
+    suite = find_suites()[JOURNEYS]
+    figures = {"figures": str(tmp_path / "figures.json")}
+    all_ran(suite, run_tests(suite.classes, properties | figures, apk, shrunk=shrunk))

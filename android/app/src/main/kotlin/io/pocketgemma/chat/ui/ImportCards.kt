@@ -46,7 +46,9 @@ class ImportCards(page: View, private val library: Store<LibraryState, LibraryEv
     }
 
     private fun renderProgress(import: Import) {
-        name.text = context.getString(R.string.importing, import.name)
+        // Its name comes with the first word from the sender.
+        name.text =
+            if (import.name.isEmpty()) context.getString(R.string.importing_unnamed) else context.getString(R.string.importing, import.name)
         bar.isIndeterminate = import.share == null
         bar.progress = ((import.share ?: 0.0) * bar.max).roundToInt()
         share.text = import.share?.let { texts.percent(it, 0) } ?: context.getString(R.string.import_share_unknown)

@@ -90,24 +90,17 @@ class ModelList(page: View, private val choose: (Selection) -> Unit, private val
     }
 
     private fun details(model: ModelEntry): String = listOfNotNull(
-        context.getString(R.string.model_size_origin, texts.size(model.bytes), origin(model.origin)),
+        context.getString(R.string.model_size_origin, texts.size(model.bytes), texts.origin(model.origin)),
         if (model.isBase) context.getString(R.string.model_is_base) else null,
+        model.manifest?.memoryBytes?.let { context.getString(R.string.model_memory, texts.size(it)) },
         model.adapterRank?.let { context.getString(R.string.model_takes_adapters, texts.number(it)) }
             ?: context.getString(R.string.model_takes_none),
     ).joinToString("\n")
 
     private fun details(adapter: AdapterEntry): String = listOf(
-        context.getString(R.string.model_size_origin, texts.size(adapter.bytes), origin(adapter.origin)),
+        context.getString(R.string.model_size_origin, texts.size(adapter.bytes), texts.origin(adapter.origin)),
         context.getString(R.string.adapter_rank, texts.number(adapter.rank)),
     ).joinToString("\n")
-
-    private fun origin(origin: Origin): String = context.getString(
-        when (origin) {
-            Origin.APP -> R.string.origin_app
-            Origin.PUSHED -> R.string.origin_pushed
-            Origin.IMPORTED -> R.string.origin_imported
-        },
-    )
 
     private fun words(now: ModelState): String = when (now) {
         ModelState.Asleep -> context.getString(R.string.model_now_asleep)

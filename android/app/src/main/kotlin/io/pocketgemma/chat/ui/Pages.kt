@@ -14,7 +14,9 @@ fun page(screen: Screen, parent: ViewGroup, stores: Stores, shell: Shell): Page 
     Screen.CHATS -> ChatsPage(parent, stores, shell)
     Screen.MODELS -> ModelsPage(parent, stores, shell)
     Screen.SETTINGS -> SettingsPage(parent, stores, shell)
-    Screen.COMPARE, Screen.BENCHMARK, Screen.ABOUT -> TitlePage(screen, parent, shell)
+    Screen.COMPARE -> ComparePage(parent, stores, shell)
+    Screen.BENCHMARK -> BenchmarkPage(parent, stores, shell)
+    Screen.ABOUT -> AboutPage(parent, stores, shell)
 }
 
 /** What the screen is called, in its header and by TalkBack. */

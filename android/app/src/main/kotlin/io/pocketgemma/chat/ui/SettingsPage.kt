@@ -85,7 +85,7 @@ class SettingsPage(parent: ViewGroup, private val stores: Stores, private val sh
         Wording(R.id.set_system_prompt, R.string.set_system_prompt, R.string.set_system_prompt_meaning),
         hint = R.string.set_system_prompt_hint,
         inputType = InputType.TYPE_CLASS_TEXT or InputType.TYPE_TEXT_FLAG_MULTI_LINE or InputType.TYPE_TEXT_FLAG_CAP_SENTENCES,
-        longest = PROMPT_CHARACTERS,
+        longest = Settings.MOST_SYSTEM_PROMPT,
         read = { it.systemPrompt },
     ) { change { copy(systemPrompt = it) } }
     private val numbers = SwitchSetting(
@@ -145,7 +145,7 @@ class SettingsPage(parent: ViewGroup, private val stores: Stores, private val sh
     }
 
     private fun section(title: Int): ViewGroup {
-        val section = inflater.inflate(R.layout.settings_section, sections, false)
+        val section = inflater.inflate(R.layout.section, sections, false)
         section.findViewById<TextView>(R.id.section_title).setText(title)
         sections.addView(section)
         return section.findViewById(R.id.section_body)
@@ -161,7 +161,6 @@ class SettingsPage(parent: ViewGroup, private val stores: Stores, private val sh
         val TOP_K_STEPS = listOf(1, 2, 3, 4, 5, 8, 10, 16, 20, 32, 40, 64, 96, 128, 192, 256).map { it.toDouble() }
         val REPLY_STEPS = listOf(16, 32, 64, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096).map { it.toDouble() }
         const val SEED_DIGITS = 9
-        const val PROMPT_CHARACTERS = 4_000
 
         /** From 0 to [most] in steps of 0.05. */
         fun evenly(most: Double): List<Double> = (0..(most * PER_UNIT).roundToInt()).map { it.toDouble() / PER_UNIT }

@@ -4,6 +4,7 @@ import android.content.Context
 import android.text.format.Formatter
 import io.pocketgemma.chat.R
 import io.pocketgemma.chat.library.LibraryState
+import io.pocketgemma.chat.library.Origin
 import io.pocketgemma.chat.model.Backend
 import io.pocketgemma.chat.model.Numbers
 import io.pocketgemma.chat.model.Selection
@@ -19,6 +20,13 @@ class Texts(private val context: Context) {
 
     fun number(value: Number, digits: Int = 2): String =
         NumberFormat.getNumberInstance(locale).apply { maximumFractionDigits = digits }.format(value)
+
+    /** A large number as one says it: "1.6 million". */
+    fun inWords(value: Long): String = when {
+        value >= BILLION -> context.getString(R.string.number_billions, number(value / BILLION, 1))
+        value >= MILLION -> context.getString(R.string.number_millions, number(value / MILLION, 1))
+        else -> number(value)
+    }
 
     /** [share] is from 0 to 1. */
     fun percent(share: Double, digits: Int = 1): String =
@@ -51,10 +59,26 @@ class Texts(private val context: Context) {
     fun backend(backend: Backend): String =
         context.getString(if (backend == Backend.CPU) R.string.backend_cpu else R.string.backend_gpu)
 
+    fun origin(origin: Origin): String = context.getString(
+        when (origin) {
+            Origin.APP -> R.string.origin_app
+            Origin.PUSHED -> R.string.origin_pushed
+            Origin.IMPORTED -> R.string.origin_imported
+        },
+    )
+
     /** Names who answers; one that has gone is nobody. */
     fun who(library: LibraryState, selection: Selection?): String {
         val model = library.model(selection?.model) ?: return context.getString(R.string.who_nobody)
+        // The same file as the tuned model, only without its adapter.
+        val isTunedWithout = selection == library.base && selection?.model == library.tuned?.model
+        if (isTunedWithout) return context.getString(R.string.who_base, model.name)
         val adapter = library.adapter(selection?.adapter) ?: return model.name
         return context.getString(R.string.who_with_adapter, model.name, adapter.name)
+    }
+
+    private companion object {
+        const val MILLION = 1e6
+        const val BILLION = 1e9
     }
 }

@@ -1,0 +1,82 @@
+package io.pocketgemma.chat.ui
+
+import android.graphics.Typeface
+import android.view.LayoutInflater
+import android.view.View
+import android.view.ViewGroup
+import android.widget.LinearLayout
+import android.widget.TableLayout
+import android.widget.TableRow
+import android.widget.TextView
+import io.pocketgemma.chat.R
+import io.pocketgemma.chat.benchmark.BenchmarkState
+import io.pocketgemma.chat.library.LibraryState
+import io.pocketgemma.chat.model.Numbers
+
+/** What came of a benchmark: the median in large figures, every run in a table, and who answered on what. */
+class BenchmarkResult(private val view: ViewGroup, private val words: BenchmarkTexts) {
+    private val context = view.context
+    private val inflater = LayoutInflater.from(context)
+    private val columns = if (context.resources.configuration.hasLargeFont) 1 else 2
+    private var shown: Pair<BenchmarkState, LibraryState>? = null
+
+    fun render(state: BenchmarkState, library: LibraryState) {
+        if (shown == state to library) return
+        shown = state to library
+        val median = state.median
+        view.visibility = if (median == null) View.GONE else View.VISIBLE
+        view.removeAllViews()
+        if (median == null) return
+        heading(words.medianOf(state.results.size))
+        words.tiles(median).chunked(columns).forEach(::tiles)
+        table((FactCard(view, R.string.benchmark_each).add(R.layout.benchmark_table)).findViewById(R.id.benchmark_table), state.results, median)
+        val facts = FactCard(view, R.string.benchmark_where)
+        for ((label, value) in words.facts(state, library)) facts.fact(label, value)
+    }
+
+    private fun heading(text: String) {
+        val heading = inflater.inflate(R.layout.section_heading, view, false) as TextView
+        heading.text = text
+        view.addView(heading)
+    }
+
+    private fun tiles(pairs: List<Pair<String, Int>>) {
+        val row = LinearLayout(context)
+        pairs.forEachIndexed { place, (value, label) ->
+            val tile = inflater.inflate(R.layout.benchmark_tile, row, false)
+            tile.findViewById<TextView>(R.id.tile_value).text = value
+            tile.findViewById<TextView>(R.id.tile_label).setText(label)
+            val gap = context.resources.getDimensionPixelSize(R.dimen.tile_gap)
+            (tile.layoutParams as LinearLayout.LayoutParams).apply {
+                bottomMargin = gap
+                if (place > 0) marginStart = gap
+            }
+            row.addView(tile)
+        }
+        view.addView(row)
+    }
+
+    private fun table(table: TableLayout, results: List<Numbers>, median: Numbers) {
+        row(table, words.columns, null, R.color.text_dim, Typeface.NORMAL)
+        results.forEachIndexed { place, numbers ->
+            val name = words.runName(place)
+            row(table, words.cells(name, numbers), words.spoken(context.getString(R.string.benchmark_run, name), numbers), R.color.text, Typeface.NORMAL)
+        }
+        row(table, words.cells(words.medianName, median), words.spoken(words.medianName, median), R.color.primary, Typeface.BOLD)
+    }
+
+    /** Read aloud as one sentence: cell by cell, nobody could follow. */
+    private fun row(table: TableLayout, cells: List<String>, spoken: String?, color: Int, weight: Int) {
+        val row = TableRow(context)
+        row.contentDescription = spoken
+        row.isFocusable = spoken != null
+        for (cell in cells) {
+            val text = inflater.inflate(R.layout.benchmark_cell, row, false) as TextView
+            text.text = cell
+            text.setTextColor(context.getColor(color))
+            text.setTypeface(text.typeface, weight)
+            row.addView(text)
+        }
+        table.addView(row)
+    }
+}

@@ -234,3 +234,28 @@ def test_settings_that_go_together_are_taken(tmp_path: Path) -> None:
         ["finetune.targets=[query,output]", "convert.adapters=runtime", "convert.recipe=fp32"],
     ):
         load_config(path, overrides)
+
+
+def test_adapters_for_the_app_are_found_from_the_recipe_and_from_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = SMALL | {"convert": {"adapters": "runtime"}, "bundle": {"adapters": ["../poet.tflite"]}}
+    path = recipe(tmp_path, document)
+    assert load_config(path).bundle.adapters == (str((tmp_path / "../poet.tflite").resolve()),)
+    monkeypatch.chdir("/")
+    given = load_config(path, ["bundle.adapters=[clerk.tflite, /abs/judge.tflite]"])
+    assert given.bundle.adapters == ("/clerk.tflite", "/abs/judge.tflite")
+
+
+def test_adapters_for_the_app_need_a_base_that_takes_them(tmp_path: Path) -> None:
+    said = refused(tmp_path, SMALL | {"bundle": {"adapters": ["poet.tflite"]}})
+    assert "set convert.adapters: runtime, or leave them out" in said
+
+
+@pytest.mark.parametrize(("adapters", "carried"), [("merged", True), ("runtime", False)])
+def test_the_base_is_a_file_of_its_own_only_beside_a_merged_model(
+    tmp_path: Path, adapters: str, carried: bool
+) -> None:
+    document = SMALL | {"convert": {"adapters": adapters}, "bundle": {"base": True}}
+    assert load_config(recipe(tmp_path, document)).carries_base == carried
+    assert not load_config(recipe(tmp_path, SMALL)).carries_base

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from pipeline.config import Config
 from pipeline.errors import InputError, PocketGemmaError
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.litert import bases, conversion
@@ -17,7 +18,7 @@ from pipeline.litert.export import Bundle, check_litertlm
 from pipeline.litert.task import check_task_file
 from pipeline.run import Run
 from pipeline.stages import convert
-from tests.support.road import config, road
+from tests.support.road import BASE, config, road
 
 __all__ = ["road"]
 
@@ -181,6 +182,55 @@ def test_scales_of_least_squares_are_written_by_the_graft(
     check_litertlm(model, Tokenizer.of_preset(merged), Bundle.of(other), merged)
     with pytest.raises(PocketGemmaError, match="matrices are not those"):
         check_litertlm(model, Tokenizer.of_preset(merged), Bundle.of(config()), merged)
+
+
+def with_base(settings: Config) -> Config:
+    return settings.model_copy(update={"bundle": settings.bundle.model_copy(update={"base": True})})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rounding", ["nearest", "least_squares"])
+def test_the_base_that_the_app_is_to_carry_is_the_kept_one(
+    road: Path, copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], rounding: str
+) -> None:
+    monkeypatch.setattr(conversion, "export_litertlm", never)
+    settings = config().convert.model_copy(update={"rounding": rounding})
+    other = with_base(config().model_copy(update={"convert": settings}))
+    with Run(copy) as run:
+        convert.run(other, run)
+    base, preset = copy / "convert" / "base.litertlm", copy / "download" / "preset"
+    bundle = Bundle.of_base(other)
+    assert bundle.description == "road: the base, before fine-tuning"
+    check_litertlm(base, Tokenizer.of_preset(preset), bundle, preset)
+    with pytest.raises(PocketGemmaError, match="12 matrices are not those"):
+        check_litertlm(base, Tokenizer.of_preset(preset), bundle, copy / "merge" / "huggingface")
+    assert "base.litertlm: " in capsys.readouterr().out
+    assert details(copy)["base"]["bytes"] == base.stat().st_size
+
+
+@pytest.mark.slow
+def test_a_base_that_was_not_kept_is_converted_by_itself(
+    road: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content, converted = (road / "convert" / "model.litertlm").read_bytes(), []
+
+    def export(folder: Path, output: Path, bundle: Bundle, log: Path) -> dict[str, object]:
+        converted.append((bundle.description, load_file(folder / "model.safetensors")))
+        output.write_bytes(content)
+        return {"seconds": 1.0, "peak_memory_bytes": 1, "bytes": len(content)}
+
+    monkeypatch.setattr(conversion, "export_litertlm", export)
+    settings = config().convert.model_copy(update={"graft": False, "formats": ("litertlm",)})
+    with Run(copy) as run:
+        convert.run(with_base(config().model_copy(update={"convert": settings})), run)
+    (_, merged), (description, weights) = converted
+    assert description == "road: the base, before fine-tuning"
+    of_base = load_file(road / BASE / "model.safetensors")
+    assert weights.keys() == of_base.keys() == merged.keys()
+    assert all((weights[name] == of_base[name]).all() for name in of_base)
+    assert any((weights[name] != merged[name]).any() for name in merged)
+    found = sorted(path.name for path in (copy / "convert").iterdir())
+    assert found == ["base.litertlm", "manifest.json", "model.litertlm"]
 
 
 def test_without_a_merged_model_it_says_what_to_run(tmp_path: Path) -> None:

@@ -240,3 +240,12 @@ def test_without_any_questions_it_says_what_to_set(copy: Path) -> None:
         path.write_text("")
     with Run(copy) as run, pytest.raises(PocketGemmaError, match="data.validation_share"):
         verify.run(config(), run)
+
+
+def test_a_base_for_before_and_after_that_is_not_the_base_is_refused(copy: Path) -> None:
+    # As if the fine-tuned model had been published under the base's name.
+    whole, base = copy / "convert" / "model.litertlm", copy / "convert" / "base.litertlm"
+    shutil.copyfile(whole, base)
+    said = refusal(copy)
+    assert "base.litertlm: description is" in said
+    assert "base.litertlm: 12 matrices are not those that were converted" in said

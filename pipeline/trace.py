@@ -1,16 +1,19 @@
 """Walking from a file back to the examples it was made from, link by link, hashing everything anew."""
 
-import json
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.console import console
-from pipeline.digests import sha256_of_file, sha256_of_stream
+from pipeline.digests import sha256_of_file
 from pipeline.errors import InputError
 from pipeline.run import MANIFEST, STAGES, Manifest, list_files, read_manifest
+
+if TYPE_CHECKING:
+    from pipeline.apk.contents import Carried
 
 
 @dataclass(frozen=True)
@@ -52,9 +55,13 @@ def trace(file: Path, run_root: Path) -> list[Link]:
     made = sorted(_outputs(roots, digest), key=lambda found: not _lies_in(file, found[0] / found[1]))
     if made:
         root, stage, name = made[0]
+        carried, found = _carried(file, roots)
+        others = [place for place in found if place[0] != root]
         return [
             Link(stage, file.name, True, f"is {stage}/{name} (sha256 {digest[:12]}…)"),
+            *carried,
             *_walk(root, stage),
+            *(link for place in others for link in _walk(*place)),
         ]
     for root in roots:
         for stage in STAGES:
@@ -114,36 +121,66 @@ def _lies_in(file: Path, folder: Path) -> bool:
 
 
 def _from_apk(file: Path, roots: list[Path]) -> list[Link]:
-    """The links of an APK that was made elsewhere, through the model inside it."""
-    from pipeline.apk.package import MANIFEST_ENTRY, MODEL_ENTRY
+    """The links of an APK that was made elsewhere, through the models and adapters inside it."""
+    carried, found = _carried(file, roots)
+    if not carried:
+        return [Link("", file.name, False, "no stage made it, and it tells no model")]
+    links = [
+        Link("", file.name, True, "no stage here made this APK; what it carries tells where it comes from")
+    ]
+    return [*links, *carried, *(link for place in found for link in _walk(*place))]
+
+
+def _carried(file: Path, roots: list[Path]) -> tuple[list[Link], list[tuple[Path, str]]]:
+    """Two links for each model and adapter of an APK (none when the file is no app), and the run folders and stages they come from."""
+    if not zipfile.is_zipfile(file):
+        return [], []
+    from pipeline.apk.contents import read_carried
 
     try:
         with zipfile.ZipFile(file) as apk:
-            told = json.loads(apk.read(MANIFEST_ENTRY))["model"]["sha256"]
-            inside = None
-            if MODEL_ENTRY in apk.namelist():
-                with apk.open(MODEL_ENTRY) as model:
-                    inside = sha256_of_stream(model)
-    except (KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
-        return [Link("", file.name, False, f"no stage made it, and it tells no model: {error}")]
-    links = [Link("", file.name, True, f"no stage here made this APK; it tells of a model {told[:12]}…")]
-    if inside is None:
-        links.append(Link("", MODEL_ENTRY, True, "is not inside: the model is pushed beside the APK"))
-    else:
-        detail = (
-            "is the model that the APK tells of"
-            if inside == told
-            else f"is another model: sha256 {inside[:12]}…"
-        )
-        links.append(Link("", MODEL_ENTRY, inside == told, detail))
-    digest = inside or told
-    for root, stage, name in _outputs(roots, digest):
-        return [
-            *links,
-            Link(stage, "model", True, f"is {stage}/{name} (sha256 {digest[:12]}…)"),
-            *_walk(root, stage),
-        ]
-    return [*links, Link("", "model", False, f"no stage here made it (sha256 {digest[:12]}…)")]
+            carried = read_carried(apk)
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        return [Link("", file.name, False, f"cannot be read: {error}")], []
+    links, places = [], []
+    for each in carried:
+        links.append(Link("", each.entry, *_as_told(each)))
+        digest = each.inside or each.told or ""
+        made = next(_outputs(roots, digest), None)
+        if made:
+            root, stage, name = made
+            places.append((root, stage))
+            links.append(Link(stage, each.role, True, f"is {stage}/{name} (sha256 {digest[:12]}…)"))
+        elif given := next(_given(roots, digest), None):
+            links.append(Link("bundle", each.role, True, f"was given to bundle as {given} ({digest[:12]}…)"))
+        else:
+            links.append(Link("", each.role, False, f"no stage here made it (sha256 {digest[:12]}…)"))
+    # A stage's own walk meets all stages before it: of each run folder the latest stage is enough.
+    latest = {
+        root: max((stage for at, stage in places if at == root), key=STAGES.index) for root, _ in places
+    }
+    return links, list(latest.items())
+
+
+def _as_told(each: "Carried") -> tuple[bool, str]:
+    """Whether a model or adapter of an APK is the one that its manifest tells of, and that in words."""
+    if each.told is None:
+        return False, f"is inside, but the APK does not tell of it: sha256 {(each.inside or '')[:12]}…"
+    if each.inside is None:
+        if each.role == "adapter":
+            return False, f"is not inside, but the APK tells of it: sha256 {each.told[:12]}…"
+        return True, f"is not inside: the {each.role} is pushed beside the APK"
+    if each.inside != each.told:
+        return False, f"is another {each.role} than the APK tells of: sha256 {each.inside[:12]}…"
+    return True, f"is the {each.role} that the APK tells of"
+
+
+def _given(roots: list[Path], digest: str) -> Iterator[str]:
+    """By which name a file from outside was given to a bundle stage here."""
+    for root in roots:
+        manifest = _manifest(root, "bundle")
+        if isinstance(manifest, Manifest):
+            yield from (entry["name"] for entry in manifest.document["inputs"] if entry["sha256"] == digest)
 
 
 def _walk(root: Path, last: str) -> Iterator[Link]:

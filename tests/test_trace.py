@@ -5,6 +5,7 @@ import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,6 +82,8 @@ def test_the_links_of_an_apk_lead_through_every_stage(runs: Path) -> None:
     links = trace(runs / "science/bundle/science.apk", runs)
     assert [link.what for link in links] == [
         "science.apk",
+        "assets/model.litertlm",
+        "model",
         "bundle/",
         "convert → bundle",
         "convert/",
@@ -127,8 +130,92 @@ def test_an_apk_without_the_model_is_known_by_what_it_tells(runs: Path, tmp_path
 def test_an_apk_whose_model_was_exchanged_is_found_out(runs: Path, tmp_path: Path) -> None:
     write_apk(tmp_path / "store.apk", b"another", told=hashlib.sha256(b"made by convert").hexdigest())
     found = broken(trace(tmp_path / "store.apk", runs))
-    assert found[0].startswith("assets/model.litertlm: is another model")
+    assert found[0].startswith("assets/model.litertlm: is another model than the APK tells of")
     assert found[1].startswith("model: no stage here made it")
+
+
+def write_full_apk(path: Path, files: dict[str, bytes], told: dict[str, object]) -> Path:
+    with zipfile.ZipFile(path, "w") as apk:
+        apk.writestr("assets/manifest.json", json.dumps({"format": 2} | told))
+        for name, content in files.items():
+            apk.writestr(f"assets/{name}", content)
+    return path
+
+
+def digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+@pytest.fixture
+def with_adapters(runs: Path, tmp_path: Path) -> Callable[..., Path]:
+    """An app signed elsewhere, with a base and two adapters: one from a second run, one that was given to bundle."""
+    (tmp_path / "clerk.tflite").write_bytes(b"clerk")
+    with Run(tmp_path / "runs/poetry") as run:
+        with run.stage("finetune", settings={}) as work:
+            (work.folder / "adapter.safetensors").write_text("trained on poems")
+        with run.stage("convert", settings={}, after=("finetune",)) as work:
+            (work.folder / "adapter.tflite").write_bytes(b"poet")
+            (work.folder / "base.litertlm").write_bytes(b"base")
+        inputs = {"adapters/1": tmp_path / "clerk.tflite"}
+        with run.stage("bundle", settings={}, after=("convert",), inputs=inputs) as work:
+            (work.folder / "poetry.apk").write_bytes(b"an app")
+
+    def make(base: bytes = b"base", poet: bytes = b"poet", **told: object) -> Path:
+        files = {
+            "model.litertlm": b"made by convert",
+            "base.litertlm": base,
+            f"adapters/{digest(b'poet')}.tflite": poet,
+            f"adapters/{digest(b'clerk')}.tflite": b"clerk",
+        }
+        manifest: dict[str, object] = {
+            "model": {"sha256": digest(b"made by convert")},
+            "base_model": {"sha256": digest(b"base")},
+            "adapters": [{"sha256": digest(b"poet")}, {"sha256": digest(b"clerk")}],
+        }
+        return write_full_apk(tmp_path / "store.apk", files, manifest | told)
+
+    return make
+
+
+def test_base_and_adapters_of_an_apk_are_traced_each_to_its_own_run(
+    runs: Path, with_adapters: Callable[..., Path]
+) -> None:
+    links = trace(with_adapters(), runs)
+    assert broken(links) == []
+    said = {link.what: link.detail for link in links if link.what in ("model", "base")}
+    assert said["model"].startswith("is convert/model.litertlm")
+    assert said["base"].startswith("is convert/base.litertlm")
+    adapters = [link.detail for link in links if link.what == "adapter"]
+    assert adapters[0].startswith("is convert/adapter.tflite")
+    assert adapters[1].startswith("was given to bundle as adapters/1")
+    assert [link.what for link in links].count("convert/") == 2  # one of each run
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"base": b"other"}, "is another base than the APK tells of"),
+        ({"poet": b"other"}, "is another adapter than the APK tells of"),
+        ({"adapters": [{"sha256": digest(b"poet")}]}, "is inside, but the APK does not tell of it"),
+        (
+            {"adapters": [{"sha256": digest(each)} for each in (b"poet", b"clerk", b"judge")]},
+            "is not inside, but the APK tells of it",
+        ),
+        ({"base_model": None}, "is inside, but the APK does not tell of it"),
+    ],
+)
+def test_a_base_or_an_adapter_that_was_exchanged_is_found_out(
+    runs: Path, with_adapters: Callable[..., Path], changes: dict[str, Any], said: str
+) -> None:
+    found = broken(trace(with_adapters(**changes), runs))
+    assert any(said in fault for fault in found)
+
+
+def test_an_app_that_carries_a_stranger_does_not_hold(runs: Path, with_adapters: Callable[..., Path]) -> None:
+    stranger = {"sha256": digest(b"stranger")}
+    found = broken(trace(with_adapters(base=b"stranger", base_model=stranger), runs))
+    assert len(found) == 1
+    assert found[0].startswith("base: no stage here made it")
 
 
 def test_a_zip_that_is_no_app_of_ours_has_no_way_back(runs: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """For work in Android Studio: puts what Gradle cannot build into android/build/studio. Run as python -m pipeline.apk.studio RUN.
 
-The Gradle project compiles the Kotlin and the shim by itself; LiteRT-LM's libraries and the files of a finished bundle come from here.
+The Gradle project compiles the Kotlin and the shim by itself; LiteRT-LM's libraries and the files of a finished bundle (models, adapters,
+manifest, questions) come from here.
 """
 
 import shutil
@@ -8,18 +9,23 @@ import sys
 import zipfile
 from pathlib import Path
 
+from pipeline.apk.adb import BASE_NAME, MODEL_NAME, model_path
 from pipeline.apk.native import TARGETS, runtime_library
-from pipeline.apk.project import ROOT
+from pipeline.apk.project import ROOT, app_settings
 from pipeline.errors import InputError, PocketGemmaError
 
 TARGET = ROOT / "build" / "studio"
 
 
-def stage_for_studio(run: Path, target: Path = TARGET) -> None:
+def stage_for_studio(run: Path, target: Path = TARGET) -> list[Path]:
     """Write jniLibs/ and assets/ for the Gradle project.
 
     Args:
-        run: a run folder with a finished bundle; its model, manifest and sample questions become the app's assets.
+        run: a run folder with a finished bundle; its models, adapters, manifest and sample questions become the app's assets.
+        target: the folder that the Gradle project takes them from; what was there is removed.
+
+    Returns:
+        The models that lie beside the APK, because they are too big for it: the phone needs them too.
 
     Raises:
         InputError: there is no bundle.
@@ -36,14 +42,17 @@ def stage_for_studio(run: Path, target: Path = TARGET) -> None:
         folder = target / "jniLibs" / abi
         folder.mkdir(parents=True)
         shutil.copyfile(runtime_library(abi), folder / runtime_library(abi).name)
+    return [path for name in (MODEL_NAME, BASE_NAME) if (path := run / "bundle" / name).is_file()]
 
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit("usage: python -m pipeline.apk.studio RUN_FOLDER")
     try:
-        stage_for_studio(Path(sys.argv[1]))
+        beside = stage_for_studio(Path(sys.argv[1]))
     except PocketGemmaError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)
     print(f"{TARGET}: open {ROOT} in Android Studio")
+    for model in beside:
+        print(f"too big for the APK: adb push {model} {model_path(app_settings().application_id, model.name)}")

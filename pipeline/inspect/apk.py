@@ -1,20 +1,29 @@
-"""What an APK tells: the app, its libraries, and the model inside with what the app says of it."""
+"""What an APK tells: the app, its libraries, the models and adapters inside, and what the app says of them."""
 
+import io
 import json
+import tempfile
 import zipfile
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.apk.check import abis_of, check_signature, read_identity
+from pipeline.apk.check import check_signature, extracts_libraries, read_application, read_identity
+from pipeline.apk.contents import Carried, read_carried
 from pipeline.apk.elf import load_alignments
 from pipeline.apk.native import PAGE_BYTES
-from pipeline.apk.package import MANIFEST_ENTRY, MODEL_ENTRY, QUESTIONS_ENTRY
+from pipeline.apk.native_check import abis_of, unpacked_bytes
+from pipeline.apk.package import BASE_ENTRY, MANIFEST_ENTRY, MODEL_ENTRY, QUESTIONS_ENTRY
 from pipeline.apk.tools import find_tool
 from pipeline.digests import sha256_of_file
-from pipeline.errors import PocketGemmaError
+from pipeline.errors import InputError, PocketGemmaError
+from pipeline.inspect.adapter import is_runtime_adapter, report_runtime
 from pipeline.inspect.bundle import entry_begin, report_litertlm
 from pipeline.inspect.facts import App, Library, Report
 from pipeline.litert.container import map_file
+from pipeline.litert.tflite import IDENTIFIER
 
 ANDROID_MANIFEST = "AndroidManifest.xml"
 OLDEST_SDK = 24
@@ -31,7 +40,7 @@ def report_apk(path: Path) -> Report:
     identity: dict[str, str] = {}
     permissions: tuple[str, ...] | None = None
     schemes: tuple[str, ...] | None = None
-    certificate = inside = None
+    certificate = None
     try:
         identity, permissions = read_identity(path)
     except PocketGemmaError as error:
@@ -42,27 +51,31 @@ def report_apk(path: Path) -> Report:
         schemes, certificate = check_signature(path, int(identity.get("sdkVersion", OLDEST_SDK)))
     except PocketGemmaError as error:
         notes.append(_first_line(path, error))
+    application: dict[str, str] | None = None
+    with suppress(PocketGemmaError):  # That aapt2 is missing has been noted.
+        application = read_application(path)
+    extracts = None if application is None else extracts_libraries(application)
     mapped = map_file(path)
     with zipfile.ZipFile(path) as archive:
         names = set(archive.namelist())
         libraries = tuple(
-            _library(path, mapped, entry) for entry in archive.infolist() if entry.filename.endswith(".so")
+            _library(path, mapped, archive, entry, extracted=bool(extracts))
+            for entry in archive.infolist()
+            if entry.filename.endswith(".so")
         )
+        installed = None
+        if extracts is not None:
+            installed = path.stat().st_size + (unpacked_bytes(archive) if extracts else 0)
         manifest = _json(archive, MANIFEST_ENTRY, notes)
         questions = _json(archive, QUESTIONS_ENTRY, notes)
         dex_bytes = sum(entry.file_size for entry in archive.infolist() if entry.filename.endswith(".dex"))
-        if MODEL_ENTRY in names:
-            entry = archive.getinfo(MODEL_ENTRY)
-            if entry.compress_type == zipfile.ZIP_STORED:
-                begin = entry_begin(path, mapped, entry)
-                inside = report_litertlm(path, (begin, begin + entry.file_size), MODEL_ENTRY)
-            else:
-                notes.append(f"{MODEL_ENTRY} is compressed, so the phone cannot map it: not looked into")
-        elif manifest:
+        carried = read_carried(archive)
+        inside, base = (_model(path, mapped, archive, name, notes) for name in (MODEL_ENTRY, BASE_ENTRY))
+        entries = [each.entry for each in carried if each.role == "adapter" and each.inside]
+        adapters = tuple(_adapter(archive, entry) for entry in entries)
+        if manifest and MODEL_ENTRY not in names:
             notes.append("no model inside: it lies beside the APK and is pushed to the phone")
-    told = manifest.get("model") if isinstance(manifest, dict) else None
-    if inside and isinstance(told, dict) and told.get("sha256") != inside.sha256:
-        notes.append(f"the app tells of another model (sha256 {told.get('sha256')}) than the one inside")
+    notes += _disagreements(carried, inside, adapters)
     app = App(
         package=identity.get("package"),
         version=identity.get("versionName"),
@@ -74,6 +87,8 @@ def report_apk(path: Path) -> Report:
         signature_schemes=schemes,
         certificate_sha256=certificate,
         dex_bytes=dex_bytes,
+        extracts_libraries=extracts,
+        installed_bytes=installed,
         libraries=libraries,
         manifest=manifest if isinstance(manifest, dict) else None,
         sample_questions=tuple(map(str, questions)) if isinstance(questions, list) else (),
@@ -85,20 +100,74 @@ def report_apk(path: Path) -> Report:
         sha256_of_file(path),
         app=app,
         inside=inside,
+        base=base,
+        adapters=adapters,
         notes=tuple(notes),
     )
 
 
-def _library(path: Path, mapped: memoryview, entry: zipfile.ZipInfo) -> Library:
+def _model(
+    path: Path, mapped: memoryview, archive: zipfile.ZipFile, name: str, notes: list[str]
+) -> Report | None:
+    """What a model inside an APK tells; None when it is not there, or compressed."""
+    if name not in archive.namelist():
+        return None
+    entry = archive.getinfo(name)
     if entry.compress_type != zipfile.ZIP_STORED:
-        return Library(entry.filename, entry.file_size, None, None, pages_16k=False)
+        notes.append(f"{name} is compressed, so the phone cannot map it: not looked into")
+        return None
     begin = entry_begin(path, mapped, entry)
+    return report_litertlm(path, (begin, begin + entry.file_size), name)
+
+
+def _adapter(archive: zipfile.ZipFile, entry: str) -> Report:
+    """What an adapter inside an APK tells. It is small: a copy is looked into."""
+    with tempfile.TemporaryDirectory(prefix="pocketgemma-") as folder:
+        copy = Path(folder) / Path(entry).name
+        copy.write_bytes(archive.read(entry))
+        data = map_file(copy)
+        if data[4:8] != IDENTIFIER or not is_runtime_adapter(copy, data):
+            raise InputError(f"{archive.filename}: {entry} is no adapter for the runtime")
+        return replace(report_runtime(copy, data), name=entry)
+
+
+def _disagreements(
+    carried: Sequence[Carried], inside: Report | None, adapters: Sequence[Report]
+) -> list[str]:
+    """What does not fit between what the app tells and what it carries, a sentence each."""
+    notes = []
+    for each in carried:
+        if each.told and each.inside and each.told != each.inside:
+            notes.append(f"the app tells of another {each.role} (sha256 {each.told}) than the one inside")
+        elif each.inside and not each.told:
+            notes.append(f"the app does not tell of {each.entry}")
+        elif each.role == "adapter" and not each.inside:
+            notes.append(f"the app tells of an adapter that is not inside: sha256 {each.told}")
+    system = inside.system if inside else {}
+    for adapter in adapters:
+        found = adapter.adapter
+        if (
+            inside
+            and found
+            and (str(found.rank), found.base) != (system.get("lora_rank"), system.get("base_digest"))
+        ):
+            notes.append(f"{adapter.name} does not belong to the model inside: another base or another rank")
+    return notes
+
+
+def _library(
+    path: Path, mapped: memoryview, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, *, extracted: bool
+) -> Library:
+    stored = entry.compress_type == zipfile.ZIP_STORED
+    if not stored and not extracted:
+        return Library(entry.filename, entry.file_size, None, None, pages_16k=False)
+    begin = entry_begin(path, mapped, entry) if stored else None
     try:
-        with path.open("rb") as file:
-            alignment = min(load_alignments(file, begin))
+        with path.open("rb") if stored else io.BytesIO(archive.read(entry)) as file:
+            alignment = min(load_alignments(file, begin or 0))
     except PocketGemmaError:
         return Library(entry.filename, entry.file_size, begin, None, pages_16k=False)
-    fits = begin % PAGE_BYTES == 0 and alignment % PAGE_BYTES == 0
+    fits = (extracted or (begin or 0) % PAGE_BYTES == 0) and alignment % PAGE_BYTES == 0
     return Library(entry.filename, entry.file_size, begin, alignment, pages_16k=fits)
 
 

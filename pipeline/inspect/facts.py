@@ -190,8 +190,9 @@ class Library:
 
     Attributes:
         offset: where its bytes begin in the APK; None when it is compressed.
-        segment_alignment: smallest alignment of its LOAD segments in bytes; None when it is no 64-bit ELF file.
-        pages_16k: whether a phone with pages of 16 KiB can load it as it lies.
+        segment_alignment: smallest alignment of its LOAD segments in bytes; None when it is no 64-bit ELF file, or compressed in an
+            app that does not have it unpacked.
+        pages_16k: whether a phone with pages of 16 KiB can load it, as it lies or as it is unpacked.
     """
 
     name: str
@@ -215,6 +216,10 @@ class App:
     signature_schemes: tuple[str, ...] | None
     certificate_sha256: str | None
     dex_bytes: int
+    # Whether the phone unpacks the libraries at installation; else it maps them from the APK.
+    extracts_libraries: bool | None
+    # What it keeps after the installation: the APK, and the libraries of one ABI when they are unpacked.
+    installed_bytes: int | None
     libraries: tuple[Library, ...]
     manifest: dict[str, Any] | None
     sample_questions: tuple[str, ...]
@@ -225,7 +230,7 @@ class Report:
     """All that is told of a file; what does not apply to its kind is None or empty.
 
     Attributes:
-        inside: the model in an APK.
+        inside: the model in an APK; base: the base of a merged model in it; adapters: the adapters in it, its own fine-tune first.
         notes: what a person should know, a sentence each: what could not be read, what does not fit.
     """
 
@@ -247,6 +252,8 @@ class Report:
     adapter: Adapter | None = None
     app: App | None = None
     inside: "Report | None" = None
+    base: "Report | None" = None
+    adapters: "tuple[Report, ...]" = ()
     notes: tuple[str, ...] = ()
 
     def document(self) -> dict[str, Any]:

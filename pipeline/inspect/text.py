@@ -87,9 +87,10 @@ def _parts(report: Report, everything: bool) -> Iterable[RenderableType]:
     if report.memory:
         yield _title("Memory of a phone, when it is open")
         yield _pairs(_memory(report.memory))
-    if report.inside:
-        yield ""
-        yield from _parts(report.inside, everything)
+    for part in (report.inside, report.base, *report.adapters):
+        if part:
+            yield ""
+            yield from _parts(part, everything)
     if report.notes:
         yield _title("To note")
         yield from (Padding(f"- {_plain(note)}", (0, 0, 0, 2)) for note in report.notes)
@@ -337,6 +338,9 @@ def _app(app: App) -> Iterable[RenderableType]:
         ("ABIs", ", ".join(app.abis) or "no native code"),
         ("code", size(app.dex_bytes)),
     ]
+    if app.extracts_libraries is not None and app.installed_bytes is not None:
+        how = "unpacked by the phone" if app.extracts_libraries else "mapped from the APK"
+        rows.append(("installed", f"{size(app.installed_bytes)}, libraries {how}"))
     yield _pairs(rows)
     if app.libraries:
         yield ""
@@ -344,6 +348,8 @@ def _app(app: App) -> Iterable[RenderableType]:
         for library in app.libraries:
             fits = "loads" if library.pages_16k else "does not load"
             why = "compressed" if library.offset is None else f"at byte {library.offset:,}"
+            if library.offset is None and app.extracts_libraries:
+                why = "unpacked"
             segments = (
                 "" if library.segment_alignment is None else f", segments at {library.segment_alignment:,}"
             )
@@ -362,4 +368,11 @@ def _flat(document: dict[str, object], prefix: str = "") -> Iterable[tuple[str, 
         if isinstance(value, dict):
             yield from _flat(value, f"{prefix}{key}.")
         else:
-            yield f"{prefix}{key}", ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            yield f"{prefix}{key}", ", ".join(map(_word, value)) if isinstance(value, list) else str(value)
+
+
+def _word(value: object) -> str:
+    """An entry of a list in a manifest; of an adapter its name and the beginning of its digest."""
+    if not isinstance(value, dict):
+        return str(value)
+    return f"{value.get('name', 'unnamed')} ({str(value.get('sha256', ''))[:12]}…)"

@@ -113,6 +113,8 @@ def _manifest(config: Config, run: Run, models: AppModels) -> AppManifest:
     demo = config.model.preset == DEMO
     trained, examples = run.manifest("finetune").details, run.manifest("prepare").document
     score = _score(run.folder("verify") / "report.json")
+    share, count = score["exact_match"] / 100, score["count"]
+    low, high = wilson_interval(round(share * count), count)
     return AppManifest(
         name=config.bundle.title,
         model=models.model_facts,
@@ -131,9 +133,9 @@ def _manifest(config: Config, run: Run, models: AppModels) -> AppManifest:
         targets=config.finetune.targets,
         epochs=trained.get("epochs"),
         quantization=config.convert.recipe,
-        accuracy=score["exact_match"] / 100,
-        accuracy_interval=wilson_interval(round(score["exact_match"] * score["count"] / 100), score["count"]),
-        questions=score["count"],
+        accuracy=share,
+        accuracy_interval=(round(low, 4), round(high, 4)),
+        questions=count,
         runtime=f"LiteRT-LM {metadata.version(RUNTIME_PACKAGE)}",
         made=run.manifest("convert").document["finished"][:10],
         licence=DEMO_LICENCE if demo else GEMMA_LICENCE,

@@ -65,14 +65,18 @@ def test_android_studio_gets_libraries_and_assets(tmp_path: Path, monkeypatch: p
     (tmp_path / "run" / "bundle").mkdir(parents=True)
     with zipfile.ZipFile(tmp_path / "run" / "bundle" / "app.apk", "w") as archive:
         archive.writestr("assets/model.litertlm", b"model")
+        archive.writestr("assets/adapters/ab.tflite", b"adapter")
         archive.writestr("classes.dex", b"dex")
-    studio.stage_for_studio(tmp_path / "run", tmp_path / "studio")
+    (tmp_path / "run" / "bundle" / "base.litertlm").write_bytes(b"base")
+    beside = studio.stage_for_studio(tmp_path / "run", tmp_path / "studio")
+    assert [path.name for path in beside] == ["base.litertlm"]
     found = {
         path.relative_to(tmp_path / "studio").as_posix()
         for path in (tmp_path / "studio").rglob("*")
         if path.is_file()
     }
     assert found == {
+        "assets/adapters/ab.tflite",
         "assets/model.litertlm",
         "jniLibs/arm64-v8a/liblitert-lm.so",
         "jniLibs/x86_64/liblitert-lm.so",

@@ -3,20 +3,33 @@
 import json
 import struct
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pipeline.apk import check, tools
 from pipeline.apk.build import build_app
-from pipeline.apk.manifest import AppManifest, ModelFacts
-from pipeline.apk.package import MANIFEST_ENTRY, MODEL_ENTRY, Assets, package_apk
+from pipeline.apk.manifest import AdapterFacts, AppManifest, ModelFacts
+from pipeline.apk.package import (
+    BASE_ENTRY,
+    MANIFEST_ENTRY,
+    MODEL_ENTRY,
+    QUESTIONS_ENTRY,
+    Assets,
+    adapter_entry,
+    package_apk,
+)
 from pipeline.apk.sign import sign
 from pipeline.digests import sha256_of_file
 from pipeline.errors import InputError, PocketGemmaError
 from pipeline.inspect import apk as inspected
+from pipeline.inspect.facts import Report
 from pipeline.inspect.file import inspect_file
 from pipeline.inspect.text import print_report
+from pipeline.litert.adapter_format import write_adapter_file
+from pipeline.litert.container import read_container, rewrite
 from tests.support.litertlm import write_container
 from tests.support.tflite import Constant, write_tflite
 
@@ -122,6 +135,123 @@ def test_without_the_programs_the_rest_is_told(
     assert {"aapt2 is not installed", "apksigner is not installed"} <= set(found.notes)
     print_report(found)
     assert "not read" in capsys.readouterr().out
+
+
+BASE_DIGEST = "cd" * 32
+
+
+def write_full_apk(path: Path, model: Path, poet: Path, **changes: object) -> Path:
+    """An app with a model, a base and an adapter; `changes` replace what it tells."""
+    facts = ModelFacts(model.stat().st_size, sha256_of_file(model))
+    told = AdapterFacts(sha256_of_file(poet), "poet", poet.stat().st_size, 16, BASE_DIGEST)
+    with zipfile.ZipFile(path, "w") as apk:
+        apk.writestr("AndroidManifest.xml", b"binary XML")
+        manifest = AppManifest("Test", facts, facts, [told]).document() | changes
+        apk.writestr(MANIFEST_ENTRY, json.dumps(manifest))
+        apk.writestr(QUESTIONS_ENTRY, "[]")
+        apk.write(model, MODEL_ENTRY)
+        apk.write(model, BASE_ENTRY)
+        apk.write(poet, adapter_entry(sha256_of_file(poet)))
+    return path
+
+
+@pytest.fixture
+def poet(tmp_path: Path) -> Path:
+    path = tmp_path / "poet.tflite"
+    random = np.random.default_rng(0)
+    a, b = (random.random(shape, np.float32) for shape in ((8, 4), (4, 8)))
+    write_adapter_file(path, {("query", 0): (a, b)}, rank=16, base_digest=BASE_DIGEST, name="poet")
+    return path
+
+
+@pytest.fixture
+def taker(tmp_path: Path, model: Path) -> Path:
+    """A model that says that it takes such adapters."""
+    path = tmp_path / "taker.litertlm"
+    rewrite(read_container(model), path, system={"lora_rank": "16", "base_digest": BASE_DIGEST})
+    return path
+
+
+def fitting(found: Report) -> list[str]:
+    """Notes but those of programs that cannot read what is no real APK."""
+    return [
+        note
+        for note in found.notes
+        if "aapt2" not in note and "signature" not in note and "reading" not in note
+    ]
+
+
+def test_base_and_adapters_are_told_as_the_files_themselves(
+    tmp_path: Path, taker: Path, poet: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = inspect_file(write_full_apk(tmp_path / "app.apk", taker, poet))
+    assert found.inside is not None and found.base is not None
+    assert (found.base.name, found.base.sha256) == (BASE_ENTRY, sha256_of_file(taker))
+    alone, (inside,) = inspect_file(poet), found.adapters
+    assert replace(inside, name=alone.name) == alone
+    assert fitting(found) == []
+    assert found.document()["adapters"][0]["sha256"] == sha256_of_file(poet)
+    print_report(found)
+    printed = capsys.readouterr().out
+    for word in (BASE_ENTRY, "LoRA for the runtime", f"poet ({sha256_of_file(poet)[:12]}…)"):
+        assert word in printed
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"base_model": {"sha256": "ab" * 32}}, "the app tells of another base"),
+        ({"base_model": None}, f"the app does not tell of {BASE_ENTRY}"),
+        ({"adapters": []}, "the app does not tell of assets/adapters/"),
+        ({"adapters": [{"sha256": "ab" * 32}]}, "the app tells of an adapter that is not inside"),
+    ],
+)
+def test_what_an_app_tells_otherwise_than_it_carries_is_noted(
+    tmp_path: Path, taker: Path, poet: Path, changes: dict[str, object], said: str
+) -> None:
+    found = inspect_file(write_full_apk(tmp_path / "app.apk", taker, poet, **changes))
+    assert any(said in note for note in found.notes)
+
+
+def test_an_adapter_of_another_base_is_noted(tmp_path: Path, model: Path, poet: Path) -> None:
+    found = inspect_file(write_full_apk(tmp_path / "app.apk", model, poet))
+    assert any("does not belong to the model inside" in note for note in found.notes)
+
+
+def test_a_damaged_adapter_inside_is_refused(tmp_path: Path, taker: Path, poet: Path) -> None:
+    content = bytearray(poet.read_bytes())
+    content[-65000] ^= 1
+    poet.write_bytes(content)
+    with pytest.raises(InputError):
+        inspect_file(write_full_apk(tmp_path / "app.apk", taker, poet))
+    poet.write_bytes(b"no adapter")
+    with pytest.raises(InputError, match="is no adapter for the runtime"):
+        inspect_file(write_full_apk(tmp_path / "app.apk", taker, poet))
+
+
+def test_an_app_of_the_first_format_is_still_told(tmp_path: Path, model: Path) -> None:
+    apk = write_apk(tmp_path / "app.apk", model, sha256_of_file(model))
+    found = inspect_file(apk)
+    assert found.inside is not None and found.app is not None
+    assert (found.base, found.adapters, found.app.manifest) == (
+        None,
+        (),
+        {"name": "Test", "model": {"sha256": sha256_of_file(model)}},
+    )
+    assert not any("tell" in note for note in found.notes)
+
+
+@pytest.mark.slow
+def test_libraries_that_the_phone_unpacks_can_be_loaded_and_count_twice(tmp_path: Path, model: Path) -> None:
+    app = build_app(["arm64-v8a"], "PocketGemma", compress_libraries=True)
+    small = replace(app, libraries={"arm64-v8a": app.libraries["arm64-v8a"][1:]})
+    manifest = AppManifest("Test", ModelFacts(model.stat().st_size, sha256_of_file(model)))
+    package_apk(small, Assets(manifest.document(), [], model), tmp_path / "app.apk")
+    found = inspect_file(tmp_path / "app.apk").app
+    assert found is not None and found.extracts_libraries and found.installed_bytes
+    (library,) = found.libraries
+    assert (library.pages_16k, library.offset, library.segment_alignment) == (True, None, PAGE)
+    assert found.installed_bytes == (tmp_path / "app.apk").stat().st_size + library.bytes
 
 
 @pytest.mark.slow

@@ -155,8 +155,8 @@ def test_the_apk_holds_the_model_and_tells_of_it(run: Run) -> None:
     low, high = wilson_interval(3, 4)
     assert manifest["check"] == {
         "accuracy": 0.75,
-        "accuracy_low": low,
-        "accuracy_high": high,
+        "accuracy_low": round(low, 4),
+        "accuracy_high": round(high, 4),
         "questions": 4,
     }
     trained = hashlib.sha256(b"examples").hexdigest()

@@ -20,16 +20,26 @@ android {
         ndk { abiFilters += "arm64-v8a" }
     }
 
-    // The runtime's library and the assets (model, manifest, questions), put there by `python -m pipeline.apk.studio`.
+    // The runtime's library and the assets (models, adapters, manifest, questions), put there by `python -m pipeline.apk.studio`.
     sourceSets["main"].jniLibs.srcDir("../build/studio/jniLibs")
     sourceSets["main"].assets.srcDir("../build/studio/assets")
 
     externalNativeBuild { cmake { path = file("src/main/cpp/CMakeLists.txt") } }
 
-    androidResources { noCompress += "litertlm" }
+    // The app copies models out of the APK as they lie there.
+    androidResources { noCompress += listOf("litertlm", "tflite") }
+
+    // Libraries lie in the APK as they are and are mapped from it; as bundle.compress_libraries: false.
+    packaging { jniLibs { useLegacyPackaging = false } }
 
     buildTypes {
+        debug {
+            isDebuggable = true
+            // For the emulator.
+            ndk { abiFilters += "x86_64" }
+        }
         release {
+            isDebuggable = false
             isMinifyEnabled = true
             proguardFiles("proguard-rules.pro")
         }

@@ -1,5 +1,6 @@
 """What holds between the app's sources and the pipeline, which name the same things in two languages."""
 
+import json
 import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -7,9 +8,17 @@ from pathlib import Path
 from pipeline.apk.adb import BASE_NAME, MODEL_NAME
 from pipeline.apk.manifest import AdapterFacts, AppManifest, ModelFacts
 from pipeline.apk.native import RUNTIME_LIBRARY, SHIM_LIBRARY
-from pipeline.apk.package import ADAPTERS_FOLDER, BASE_ENTRY, MANIFEST_ENTRY, MODEL_ENTRY, QUESTIONS_ENTRY
-from pipeline.apk.project import MAIN, NAMESPACE, ROOT, TESTS, app_settings
+from pipeline.apk.package import (
+    ADAPTERS_FOLDER,
+    BASE_ENTRY,
+    MANIFEST_ENTRY,
+    MODEL_ENTRY,
+    QUESTIONS_ENTRY,
+    adapter_entry,
+)
+from pipeline.apk.project import DEPENDENCIES, MAIN, NAMESPACE, ROOT, TESTS, app_settings
 from pipeline.apk.tools import PACKAGES
+from pipeline.config import BundleSection
 
 KOTLIN = MAIN / "kotlin" / Path(*NAMESPACE.split("."))
 ANDROID = "{http://schemas.android.com/apk/res/android}"
@@ -117,15 +126,46 @@ def test_every_word_shown_is_a_string_resource() -> None:
                 )
 
 
+def texts(folder: str) -> dict[str, ET.Element]:
+    """Every text of a language by its name: strings, plurals, and arrays of strings."""
+    found: dict[str, ET.Element] = {}
+    for path in sorted((MAIN / "res" / folder).glob("strings*.xml")):
+        for element in ET.parse(path).getroot():
+            name = element.get("name", "")
+            assert name not in found, f"{path.name}: {name} is there twice"
+            found[name] = element
+    return found
+
+
 def test_every_string_resource_is_used() -> None:
-    names = {element.get("name") for element in ET.parse(MAIN / "res" / "values" / "strings.xml").getroot()}
     sources = "".join(
         path.read_text(encoding="utf-8") for path in MAIN.rglob("*") if path.suffix in (".kt", ".xml")
     )
     unused = {
-        name for name in names if not re.search(rf"(@string/|R\.string\.|R\.plurals\.){name}\b", sources)
+        name
+        for name in texts("values")
+        if not re.search(rf"(@string/|R\.string\.|R\.plurals\.|R\.array\.){name}\b", sources)
     }
     assert unused == set()
+
+
+def test_german_says_all_that_english_says_with_the_same_gaps() -> None:
+    english, german = texts("values"), texts("values-de")
+    # The app's name is the title that the recipe gives it.
+    said = {
+        name
+        for name, element in english.items()
+        if element.get("translatable") != "false" and name != "app_name"
+    }
+    assert german.keys() == said
+
+    def gaps(element: ET.Element) -> set[str]:
+        """Formats such as %1$s, of all numbers of a plural together."""
+        return set(re.findall(r"%(?:\d+\$)?[\d.,]*[a-z]", "".join(element.itertext())))
+
+    assert {name for name in said if gaps(english[name]) != gaps(german[name])} == set()
+    assert {name for name in said if english[name].tag != german[name].tag} == set()
+    assert not [name for name in said if not "".join(german[name].itertext()).strip()]
 
 
 def luminance(color: str) -> float:
@@ -154,9 +194,12 @@ def test_text_can_be_read_in_both_themes() -> None:
 
 
 def test_no_source_file_of_the_app_is_too_long() -> None:
-    sources = [path for folder in (MAIN, TESTS) for path in folder.rglob("*") if path.suffix in (".kt", ".c")]
-    assert len(sources) > 15
-    assert [path.name for path in sources if len(path.read_text(encoding="utf-8").splitlines()) > 300] == []
+    for folder, most in ((MAIN, 300), (TESTS, 400)):
+        sources = [path for path in folder.rglob("*") if path.suffix in (".kt", ".c")]
+        assert len(sources) > 15
+        assert [
+            path.name for path in sources if len(path.read_text(encoding="utf-8").splitlines()) > most
+        ] == []
 
 
 def test_the_gradle_project_takes_the_same_settings() -> None:
@@ -165,6 +208,33 @@ def test_the_gradle_project_takes_the_same_settings() -> None:
         assert f'setting("{key}")' in gradle
     assert f'namespace = "{NAMESPACE}"' in gradle
     assert app_settings().min_sdk >= 24
+
+
+def pinned(purpose: str) -> dict[str, str]:
+    """Versions by artifact, as android/dependencies/<purpose>.xml has them."""
+    maven = "{http://maven.apache.org/POM/4.0.0}"
+    found = ET.parse(DEPENDENCIES / f"{purpose}.xml").iter(f"{maven}dependency")
+    return {each.findtext(f"{maven}artifactId", ""): each.findtext(f"{maven}version", "") for each in found}
+
+
+def test_the_gradle_project_takes_the_same_kotlin_and_the_same_tests() -> None:
+    plugins = (ROOT / "build.gradle.kts").read_text(encoding="utf-8")
+    assert (
+        f'id("org.jetbrains.kotlin.android") version "{pinned("build")["kotlin-compiler-embeddable"]}"'
+        in plugins
+    )
+    gradle, tests = (ROOT / "app" / "build.gradle.kts").read_text(encoding="utf-8"), pinned("test")
+    for artifact in ("junit:junit", "org.json:json", "org.robolectric:robolectric"):
+        assert f'testImplementation("{artifact}:{tests[artifact.split(":")[1]]}")' in gradle
+
+
+def test_the_gradle_project_packs_models_and_libraries_as_the_build_does_unless_told() -> None:
+    gradle = (ROOT / "app" / "build.gradle.kts").read_text(encoding="utf-8")
+    assert not BundleSection().compress_libraries and "useLegacyPackaging = false" in gradle
+    endings = {Path(entry).suffix[1:] for entry in (MODEL_ENTRY, BASE_ENTRY, adapter_entry("ab"))}
+    assert f"noCompress += listOf({', '.join(json.dumps(each) for each in sorted(endings))})" in gradle
+    # Which of the two it is, the build says, not the manifest of the sources.
+    assert "extractNativeLibs" not in (MAIN / "AndroidManifest.xml").read_text(encoding="utf-8")
 
 
 def test_the_readme_names_every_package_that_is_needed() -> None:

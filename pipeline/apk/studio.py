@@ -55,4 +55,6 @@ if __name__ == "__main__":
         sys.exit(error.exit_code)
     print(f"{TARGET}: open {ROOT} in Android Studio")
     for model in beside:
-        print(f"too big for the APK: adb push {model} {model_path(app_settings().application_id, model.name)}")
+        print(
+            f"too big for the APK: adb push {model} {model_path(app_settings().application_id, model.name)}"
+        )

@@ -1,5 +1,6 @@
 """What comes out of the build, looked at from outside."""
 
+import re
 import zipfile
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from pipeline.apk import studio
 from pipeline.apk.build import build_app
 from pipeline.apk.elf import load_alignments
 from pipeline.apk.native import PAGE_BYTES, TARGETS, shim_library
+from pipeline.apk.project import MAIN, NAMESPACE
 from pipeline.apk.resources import build_resources
 from pipeline.apk.tools import find_tool, run_tool
 from pipeline.errors import InputError
@@ -23,17 +25,26 @@ def test_an_unknown_abi_is_bad_input() -> None:
 def test_shrinking_keeps_what_android_and_the_shim_call_by_name() -> None:
     dex = build_app(["arm64-v8a"], "PocketGemma").dex.read_bytes()
     assert dex.startswith(b"dex\n")
-    package = b"Lio/pocketgemma/chat/"
-    for name in (b"ChatApplication;", b"ui/MainActivity;", b"ui/TypingDots;", b"runtime/Native;"):
-        assert package + name in dex
-    for name in (
+    # What Android makes by name: what the manifest names, and views of our own in layouts.
+    manifest = (MAIN / "AndroidManifest.xml").read_text(encoding="utf-8")
+    named = {
+        NAMESPACE + name if name.startswith(".") else name
+        for name in re.findall(r'android:(?:name|backupAgent)="((?:\.|io\.)[\w.]+)"', manifest)
+    }
+    layouts = "".join(path.read_text(encoding="utf-8") for path in (MAIN / "res").rglob("layout*/*.xml"))
+    named |= set(re.findall(rf"<({re.escape(NAMESPACE)}[\w.]+)", layouts))
+    assert {f"{NAMESPACE}.ChatApplication", f"{NAMESPACE}.ui.MainActivity"} < named
+    for name in named:
+        assert f"L{name.replace('.', '/')};".encode() in dex, name
+    # And what the shim finds by name, or is found by; of functions that nobody calls nothing is left.
+    for method in (
         b"onChunk",
         b"nativeCreateEngine",
         b"nativeCreateConversation",
         b"nativeSend",
         b"nativeMeasured",
     ):
-        assert b"\0" in dex[dex.index(name) + len(name) :][:1]
+        assert b"\0" + bytes([len(method)]) + method + b"\0" in dex, method
 
 
 @pytest.mark.slow

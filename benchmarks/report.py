@@ -295,6 +295,52 @@ def memory(document: dict[str, Any]) -> list[str]:
     return lines + table(head, rows)
 
 
+def app(document: dict[str, Any]) -> list[str]:
+    """Sizes of the APK, what it is made of, the build, and how the screen starts."""
+    lines = ["## The app", "", source(document, document["machine"]), ""]
+    variants = document["variants"]
+    carried = ", ".join(document["models"]) or "no model"
+    lines += [
+        f"A signed APK of the run `{document['run']}` ({carried} inside), in MB. A phone keeps the APK and, when libraries are compressed, "
+        "unpacks those of its own processor beside it. A model inside is copied once more at the first start, because the runtime wants "
+        "a file of its own.",
+        "",
+    ]
+    groups = list(variants[0]["in_the_apk"])
+    rows = (
+        (
+            ", ".join(entry["abis"]),
+            "compressed" if entry["compressed_libraries"] else "as they are",
+            *(f"{entry[key] / 1e6:.1f}" for key in ("bytes", "installed_bytes")),
+            *(f"{entry['in_the_apk'][group] / 1e6:.2f}" for group in groups),
+        )
+        for entry in variants
+    )
+    lines += table(
+        ("for", "libraries", "to download", "installed", *(f"of it {group}" for group in groups)), rows
+    )
+    permissions = sorted({name for entry in variants for name in entry["permissions"]})
+    lines += [
+        f"The code is {variants[0]['dex_bytes'] / 1e3:.0f} kB of dex before compression. Permissions asked for: "
+        f"{', '.join(permissions) or 'none'}.",
+        "",
+        "Building it, with what is downloaded (jars, LiteRT-LM's libraries) at hand and nothing else:",
+        "",
+    ]
+    steps = document["build_seconds"].items()
+    lines += table(("", "seconds"), ((name, f"{seconds:.1f}") for name, seconds in steps))
+    if document["activity"]:
+        found = document["activity"]
+        count = len(found["main_thread_violations"])
+        watched = "Files, database" if found["main_thread_files_watched"] else "Database"
+        lines += [
+            f"On the JVM (Robolectric), from the launch to the first frame: {found['activity_start_ms_median']:.0f} ms, median of "
+            f"{len(found['activity_start_ms'])}. {watched} or runtime on the main thread while the tests used the app: {count or 'not once'}.",
+            "",
+        ]
+    return lines
+
+
 def main() -> None:
     parts = {
         "science": science,
@@ -304,6 +350,7 @@ def main() -> None:
         "formats": formats,
         "memory": memory,
         "road": road,
+        "app": app,
         "finetune_backends": backends,
     }
     lines = [

@@ -3,6 +3,7 @@
 Each function is one process; a class of tests need only lie in that folder to run in one of them.
 """
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ import pytest
 from tests.apk.jvm import JOURNEYS, PLAIN, ROBOLECTRIC, Outcome, Suite, find_suites, run_tests
 
 pytestmark = pytest.mark.slow
+
+FIGURES = "POCKETGEMMA_FIGURES"
+"""Names a file that keeps what the tests measured, for benchmarks/app.py."""
 
 
 def all_ran(suite: Suite, outcome: Outcome) -> None:
@@ -33,5 +37,5 @@ def test_the_app_as_it_is_installed(
     properties: dict[str, str], apk: Path, tmp_path: Path, shrunk: bool
 ) -> None:
     suite = find_suites()[JOURNEYS]
-    figures = {"figures": str(tmp_path / "figures.json")}
+    figures = {"figures": os.environ.get(FIGURES) or str(tmp_path / "figures.json")}
     all_ran(suite, run_tests(suite.classes, properties | figures, apk, shrunk=shrunk))

@@ -1,0 +1,231 @@
+"""How large the app is, what it is made of, how long it takes to build from source, and how its screen starts on the JVM.
+
+    python benchmarks/app.py [--run runs/science] [--figures FILE]
+
+Packages and signs the models of a finished bundle for each processor, with libraries as they are and compressed, and looks into each
+APK as the bundle stage does. Builds the app once in a cache that is empty but for what is downloaded (jars, LiteRT-LM's libraries) and for
+the debug key. FILE is what the app's tests on the JVM measured (their property `pocketgemma.test.figures`):
+
+    POCKETGEMMA_FIGURES=FILE pytest tests/apk/test_jvm.py
+
+Without it the figures measured before stay. Writes docs/measurements/app.json.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipeline.apk.contents import Carried
+    from pipeline.apk.package import Assets
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+OUTPUT = ROOT / "docs" / "measurements" / "app.json"
+ABIS = (("arm64-v8a",), ("x86_64",), ("arm64-v8a", "x86_64"))
+TITLE = "PocketGemma"
+
+DOWNLOADED = ("jars", "runtime", "key")
+"""Kinds in the cache that a build does not make anew: what comes from the network, and the debug key."""
+
+GROUPS = {
+    "libraries": ("lib/",),
+    "code": ("classes",),
+    "resources": ("res/", "resources.arsc", "AndroidManifest.xml"),
+    "models": ("assets/model.", "assets/base.", "assets/adapters/"),
+}
+"""What an APK is made of, by how its entries' names begin; what is in no group is "the rest"."""
+
+
+def assets_of(apk: Path, folder: Path) -> "tuple[Assets, list[Carried]]":
+    """What a bundled APK is filled with, as files, and what a check is to find of it."""
+    from pipeline.apk.contents import read_carried
+    from pipeline.apk.package import BASE_ENTRY, MANIFEST_ENTRY, MODEL_ENTRY, QUESTIONS_ENTRY, Assets
+
+    with zipfile.ZipFile(apk) as archive:
+        carried = read_carried(archive)
+        inside = {each.entry: Path(archive.extract(each.entry, folder)) for each in carried if each.inside}
+        assets = Assets(
+            manifest=json.loads(archive.read(MANIFEST_ENTRY)),
+            questions=json.loads(archive.read(QUESTIONS_ENTRY)),
+            model=inside.get(MODEL_ENTRY),
+            base=inside.get(BASE_ENTRY),
+            adapters={
+                each.inside: inside[each.entry] for each in carried if each.role == "adapter" and each.inside
+            },
+        )
+    return assets, carried
+
+
+def variant(
+    abis: tuple[str, ...], compressed: bool, assets: "Assets", carried: "list[Carried]", folder: Path
+) -> dict[str, Any]:
+    """Sizes in bytes of an APK for some processors."""
+    from pipeline.apk.build import build_app
+    from pipeline.apk.check import ExpectedApk, check_apk
+    from pipeline.apk.package import package_apk
+    from pipeline.apk.sign import sign
+
+    app = build_app(abis, TITLE, compress_libraries=compressed)
+    unsigned, signed = folder / "unsigned.apk", folder / "signed.apk"
+    package_apk(app, assets, unsigned)
+    sign(unsigned, signed)
+    report = check_apk(signed, ExpectedApk(app.settings, abis, carried, compressed))
+    print(
+        f"{', '.join(abis)}, libraries {'compressed' if compressed else 'as they are'}: {report.bytes:,} bytes"
+    )
+    return {
+        "abis": list(abis),
+        "compressed_libraries": compressed,
+        "bytes": report.bytes,
+        "installed_bytes": report.installed_bytes,
+        "in_the_apk": parts(signed),
+        "dex_bytes": report.dex_bytes,
+        "permissions": list(report.permissions),
+    }
+
+
+def parts(apk: Path) -> dict[str, int]:
+    """Bytes that each group of entries takes in an APK, compressed where they are; alignment and signature are "the rest"."""
+    sizes = dict.fromkeys(GROUPS, 0)
+    with zipfile.ZipFile(apk) as archive:
+        for entry in archive.infolist():
+            for group, beginnings in GROUPS.items():
+                if entry.filename.startswith(beginnings):
+                    sizes[group] += entry.compress_size
+    return sizes | {"the rest": apk.stat().st_size - sum(sizes.values())}
+
+
+def build() -> dict[str, float]:
+    """Seconds of each step of a build for arm64-v8a, from source to a signed APK without a model; prints them as JSON."""
+    from pipeline.apk.build import build_app
+    from pipeline.apk.classes import build_classes, build_dex
+    from pipeline.apk.jars import fetch_jars
+    from pipeline.apk.native import runtime_library, shim_library
+    from pipeline.apk.package import Assets, package_apk
+    from pipeline.apk.resources import build_resources
+    from pipeline.apk.sign import sign
+
+    fetch_jars("build")
+    runtime_library("arm64-v8a")
+    seconds = {}
+    folder = Path(tempfile.mkdtemp(prefix="pocketgemma-app-"))
+
+    def package() -> None:
+        package_apk(build_app(["arm64-v8a"], TITLE), Assets({"name": TITLE}), folder / "unsigned.apk")
+        sign(folder / "unsigned.apk", folder / "signed.apk")
+
+    steps = {
+        "resources": lambda: build_resources(TITLE),
+        "Kotlin": lambda: build_classes(build_resources(TITLE)),
+        "shrinking": lambda: build_dex(build_resources(TITLE)),
+        "shim": lambda: shim_library("arm64-v8a"),
+        "packaging and signing": package,
+        "all of it again, nothing changed": package,
+    }
+    for name, step in steps.items():
+        started = time.monotonic()
+        step()
+        seconds[name] = round(time.monotonic() - started, 1)
+    return seconds
+
+
+def build_afresh() -> dict[str, float]:
+    """`build` in a process of its own, with a cache that holds only what is downloaded."""
+    from pipeline.apk.jars import fetch_jars
+    from pipeline.apk.native import runtime_library
+    from pipeline.cache import cache_root
+
+    for purpose in ("app", "build"):
+        fetch_jars(purpose)
+    runtime_library("arm64-v8a")
+    with tempfile.TemporaryDirectory(prefix="pocketgemma-cache-") as cache:
+        for kind in DOWNLOADED:
+            if (cache_root() / kind).is_dir():
+                (Path(cache) / kind).symlink_to(cache_root() / kind)
+        environment = os.environ | {"POCKETGEMMA_CACHE": cache}
+        command = [sys.executable, __file__, "--build"]
+        started = time.monotonic()
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        whole = round(time.monotonic() - started, 1)
+    steps = json.loads(done.stdout)
+    again = steps.pop("all of it again, nothing changed")
+    return steps | {"from source to a signed APK": round(whole - again, 1), "again, nothing changed": again}
+
+
+def read_figures(path: Path) -> dict[str, Any]:
+    """What the app's tests on the JVM measured.
+
+    Args:
+        path: a JSON file: activity_start_ms, a list of numbers; main_thread_violations, a list of sentences;
+            main_thread_files_watched, whether accesses to files were watched, too.
+
+    Returns:
+        The same, and the median of activity_start_ms.
+
+    Raises:
+        SystemExit: there is no such file, or it lacks a list.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        starts = [round(float(each), 1) for each in found["activity_start_ms"]]
+        return {
+            "activity_start_ms": starts,
+            "activity_start_ms_median": round(statistics.median(starts), 1),
+            "main_thread_violations": [str(each) for each in found["main_thread_violations"]],
+            "main_thread_files_watched": bool(found.get("main_thread_files_watched", False)),
+        }
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        sys.exit(f"{path}: no figures of the app's tests: {type(error).__name__}: {error}")
+
+
+def main() -> None:
+    from pipeline.machine import describe_machine
+
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--run", type=Path, default=Path("runs/science"), help="a run with a finished bundle")
+    parser.add_argument("--figures", type=Path, metavar="FILE", help="what the app's tests measured")
+    parser.add_argument("--build", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.build:
+        print(json.dumps(build()))
+        return
+    apk = next(iter(sorted((options.run / "bundle").glob("*.apk"))), None)
+    if apk is None:
+        sys.exit(f"{options.run}: no bundle here yet; run: pocketgemma bundle --run {options.run}")
+    before = json.loads(OUTPUT.read_text(encoding="utf-8")) if OUTPUT.exists() else {}
+    figures = read_figures(options.figures) if options.figures else before.get("activity")
+    seconds = build_afresh()
+    with tempfile.TemporaryDirectory(prefix="pocketgemma-app-") as temporary:
+        folder = Path(temporary)
+        assets, carried = assets_of(apk, folder)
+        variants = [
+            variant(abis, compressed, assets, carried, folder)
+            for abis in ABIS
+            for compressed in (False, True)
+        ]
+    document = {
+        "date": time.strftime("%Y-%m-%d"),
+        "command": "python benchmarks/app.py" + " --figures FILE" * bool(figures),
+        "machine": describe_machine() | {"cores": os.cpu_count()},
+        "run": options.run.name,
+        "models": [each.role for each in carried if each.inside],
+        "variants": variants,
+        "build_seconds": seconds,
+        "activity": figures,
+    }
+    OUTPUT.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -36,6 +36,8 @@ class ModelsPage(parent: ViewGroup, private val stores: Stores, private val shel
         watch.on(stores.library, ::render)
         watch.on(stores.settings) { renderList() }
         watch.on(stores.model) { renderList() }
+        // A file may have been put here from a computer meanwhile.
+        stores.library.dispatch(LibraryEvent.Refresh)
     }
 
     override fun hide() {

@@ -59,7 +59,7 @@ class AboutPageTest {
             cards.getValue("Fine-tuning"),
             "Learned from" to "science",
             "Examples" to "7,170",
-            "Times through them" to "3",
+            "Passes" to "3",
             "Method" to "LoRA",
             "Rank" to "8",
             "Alpha" to "8",

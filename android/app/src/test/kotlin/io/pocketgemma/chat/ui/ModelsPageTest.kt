@@ -36,7 +36,10 @@ import org.robolectric.shadows.ShadowAlertDialog
 @Config(sdk = [35], qualifiers = PORTRAIT, application = Application::class)
 class ModelsPageTest {
     private fun stage(library: LibraryState = SampleLibrary.state, selection: Selection? = null) =
-        PageStage(RecordingStores(library, Settings(selection = selection)), ::ModelsPage)
+        PageStage(RecordingStores(library, Settings(selection = selection)), ::ModelsPage).apply {
+            assertEquals("the files are looked at again", listOf<LibraryEvent>(LibraryEvent.Refresh), stores.library.events)
+            stores.library.events.clear()
+        }
 
     private fun PageStage.rows(): List<ChoiceRow> = rows(page.view)
 

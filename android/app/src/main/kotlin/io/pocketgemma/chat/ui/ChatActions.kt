@@ -36,9 +36,9 @@ class ChatActions(
     override fun more(row: Row.Reply, anchor: View) {
         val popup = PopupMenu(context, anchor)
         if (row.reply.numbers != null && !stores.settings.state.settings.showNumbers) {
-            popup.menu.add(if (row.showsNumbers) R.string.hide_numbers else R.string.show_numbers).setOnMenuItemClickListener { toggleNumbers(row.reply) }
+            popup.menu.offer(if (row.showsNumbers) R.string.hide_numbers else R.string.show_numbers) { toggleNumbers(row.reply) }
         }
-        popup.menu.add(R.string.select_text).setOnMenuItemClickListener { selectText(row.reply) }
+        popup.menu.offer(R.string.select_text) { selectText(row.reply) }
         popup.show()
     }
 
@@ -71,20 +71,18 @@ class ChatActions(
         stores.model.prepare(selection, settings.options.copy(despiteMemory = despiteMemory))
     }
 
-    private fun toggleNumbers(reply: Message.Reply): Boolean {
+    private fun toggleNumbers(reply: Message.Reply) {
         numbersOf = if (reply.id in numbersOf) numbersOf - reply.id else numbersOf + reply.id
         changed()
-        return true
     }
 
     /** All of a reply as it was written, in one piece: a selection cannot go beyond the paragraph in which it begins. */
-    private fun selectText(reply: Message.Reply): Boolean {
+    private fun selectText(reply: Message.Reply) {
         val view = LayoutInflater.from(context).inflate(R.layout.select_text, null)
         view.findViewById<TextView>(R.id.whole_text).text = reply.text
         AlertDialog.Builder(context).setView(view)
             .setNegativeButton(R.string.close, null)
             .setPositiveButton(R.string.copy_all) { _, _ -> copy(reply.text) }
             .show()
-        return true
     }
 }

@@ -27,8 +27,9 @@ class ChatMenu(private val stores: Stores, private val shell: Shell, private val
     }
 }
 
+/** Adds something to choose; its title is its id, too. */
 internal fun Menu.offer(title: Int, enabled: Boolean = true, act: () -> Unit) {
-    add(title).setEnabled(enabled).setOnMenuItemClickListener {
+    add(Menu.NONE, title, Menu.NONE, title).setEnabled(enabled).setOnMenuItemClickListener {
         act()
         true
     }

@@ -1,5 +1,6 @@
 package io.pocketgemma.chat.ui
 
+import android.animation.ValueAnimator
 import android.content.Context
 import android.view.View
 import android.widget.FrameLayout
@@ -52,6 +53,7 @@ class MessageList(
     private var place = Place(0, 0)
     private var settling = false
     private val measuring = Runnable { measureSome() }
+    private val refilling = Runnable { refill() }
 
     var followsEnd = true
         private set
@@ -69,9 +71,11 @@ class MessageList(
                 followsEnd = y >= end() - slack
                 place = placeAt(y)
             }
+            // Not at once: this may be in the middle of a layout. What is near has its view before it comes onto the screen.
+            scroll.removeCallbacks(refilling)
+            scroll.postOnAnimation(refilling)
             scrolled()
         }
-        scroll.viewTreeObserver.addOnPreDrawListener { !refill() }
     }
 
     /** [restored] is where to begin in a conversation that was not shown before; a new last row is scrolled to. */
@@ -96,7 +100,11 @@ class MessageList(
     fun goToEnd() {
         // From afar it would take too long.
         if (beyond > 2 * scroll.height) scroll.scrollTo(0, end() - scroll.height)
-        scroll.smoothScrollTo(0, end())
+        val start = scroll.scrollY
+        val way = ValueAnimator.ofFloat(0f, 1f).setDuration(JUMP_MILLIS)
+        // The end may move on meanwhile.
+        way.addUpdateListener { scroll.scrollTo(0, start + ((end() - start) * it.animatedFraction).toInt()) }
+        way.start()
     }
 
     private fun change(slot: Slot, row: Row) {
@@ -113,21 +121,18 @@ class MessageList(
         if (count > ALL) scroll.postDelayed(measuring, MEASURE_MILLIS)
     }
 
-    /** Views for what is near the screen, and for nothing that is far. True when something has changed. */
-    private fun refill(): Boolean {
-        if (list.childCount <= ALL || list.isLayoutRequested) return false
+    /** Views for what is near the screen, and for nothing that is far. */
+    private fun refill() {
+        if (list.childCount <= ALL) return
         val top = scroll.scrollY
-        var changed = false
         for (slot in slots) {
             val distance = maxOf(top - slot.bottom, slot.top - top - scroll.height)
             if (distance < scroll.height && slot.shown == null) {
                 fill(slot)
-                changed = true
             } else if (distance > FAR * scroll.height && slot.shown != null && !slot.hasFocus() && !slot.hasTransientState()) {
                 empty(slot)
             }
         }
-        return changed
     }
 
     private fun fill(slot: Slot) {
@@ -194,6 +199,7 @@ class MessageList(
     private fun dp(value: Int) = (scroll.resources.displayMetrics.density * value).toInt()
 
     private companion object {
+        const val JUMP_MILLIS = 220L
         const val SLACK_DP = 48
 
         /** So many rows simply all have views. */

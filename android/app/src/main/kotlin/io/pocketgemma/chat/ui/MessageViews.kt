@@ -74,7 +74,7 @@ private class QuestionView(parent: ViewGroup, private val actions: RowActions) :
         bound = row
         if (text.text.toString() != row.question.text) text.text = row.question.text
         text.contentDescription = text.resources.getString(R.string.you_said, row.question.text)
-        text.alpha = if (row.isEdited) FADED else 1f
+        text.isActivated = row.isEdited
         copy.showIf(!row.canEdit)
         edit.showIf(row.canEdit)
     }
@@ -92,10 +92,6 @@ private class QuestionView(parent: ViewGroup, private val actions: RowActions) :
             R.id.edit_question -> edit.callOnClick()
             else -> super.performAccessibilityAction(host, action, arguments)
         }
-    }
-
-    private companion object {
-        const val FADED = 0.6f
     }
 }
 

@@ -34,10 +34,10 @@ class RecordingStore<State : Any, Event : Any>(initial: State) : Store<State, Ev
         // No event of anybody's: the reducer below looks at none.
         @Suppress("UNCHECKED_CAST")
         dispatch(Unit as Event)
-        next = null
     }
 
-    override fun reduce(state: State, event: Event): State = next ?: state.also { events += event }
+    // What an observer of the new state sends is an event again.
+    override fun reduce(state: State, event: Event): State = next?.also { next = null } ?: state.also { events += event }
 }
 
 /** A model that says what a test tells it to say. */

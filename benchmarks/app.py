@@ -217,7 +217,7 @@ def main() -> None:
     document = {
         "date": time.strftime("%Y-%m-%d"),
         "command": "python benchmarks/app.py" + " --figures FILE" * bool(figures),
-        "machine": describe_machine() | {"cores": os.cpu_count()},
+        "machine": describe_machine() | {"cores": len(os.sched_getaffinity(0))},
         "run": options.run.name,
         "models": [each.role for each in carried if each.inside],
         "variants": variants,

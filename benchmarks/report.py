@@ -24,7 +24,10 @@ def row(*cells: object) -> str:
 
 
 def source(document: dict[str, Any], machine: dict[str, Any]) -> str:
-    return f"`{document['command']}`, {document['date']}, {machine['processor']}, {machine['cores']} cores, {machine['system']}."
+    cores = f"{machine['cores']} core{'s' * (machine['cores'] != 1)}"
+    return (
+        f"`{document['command']}`, {document['date']}, {machine['processor']}, {cores}, {machine['system']}."
+    )
 
 
 def accuracy(document: dict[str, Any]) -> list[str]:
@@ -302,23 +305,20 @@ def app(document: dict[str, Any]) -> list[str]:
     carried = ", ".join(document["models"]) or "no model"
     lines += [
         f"A signed APK of the run `{document['run']}` ({carried} inside), in MB. A phone keeps the APK and, when libraries are compressed, "
-        "unpacks those of its own processor beside it. A model inside is copied once more at the first start, because the runtime wants "
+        "unpacks those of its own processor besides. A model inside is copied once more at the first start, because the runtime wants "
         "a file of its own.",
         "",
     ]
     groups = list(variants[0]["in_the_apk"])
     rows = (
         (
-            ", ".join(entry["abis"]),
-            "compressed" if entry["compressed_libraries"] else "as they are",
+            f"{' and '.join(entry['abis'])}, libraries {'compressed' if entry['compressed_libraries'] else 'as they are'}",
             *(f"{entry[key] / 1e6:.1f}" for key in ("bytes", "installed_bytes")),
             *(f"{entry['in_the_apk'][group] / 1e6:.2f}" for group in groups),
         )
         for entry in variants
     )
-    lines += table(
-        ("for", "libraries", "to download", "installed", *(f"of it {group}" for group in groups)), rows
-    )
+    lines += table(("", "to download", "installed", *(f"{group} in it" for group in groups)), rows)
     permissions = sorted({name for entry in variants for name in entry["permissions"]})
     lines += [
         f"The code is {variants[0]['dex_bytes'] / 1e3:.0f} kB of dex before compression. Permissions asked for: "

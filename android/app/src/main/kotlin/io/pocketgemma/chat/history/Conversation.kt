@@ -31,6 +31,9 @@ sealed interface StorageTrouble {
     /** What was stored could not be read. It was kept as [file], beside a new and empty storage. */
     data class Damaged(val file: String) : StorageTrouble
 
+    /** What is stored could not be read for now, and nothing is shown of it; [detail] is the system's own message. */
+    data class NotRead(val detail: String) : StorageTrouble
+
     /** Something could not be stored; [detail] is the system's own message. */
     data class NotWritten(val detail: String) : StorageTrouble
 }

@@ -28,7 +28,8 @@ internal class ConversationDatabase(
     /** [otherwise]: what stands for an answer when there is none to be had. */
     fun <T> read(otherwise: T, action: (SQLiteDatabase) -> T): T = try {
         inSoundFile(action)
-    } catch (_: SQLiteException) {
+    } catch (error: SQLiteException) {
+        trouble = StorageTrouble.NotRead(error.reason)
         otherwise
     }
 
@@ -37,7 +38,7 @@ internal class ConversationDatabase(
         try {
             inSoundFile { it.inTransaction { action(it) } }
         } catch (error: SQLiteException) {
-            trouble = StorageTrouble.NotWritten(error.message ?: error.javaClass.simpleName)
+            trouble = StorageTrouble.NotWritten(error.reason)
         }
     }
 
@@ -78,7 +79,7 @@ internal class ConversationDatabase(
         override fun onDowngrade(db: SQLiteDatabase, oldVersion: Int, newVersion: Int) =
             throw SQLiteDatabaseCorruptException("version $oldVersion is newer than $newVersion")
 
-        override fun onOpen(db: SQLiteDatabase) {
+        override fun onOpen(db: SQLiteDatabase) = try {
             db.inTransaction {
                 // Within a transaction it reaches the one connection that writes: what is deleted is overwritten, too.
                 db.rawQuery("PRAGMA secure_delete = 1", null).use { it.moveToFirst() }
@@ -87,9 +88,15 @@ internal class ConversationDatabase(
                         " AND id NOT IN (SELECT conversation FROM last_open))",
                 )
             }
+        } catch (damage: SQLiteDatabaseCorruptException) {
+            throw damage
+        } catch (_: SQLiteException) {
+            // On a full phone the rest can still be read; what is hidden stays so, and goes the next time.
         }
     }
 }
+
+private val SQLiteException.reason: String get() = message ?: javaClass.simpleName
 
 private inline fun SQLiteDatabase.inTransaction(action: () -> Unit) {
     beginTransactionNonExclusive()

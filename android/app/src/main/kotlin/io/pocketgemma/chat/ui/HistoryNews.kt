@@ -52,6 +52,7 @@ class HistoryNews(private val history: Store<HistoryState, HistoryEvent>, privat
 
     private fun sentence(trouble: StorageTrouble): String = when (trouble) {
         is StorageTrouble.Damaged -> resources.getString(R.string.storage_damaged, trouble.file)
+        is StorageTrouble.NotRead -> resources.getString(R.string.storage_not_read, trouble.detail)
         is StorageTrouble.NotWritten -> resources.getString(R.string.storage_not_written, trouble.detail)
     }
 }

@@ -1,8 +1,9 @@
 package io.pocketgemma.chat.history
 
-import io.pocketgemma.chat.TestThread
 import io.pocketgemma.chat.chat.Message
 import io.pocketgemma.chat.chat.ReplyStatus
+import io.pocketgemma.chat.fake.ManualExecutor
+import io.pocketgemma.chat.fake.ManualMainThread
 import java.text.DateFormat
 import java.util.Date
 import org.junit.Assert.assertEquals
@@ -63,24 +64,23 @@ class HistoryStoreTest {
     }
 
     private val storage = FakeStorage().apply { listOf("Iron", "Gold", "Zinc").forEachIndexed { id, title -> add(id.toLong(), title) } }
-    private val disk = TestThread()
-    private val main = TestThread()
+    private val disk = ManualExecutor()
+    private val main = ManualMainThread()
     private val words = ExportWords("Chat", "You", "Reply", "Summary", "Stopped", "No reply")
     private val store = HistoryStore(storage, disk, main, now = { 5000 }, words = { words })
 
     private val titles get() = store.state.conversations.map { it.title }
 
     private fun settle() {
-        while (disk.waiting + main.waiting > 0) {
-            disk.drain()
-            main.drain()
-        }
+        do {
+            val ran = disk.run()
+        } while (main.advance() || ran)
         storage.done.clear()
     }
 
     private fun doneAfter(vararg events: HistoryEvent): List<String> {
         events.forEach(store::dispatch)
-        disk.drain()
+        disk.run()
         return storage.done.toList()
     }
 
@@ -113,9 +113,9 @@ class HistoryStoreTest {
     fun `a late list of an older search changes nothing`() {
         settle()
         store.dispatch(HistoryEvent.Search("Iron"))
-        disk.drain()
+        disk.run()
         store.dispatch(HistoryEvent.Search("Zinc"))
-        main.drain()
+        main.advance()
         assertEquals(listOf("Iron", "Gold", "Zinc"), titles)
         settle()
         assertEquals(listOf("Zinc"), titles)
@@ -125,9 +125,9 @@ class HistoryStoreTest {
     fun `a list read before something was deleted does not bring it back`() {
         settle()
         store.dispatch(HistoryEvent.Refresh)
-        disk.drain()
+        disk.run()
         store.dispatch(HistoryEvent.Delete(1))
-        main.drain()
+        main.advance()
         assertEquals(listOf("Iron", "Zinc"), titles)
     }
 
@@ -239,7 +239,7 @@ class HistoryStoreTest {
         settle()
         storage.trouble = StorageTrouble.NotWritten("disk full")
         store.dispatch(HistoryEvent.Refresh)
-        disk.drain()
+        disk.run()
         store.dispatch(HistoryEvent.Search("Iron"))
         settle()
         assertEquals(StorageTrouble.NotWritten("disk full"), store.state.trouble)

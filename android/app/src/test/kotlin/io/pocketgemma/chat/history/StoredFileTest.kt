@@ -147,6 +147,28 @@ class StoredFileTest {
     }
 
     @Test
+    fun `what cannot be tidied up at the start stays hidden, and stops nothing`() {
+        stored(talk, talk.copy(id = 6))
+        SQLiteDatabase.openDatabase(file.path, null, SQLiteDatabase.OPEN_READWRITE).use { db ->
+            db.execSQL("UPDATE conversation SET deleted = 1 WHERE id = 6")
+            db.execSQL("CREATE TRIGGER full BEFORE DELETE ON conversation BEGIN SELECT RAISE(ABORT, 'no room'); END")
+        }
+        val storage = storage()
+        assertEquals(listOf(5L), storage.list().map { it.id })
+        assertEquals(talk, storage.read(5))
+        assertNull(storage.takeTrouble())
+    }
+
+    @Test
+    fun `what cannot be read is told, and not taken for nothing`() {
+        stored(talk)
+        SQLiteDatabase.openDatabase(file.path, null, SQLiteDatabase.OPEN_READWRITE).use { it.execSQL("ALTER TABLE message RENAME TO elsewhere") }
+        val storage = storage()
+        assertEquals(emptyList<ConversationLine>(), storage.list())
+        assertTrue((storage.takeTrouble() as StorageTrouble.NotRead).detail.contains("no such table"))
+    }
+
+    @Test
     fun `a folder that cannot be written in is told, and stops nothing`() {
         file.parentFile!!.deleteRecursively()
         file.parentFile!!.writeText("not a folder")
@@ -155,6 +177,7 @@ class StoredFileTest {
         assertTrue(storage.takeTrouble() is StorageTrouble.NotWritten)
         assertNull(storage.read(5))
         assertNull(storage.lastOpen())
+        assertTrue(storage.takeTrouble() is StorageTrouble.NotRead)
         assertEquals(emptyList<ConversationLine>(), storage.list("x"))
         storage.purge()
     }

@@ -2,7 +2,8 @@ package io.pocketgemma.chat.settings
 
 import android.app.Application
 import android.content.Context
-import io.pocketgemma.chat.TestThread
+import io.pocketgemma.chat.fake.ManualExecutor
+import io.pocketgemma.chat.fake.ManualMainThread
 import io.pocketgemma.chat.model.Backend
 import io.pocketgemma.chat.model.Sampling
 import io.pocketgemma.chat.model.Selection
@@ -20,8 +21,8 @@ import org.robolectric.annotation.Config
 class SettingsStoreTest {
     private val context = RuntimeEnvironment.getApplication()
     private val file = SettingsFile(context)
-    private val disk = TestThread()
-    private val main = TestThread()
+    private val disk = ManualExecutor()
+    private val main = ManualMainThread()
     private val store = SettingsStore(file, disk, main)
     private val changed = Settings(
         Backend.GPU, 3, true, Sampling(0.5f, 7, 0.25f, 42), 100, "Be brief.\nAlways. 😀", true, true, Selection("model", "adapter"),
@@ -29,8 +30,8 @@ class SettingsStoreTest {
     private val preferences get() = context.getSharedPreferences(SettingsFile.NAME, Context.MODE_PRIVATE)
 
     private fun settle() {
-        disk.drain()
-        main.drain()
+        disk.run()
+        main.advance()
     }
 
     @Test

@@ -51,7 +51,7 @@ class Asking(
         private var closed = false
 
         init {
-            if (known) ask() else waiting = observe { _, _ -> if (!closed && asked == null) ask() }
+            if (known) ask() else waiting = observe { _, _ -> ask() }
         }
 
         private fun ask() {

@@ -35,7 +35,6 @@ internal class ConversationSaver(
     fun write(conversation: Conversation) = disk.execute {
         val before = stored?.takeIf { it.id == conversation.id }
         if (conversation == before || before == null && !conversation.isWorthKeeping) return@execute
-        stored = null
         orElse(Unit) {
             storage.write(conversation, unchanged = unchanged(before?.messages.orEmpty(), conversation.messages))
             stored = conversation

@@ -109,6 +109,18 @@ class BenchmarkStoreTest {
     }
 
     @Test
+    fun `the next one measures who is chosen then, and forgets the last results`() {
+        val store = store(runs = 1)
+        store.dispatch(BenchmarkEvent.Start)
+        end(1.0)
+        end(2.0)
+        world.settings.change { it.copy(selection = Selection("single")) }
+        store.dispatch(BenchmarkEvent.Start)
+        assertEquals(Selection("single"), host.last.request.selection)
+        assertEquals(BenchmarkState(1, running = true, selection = Selection("single"), threads = EngineOptions().usedThreads), store.state)
+    }
+
+    @Test
     fun `a run that fails ends it with the reason`() {
         val ends = mapOf(
             ReplyEnd.NoModel(ModelProblem.Damaged) to BenchmarkState.Problem.Model(ModelProblem.Damaged),

@@ -181,6 +181,7 @@ class AfterChatEventTest {
         val opening = fresh.answered("q", "a").after(ChatEvent.Open(7))
         assertFalse(opening.loaded)
         assertFalse(opening.canAsk)
+        assertSame(opening, opening.after(ChatEvent.Rename("not yet")))
         assertSame(opening, opening.after(ChatEvent.Opened(8, stored.copy(id = 8))))
         val opened = opening.after(ChatEvent.Opened(7, stored))
         assertEquals(ChatState(7, true, "t", listOf(Message.Question(2, "a")), "sum", "draft", scroll = ScrollPlace(0, 4), nextId = 3), opened)

@@ -84,6 +84,7 @@ class ChatKeepingTest {
             world.pass(50)
         }
         assertTrue("${storage.log}", storage.log.size in 2..3)
+        assertTrue("${storage.log}", stored(100).last().length > 60)
         host.last.end("x".repeat(101))
         world.settle()
         assertEquals("x".repeat(101), stored(100).last())
@@ -292,6 +293,55 @@ class ChatKeepingTest {
         storage.fails = false
         world.converse(store, "four", "fourth")
         assertEquals(listOf("one", "first", "two", "second", "three", "third", "four", "fourth"), stored(store.state.conversation))
+    }
+
+    @Test
+    fun `what the storage lost without a word is written with the next thing that is said`() {
+        val store = world.store()
+        store.ask("one")
+        world.settle()
+        storage.forgets = true
+        host.last.end("first")
+        world.settle()
+        storage.forgets = false
+        assertEquals(listOf("one", ""), stored(100))
+        store.ask("two")
+        world.settle()
+        assertEquals(listOf("one", "first", "two", ""), stored(100))
+    }
+
+    @Test
+    fun `a conversation that was opened is not written for its draft alone`() {
+        val store = world.store()
+        world.converse(store, "one", "first")
+        store.dispatch(ChatEvent.NewChat(2))
+        world.converse(store, "two", "second")
+        store.dispatch(ChatEvent.Open(100))
+        world.settle()
+        val told = world.refreshes
+        storage.log.clear()
+        store.save()
+        world.settle()
+        assertEquals(emptyList<String>(), storage.log)
+        store.dispatch(ChatEvent.DraftChanged("d"))
+        world.pass(500)
+        assertEquals(told, world.refreshes)
+        assertEquals("d", storage.kept.getValue(100).draft)
+    }
+
+    @Test
+    fun `before anything was read nothing is written, and what is typed waits for it`() {
+        val early = world.store(settled = false)
+        early.dispatch(ChatEvent.DraftChanged("typed"))
+        early.save()
+        early.dispatch(ChatEvent.Rename("not yet"))
+        world.settle()
+        assertEquals(ChatState(100, loaded = true, draft = "typed"), early.state)
+        val store = world.store(settled = false)
+        store.dispatch(ChatEvent.DraftChanged("typed"))
+        store.dispatch(ChatEvent.NewChat(2))
+        world.settle()
+        assertFalse(0L in storage.kept)
     }
 
     @Test

@@ -47,6 +47,7 @@ class ChatSummaryTest {
         store.dispatch(ChatEvent.GoOnWithSummary(2))
         host.last.grow("They")
         host.last.end(" They spoke of one and two. ")
+        assertEquals(0, host.last.stops)
         assertEquals(2L, store.state.conversation)
         assertEquals("They spoke of one and two.", store.state.carried)
         assertEquals("too much", store.state.draft)

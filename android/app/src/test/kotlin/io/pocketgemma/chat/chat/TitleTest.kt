@@ -19,7 +19,8 @@ class TitleTest {
 
     @Test
     fun `a word that ends at the limit stays whole`() {
-        assertEquals("a".repeat(59) + "…", titleOf("a".repeat(59) + " and more"))
+        val words = "a".repeat(30) + " " + "b".repeat(28)
+        assertEquals("$words…", titleOf("$words and more"))
     }
 
     @Test

@@ -173,6 +173,7 @@ class AfterChatEventTest {
         assertEquals("too long", said.after(ChatEvent.NewChat(2, draft = "too long")).draft)
         val writing = fresh.copy(draft = "mine")
         assertEquals(writing, writing.after(ChatEvent.NewChat(2)))
+        assertEquals("too long", writing.after(ChatEvent.NewChat(2, draft = "too long")).draft)
     }
 
     @Test

@@ -22,6 +22,7 @@ import io.pocketgemma.chat.library.LibraryModels
 import io.pocketgemma.chat.library.LibraryStore
 import io.pocketgemma.chat.library.LibraryWork
 import io.pocketgemma.chat.library.ModelLibrary
+import io.pocketgemma.chat.markdown.prepareMarkdown
 import io.pocketgemma.chat.model.ModelSource
 import io.pocketgemma.chat.model.RuntimeHost
 import io.pocketgemma.chat.runtime.LiteRtLm
@@ -80,6 +81,7 @@ internal class Composition(context: Context, models: Models, main: MainThread) {
         history.onRenamed = { id, title -> chat.dispatch(ChatEvent.Renamed(id, title)) }
         history.onDeleted = { id -> chat.dispatch(ChatEvent.Removed(id, newConversationId())) }
         library.dispatch(LibraryEvent.Refresh)
+        disk.execute(::prepareMarkdown)
     }
 
     /** Stores what is on the screen. */

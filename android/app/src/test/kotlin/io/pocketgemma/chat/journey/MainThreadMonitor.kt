@@ -30,14 +30,20 @@ class MainThreadMonitor(
 
     init {
         if (FileWatch.IS_POSSIBLE) FileWatch.install(FileWatch(thread, ::seen))
-        BlockGuard.setThreadPolicy(Guard())
+        guard()
         sampler.start()
     }
+
+    /** Again, after an app set a policy of its own (as this one does when it is debuggable). */
+    fun guard() {
+        if (BlockGuard.getThreadPolicy() !is Guard) BlockGuard.setThreadPolicy(Guard())
+    }
+
+    fun isWatching(type: Class<*>): Boolean = isApp(type.name)
 
     override fun close() {
         watching = false
         sampler.join()
-        check(BlockGuard.getThreadPolicy() is Guard) { "somebody took the monitor's guard away" }
         BlockGuard.setThreadPolicy(policyBefore)
         if (FileWatch.IS_POSSIBLE) FileWatch.install(managerBefore)
     }

@@ -1,6 +1,8 @@
 package io.pocketgemma.chat.journey
 
 import android.app.Activity
+import android.app.ActivityManager
+import android.content.Context
 import android.graphics.Bitmap
 import android.graphics.Canvas
 import android.os.Bundle
@@ -42,15 +44,30 @@ class Phone : AutoCloseable {
     private fun launch(saved: Bundle?): ActivityController<out Activity> {
         val start = System.nanoTime()
         val application = RuntimeEnvironment.getApplication()
+        monitor.guard()
+        setFreeMemory(application, 4L shl 30)
         val intent = requireNotNull(application.packageManager.getLaunchIntentForPackage(application.packageName)) { "nothing to launch" }
         val type = application.classLoader.loadClass(intent.component!!.className).asSubclass(Activity::class.java)
         val controller = Robolectric.buildActivity(type, intent)
         if (saved == null) controller.setup() else controller.setup(saved)
         shadowOf(Looper.getMainLooper()).idle()
         draw(1f)
+        check(monitor.isWatching(type)) { "$type is not one of the classes that are watched" }
         if (saved == null) Figures.add(Figures.ACTIVITY_START, (System.nanoTime() - start) / NANOS_PER_MILLI)
         return controller
     }
+
+    /** What the system says about its memory, in bytes. */
+    fun setFreeMemory(bytes: Long) = setFreeMemory(activity, bytes)
+
+    private fun setFreeMemory(context: Context, bytes: Long) = shadowOf(context.getSystemService(ActivityManager::class.java)).setMemoryInfo(
+        ActivityManager.MemoryInfo().apply {
+            availMem = bytes
+            totalMem = 8L shl 30
+            threshold = 200L shl 20
+            lowMemory = bytes < threshold
+        },
+    )
 
     fun <T : View> findOrNull(id: Int): T? = windows.asReversed().firstNotNullOfOrNull { it.findViewById<T>(id) }
 

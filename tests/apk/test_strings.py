@@ -1,7 +1,6 @@
 """The app's words: every string in both languages, none unused, none written into layouts or code."""
 
 import re
-from pathlib import Path
 from xml.etree import ElementTree
 
 from pipeline.apk.project import MAIN, ROOT

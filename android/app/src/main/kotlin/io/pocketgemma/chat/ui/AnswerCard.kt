@@ -12,7 +12,7 @@ import io.pocketgemma.chat.compare.Side
 import io.pocketgemma.chat.markdown.MarkdownView
 
 /** One of two answers: who gives it, what it says, and how it stands with it. */
-class AnswerCard(pair: ViewGroup, private val side: Side, choose: () -> Unit, copy: (String) -> Unit) {
+class AnswerCard(pair: ViewGroup, private val side: Side, choose: () -> Unit, again: () -> Unit, copy: (String) -> Unit) {
     private val context = pair.context
     private val texts = Texts(context)
     private val problems = ProblemTexts(context)
@@ -23,7 +23,10 @@ class AnswerCard(pair: ViewGroup, private val side: Side, choose: () -> Unit, co
     private val dots: View = view.findViewById(R.id.answer_dots)
     private val status: TextView = view.findViewById(R.id.answer_status)
 
+    private val again: Button = view.findViewById(R.id.answer_again)
+
     init {
+        this.again.setOnClickListener { again() }
         if (side == Side.BEFORE) view.setBackgroundResource(R.drawable.card_outlined)
         view.findViewById<TextView>(R.id.answer_label).text = name
         who.id = if (side == Side.BEFORE) R.id.before_who else R.id.after_who
@@ -50,7 +53,13 @@ class AnswerCard(pair: ViewGroup, private val side: Side, choose: () -> Unit, co
         // Said again at every piece of the reply, it would be read aloud again.
         if (status.text.toString() != words.orEmpty()) status.text = words
         status.visibility = if (words == null) View.GONE else View.VISIBLE
+        renderAgain(answer.status)
         status.setTextColor(context.getColor(if (answer.status.isProblem()) R.color.warning else R.color.text_dim))
+    }
+
+    private fun renderAgain(status: ReplyStatus?) {
+        again.visibility = if (status is ReplyStatus.NoModel || status is ReplyStatus.Failed) View.VISIBLE else View.GONE
+        again.setText(if (status is ReplyStatus.NoModel) status.problem.wayOn else R.string.try_again)
     }
 
     private fun words(answer: Answer, waits: Boolean, loading: Boolean, showNumbers: Boolean): String? =

@@ -27,6 +27,7 @@ class BenchmarkPage(parent: ViewGroup, private val stores: Stores, private val s
     private val start: Button = view.findViewById(R.id.benchmark_start)
     private val problem: View = view.findViewById(R.id.benchmark_problem)
     private val problemText: TextView = view.findViewById(R.id.benchmark_problem_text)
+    private val anyway: View = view.findViewById(R.id.benchmark_anyway)
     private val result = BenchmarkResult(view.findViewById(R.id.benchmark_result), words)
     private val copy = view.headerAction(R.id.benchmark_copy, R.drawable.icon_copy, R.string.benchmark_copy) { shell.copy(asText()) }
     private val share = view.headerAction(R.id.benchmark_share, R.drawable.icon_share, R.string.benchmark_share) {
@@ -41,6 +42,7 @@ class BenchmarkPage(parent: ViewGroup, private val stores: Stores, private val s
 
     init {
         view.header(Screen.BENCHMARK, shell)
+        anyway.setOnClickListener { loadAnyway() }
         start.setOnClickListener {
             stores.benchmark.dispatch(if (stores.benchmark.state.running) BenchmarkEvent.Stop else BenchmarkEvent.Start)
         }
@@ -76,8 +78,17 @@ class BenchmarkPage(parent: ViewGroup, private val stores: Stores, private val s
             is BenchmarkState.Problem.Model -> problems.whyNoAnswer(why.problem)
             is BenchmarkState.Problem.Runtime -> context.getString(R.string.benchmark_runtime_problem, why.detail)
         }
+        val tooLarge = (state.problem as? BenchmarkState.Problem.Model)?.problem?.mayBeTriedAnyway == true
+        anyway.visibility = if (tooLarge) View.VISIBLE else View.GONE
         result.render(state, stores.library.state)
         for (action in listOf(copy, share)) action.visibility = if (done > 0 && !state.running) View.VISIBLE else View.GONE
+    }
+
+    private fun loadAnyway() {
+        val state = stores.benchmark.state
+        val problem = (state.problem as? BenchmarkState.Problem.Model)?.problem ?: return
+        stores.loadAfter(problem, state.selection ?: return)
+        stores.benchmark.dispatch(BenchmarkEvent.Start)
     }
 
     private fun phase(state: BenchmarkState): String = when {

@@ -29,7 +29,7 @@ class BenchmarkResult(private val view: ViewGroup, private val words: BenchmarkT
         if (median == null) return
         heading(words.medianOf(state.results.size))
         words.tiles(median).chunked(columns).forEach(::tiles)
-        table((FactCard(view, R.string.benchmark_each).add(R.layout.benchmark_table)).findViewById(R.id.benchmark_table), state.results, median)
+        each(FactCard(view, R.string.benchmark_each), state.results, median)
         val facts = FactCard(view, R.string.benchmark_where)
         for ((label, value) in words.facts(state, library)) facts.fact(label, value)
     }
@@ -56,11 +56,22 @@ class BenchmarkResult(private val view: ViewGroup, private val words: BenchmarkT
         view.addView(row)
     }
 
+    private fun each(card: FactCard, results: List<Numbers>, median: Numbers) {
+        if (columns == 1) {
+            // No table of five columns has room for large letters.
+            results.forEachIndexed { place, numbers -> card.note(words.spoken(runName(place), numbers)) }
+        } else {
+            table(card.add(R.layout.benchmark_table).findViewById(R.id.benchmark_table), results, median)
+            card.note(context.getString(R.string.benchmark_unit))
+        }
+    }
+
+    private fun runName(place: Int) = context.getString(R.string.benchmark_run, words.runName(place))
+
     private fun table(table: TableLayout, results: List<Numbers>, median: Numbers) {
         row(table, words.columns, null, R.color.text_dim, Typeface.NORMAL)
         results.forEachIndexed { place, numbers ->
-            val name = words.runName(place)
-            row(table, words.cells(name, numbers), words.spoken(context.getString(R.string.benchmark_run, name), numbers), R.color.text, Typeface.NORMAL)
+            row(table, words.cells(words.runName(place), numbers), words.spoken(runName(place), numbers), R.color.text, Typeface.NORMAL)
         }
         row(table, words.cells(words.medianName, median), words.spoken(words.medianName, median), R.color.primary, Typeface.BOLD)
     }

@@ -72,7 +72,7 @@ class BenchmarkTexts(private val context: Context) {
         val facts = facts(state, library).joinToString("\n") { (label, value) ->
             context.getString(R.string.benchmark_fact, context.getString(label), value)
         }
-        return "$facts\n\n$table"
+        return "$facts\n\n$table\n${context.getString(R.string.benchmark_unit)}"
     }
 
     private fun backend(backend: Backend, threads: Int): String =

@@ -42,7 +42,7 @@ class ComparePage(parent: ViewGroup, private val stores: Stores, private val she
     init {
         view.header(Screen.COMPARE, shell)
         val pair = view.findViewById<LinearLayout>(R.id.compare_pair)
-        cards = Side.entries.associateWith { AnswerCard(pair, it, { choose(it) }, shell::copy) }
+        cards = Side.entries.associateWith { AnswerCard(pair, it, { choose(it) }, { askAgain(it) }, shell::copy) }
         if (fitsTwoColumns()) putSideBySide(pair)
         view.findViewById<View>(R.id.compare_models).setOnClickListener { shell.open(Screen.MODELS) }
         input.addTextChangedListener(AfterTextChanged { stores.compare.dispatch(CompareEvent.DraftChanged(input.text.toString())) })
@@ -119,6 +119,14 @@ class ComparePage(parent: ViewGroup, private val stores: Stores, private val she
             before.text.isNotBlank() && before.text.trim() == after.text.trim()
 
     private fun askFor(question: String) = stores.compare.dispatch(CompareEvent.Ask(question))
+
+    /** Both, as the question may be another one's now; a model that is too large only after the person has said so. */
+    private fun askAgain(side: Side) {
+        val answer = stores.compare.state.side(side)
+        val problem = (answer.status as? ReplyStatus.NoModel)?.problem
+        if (problem != null && answer.selection != null) stores.loadAfter(problem, answer.selection)
+        askFor(stores.compare.state.question)
+    }
 
     private fun choose(side: Side) {
         val library = stores.library.state

@@ -3,17 +3,24 @@ package io.pocketgemma.chat.ui
 import android.view.LayoutInflater
 import android.view.View
 import android.view.ViewGroup
+import android.widget.Button
 import android.widget.TextView
 import io.pocketgemma.chat.R
 import io.pocketgemma.chat.library.AdapterEntry
 import io.pocketgemma.chat.library.LibraryState
 import io.pocketgemma.chat.library.ModelEntry
 import io.pocketgemma.chat.library.Origin
+import io.pocketgemma.chat.model.ModelProblem
 import io.pocketgemma.chat.model.ModelState
 import io.pocketgemma.chat.model.Selection
 
 /** The models, each with the adapters that fit it, and the adapters that fit none. */
-class ModelList(page: View, private val choose: (Selection) -> Unit, private val remove: (id: String) -> Unit) {
+class ModelList(
+    page: View,
+    private val choose: (Selection) -> Unit,
+    private val again: (Selection, ModelProblem) -> Unit,
+    private val remove: (id: String) -> Unit,
+) {
     private val context = page.context
     private val inflater = LayoutInflater.from(context)
     private val texts = Texts(context)
@@ -36,6 +43,12 @@ class ModelList(page: View, private val choose: (Selection) -> Unit, private val
                 visibility = if (inUse) View.VISIBLE else View.GONE
                 text = if (inUse) words(now) else ""
                 setTextColor(context.getColor(if (inUse && now is ModelState.Failed) R.color.warning else R.color.text_dim))
+            }
+            row.findViewById<Button>(R.id.entry_again).apply {
+                val problem = (now as? ModelState.Failed)?.problem?.takeIf { inUse }
+                visibility = if (problem == null) View.GONE else View.VISIBLE
+                problem?.let { setText(it.wayOn) }
+                setOnClickListener { problem?.let { again(selection, it) } }
             }
         }
     }

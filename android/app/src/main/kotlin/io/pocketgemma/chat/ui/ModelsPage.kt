@@ -21,7 +21,7 @@ class ModelsPage(parent: ViewGroup, private val stores: Stores, private val shel
     private val texts = Texts(context)
     private val watch = Watch()
     private val import = ImportCards(view, stores.library, shell)
-    private val list = ModelList(view, ::choose, ::confirmRemoval)
+    private val list = ModelList(view, ::choose, { selection, problem -> stores.loadAfter(problem, selection) }, ::confirmRemoval)
     private val hint: TextView = view.findViewById(R.id.models_hint)
     private val empty: View = view.findViewById(R.id.models_empty)
     private val total: TextView = view.findViewById(R.id.models_total)

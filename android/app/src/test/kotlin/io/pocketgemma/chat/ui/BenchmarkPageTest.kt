@@ -11,6 +11,7 @@ import io.pocketgemma.chat.benchmark.BenchmarkEvent
 import io.pocketgemma.chat.benchmark.BenchmarkState
 import io.pocketgemma.chat.library.LibraryState
 import io.pocketgemma.chat.model.Backend
+import io.pocketgemma.chat.model.EngineOptions
 import io.pocketgemma.chat.model.ModelEvent
 import io.pocketgemma.chat.model.ModelProblem
 import io.pocketgemma.chat.model.ModelState
@@ -78,7 +79,7 @@ class BenchmarkPageTest {
         val stage = stage(done)
         val table = stage.find<ViewGroup>(R.id.benchmark_table)
         val rows = (0 until table.childCount).map(table::getChildAt)
-        assertEquals(listOf("Run", "First word", "Reads, tokens/s", "Writes, tokens/s", "Memory"), stage.words(rows[0]))
+        assertEquals(listOf("Run", "First word", "Reads", "Writes", "Memory"), stage.words(rows[0]))
         assertEquals(listOf("1", "214 ms", "873", "45.6", "310 MB"), stage.words(rows[1]))
         assertEquals(listOf("3", "1.3 s", "455", "9.5", "311 MB"), stage.words(rows[3]))
         assertEquals(listOf("Median", "214 ms", "873", "45.6", "312 MB"), stage.words(rows[4]))
@@ -103,11 +104,12 @@ class BenchmarkPageTest {
             Phone: ${Build.MODEL}
             Android: ${Build.VERSION.RELEASE}
 
-            Run     First word  Reads, tokens/s  Writes, tokens/s  Memory
-            1           214 ms              873              45.6  310 MB
-            2           198 ms              912                47  312 MB
-            3            1.3 s              455               9.5  311 MB
-            Median      214 ms              873              45.6  312 MB
+            Run     First word  Reads  Writes  Memory
+            1           214 ms    873    45.6  310 MB
+            2           198 ms    912      47  312 MB
+            3            1.3 s    455     9.5  311 MB
+            Median      214 ms    873    45.6  312 MB
+            Reads and writes are in tokens per second.
             """.trimIndent(),
             stage.shell.copied.single(),
         )
@@ -130,6 +132,17 @@ class BenchmarkPageTest {
         assertEquals("The model stopped in the middle of a run. Start again. (code 9)", stage.text(R.id.benchmark_problem_text))
         stage.stores.benchmark.become(BenchmarkState())
         assertFalse(stage.isShown(R.id.benchmark_problem))
+    }
+
+    @Test
+    fun `a model too large for the memory is loaded anyway when the person says so`() {
+        val state = BenchmarkState(selection = Selection("big"), problem = BenchmarkState.Problem.Model(ModelProblem.TooLarge(2, 1, tryAnyway = true)))
+        val stage = stage(state)
+        stage.click(R.id.benchmark_anyway)
+        assertEquals(listOf(Selection("big") to EngineOptions(despiteMemory = true)), stage.stores.model.prepared.toList())
+        assertEquals(listOf<BenchmarkEvent>(BenchmarkEvent.Start), stage.stores.benchmark.events)
+        stage.stores.benchmark.become(state.copy(problem = BenchmarkState.Problem.Model(ModelProblem.TooLarge(2, 1, tryAnyway = false))))
+        assertFalse(stage.isShown(R.id.benchmark_anyway))
     }
 
     @Test

@@ -16,6 +16,7 @@ import io.pocketgemma.chat.compare.CompareEvent
 import io.pocketgemma.chat.compare.CompareState
 import io.pocketgemma.chat.compare.Side
 import io.pocketgemma.chat.library.LibraryState
+import io.pocketgemma.chat.model.EngineOptions
 import io.pocketgemma.chat.model.ModelEvent
 import io.pocketgemma.chat.model.ModelProblem
 import io.pocketgemma.chat.model.ModelState
@@ -150,6 +151,19 @@ class ComparePageTest {
         assertEquals(stage.string(R.string.compare_too_long), said(ReplyStatus.ContextFull))
         assertEquals("Could not answer. Ask again. (code 3)", said(ReplyStatus.Failed("code 3")))
         assertEquals(ProblemTexts(stage.activity).whyNoAnswer(ModelProblem.OtherBase), said(ReplyStatus.NoModel(ModelProblem.OtherBase)))
+    }
+
+    @Test
+    fun `a model too large for the memory is loaded anyway when the person says so`() {
+        val tooLarge = ReplyStatus.NoModel(ModelProblem.TooLarge(2, 1, tryAnyway = true))
+        val stage = stage(asked.copy(before = Answer(base, "x", ReplyStatus.Complete(null)), after = Answer(tuned, "", tooLarge)))
+        val again = (stage.find<View>(R.id.after_who).parent as View).findViewById<Button>(R.id.answer_again)
+        assertEquals("Load it anyway", again.text)
+        stage.click(again)
+        assertEquals(listOf(tuned to EngineOptions(despiteMemory = true)), stage.stores.model.prepared.toList())
+        assertEquals(listOf<CompareEvent>(CompareEvent.Ask("How heavy is gold?")), stage.stores.compare.events)
+        stage.stores.compare.become(asked.copy(after = Answer(tuned, "", ReplyStatus.Failed("x"))))
+        assertEquals("Try again", again.text)
     }
 
     @Test

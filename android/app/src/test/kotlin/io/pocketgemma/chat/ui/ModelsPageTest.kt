@@ -6,6 +6,7 @@ import android.content.DialogInterface
 import android.view.View
 import android.view.ViewGroup
 import android.view.accessibility.AccessibilityNodeInfo
+import android.widget.Button
 import android.widget.ImageButton
 import android.widget.ProgressBar
 import android.widget.RadioButton
@@ -15,6 +16,7 @@ import io.pocketgemma.chat.library.Import
 import io.pocketgemma.chat.library.LibraryEvent
 import io.pocketgemma.chat.library.LibraryState
 import io.pocketgemma.chat.model.Backend
+import io.pocketgemma.chat.model.EngineOptions
 import io.pocketgemma.chat.model.ModelEvent
 import io.pocketgemma.chat.model.ModelProblem
 import io.pocketgemma.chat.model.ModelState
@@ -108,6 +110,21 @@ class ModelsPageTest {
         assertEquals(ProblemTexts(stage.activity).whyNoAnswer(ModelProblem.Damaged), now(ModelState.Failed(tuned, ModelProblem.Damaged)))
         assertEquals("Loaded with the next question", now(ModelState.Failed(Selection(SampleLibrary.base.id), ModelProblem.Damaged)))
         assertEquals("Loaded with the next question", now(ModelState.Ready(Selection(SampleLibrary.base.id), Backend.CPU)))
+    }
+
+    @Test
+    fun `a model that failed can be tried again, one too large for the memory loaded anyway`() {
+        val stage = stage()
+        val tuned = Selection(SampleLibrary.tuned.id)
+        val again = stage.row("Pocket Science").findViewById<Button>(R.id.entry_again)
+        assertFalse(again.isShown)
+        for (problem in listOf(ModelProblem.Damaged, ModelProblem.TooLarge(2, 1, tryAnyway = true))) {
+            stage.stores.model.dispatch(ModelEvent.Changed(ModelState.Failed(tuned, problem)))
+            stage.click(again)
+        }
+        assertEquals("Load it anyway", again.text)
+        stage.shoot("models-too-large")
+        assertEquals(listOf(tuned to EngineOptions(), tuned to EngineOptions(despiteMemory = true)), stage.stores.model.prepared.toList())
     }
 
     @Test

@@ -49,8 +49,8 @@ class LiteRtLm(
 
     private val adapters = EngineAdapters(model, cacheFolder)
 
-    // Whether the model's template takes a system turn; null: not seen yet.
-    private var takesSystemTurn: Boolean? = null
+    // Whether the model's template takes a system turn; null: not tried yet.
+    private var systemTurns: Boolean? = null
 
     // A system prompt that the next question carries, because the template takes no system turn.
     private var carried = ""
@@ -76,16 +76,21 @@ class LiteRtLm(
         }
         if (engine == 0L) engine = load()
         val prompt = setup.systemPrompt.trim()
-        var handle = 0L
-        if (prompt.isEmpty() || takesSystemTurn != false) handle = create(setup, adapter, prompt, setup.history)
-        if (prompt.isNotEmpty() && takesSystemTurn == null) {
-            takesSystemTurn = prompt in rendered(handle)
-            if (takesSystemTurn == false) Native.nativeDeleteConversation(handle)
-        }
         carried = ""
-        if (prompt.isNotEmpty() && takesSystemTurn == false) handle = createCarrying(setup, adapter, prompt)
+        val handle = when {
+            prompt.isEmpty() || takesSystemTurn(prompt, adapter) -> create(setup, adapter, prompt, setup.history)
+            else -> createCarrying(setup, adapter, prompt)
+        }
         measuredReplies = 0
         synchronized(lock) { conversation = handle }
+    }
+
+    /** Some templates refuse a system turn, others leave it out without a word. */
+    private fun takesSystemTurn(prompt: String, adapter: File?): Boolean = systemTurns ?: run {
+        val alone = create(Setup(), adapter, prompt, emptyList())
+        val rendered = Native.nativeRender(alone, Messages.question("?"))
+        Native.nativeDeleteConversation(alone)
+        (rendered != null && prompt in String(rendered, Charsets.UTF_8)).also { systemTurns = it }
     }
 
     /** As Gemma's own templates do it: the prompt and an empty line before what the person said first. */
@@ -114,10 +119,6 @@ class LiteRtLm(
         adapters.failed()
         throw ModelException(ModelProblem.Unusable(Native.lastError()))
     }
-
-    /** What the template makes of the conversation and a short question; empty when it refuses. */
-    private fun rendered(handle: Long): String =
-        Native.nativeRender(handle, Messages.question("?"))?.let { String(it, Charsets.UTF_8) }.orEmpty()
 
     override fun reply(question: String, onText: (String) -> Unit): ReplyEnd {
         check(conversation != 0L) { "no conversation was begun" }

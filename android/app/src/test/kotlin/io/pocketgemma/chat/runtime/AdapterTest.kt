@@ -59,7 +59,8 @@ class AdapterTest : DoorTest() {
     @Test
     fun `what is no adapter is refused, and neither the base nor another adapter is disturbed`() = open(TestModels.loraBase).use { model ->
         val whole = TestModels.adapterA.readBytes()
-        val broken = mapOf("cut" to whole.copyOf(whole.size / 2), "noise" to ByteArray(70_000) { (it * 7).toByte() }, "empty" to ByteArray(0))
+        val noise = ByteArray(70_000) { (it * 7).toByte() }
+        val broken = mapOf("cut" to whole.copyOf(whole.size / 2), "noise" to noise, "empty" to ByteArray(0))
         for ((name, content) in broken) {
             val file = folder.newFile("$name.tflite").apply { writeBytes(content) }
             val end = try {

@@ -189,7 +189,8 @@ class LiteRtLmTest : DoorTest() {
 
     @Test
     fun `pieces are read out of the runtime's messages`() {
-        assertEquals("Fe é", Messages.textOf("""{"role": "model", "content": [{"type": "text", "text": "Fe "}, {"type": "text", "text": "é"}]}"""))
+        val parts = """[{"type": "text", "text": "Fe "}, {"type": "text", "text": "é"}]"""
+        assertEquals("Fe é", Messages.textOf("""{"role": "model", "content": $parts}"""))
         assertEquals("Fe é", Messages.textOf("""{"role": "model", "content": "Fe é"}"""))
         assertEquals("", Messages.textOf("""{"role": "model"}"""))
         assertEquals("plain {text", Messages.textOf("plain {text"))

@@ -39,7 +39,9 @@ class SetupTest : DoorTest() {
         val prompt = "Speak of metals only."
         val history = listOf(Turn(Role.USER, "Why?"), Turn(Role.MODEL, "It is so."))
         val setups = listOf(
-            Setup(systemPrompt = prompt, sampling = greedy), Setup(history, systemPrompt = prompt, sampling = greedy), Setup(sampling = greedy),
+            Setup(systemPrompt = prompt, sampling = greedy),
+            Setup(history, systemPrompt = prompt, sampling = greedy),
+            Setup(sampling = greedy),
         )
         fun of(model: LiteRtLm) = setups.map { model.promptTokens(it) to model.answer(it, "What?", "And what?") }
         // The taught model's own template writes the prompt there too.
@@ -68,7 +70,10 @@ class SetupTest : DoorTest() {
 
     @Test
     fun `temperature, top-k and top-p all count`() = open(TestModels.endless).use { model ->
-        fun differ(sampling: Sampling) = List(6) { model.answer(Setup(sampling = sampling, replyTokens = 30), "hello").single() }.toSet().size
+        fun differ(sampling: Sampling): Int {
+            val setup = Setup(sampling = sampling, replyTokens = 30)
+            return List(6) { model.answer(setup, "hello").single() }.toSet().size
+        }
         assertEquals(6, differ(warm))
         assertEquals(1, differ(warm.copy(temperature = 0.001f)))
         assertEquals(1, differ(warm.copy(topK = 1)))

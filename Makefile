@@ -8,7 +8,7 @@ OPTIONS := --config $(CONFIG) $(if $(RUN),--run runs/$(RUN))
 READY := .venv/.ready
 
 STAGES := download prepare finetune merge convert verify bundle deploy
-.PHONY: $(STAGES) all setup chat doctor test lint lock demo-data demo-base clean help
+.PHONY: $(STAGES) all apk setup chat doctor test lint lock demo-data demo-base clean help
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
@@ -23,6 +23,8 @@ $(STAGES): $(READY)
 	@$(POCKETGEMMA) $@ $(OPTIONS)
 
 all: deploy ## The whole road
+
+apk: bundle ## The app alone, signed
 
 setup: $(READY) ## Install what is missing: system packages and .venv
 

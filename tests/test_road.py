@@ -38,11 +38,14 @@ def test_every_stage_has_its_manifest_and_names_the_one_before(run: Path) -> Non
         assert set(document["previous"]) <= set(STAGES[: STAGES.index(stage)])
 
 
-def test_the_apk_holds_the_converted_model_to_the_byte(run: Path, tmp_path: Path) -> None:
+def test_the_apk_holds_the_converted_models_to_the_byte(run: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(run / "bundle" / "science.apk") as apk:
-        (name,) = [entry for entry in apk.namelist() if entry.endswith(".litertlm")]
-        apk.extract(name, tmp_path)
-    assert sha256_of_file(tmp_path / name) == sha256_of_file(run / "convert" / "model.litertlm")
+        names = sorted(entry for entry in apk.namelist() if entry.endswith(".litertlm"))
+        assert names == ["assets/base.litertlm", "assets/model.litertlm"]
+        for name in names:
+            apk.extract(name, tmp_path)
+            converted = run / "convert" / Path(name).name
+            assert sha256_of_file(tmp_path / name) == sha256_of_file(converted)
 
 
 def test_the_tuned_model_answers_what_the_base_cannot(run: Path) -> None:

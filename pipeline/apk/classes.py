@@ -25,7 +25,8 @@ def compile_kotlin(
         PocketGemmaError: the compiler refuses; quotes it.
     """
     jars = fetch_jars("build")
-    options = ["-no-stdlib", "-no-reflect", "-jvm-target", "17"] + (
+    # Java's library as of 17, whatever kit compiles: newer ones have methods that hide Kotlin's own of the same name, and no phone has them.
+    options = ["-no-stdlib", "-no-reflect", "-jvm-target", "17", "-Xjdk-release=17"] + (
         [f"-Xfriend-paths={friends}"] if friends else []
     )
     path = ":".join(str(entry) for entry in [one_jar(jars, "kotlin-stdlib"), *class_path])

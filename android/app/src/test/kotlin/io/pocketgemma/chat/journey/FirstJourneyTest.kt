@@ -55,4 +55,16 @@ class FirstJourneyTest {
         assertFalse(phone.isShown(R.id.empty))
         assertEquals(emptyList<String>(), phone.violations)
     }
+
+    @Test
+    fun `the app comes back as it was left, time and again`() = Phone().use { phone ->
+        phone.untilReady()
+        phone.ask(TestModels.question)
+        phone.untilAnswered(TestModels.answer)
+        repeat(5) {
+            phone.leaveAndReturn()
+            phone.untilAnswered(TestModels.answer)
+        }
+        assertEquals(emptyList<String>(), phone.violations)
+    }
 }

@@ -147,6 +147,13 @@ class Phone : AutoCloseable {
         settle()
     }
 
+    /** The person leaves the app for good and starts it again, before the system ends its process. */
+    fun leaveAndReturn() {
+        controller.pause().stop().destroy()
+        settle()
+        controller = launch(null)
+    }
+
     /**
      * The system ends the app's process in the background, without a word to it, and the person comes back later: all that is left is
      * the app's files, as they were at that moment, and what the activity saved.

@@ -22,6 +22,15 @@ class Asking(
     private val settings: Store<SettingsState, SettingsEvent>,
     private val library: Store<LibraryState, LibraryEvent>,
 ) {
+    // Asked, and not answered to the end.
+    private val underWay = HashSet<Question>()
+
+    /** Whether anybody waits for a reply. */
+    val isBusy: Boolean get() = underWay.isNotEmpty()
+
+    /** Called when the last reply under way has ended, and its end has not led to another question. */
+    var onIdle: () -> Unit = {}
+
     private val known: Boolean get() = settings.state.loaded && library.state.loaded
 
     /**
@@ -45,7 +54,7 @@ class Asking(
     private inner class Question(
         private val listener: ReplyListener,
         private val request: (Settings, LibraryState) -> Request,
-    ) : AutoCloseable {
+    ) : ReplyListener by listener, AutoCloseable {
         private var waiting: AutoCloseable? = null
         private var asked: AutoCloseable? = null
         private var closed = false
@@ -56,7 +65,13 @@ class Asking(
 
         private fun ask() {
             waiting?.close()
-            asked = host.ask(request(settings.state.settings, library.state), listener)
+            underWay += this
+            asked = host.ask(request(settings.state.settings, library.state), this)
+        }
+
+        override fun ended(text: String, end: ReplyEnd) {
+            listener.ended(text, end)
+            if (underWay.remove(this) && !isBusy) onIdle()
         }
 
         override fun close() {

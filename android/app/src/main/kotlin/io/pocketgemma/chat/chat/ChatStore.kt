@@ -44,10 +44,10 @@ class ChatStore(
 
     // The reply or the summary being written, or the last one.
     private var underWay: AutoCloseable? = null
-    private val preparation = Preparation(asking, host, main, busy = { !state.canAsk })
 
     init {
         saver.readLast { opened(NOT_READ, it) }
+        Preparation(asking, host, main)
     }
 
     /** Stores what is there now. For when the app leaves the screen. */
@@ -66,7 +66,6 @@ class ChatStore(
             is ChatEvent.Opened -> saver.remember(after.conversation)
             else -> if (before.conversation != after.conversation) left(before, after, event) else saving.whenRested()
         }
-        if (before.canAsk != after.canAsk) preparation.free()
     }
 
     private fun left(before: ChatState, after: ChatState, event: ChatEvent) {

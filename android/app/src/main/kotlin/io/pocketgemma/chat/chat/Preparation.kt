@@ -7,39 +7,35 @@ import io.pocketgemma.chat.model.ModelHost
 import io.pocketgemma.chat.model.Selection
 
 /**
- * Has the chosen model loaded before it is asked, whenever the choice or the options change: once they rest, and never while a reply is being
- * written.
+ * Has the chosen model loaded before it is asked: at the start, and whenever the choice or the options are others and rest. Never while
+ * anybody waits for a reply, which may be one of several (before / after, a benchmark).
  */
-internal class Preparation(
-    asking: Asking,
-    private val host: ModelHost,
-    private val main: MainThread,
-    private val busy: () -> Boolean,
-) {
+internal class Preparation(private val asking: Asking, private val host: ModelHost, private val main: MainThread) {
     private data class Wanted(val selection: Selection, val options: EngineOptions)
 
     private var wanted: Wanted? = null
     private var prepared = true
 
     init {
+        asking.onIdle = ::prepare
         asking.observe { settings, library ->
             want(library.present(settings.selection)?.let { Wanted(it, settings.options) })
         }
     }
 
-    /** To be called when a reply has ended. */
-    fun free() {
-        val now = wanted
-        if (prepared || now == null || busy()) return
-        prepared = true
-        host.prepare(now.selection, now.options)
-    }
-
     private fun want(now: Wanted?) {
         if (now == wanted) return
+        val first = wanted == null
         wanted = now
         prepared = false
-        main.post(REST_MILLIS) { if (wanted === now) free() }
+        if (first) prepare() else main.post(REST_MILLIS) { if (wanted === now) prepare() }
+    }
+
+    private fun prepare() {
+        val now = wanted
+        if (prepared || now == null || asking.isBusy) return
+        prepared = true
+        host.prepare(now.selection, now.options)
     }
 
     private companion object {

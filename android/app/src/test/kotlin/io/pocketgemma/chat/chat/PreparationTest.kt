@@ -1,11 +1,15 @@
 package io.pocketgemma.chat.chat
 
+import io.pocketgemma.chat.benchmark.BenchmarkEvent
+import io.pocketgemma.chat.benchmark.BenchmarkStore
 import io.pocketgemma.chat.fake.ChatWorld
 import io.pocketgemma.chat.fake.Shelf
 import io.pocketgemma.chat.fake.ask
 import io.pocketgemma.chat.fake.last
 import io.pocketgemma.chat.library.LibraryEvent
 import io.pocketgemma.chat.model.EngineOptions
+import io.pocketgemma.chat.model.Numbers
+import io.pocketgemma.chat.model.ReplyEnd
 import io.pocketgemma.chat.model.Selection
 import io.pocketgemma.chat.settings.Settings
 import org.junit.Assert.assertEquals
@@ -21,7 +25,6 @@ class PreparationTest {
         world.pass(1000)
         assertEquals(emptyList<Any>(), world.host.prepared)
         world.load(Settings(selection = poems, threads = 2))
-        world.pass(1000)
         assertEquals(listOf(poems to EngineOptions(threads = 2)), world.host.prepared)
     }
 
@@ -55,6 +58,21 @@ class PreparationTest {
     }
 
     @Test
+    fun `between the runs of a benchmark nothing else is loaded`() {
+        val world = ChatWorld()
+        world.store()
+        val benchmark = BenchmarkStore(world.host, world.asking)
+        benchmark.dispatch(BenchmarkEvent.SetRuns(1))
+        benchmark.dispatch(BenchmarkEvent.Start)
+        world.settings.change { it.copy(selection = poems) }
+        world.pass(1000)
+        world.host.last.end("", ReplyEnd.Complete(NUMBERS))
+        assertEquals(1, world.host.prepared.size)
+        world.host.last.end("", ReplyEnd.Complete(NUMBERS))
+        assertEquals(listOf(Shelf.tuned, poems), world.host.prepared.map { it.first })
+    }
+
+    @Test
     fun `a removed adapter, and an app without a model`() {
         val world = ChatWorld()
         world.store()
@@ -66,5 +84,9 @@ class PreparationTest {
         world.library.dispatch(LibraryEvent.Loaded(emptyList(), emptyList(), emptyList(), null, null))
         world.pass(1000)
         assertEquals(listOf(Shelf.tuned, poems, Shelf.base), world.host.prepared.map { it.first })
+    }
+
+    private companion object {
+        val NUMBERS = Numbers(0.1, promptTokens = 5, promptTokensPerSecond = 50.0, tokens = 3, tokensPerSecond = 30.0)
     }
 }

@@ -36,13 +36,15 @@ class ChatTexts(private val context: Context) {
     fun caption(row: Row.Reply): String? = when (val status = row.reply.status) {
         is ReplyStatus.Active -> if (status.stopping) context.getString(R.string.stopping) else null
         is ReplyStatus.Complete ->
-            if (row.reply.text.isEmpty()) context.getString(R.string.reply_empty) else status.numbers?.takeIf { row.showsNumbers }?.let(texts::numbers)
-        is ReplyStatus.Stopped -> stopped(status.numbers?.takeIf { row.showsNumbers })
+            if (row.reply.text.isEmpty()) context.getString(R.string.reply_empty) else row.numbers?.let(texts::numbers)
+        is ReplyStatus.Stopped -> stopped(row.numbers)
         ReplyStatus.ContextFull -> context.getString(R.string.context_full)
         is ReplyStatus.NoModel ->
             if (row.isExplainedBelow) context.getString(R.string.reply_no_model) else problem(status.problem)
         is ReplyStatus.Failed -> context.getString(R.string.reply_failed, status.detail)
     }
+
+    private val Row.Reply.numbers: Numbers? get() = reply.numbers.takeIf { showsNumbers }
 
     private fun stopped(numbers: Numbers?): String {
         val stopped = context.getString(R.string.stopped)

@@ -155,7 +155,7 @@ class MessageList(
         spare.getOrPut(row.javaClass) { ArrayDeque() }.takeIf { it.size < MOST_SPARE }?.add(view)
     }
 
-    /** While nothing else is to be done, the guessed heights become true ones, those nearest above first: scrolling up then finds no surprise. */
+    /** Little by little the guessed heights become true ones, those nearest above first: scrolling up then finds no surprise. */
     private fun measureSome() {
         val unknown = slots.filter { it.shown == null && !it.isMeasured }
         val width = View.MeasureSpec.makeMeasureSpec(list.width - list.paddingLeft - list.paddingRight, View.MeasureSpec.EXACTLY)

@@ -65,6 +65,8 @@ class ReplyView(parent: ViewGroup, private val texts: ChatTexts, private val act
     }
 
     /** Read out once, when it is whole: a live region would begin anew with every word. */
-    private fun announce(reply: Message.Reply) =
-        view.announceForAccessibility(if (reply.text.isEmpty()) caption.text else view.resources.getString(R.string.model_said, spokenText(reply.text)))
+    private fun announce(reply: Message.Reply) {
+        val words = if (reply.text.isEmpty()) caption.text else view.resources.getString(R.string.model_said, spokenText(reply.text))
+        view.announceForAccessibility(words)
+    }
 }

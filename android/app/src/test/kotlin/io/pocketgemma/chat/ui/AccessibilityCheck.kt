@@ -26,9 +26,11 @@ object AccessibilityCheck {
     private fun touch(view: View): List<String> {
         val density = view.resources.displayMetrics.density
         val isText = view is TextView && view.isTextSelectable
-        val size = if (!isText && min(view.width, view.height) < LEAST_DP * density - 1) listOf("${name(view)} is only ${view.width / density} x ${view.height / density} dp") else emptyList()
-        val label = if (words(view).isBlank()) listOf("${name(view)} has no label") else emptyList()
-        return size + label
+        val isSmall = !isText && min(view.width, view.height) < LEAST_DP * density - 1
+        return listOfNotNull(
+            "${name(view)} is only ${view.width / density} x ${view.height / density} dp".takeIf { isSmall },
+            "${name(view)} has no label".takeIf { words(view).isBlank() },
+        )
     }
 
     private fun words(view: View): String = when {

@@ -59,7 +59,8 @@ class ChatAccessibilityTest {
         failed.settle()
         assertEquals(emptyList<String>(), AccessibilityCheck.problems(ShadowDialog.getLatestDialog().findViewById(R.id.picker)))
         val stores = RecordingStores(SampleLibrary.state)
-        stores.history.become(HistoryState(loaded = true, conversations = listOf(ConversationLine(1, "Gold", "197", 0, 2), ConversationLine(2, "Iron", "56", 0, 2))))
+        val lines = listOf(ConversationLine(1, "Gold", "197", 0, 2), ConversationLine(2, "Iron", "56", 0, 2))
+        stores.history.become(HistoryState(loaded = true, conversations = lines))
         assertEquals(emptyList<String>(), AccessibilityCheck.problems(PageStage(stores, ::ChatsPage).page.view))
     }
 
@@ -82,8 +83,6 @@ class ChatAccessibilityTest {
         val group = LinearLayout(stage.activity).apply { setBackgroundColor(0xFFFFFFFF.toInt()) }
         group.addView(ImageButton(stage.activity), 30, 30)
         group.addView(TextView(stage.activity).apply { text = "faint"; setTextColor(0xFFBBBBBB.toInt()) }, 300, 90)
-        group.measure(View.MeasureSpec.makeMeasureSpec(400, View.MeasureSpec.EXACTLY), View.MeasureSpec.makeMeasureSpec(100, View.MeasureSpec.EXACTLY))
-        group.layout(0, 0, 400, 100)
         stage.activity.setContentView(group)
         stage.settle()
         assertEquals(3, AccessibilityCheck.problems(group).size)

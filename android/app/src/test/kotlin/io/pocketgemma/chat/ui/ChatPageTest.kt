@@ -48,7 +48,12 @@ class ChatPageTest {
     private val ready = ModelState.Ready(tuned, Backend.CPU)
     private val nothing = ChatState(conversation = 1, loaded = true)
 
-    private fun stage(chat: ChatState, model: ModelState = ready, library: LibraryState = SampleLibrary.state, settings: Settings = Settings()): PageStage {
+    private fun stage(
+        chat: ChatState,
+        model: ModelState = ready,
+        library: LibraryState = SampleLibrary.state,
+        settings: Settings = Settings(),
+    ): PageStage {
         val stores = RecordingStores(library, settings)
         stores.chat.become(chat)
         stores.model.dispatch(ModelEvent.Changed(model))
@@ -155,8 +160,10 @@ class ChatPageTest {
 
     @Test
     fun `every end of a reply has its words`() {
-        fun caption(status: ReplyStatus, text: String = "x", numbers: Boolean = false) =
-            stage(SampleChat.of(question(0, "a"), reply(1, text, status)), settings = Settings(showNumbers = numbers)).rows.last().words(R.id.reply_caption)
+        fun caption(status: ReplyStatus, text: String = "x", numbers: Boolean = false): String? {
+            val chat = SampleChat.of(question(0, "a"), reply(1, text, status))
+            return stage(chat, settings = Settings(showNumbers = numbers)).rows.last().words(R.id.reply_caption)
+        }
         val stage = stage(nothing)
         val line = Texts(stage.activity).numbers(SampleChat.numbers)
         assertEquals(null, caption(ReplyStatus.Complete(SampleChat.numbers)))
@@ -396,7 +403,8 @@ class ChatPageTest {
         val menu = menu().menu
         val items = (0 until menu.size()).map(menu::getItem)
         assertEquals(
-            listOf("Rename", "Share…", "Export as Markdown", "Export as text", "Before / after", "Models", "Settings", "Benchmark", "About this model"),
+            listOf("Rename", "Share…", "Export as Markdown", "Export as text") +
+                listOf("Before / after", "Models", "Settings", "Benchmark", "About this model"),
             items.map { it.title },
         )
         assertEquals("nothing said, nothing to name or export", items.drop(4), items.filter { it.isEnabled })

@@ -1,6 +1,13 @@
 package io.pocketgemma.chat.ui
 
 import android.app.Application
+import android.graphics.Bitmap
+import android.graphics.Canvas
+import android.os.Looper
+import android.view.View
+import android.view.WindowManager
+import android.view.WindowManagerGlobal
+import io.pocketgemma.chat.R
 import io.pocketgemma.chat.chat.ChatState
 import io.pocketgemma.chat.chat.ReplyStatus
 import io.pocketgemma.chat.history.ConversationLine
@@ -11,9 +18,14 @@ import io.pocketgemma.chat.model.ModelEvent
 import io.pocketgemma.chat.model.ModelProblem
 import io.pocketgemma.chat.model.ModelState
 import io.pocketgemma.chat.model.Selection
+import java.io.File
+import java.time.Duration
 import org.junit.Test
 import org.junit.runner.RunWith
+import org.robolectric.Robolectric
 import org.robolectric.RobolectricTestRunner
+import org.robolectric.RuntimeEnvironment
+import org.robolectric.Shadows.shadowOf
 import org.robolectric.annotation.Config
 import org.robolectric.annotation.GraphicsMode
 
@@ -42,6 +54,7 @@ class ChatPicturesTest {
         val q = SampleChat.question(0, "Tell me a story")
         fun shoot(name: String, chat: ChatState, model: ModelState = ready, library: LibraryState = SampleLibrary.state) =
             stage(chat, model, library).shoot("state-$name")
+
         shoot("waiting", SampleChat.of(q, SampleChat.reply(1, "", ReplyStatus.Active())).copy(draft = "meanwhile"), ModelState.Loading(0.4))
         shoot("growing", SampleChat.of(q, SampleChat.reply(1, "Once upon a **ti", ReplyStatus.Active())))
         shoot("stopped", SampleChat.of(q, SampleChat.reply(1, "Once upon a time", ReplyStatus.Stopped(SampleChat.numbers))))
@@ -52,23 +65,69 @@ class ChatPicturesTest {
         shoot("carried", SampleChat.of(q, SampleChat.reply(1, "Once.")).copy(carried = "We spoke of gold."))
         val problem = ModelProblem.TooLarge(900_000_000, 700_000_000, tryAnyway = true)
         shoot("problem", ChatState(1, loaded = true), ModelState.Failed(ready.selection, problem))
-        shoot("problem-in-chat", SampleChat.of(q, SampleChat.reply(1, "", ReplyStatus.NoModel(problem))), ModelState.Failed(ready.selection, problem))
+        val unanswered = SampleChat.of(q, SampleChat.reply(1, "", ReplyStatus.NoModel(problem)))
+        shoot("problem-in-chat", unanswered, ModelState.Failed(ready.selection, problem))
         shoot("no-model", ChatState(1, loaded = true), ModelState.Asleep, LibraryState(loaded = true))
-        shoot("switched", SampleChat.of(q, SampleChat.reply(1, "Once."), SampleChat.question(2, "And now?"), SampleChat.reply(3, "Twice.", by = "Gemma 3 270M · Poet")))
+        val other = SampleChat.reply(3, "Twice.", by = "Gemma 3 270M · Poet")
+        shoot("switched", SampleChat.of(q, SampleChat.reply(1, "Once."), SampleChat.question(2, "And now?"), other))
     }
+
+    /** All windows of the app, the panel or menu over the page as it lies there. */
+    private fun shootWindows(name: String) {
+        shadowOf(Looper.getMainLooper()).idleFor(Duration.ofMillis(600))
+        val folder = File(System.getProperty("pocketgemma.test.shots") ?: return).apply { mkdirs() }
+        val windows = WindowManagerGlobal.getInstance().windowViews.filter { it.isShown }
+        val bitmap = Bitmap.createBitmap(windows.first().width, windows.first().height, Bitmap.Config.ARGB_8888)
+        for (window in windows) {
+            val layout = window.layoutParams as WindowManager.LayoutParams
+            val canvas = Canvas(bitmap)
+            if (layout.flags and WindowManager.LayoutParams.FLAG_DIM_BEHIND != 0) canvas.drawARGB((layout.dimAmount * 255).toInt(), 0, 0, 0)
+            val place = IntArray(2).also(window::getLocationOnScreen)
+            canvas.translate(place[0].toFloat(), place[1].toFloat())
+            window.draw(canvas)
+        }
+        File(folder, "$name.png").outputStream().use { bitmap.compress(Bitmap.CompressFormat.PNG, 100, it) }
+    }
+
+    private fun over(look: String, qualifiers: String) {
+        RuntimeEnvironment.setQualifiers(qualifiers)
+        val stores = (RuntimeEnvironment.getApplication() as RecordingApplication).recording
+        stores.chat.become(SampleChat.short)
+        stores.model.dispatch(ModelEvent.Changed(ready))
+        fun opened(name: String, open: MainActivity.() -> Unit) = Robolectric.buildActivity(MainActivity::class.java).setup().use {
+            shadowOf(Looper.getMainLooper()).idleFor(Duration.ofMillis(300))
+            it.get().open()
+            shootWindows("over-$name-$look")
+            shadowOf(Looper.getMainLooper()).idle()
+        }
+        opened("picker") { findViewById<View>(R.id.who).performClick() }
+        opened("menu") { findViewById<View>(R.id.more).performClick() }
+        opened("notice") { notice("“Cobalt” deleted", "Undo") {} }
+        opened("rename") { askForTitle(this, "Gold") {} }
+        opened("jump") { findViewById<View>(R.id.message_scroll).scrollTo(0, 0) }
+    }
+
+    @Test
+    @Config(application = RecordingApplication::class)
+    fun `over the page, in the light`() = over("light", PORTRAIT)
+
+    @Test
+    @Config(application = RecordingApplication::class)
+    fun `over the page, in the dark`() = over("dark", "w411dp-h891dp-port-night-420dpi")
 
     @Test
     fun conversations() = shootAll("chats") {
         val stores = RecordingStores(SampleLibrary.state)
         val now = System.currentTimeMillis()
         val hour = 3_600_000L
+        val snippet = "It does not rust, it is dense, and it is found in rivers as small grains."
         stores.history.become(
             HistoryState(
                 loaded = true,
                 conversations = listOf(
                     ConversationLine(1, "How heavy is gold?", "The atomic mass of gold is 197.", now, 4),
                     ConversationLine(2, "What is element 27?", "That is cobalt.", now - 26 * hour, 2),
-                    ConversationLine(3, "A longer title that somebody gave to a conversation about metals", "It does not rust, it is dense, and it is found in rivers as small grains.", now - 24 * 30 * hour, 12),
+                    ConversationLine(3, "A longer title that somebody gave to a conversation about metals", snippet, now - 24 * 30 * hour, 12),
                 ),
             ),
         )

@@ -50,7 +50,8 @@ class MessageListTest {
     /** The messages on the screen and where each begins, as a person sees them. */
     private fun PageStage.seen(): Map<String, Int> {
         val y = scroll.scrollY
-        return filled.filter { it.bottom > y && it.top < y + scroll.height && words(it).isNotEmpty() }.associate { words(it).first() to it.top - y }
+        return filled.filter { it.bottom > y && it.top < y + scroll.height && words(it).isNotEmpty() }
+            .associate { words(it).first() to it.top - y }
     }
 
     @Test
@@ -202,5 +203,6 @@ class MessageListTest {
         assertFalse(stage.children(R.id.messages)[1].findViewById<View>(R.id.reply_caption).isShown)
     }
 
-    private fun assertEquals(expected: Int, actual: Int, slack: Int) = assertTrue("$actual instead of $expected", abs(expected - actual) <= slack)
+    private fun assertEquals(expected: Int, actual: Int, slack: Int) =
+        assertTrue("$actual instead of $expected", abs(expected - actual) <= slack)
 }

@@ -83,6 +83,6 @@ class ChatActions(
         AlertDialog.Builder(context).setView(view)
             .setNegativeButton(R.string.close, null)
             .setPositiveButton(R.string.copy_all) { _, _ -> copy(reply.text) }
-            .show()
+            .show().goesWith(context)
     }
 }

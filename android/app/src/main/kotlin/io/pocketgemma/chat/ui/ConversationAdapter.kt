@@ -46,11 +46,14 @@ class ConversationAdapter(
         val body = row.findViewById<View>(R.id.chat_row)
         body.isActivated = line.id == openOne
         body.contentDescription = describe(line)
+        val button = row.findViewById<View>(R.id.chat_more)
         body.setOnClickListener { open(line) }
-        row.findViewById<View>(R.id.chat_more).apply {
-            contentDescription = context.getString(R.string.more_about, line.title)
-            setOnClickListener { more(line, it) }
+        body.setOnLongClickListener {
+            more(line, button)
+            true
         }
+        button.contentDescription = context.getString(R.string.more_about, line.title)
+        button.setOnClickListener { more(line, it) }
         return row
     }
 

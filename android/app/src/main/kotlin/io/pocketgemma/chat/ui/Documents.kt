@@ -10,7 +10,6 @@ import android.os.Build
 import io.pocketgemma.chat.R
 import io.pocketgemma.chat.history.Export
 import io.pocketgemma.chat.library.LibraryEvent
-import java.io.IOException
 import kotlin.concurrent.thread
 
 /**
@@ -78,9 +77,8 @@ class Documents(
         val saved = try {
             // "wt": a longer file that stood there before must not show through at the end.
             activity.contentResolver.openOutputStream(uri, "wt")?.use { it.write(export.text.toByteArray()) } != null
-        } catch (_: IOException) {
-            false
-        } catch (_: SecurityException) {
+        } catch (_: Exception) {
+            // Another app's code stands behind the place, and throws what it likes.
             false
         }
         activity.runOnUiThread {

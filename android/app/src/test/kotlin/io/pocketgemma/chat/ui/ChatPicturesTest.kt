@@ -92,7 +92,7 @@ class ChatPicturesTest {
     private fun over(look: String, qualifiers: String) {
         RuntimeEnvironment.setQualifiers(qualifiers)
         val stores = (RuntimeEnvironment.getApplication() as RecordingApplication).recording
-        stores.chat.become(SampleChat.short)
+        stores.chat.become(SampleChat.long(10))
         stores.model.dispatch(ModelEvent.Changed(ready))
         fun opened(name: String, open: MainActivity.() -> Unit) = Robolectric.buildActivity(MainActivity::class.java).setup().use {
             shadowOf(Looper.getMainLooper()).idleFor(Duration.ofMillis(300))
@@ -101,10 +101,11 @@ class ChatPicturesTest {
             shadowOf(Looper.getMainLooper()).idle()
         }
         opened("picker") { findViewById<View>(R.id.who).performClick() }
-        opened("menu") { findViewById<View>(R.id.more).performClick() }
         opened("notice") { notice("“Cobalt” deleted", "Undo") {} }
         opened("rename") { askForTitle(this, "Gold") {} }
         opened("jump") { findViewById<View>(R.id.message_scroll).scrollTo(0, 0) }
+        // Last, for its window stays.
+        opened("menu") { findViewById<View>(R.id.more).performClick() }
     }
 
     @Test

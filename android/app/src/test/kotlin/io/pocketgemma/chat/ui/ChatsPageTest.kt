@@ -85,6 +85,13 @@ class ChatsPageTest {
     }
 
     @Test
+    fun `a long press opens the same menu as the button`() {
+        val stage = stage()
+        assertTrue(stage.row(1).findViewById<View>(R.id.chat_row).performLongClick())
+        assertEquals(5, ShadowPopupMenu.getLatestPopupMenu().menu.size())
+    }
+
+    @Test
     fun `what is typed is searched for, and nothing found is said`() {
         val stage = stage()
         stage.find<EditText>(R.id.search).setText("lead")

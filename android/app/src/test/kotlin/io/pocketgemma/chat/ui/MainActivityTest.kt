@@ -39,6 +39,7 @@ import org.robolectric.Shadows.shadowOf
 import org.robolectric.android.controller.ActivityController
 import org.robolectric.annotation.Config
 import org.robolectric.annotation.GraphicsMode
+import org.robolectric.shadows.ShadowDialog
 
 /** An application with recording stores. */
 class RecordingApplication : Application(), StoresOwner {
@@ -289,6 +290,16 @@ class MainActivityTest {
         assertFalse(stores.history.events.contains(HistoryEvent.UndoOver))
         activity.findViewById<View>(R.id.notice_action).performClick()
         assertEquals(HistoryEvent.Undo, stores.history.events.last())
+    }
+
+    @Test
+    fun `a dialog goes with its window`() {
+        askForTitle(activity, "Gold") {}
+        settle()
+        val dialog = ShadowDialog.getLatestDialog()
+        assertTrue(dialog.isShowing)
+        turn()
+        assertFalse(dialog.isShowing)
     }
 
     @Test

@@ -116,58 +116,6 @@ def test_the_manifest_asks_for_no_permission_and_leaves_the_backup_to_the_person
     assert [activity.get(f"{ANDROID}name") for activity in activities] == [".ui.MainActivity"]
 
 
-def test_every_word_shown_is_a_string_resource() -> None:
-    for layout in (MAIN / "res" / "layout").glob("*.xml"):
-        for element in ET.parse(layout).iter():
-            for attribute in ("text", "hint", "contentDescription"):
-                value = element.get(ANDROID + attribute)
-                assert value is None or value.startswith("@string/"), (
-                    f"{layout.name}: {value!r} is not in strings.xml"
-                )
-
-
-def texts(folder: str) -> dict[str, ET.Element]:
-    """Every text of a language by its name: strings, plurals, and arrays of strings."""
-    found: dict[str, ET.Element] = {}
-    for path in sorted((MAIN / "res" / folder).glob("strings*.xml")):
-        for element in ET.parse(path).getroot():
-            name = element.get("name", "")
-            assert name not in found, f"{path.name}: {name} is there twice"
-            found[name] = element
-    return found
-
-
-def test_every_string_resource_is_used() -> None:
-    sources = "".join(
-        path.read_text(encoding="utf-8") for path in MAIN.rglob("*") if path.suffix in (".kt", ".xml")
-    )
-    unused = {
-        name
-        for name in texts("values")
-        if not re.search(rf"(@string/|R\.string\.|R\.plurals\.|R\.array\.){name}\b", sources)
-    }
-    assert unused == set()
-
-
-def test_german_says_all_that_english_says_with_the_same_gaps() -> None:
-    english, german = texts("values"), texts("values-de")
-    # The app's name is the title that the recipe gives it.
-    said = {
-        name
-        for name, element in english.items()
-        if element.get("translatable") != "false" and name != "app_name"
-    }
-    assert german.keys() == said
-
-    def gaps(element: ET.Element) -> set[str]:
-        """Formats such as %1$s, of all numbers of a plural together."""
-        return set(re.findall(r"%(?:\d+\$)?[\d.,]*[a-z]", "".join(element.itertext())))
-
-    assert {name for name in said if gaps(english[name]) != gaps(german[name])} == set()
-    assert {name for name in said if english[name].tag != german[name].tag} == set()
-    assert not [name for name in said if not "".join(german[name].itertext()).strip()]
-
-
 def luminance(color: str) -> float:
     """Relative luminance (WCAG 2.2)."""
     channels = [int(color[index : index + 2], 16) / 255 for index in (1, 3, 5)]

@@ -28,9 +28,9 @@ class ChatApplication : Application(), StoresOwner {
     }
 
     /**
-     * The model goes when Android says that it may end this process next for its memory, and when it says, up to Android 13, that the phone runs
-     * out of memory while the app is in front. It stays when the app merely leaves the screen or memory gets scarce: most of it are pages of the
-     * model's file, which the system takes back by itself, and loading it again takes seconds.
+     * The model goes when Android says that it may end this process next for its memory, and when it says, up to Android 13, that the phone
+     * runs out of memory while the app is in front. It stays when the app merely leaves the screen or memory gets scarce: most of it are
+     * pages of the model's file, which the system takes back by itself, and loading it again takes seconds.
      */
     override fun onTrimMemory(level: Int) {
         super.onTrimMemory(level)

@@ -30,6 +30,7 @@ import io.pocketgemma.chat.settings.SettingsFile
 import io.pocketgemma.chat.settings.SettingsStore
 import java.util.concurrent.ExecutorService
 import java.util.concurrent.LinkedBlockingQueue
+import java.util.concurrent.SynchronousQueue
 import java.util.concurrent.ThreadPoolExecutor
 import java.util.concurrent.TimeUnit
 
@@ -55,7 +56,11 @@ class Models(val files: LibraryWork, val source: ModelSource) {
 internal class Composition(context: Context, models: Models, main: MainThread) {
     private val modelThread = thread("model")
     private val disk = thread("disk")
-    private val imports = thread("import")
+
+    // A sender that never answers, and whose import was given up, must not keep the next one waiting.
+    private val imports = ThreadPoolExecutor(
+        0, Int.MAX_VALUE, IDLE_SECONDS, TimeUnit.SECONDS, SynchronousQueue(), { Thread(it, "import") }, ThreadPoolExecutor.DiscardPolicy(),
+    )
 
     private val host = RuntimeHost(models.source, modelThread, main)
     private val settings = SettingsStore(SettingsFile(context), disk, main)
@@ -97,4 +102,8 @@ internal class Composition(context: Context, models: Models, main: MainThread) {
     /** What comes after the end is left out: nobody is there to whom it would matter. */
     private fun thread(name: String): ExecutorService =
         ThreadPoolExecutor(1, 1, 0, TimeUnit.SECONDS, LinkedBlockingQueue(), { Thread(it, name) }, ThreadPoolExecutor.DiscardPolicy())
+
+    private companion object {
+        const val IDLE_SECONDS = 10L
+    }
 }

@@ -120,9 +120,11 @@ class ChatApplicationTest {
     }
 
     @Test
-    fun `the model goes when the process may end for its memory, not when the app leaves the screen, and comes back with the next question`() {
+    fun `the model goes when the process may end, not when the app leaves the screen, and comes back with the next question`() {
         ask("one")
         application.onTrimMemory(ComponentCallbacks2.TRIM_MEMORY_UI_HIDDEN)
+        // Were it freed, that would be a matter of a moment.
+        Thread.sleep(200)
         ask("two")
         assertTrue("$done", "close by model" !in done)
         application.onTrimMemory(ComponentCallbacks2.TRIM_MEMORY_BACKGROUND)

@@ -31,15 +31,24 @@ class ImportTicket {
     /** May wait for the sender: not on the main thread. */
     fun cancel() {
         cancelled = true
-        // Ends a read that waits for a network.
+        close()
+    }
+
+    internal fun reads(input: InputStream) {
+        source.set(input)
+        if (cancelled) close()
+    }
+
+    /** Ends a read that waits for a network. */
+    internal fun close() {
         try {
             source.get()?.close()
         } catch (_: IOException) {
-            // There is nobody left whom it would concern.
+            // What was read is whole or not; that is looked at elsewhere.
+        } catch (_: RuntimeException) {
+            // The other app's own errors come as these.
         }
     }
-
-    internal fun reads(input: InputStream) = source.set(input)
 }
 
 /** Takes a file of another app into the library, once it is known to be whole and of use. Worker thread only, one at a time. */
@@ -53,10 +62,8 @@ class FileImport(private val library: ModelLibrary, private val documents: Docum
             val description = documents.describe(uri)
             name = shownName(description.name)
             onProgress(Import(name))
-            documents.open(uri).use { input ->
-                ticket.reads(input)
-                ImportOutcome.Taken(take(input, name, description.bytes, ticket) { onProgress(Import(name, it)) })
-            }
+            val input = documents.open(uri).also(ticket::reads)
+            ImportOutcome.Taken(take(input, name, description.bytes, ticket) { onProgress(Import(name, it)) })
         } catch (_: Cancelled) {
             ImportOutcome.Cancelled
         } catch (error: ModelException) {
@@ -64,30 +71,40 @@ class FileImport(private val library: ModelLibrary, private val documents: Docum
         } catch (error: IOException) {
             val problem = ModelProblem.Unreadable(error.message ?: error.javaClass.simpleName)
             if (ticket.cancelled) ImportOutcome.Cancelled else ImportOutcome.Refused(name, problem)
+        } finally {
+            ticket.close()
         }
     }
 
     private fun take(input: InputStream, name: String, told: Long?, ticket: ImportTicket, onShare: (Double) -> Unit): String {
         val start = ByteArray(AdapterHeader.MOST_BYTES)
-        val length = read(input, start)
-        val incoming = when (val kind = FileKind.of(start, length)) {
-            FileKind.Model -> IncomingModel(ModelHeader.read(start, minOf(length, ModelHeader.MOST_BYTES), length.takeIf { it < start.size }?.toLong()))
-            FileKind.Adapter -> IncomingAdapter(AdapterHeader.read(start, length, length.takeIf { it < start.size }?.toLong()))
-            is FileKind.Other -> throw ModelException(ModelProblem.WrongKind(kind.found))
-        }
+        val length = fromSender { input.readFully(start) }
+        val incoming = incoming(start, length)
         incoming.admit(library, memory, told)
         val partial = library.imported.partial()
         try {
             val digest = copy(input, start, length, partial, maxOf(told ?: 0, incoming.leastBytes), incoming, ticket, onShare)
             // The sender can still say now that something went wrong.
-            input.close()
+            fromSender(input::close)
             val bytes = partial.length()
             if (!incoming.isWhole(bytes)) throw ModelException(ModelProblem.Damaged)
             if (ticket.cancelled) throw Cancelled()
-            if (!isHere(digest, bytes)) library.imported.add(incoming.kind, digest, partial, incoming.about(withoutEnding(name), digest, bytes))
+            if (!isHere(digest, bytes)) {
+                library.imported.add(incoming.kind, digest, partial, incoming.about(withoutEnding(name), digest, bytes))
+            }
             return digest
         } finally {
             partial.delete()
+        }
+    }
+
+    /** What stands at the beginning decides, so that nobody waits for a gigabyte to hear that it was the wrong one. */
+    private fun incoming(start: ByteArray, length: Int): Incoming {
+        val fileBytes = length.takeIf { it < start.size }?.toLong()
+        return when (val kind = FileKind.of(start, length)) {
+            FileKind.Model -> IncomingModel(ModelHeader.read(start, minOf(length, ModelHeader.MOST_BYTES), fileBytes))
+            FileKind.Adapter -> IncomingAdapter(AdapterHeader.read(start, length, fileBytes))
+            is FileKind.Other -> throw ModelException(ModelProblem.WrongKind(kind.found))
         }
     }
 
@@ -119,29 +136,31 @@ class FileImport(private val library: ModelLibrary, private val documents: Docum
                 val step = total * STEPS / maxOf(likelyBytes, total)
                 if (step != lastStep) onShare(step.toDouble() / STEPS)
                 lastStep = step
-                length = read(input, start)
+                length = fromSender { input.readFully(start) }
             }
         }
         return digest.digest().hex()
     }
 
-    /** As in [readFully], but what the other app throws in the middle of it stays a problem of this file. */
-    private fun read(input: InputStream, block: ByteArray): Int = try {
-        input.readFully(block)
+    /** What the other app throws in the middle of it stays a problem of this file. */
+    private inline fun <T> fromSender(call: () -> T): T = try {
+        call()
     } catch (error: RuntimeException) {
         throw IOException(error.message ?: error.javaClass.simpleName, error)
     }
 
-    private inline fun writing(target: File, bytes: Long, work: (write: (ByteArray, Int) -> Unit) -> Unit) = target.outputStream().use { out ->
-        work { block, length ->
-            try {
-                out.write(block, 0, length)
-            } catch (error: IOException) {
-                throw if (library.freeBytes() < SPARE) ModelException(ModelProblem.NoSpace(bytes)) else error
+    private inline fun writing(target: File, bytes: Long, work: (write: (ByteArray, Int) -> Unit) -> Unit) {
+        target.outputStream().use { out ->
+            work { block, length ->
+                try {
+                    out.write(block, 0, length)
+                } catch (error: IOException) {
+                    throw if (library.freeBytes() < SPARE) ModelException(ModelProblem.NoSpace(bytes + SPARE)) else error
+                }
             }
+            // Whole also when the phone's power fails: its name will say so.
+            out.fd.sync()
         }
-        // Whole also when the phone's power fails: its name will say so.
-        out.fd.sync()
     }
 
     private fun makeRoom(bytes: Long, whole: Long) {

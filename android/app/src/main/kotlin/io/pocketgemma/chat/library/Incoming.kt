@@ -60,7 +60,8 @@ internal class IncomingAdapter(private val header: AdapterHeader) : Incoming {
         if (told != null && told in 1 until leastBytes) throw ModelException(ModelProblem.Damaged)
         val takers = library.look().models.filter { it.adapterRank != null }
         if (takers.isEmpty()) throw ModelException(ModelProblem.TakesNoAdapters)
-        if (takers.none { it.adapterRank == header.rank && it.baseDigest == header.baseDigest }) throw ModelException(ModelProblem.OtherBase)
+        val fits = takers.any { it.adapterRank == header.rank && it.baseDigest == header.baseDigest }
+        if (!fits) throw ModelException(ModelProblem.OtherBase)
     }
 
     override fun see(place: Long, bytes: ByteArray, length: Int) {

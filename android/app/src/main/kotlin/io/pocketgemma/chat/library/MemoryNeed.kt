@@ -23,9 +23,9 @@ class DeviceMemory(private val context: Context) : MemoryGauge {
 /** How much memory a model takes, and whether the phone has that. */
 internal object MemoryNeed {
     /**
-     * Bytes that an open model takes, from its file's length alone, for one that nobody has worked it out for. The weights count once, because
-     * the runtime maps them; the rest was measured (docs/measurements/memory.json): 468 MB for Gemma 3 270M with a file of 285 MB, 1246 MB
-     * for 1B with one of 1026 MB. Weights of 16 bits are widened and take twice as much: their files are a rarity on phones.
+     * Bytes that an open model takes, from its file's length alone, for one that nobody has worked it out for. The weights count once,
+     * because the runtime maps them; the rest was measured (docs/measurements/memory.json): 468 MB for Gemma 3 270M with a file of
+     * 285 MB, 1246 MB for 1B with one of 1026 MB. Weights of 16 bits are widened and take twice as much: their files are a rarity on phones.
      */
     fun estimate(fileBytes: Long): Long = fileBytes + fileBytes / 20 + BESIDE_WEIGHTS
 

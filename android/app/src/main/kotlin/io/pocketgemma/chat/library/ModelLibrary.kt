@@ -33,7 +33,7 @@ class ModelLibrary(
         val base = app.base()
         val all = (listOfNotNull(model, base) + brought).distinctBy { it.id }
         val adapters = (app.adapters() + imported.list(Kind.ADAPTER).mapNotNull { it.adapterEntry() }).distinctBy { it.id }
-        val tuned = model?.let { Selection(it.id, adapters.firstOrNull { adapter -> adapter.origin == Origin.APP && adapter.fits(it) }?.id) }
+        val tuned = model?.let { Selection(it.id, adapters.find { adapter -> adapter.origin == Origin.APP && adapter.fits(it) }?.id) }
         val untuned = if (tuned?.adapter != null) tuned.copy(adapter = null) else base?.let { Selection(it.id) }
         return LibraryEvent.Loaded(all, adapters, app.sampleQuestions, tuned, untuned)
     }

@@ -89,7 +89,9 @@ class FileImportTest {
 
     @Test
     fun `a name never becomes part of a path`() {
-        val names = listOf("../../../evil.litertlm", "/etc/passwd", "a\u0000b.litertlm", "x".repeat(300), "..", ".", "\u202Emltretil.exe", "con/../../x")
+        val names = listOf(
+            "../../../evil.litertlm", "/etc/passwd", "a\u0000b.litertlm", "x".repeat(300), "..", ".", "\u202Emltretil.exe", "con/../../x",
+        )
         for ((index, name) in names.withIndex()) {
             val content = TestFiles.model(seed = 100 + index)
             val id = phone.taken(content, name)
@@ -310,7 +312,8 @@ class FileImportTest {
         val gone = phone.taken(large)
         val adapter = phone.taken(TestFiles.adapter())
         phone.cache.mkdirs()
-        val caches = listOf("$kept.litertlm_1_2.xnnpack_cache", "$gone.litertlm_1_2.xnnpack_cache", "model.litertlm_1_2.xnnpack_cache", "gpu.trial")
+        val ending = ".litertlm_1_2.xnnpack_cache"
+        val caches = listOf("$kept$ending", "$gone$ending", "model$ending", "gpu.trial")
         caches.forEach { File(phone.cache, it).writeText("x") }
         val library = phone.library()
         library.remove(gone)

@@ -60,8 +60,10 @@ class ModelLibraryTest {
     private fun bundleRuntime() {
         phone.bundle(
             base,
-            """{"name": "Science", "model": {"bytes": ${base.size}, "sha256": "$baseId", "adapter_rank": 32, "base_digest": "${TestFiles.BASE}"},
-                "adapters": [{"sha256": "$adapterId", "name": "Science", "bytes": ${adapter.size}, "rank": 32, "base_digest": "${TestFiles.BASE}"}]}""",
+            """{"name": "Science",
+                "model": {"bytes": ${base.size}, "sha256": "$baseId", "adapter_rank": 32, "base_digest": "${TestFiles.BASE}"},
+                "adapters": [{"sha256": "$adapterId", "name": "Science", "bytes": ${adapter.size}, "rank": 32,
+                              "base_digest": "${TestFiles.BASE}"}]}""",
         )
         phone.assets["adapters/$adapterId.tflite"] = adapter
     }

@@ -4,7 +4,7 @@ import io.pocketgemma.chat.TestModels
 import java.nio.ByteBuffer
 import java.nio.ByteOrder
 
-/** A table of a flatbuffer: each field a Byte, Int, Long, String, ByteArray, IntArray, another table, a list of tables, or null for none. */
+/** A table of a flatbuffer: each field a number, a text, an array of bytes or Ints, another table, a list of tables, or null for none. */
 class FlatTable(vararg val fields: Any?)
 
 /** Writes a flatbuffer from front to back. */
@@ -100,11 +100,12 @@ object TestFiles {
         value: Byte = 5,
     ): ByteArray {
         val noDigest = "0".repeat(64)
-        val manifest =
-            """{"format": "pocketgemma-runtime-adapter-1", "name": "$name", "rank": $rank, "base_digest": "$baseDigest", "sha256": "$noDigest"}"""
+        val format = "pocketgemma-runtime-adapter-1"
+        val manifest = """{"format": "$format", "name": "$name", "rank": $rank, "base_digest": "$baseDigest", "sha256": "$noDigest"}"""
         val bytes = 4L * width * rank
         fun document(place: Long): ByteArray {
-            val buffers = listOf(FlatTable(), FlatTable(null, place, bytes)) + List(rank) { FlatTable() } + FlatTable(manifest.toByteArray())
+            val empty = List(rank) { FlatTable() }
+            val buffers = listOf(FlatTable(), FlatTable(null, place, bytes)) + empty + FlatTable(manifest.toByteArray())
             val graph = FlatTable(listOf(FlatTable(intArrayOf(width, rank), 0.toByte(), 1, tensor)))
             val metadata = listOf(FlatTable("lora_rank", rank), FlatTable("pocketgemma", buffers.size - 1))
             return FlatWriter.write(FlatTable(3, null, listOf(graph), "lora_params", buffers, null, metadata), "TFL3")

@@ -16,7 +16,7 @@ class TestPhone(private val folder: File, val assets: MutableMap<String, ByteArr
     var freeBytes = 1L shl 40
 
     /** What another app offers, and under which name and length. */
-    class Offer(val content: ByteArray, val name: String?, val bytes: Long?, val stream: (ByteArray) -> InputStream = ::ByteArrayInputStream)
+    class Offer(val content: ByteArray, val name: String?, val bytes: Long?, val stream: (ByteArray) -> InputStream)
 
     var offer: Offer? = null
 
@@ -47,11 +47,14 @@ class TestPhone(private val folder: File, val assets: MutableMap<String, ByteArr
         else -> error("not taken: $outcome")
     }
 
-    fun refusal(content: ByteArray, bytes: Long? = content.size.toLong(), stream: (ByteArray) -> InputStream = ::ByteArrayInputStream): ModelProblem =
-        when (val outcome = import(content, bytes = bytes, stream = stream)) {
-            is ImportOutcome.Refused -> outcome.problem
-            else -> error("not refused: $outcome")
-        }
+    fun refusal(
+        content: ByteArray,
+        bytes: Long? = content.size.toLong(),
+        stream: (ByteArray) -> InputStream = ::ByteArrayInputStream,
+    ): ModelProblem = when (val outcome = import(content, bytes = bytes, stream = stream)) {
+        is ImportOutcome.Refused -> outcome.problem
+        else -> error("not refused: $outcome")
+    }
 
     /** Every file of the phone, by its path. */
     fun files(): List<String> = folder.walkTopDown().filter { it.isFile }.map { it.relativeTo(folder).path }.sorted().toList()

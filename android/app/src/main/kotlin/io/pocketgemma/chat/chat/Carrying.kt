@@ -33,7 +33,8 @@ internal fun carried(summary: String, end: ReplyEnd, turns: List<Turn>, words: C
 
 /** The last turns that fit together; of a single one that is too long, its beginning. */
 private fun lastTurns(turns: List<Turn>, words: ChatWords): String {
-    val texts = turns.chunked(2).filter { it.size == 2 && it[0].role == Role.USER }.map { (question, reply) -> words.turn(question.text, reply.text) }
+    val pairs = turns.chunked(2).filter { it.size == 2 && it[0].role == Role.USER }
+    val texts = pairs.map { (question, reply) -> words.turn(question.text, reply.text) }
     var length = 0
     val fitting = texts.takeLastWhile { text ->
         length += text.length + 1

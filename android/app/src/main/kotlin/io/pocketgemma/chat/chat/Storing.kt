@@ -13,7 +13,9 @@ fun newConversationId(): Long = Random.nextLong(1, Long.MAX_VALUE)
 internal fun ChatState.toConversation() = Conversation(
     id = conversation,
     title = title,
-    messages = messages.map { if (it is Message.Reply && it.status is ReplyStatus.Active) it.copy(status = STOPPED) else it }.numberedFrom(0),
+    messages = messages
+        .map { if (it is Message.Reply && it.status is ReplyStatus.Active) it.copy(status = STOPPED) else it }
+        .numberedFrom(0),
     carried = carried,
     draft = if (editing && draft == lastQuestion?.text) draftBefore else draft,
     scroll = scroll,

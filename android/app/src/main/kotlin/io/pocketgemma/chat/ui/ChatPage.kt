@@ -30,6 +30,7 @@ class ChatPage(parent: ViewGroup, private val stores: Stores, shell: Shell) : Pa
     private val reporting = Runnable { reportPlace() }
     private val watch = Watch()
     private var picker: ModelPicker? = null
+    private var hasMoved = false
 
     /** The conversation whose messages are shown; null before any was read. */
     private var shown: Long? = null
@@ -49,7 +50,8 @@ class ChatPage(parent: ViewGroup, private val stores: Stores, shell: Shell) : Pa
     override fun hide() {
         watch.close()
         picker?.close()
-        if (scroll.removeCallbacks(reporting)) reportPlace()
+        // What was never laid out has no place yet, and must not lose the one it came with.
+        if (hasMoved) reportPlace()
     }
 
     /** What can be closed here, the editing of a question, is no page: the back gesture leaves the app, but Escape closes it. */
@@ -97,12 +99,15 @@ class ChatPage(parent: ViewGroup, private val stores: Stores, shell: Shell) : Pa
     }
 
     private fun scrolled() {
+        hasMoved = true
         jump.showIf(!messages.followsEnd && messages.beyond > scroll.height / 2)
         scroll.removeCallbacks(reporting)
         scroll.postDelayed(reporting, REST_MILLIS)
     }
 
     private fun reportPlace() {
+        hasMoved = false
+        scroll.removeCallbacks(reporting)
         val first = firstMessage(stores.chat.state.carried)
         val place = if (messages.followsEnd) null else messages.placeNow(atLeast = first).let { ScrollPlace(it.row - first, toDp(it.offset)) }
         if (shown == stores.chat.state.conversation) stores.chat.dispatch(ChatEvent.Scrolled(place))

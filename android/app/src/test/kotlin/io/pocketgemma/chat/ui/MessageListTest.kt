@@ -1,8 +1,10 @@
 package io.pocketgemma.chat.ui
 
+import android.app.Activity
 import android.app.Application
 import android.view.View
 import android.view.ViewGroup
+import android.widget.FrameLayout
 import android.widget.ScrollView
 import android.widget.TextView
 import io.pocketgemma.chat.R
@@ -19,6 +21,7 @@ import org.junit.Assert.assertFalse
 import org.junit.Assert.assertTrue
 import org.junit.Test
 import org.junit.runner.RunWith
+import org.robolectric.Robolectric
 import org.robolectric.RobolectricTestRunner
 import org.robolectric.annotation.Config
 import org.robolectric.annotation.GraphicsMode
@@ -114,6 +117,17 @@ class MessageListTest {
         stage.scroll.scrollTo(0, stage.children(R.id.messages)[4].top)
         stage.page.hide()
         assertEquals(ChatEvent.Scrolled(ScrollPlace(4, 0)), stage.stores.chat.events.last())
+    }
+
+    @Test
+    fun `a page that was never laid out keeps the place it came with`() {
+        val stores = RecordingStores(SampleLibrary.state)
+        stores.chat.become(SampleChat.long(15).copy(scroll = ScrollPlace(5, 10)))
+        val activity = Robolectric.buildActivity(Activity::class.java).apply { get().setTheme(R.style.Theme_Chat) }.create().get()
+        val page = ChatPage(FrameLayout(activity), stores.all, RecordingShell())
+        page.show()
+        page.hide()
+        assertEquals(emptyList<ChatEvent>(), stores.chat.events)
     }
 
     @Test

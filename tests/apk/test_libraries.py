@@ -17,7 +17,7 @@ def test_the_table_of_character_names_that_the_reader_of_markdown_looks_for_come
 
 
 def test_the_licence_in_the_app_is_the_one_that_the_libraries_bring() -> None:
-    shown = (MAIN / "res" / "raw" / "licence_commonmark.txt").read_bytes()
+    shown = (MAIN / "res" / "raw" / "commonmark_license.txt").read_bytes()
     jars = library_jars()
     assert len(jars) == 3
     for jar in jars:

@@ -55,6 +55,7 @@ class Models(val files: LibraryWork, val source: ModelSource) {
 /** Puts the stores together and gives each the thread that it works on. Main thread only. */
 internal class Composition(context: Context, models: Models, main: MainThread) {
     private val modelThread = thread("model")
+    private val stops = thread("stop")
     private val disk = thread("disk")
 
     // A sender that never answers, and whose import was given up, must not keep the next one waiting.
@@ -62,7 +63,7 @@ internal class Composition(context: Context, models: Models, main: MainThread) {
         0, Int.MAX_VALUE, IDLE_SECONDS, TimeUnit.SECONDS, SynchronousQueue(), { Thread(it, "import") }, ThreadPoolExecutor.DiscardPolicy(),
     )
 
-    private val host = RuntimeHost(models.source, modelThread, main)
+    private val host = RuntimeHost(models.source, modelThread, stops, main)
     private val settings = SettingsStore(SettingsFile(context), disk, main)
     private val library = LibraryStore(models.files, disk, imports, main)
     private val storage = SqliteStorage(context, System::currentTimeMillis)
@@ -96,7 +97,7 @@ internal class Composition(context: Context, models: Models, main: MainThread) {
     fun close() {
         host.close()
         disk.execute(storage::close)
-        listOf(modelThread, disk, imports).forEach { it.shutdown() }
+        listOf(modelThread, stops, disk, imports).forEach { it.shutdown() }
     }
 
     /** What comes after the end is left out: nobody is there to whom it would matter. */

@@ -6,9 +6,15 @@ import java.util.concurrent.Executor
 /**
  * The host that loads from a [ModelSource] and works on [worker], one task after another.
  *
- * @param worker one thread; nothing else of the model's runs elsewhere.
+ * @param worker one thread; all of the model's work is done there.
+ * @param stopper another one, for stopping that work: the runtime may take its time to hear of it, and the screen cannot wait.
  */
-class RuntimeHost(source: ModelSource, private val worker: Executor, private val main: MainThread) : ModelHost(ModelState.Asleep) {
+class RuntimeHost(
+    source: ModelSource,
+    private val worker: Executor,
+    private val stopper: Executor,
+    private val main: MainThread,
+) : ModelHost(ModelState.Asleep) {
     private val held = HeldModel(source) { state -> main.post { dispatch(ModelEvent.Changed(state)) } }
 
     // Requests whose work is not over yet. Main thread.
@@ -20,7 +26,7 @@ class RuntimeHost(source: ModelSource, private val worker: Executor, private val
 
     // Guards who is being answered: a stop must not reach another's reply.
     private val lock = Any()
-    private var answered: Asking? = null
+    @Volatile private var answered: Asking? = null
 
     override fun reduce(state: ModelState, event: ModelEvent): ModelState = when (event) {
         is ModelEvent.Changed -> event.state
@@ -102,11 +108,9 @@ class RuntimeHost(source: ModelSource, private val worker: Executor, private val
 
         /** Stops it; what waits for its turn, or for the model to be loaded, ends at once. */
         override fun close() {
-            val waits = synchronized(lock) {
-                stopped = true
-                (answered !== this).also { if (!it) held.model?.cancel() }
-            }
-            if (waits) main.post { end(ReplyEnd.Stopped(null)) }
+            stopped = true
+            stopper.execute { synchronized(lock) { if (answered === this) held.model?.cancel() } }
+            if (answered !== this) main.post { end(ReplyEnd.Stopped(null)) }
         }
 
         private fun answer(): ReplyEnd {

@@ -31,7 +31,7 @@ class RuntimeWorld(private val cache: File) : AutoCloseable {
     private val main = Main()
     private val worker = Executors.newSingleThreadExecutor()
     private val disk = Executors.newSingleThreadExecutor()
-    val host = RuntimeHost(Source(), worker, main)
+    val host = RuntimeHost(Source(), worker, Runnable::run, main)
     val asking = Asking(host, settings, library)
 
     init {

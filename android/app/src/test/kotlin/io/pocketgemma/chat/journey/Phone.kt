@@ -15,6 +15,7 @@ import android.view.WindowManagerGlobal
 import android.widget.AdapterView
 import android.widget.CompoundButton
 import android.widget.EditText
+import android.widget.ListView
 import android.widget.TextView
 import java.io.File
 import java.time.Duration
@@ -69,11 +70,13 @@ class Phone : AutoCloseable {
         },
     )
 
-    fun <T : View> findOrNull(id: Int): T? = windows.asReversed().firstNotNullOfOrNull { it.findViewById<T>(id) }
+    /** The last one with this id that is shown, as the eye is at the end of a conversation; else one that is hidden. */
+    fun <T : View> findOrNull(id: Int): T? =
+        every<T>(id).lastOrNull() ?: windows.asReversed().firstNotNullOfOrNull { it.findViewById<T>(id) }
 
     fun <T : View> find(id: Int): T = requireNotNull(findOrNull(id)) { "no ${name(id)} on the screen, which shows: ${words()}" }
 
-    fun isShown(id: Int): Boolean = findOrNull<View>(id)?.isShown == true
+    fun isShown(id: Int): Boolean = every<View>(id).isNotEmpty()
 
     fun text(id: Int): String = find<TextView>(id).text.toString()
 
@@ -105,10 +108,28 @@ class Phone : AutoCloseable {
 
     /** Taps what says this, or what it lies on. */
     fun tap(words: String) {
-        val text = windows.asReversed().flatMap(::all).filterIsInstance<TextView>().firstOrNull { it.isShown && it.text.toString() == words }
-        requireNotNull(text) { "nothing says \"$words\"; the screen shows: ${words()}" }
-        tap(generateSequence<View>(text) { it.parent as? View }.first { it.hasOnClickListeners() || it.parent is AdapterView<*> })
+        val texts = saying(words).ifEmpty { scrollTo(words) }
+        require(texts.isNotEmpty()) { "nothing says \"$words\"; the screen shows: ${words()}" }
+        val target = texts.firstNotNullOfOrNull(::targetOf)
+        tap(requireNotNull(target) { "what says \"$words\" does nothing" })
     }
+
+    private fun saying(words: String): List<View> =
+        windows.asReversed().flatMap(::all).filter { it is TextView && it.isShown && it.text.toString() == words }
+
+    /** Scrolls the list in front, a menu too long for the screen, until it says so. */
+    private fun scrollTo(words: String): List<View> {
+        val list = windows.asReversed().flatMap(::all).firstOrNull { it is ListView && it.isShown } as ListView? ?: return emptyList()
+        for (place in 0 until list.count) {
+            list.setSelection(place)
+            settle()
+            saying(words).let { if (it.isNotEmpty()) return it }
+        }
+        return emptyList()
+    }
+
+    private fun targetOf(text: View): View? =
+        generateSequence(text) { it.parent as? View }.firstOrNull { it.hasOnClickListeners() || it.parent is AdapterView<*> }
 
     fun longTap(view: View) {
         assertTrue("$view does nothing", view.performLongClick())

@@ -11,7 +11,7 @@ class HostFallbackTest {
     private val gpu = EngineOptions(Backend.GPU)
     private val fellBack = ModelState.Ready(Selection("a"), Backend.CPU, fellBack = true)
 
-    private fun host(load: () -> LanguageModel) = FakeSource(mutableMapOf("a" to load)).let { it to RuntimeHost(it, worker, main) }
+    private fun host(load: () -> LanguageModel) = FakeSource(mutableMapOf("a" to load)).let { it to RuntimeHost(it, worker, Runnable::run, main) }
 
     private fun RuntimeHost.ask(
         setup: Setup = Setup(), options: EngineOptions = EngineOptions(), question: String = "q", dropOldest: Boolean = false,

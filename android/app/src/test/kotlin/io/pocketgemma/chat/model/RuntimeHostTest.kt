@@ -12,7 +12,7 @@ class RuntimeHostTest {
     private val worker = ManualWorker()
     private val model = FakeModel()
     private val source = FakeSource(mutableMapOf("a" to { model }))
-    private val host = RuntimeHost(source, worker, main)
+    private val host = RuntimeHost(source, worker, Runnable::run, main)
     private val states = mutableListOf<ModelState>()
 
     init {

@@ -36,7 +36,7 @@ class LiveHostTest : DoorTest() {
 
         override fun adapter(model: String, adapter: String) = File(adapter)
     }
-    private val host = RuntimeHost(source, worker, main)
+    private val host = RuntimeHost(source, worker, Runnable::run, main)
 
     @After
     fun close() {

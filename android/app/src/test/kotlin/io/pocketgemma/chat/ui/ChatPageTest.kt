@@ -6,26 +6,29 @@ import android.content.DialogInterface
 import android.view.KeyEvent
 import android.view.View
 import android.view.ViewGroup
-import android.widget.EditText
-import android.widget.PopupMenu
 import android.widget.TextView
 import io.pocketgemma.chat.R
 import io.pocketgemma.chat.chat.ChatEvent
 import io.pocketgemma.chat.chat.ChatState
 import io.pocketgemma.chat.chat.ReplyStatus
-import io.pocketgemma.chat.history.Export
-import io.pocketgemma.chat.history.ExportFormat
-import io.pocketgemma.chat.history.HistoryEvent
-import io.pocketgemma.chat.history.StorageTrouble
 import io.pocketgemma.chat.library.LibraryState
-import io.pocketgemma.chat.model.Backend
 import io.pocketgemma.chat.model.EngineOptions
 import io.pocketgemma.chat.model.ModelEvent
 import io.pocketgemma.chat.model.ModelProblem
 import io.pocketgemma.chat.model.ModelState
 import io.pocketgemma.chat.model.Selection
 import io.pocketgemma.chat.settings.Settings
-import io.pocketgemma.chat.settings.SettingsEvent
+import io.pocketgemma.chat.ui.ChatStage.choose
+import io.pocketgemma.chat.ui.ChatStage.events
+import io.pocketgemma.chat.ui.ChatStage.has
+import io.pocketgemma.chat.ui.ChatStage.input
+import io.pocketgemma.chat.ui.ChatStage.nothing
+import io.pocketgemma.chat.ui.ChatStage.press
+import io.pocketgemma.chat.ui.ChatStage.rows
+import io.pocketgemma.chat.ui.ChatStage.stage
+import io.pocketgemma.chat.ui.ChatStage.tuned
+import io.pocketgemma.chat.ui.ChatStage.type
+import io.pocketgemma.chat.ui.ChatStage.words
 import io.pocketgemma.chat.ui.SampleChat.question
 import io.pocketgemma.chat.ui.SampleChat.reply
 import org.junit.Assert.assertEquals
@@ -37,58 +40,12 @@ import org.robolectric.RobolectricTestRunner
 import org.robolectric.annotation.Config
 import org.robolectric.annotation.GraphicsMode
 import org.robolectric.shadows.ShadowAlertDialog
-import org.robolectric.shadows.ShadowDialog
-import org.robolectric.shadows.ShadowPopupMenu
 
+/** What was said, and the field to write in. */
 @RunWith(RobolectricTestRunner::class)
 @GraphicsMode(GraphicsMode.Mode.NATIVE)
 @Config(sdk = [35], qualifiers = PORTRAIT, application = Application::class)
 class ChatPageTest {
-    private val tuned = Selection(SampleLibrary.tuned.id)
-    private val ready = ModelState.Ready(tuned, Backend.CPU)
-    private val nothing = ChatState(conversation = 1, loaded = true)
-
-    private fun stage(
-        chat: ChatState,
-        model: ModelState = ready,
-        library: LibraryState = SampleLibrary.state,
-        settings: Settings = Settings(),
-    ): PageStage {
-        val stores = RecordingStores(library, settings)
-        stores.chat.become(chat)
-        stores.model.dispatch(ModelEvent.Changed(model))
-        return PageStage(stores, ::ChatPage)
-    }
-
-    private val PageStage.events get() = stores.chat.events.filter { it !is ChatEvent.Scrolled }
-    private val PageStage.input get() = find<EditText>(R.id.input)
-    private val PageStage.rows get() = children(R.id.messages)
-
-    private fun View.words(id: Int): String? = findViewById<TextView>(id)?.takeIf { it.isShown }?.text?.toString()
-
-    private fun View.has(id: Int): Boolean = findViewById<View>(id)?.isShown == true
-
-    private fun PageStage.type(text: String) {
-        input.setText(text)
-        input.setSelection(text.length)
-        settle()
-    }
-
-    private fun menu(): PopupMenu = requireNotNull(ShadowPopupMenu.getLatestPopupMenu()) { "no menu is open" }
-
-    private fun PageStage.choose(title: String) {
-        val menu = menu().menu
-        val item = (0 until menu.size()).map(menu::getItem).single { it.title == title }
-        assertTrue("$title is off", item.isEnabled && menu.performIdentifierAction(item.itemId, 0))
-        settle()
-    }
-
-    private fun PageStage.press(key: Int, meta: Int = 0, flags: Int = 0) {
-        input.requestFocus()
-        input.dispatchKeyEvent(KeyEvent(0, 0, KeyEvent.ACTION_DOWN, key, 0, meta, 0, 0, flags))
-        settle()
-    }
-
     @Test
     fun `questions are bubbles and replies are Markdown`() {
         val stage = stage(SampleChat.short)
@@ -338,125 +295,5 @@ class ChatPageTest {
         assertTrue(stage.isShown(R.id.chip_scroll))
         stage.stores.chat.become(SampleChat.of(question(0, "How heavy is gold?"), reply(1, "197")).copy(draft = "my own"))
         assertFalse(stage.isShown(R.id.chip_scroll))
-    }
-
-    @Test
-    fun `the header says what it is about, who answers and what the model is doing`() {
-        val stage = stage(nothing)
-        fun header(model: ModelState, chat: ChatState = nothing): List<String> {
-            stage.stores.chat.become(chat)
-            stage.stores.model.dispatch(ModelEvent.Changed(model))
-            return listOf(stage.text(R.id.title), stage.text(R.id.status))
-        }
-        assertEquals(listOf("Pocket Science", "On this phone, no network"), header(ready))
-        assertEquals(listOf("Pocket Science", "On this phone’s GPU, no network"), header(ready.copy(backend = Backend.GPU)))
-        assertEquals(listOf("Pocket Science", "GPU did not work, so the CPU answers"), header(ready.copy(fellBack = true)))
-        assertEquals(listOf("Pocket Science", "Asleep until you ask"), header(ModelState.Asleep))
-        assertEquals(listOf("Pocket Science", "Setting up, 40%"), header(ModelState.Loading(0.4)))
-        assertEquals(listOf("Pocket Science", "Not ready"), header(ModelState.Failed(tuned, ModelProblem.Damaged)))
-        assertEquals(listOf("How heavy is gold?", "Pocket Science · offline"), header(ready, SampleChat.short))
-        assertEquals(listOf("How heavy is gold?", "Waking up… · Pocket Science"), header(ModelState.Loading(), SampleChat.short))
-        stage.click(R.id.open_chats)
-        stage.click(R.id.new_chat)
-        assertEquals(listOf(Screen.CHATS), stage.shell.opened)
-        assertTrue(stage.events.single() is ChatEvent.NewChat)
-    }
-
-    @Test
-    fun `a tap on the header offers every model with its adapters, and takes the one chosen`() {
-        val stage = stage(nothing, settings = Settings(threads = 2))
-        stage.click(R.id.who)
-        val dialog = ShadowDialog.getLatestDialog()
-        val rows = dialog.findViewById<ViewGroup>(R.id.choices).let { group -> (0 until group.childCount).map(group::getChildAt) }
-        assertEquals(
-            listOf("Pocket Science", "PocketGemma demo", "Gemma 3 270M", "Poet", "Clerk"),
-            rows.map { it.findViewById<TextView>(R.id.choice_name).text },
-        )
-        assertEquals(listOf("Pocket Science"), rows.filter { it.isActivated }.map { it.findViewById<TextView>(R.id.choice_name).text })
-        rows[3].performClick()
-        assertFalse(dialog.isShowing)
-        val chosen = Selection(SampleLibrary.large.id, SampleLibrary.poet.id)
-        assertEquals(listOf(SettingsEvent.Change(Settings(threads = 2, selection = chosen))), stage.stores.settings.events.toList())
-    }
-
-    @Test
-    fun `the panel leads to the models, and goes with the page`() {
-        val stage = stage(nothing)
-        stage.click(R.id.who)
-        ShadowDialog.getLatestDialog().findViewById<View>(R.id.manage_models).performClick()
-        assertEquals(listOf(Screen.MODELS), stage.shell.opened)
-        stage.click(R.id.who)
-        stage.page.hide()
-        assertFalse(ShadowDialog.getLatestDialog().isShowing)
-    }
-
-    @Test
-    fun `who answers from here on is said where it changes`() {
-        val stage = stage(SampleChat.of(question(0, "a"), reply(1, "A"), question(2, "b"), reply(3, "B", by = "Poet")))
-        assertEquals(listOf(null, "Now answering: Poet"), listOf(stage.rows[1], stage.rows[3]).map { it.words(R.id.reply_who) })
-    }
-
-    @Test
-    fun `the menu leads to every page, and offers for a chat what can be done with it`() {
-        val stage = stage(nothing)
-        stage.click(R.id.more)
-        val menu = menu().menu
-        val items = (0 until menu.size()).map(menu::getItem)
-        assertEquals(
-            listOf("Rename", "Share…", "Export as Markdown", "Export as text") +
-                listOf("Before / after", "Models", "Settings", "Benchmark", "About this model"),
-            items.map { it.title },
-        )
-        assertEquals("nothing said, nothing to name or export", items.drop(4), items.filter { it.isEnabled })
-        for (title in listOf("Before / after", "Models", "Settings", "Benchmark", "About this model")) {
-            stage.click(R.id.more)
-            stage.choose(title)
-        }
-        assertEquals(listOf(Screen.COMPARE, Screen.MODELS, Screen.SETTINGS, Screen.BENCHMARK, Screen.ABOUT), stage.shell.opened)
-    }
-
-    @Test
-    fun `a chat is renamed in a dialog`() {
-        val stage = stage(SampleChat.short)
-        stage.click(R.id.more)
-        stage.choose("Rename")
-        val dialog = ShadowAlertDialog.getLatestAlertDialog() as AlertDialog
-        val field = dialog.findViewById<EditText>(R.id.title_field)
-        assertEquals("How heavy is gold?", field.text.toString())
-        field.setText(" Metals ")
-        dialog.getButton(DialogInterface.BUTTON_POSITIVE).performClick()
-        stage.settle()
-        assertEquals(listOf(ChatEvent.Rename("Metals")), stage.events)
-    }
-
-    @Test
-    fun `an export is asked for, and handed on when it is there`() {
-        val stage = stage(SampleChat.short)
-        stage.click(R.id.more)
-        stage.choose("Export as Markdown")
-        assertEquals(listOf<HistoryEvent>(HistoryEvent.Export(1, ExportFormat.MARKDOWN)), stage.stores.history.events)
-        val export = Export("gold.md", ExportFormat.MARKDOWN, "# Gold")
-        stage.stores.history.become(stage.stores.history.state.copy(export = export))
-        assertEquals(listOf(export), stage.shell.exports)
-        assertEquals(HistoryEvent.Exported, stage.stores.history.events.last())
-    }
-
-    @Test
-    fun `trouble with the storage is told once`() {
-        val stage = stage(nothing)
-        stage.stores.history.become(stage.stores.history.state.copy(trouble = StorageTrouble.NotWritten("ENOSPC")))
-        assertEquals(listOf(stage.string(R.string.storage_not_written, "ENOSPC")), stage.shell.notices.map { it.text })
-        assertEquals(listOf<HistoryEvent>(HistoryEvent.TroubleNoted), stage.stores.history.events)
-    }
-
-    @Test
-    fun `a hidden page observes nothing`() {
-        val stage = stage(nothing)
-        stage.page.hide()
-        stage.stores.chat.become(SampleChat.short)
-        assertEquals(emptyList<View>(), stage.rows)
-        stage.page.show()
-        stage.settle()
-        assertEquals(4, stage.rows.size)
     }
 }

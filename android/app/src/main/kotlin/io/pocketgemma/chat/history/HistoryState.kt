@@ -8,7 +8,7 @@ data class HistoryState(
     /** Deleted last, and still to be had back. */
     val deleted: ConversationLine? = null,
     /** Asked for by [HistoryEvent.Export]; the screen takes it, hands it on and says [HistoryEvent.Exported]. */
-    val export: Export? = null,
+    val export: ExportAnswer? = null,
     /** Being read, to become [export]. */
     val exporting: HistoryEvent.Export? = null,
     /** What went wrong with the storage; the screen tells it and says [HistoryEvent.TroubleNoted]. */
@@ -22,8 +22,14 @@ enum class ExportFormat(val mimeType: String, val extension: String) {
     TEXT("text/plain", "txt"),
 }
 
+/** Where the person wants an export: in the system's share sheet, or in a file. */
+enum class ExportWay { SHARE, SAVE }
+
 /** A conversation as a file to share or save. */
 data class Export(val fileName: String, val format: ExportFormat, val text: String)
+
+/** What came of [asked]; null: the conversation is gone, or cannot be read. */
+data class ExportAnswer(val asked: HistoryEvent.Export, val export: Export?)
 
 sealed interface HistoryEvent {
     /** Something was said, renamed or removed: read the list again. */
@@ -43,10 +49,9 @@ sealed interface HistoryEvent {
     /** The time to undo is over. */
     data object UndoOver : HistoryEvent
 
-    data class Export(val id: Long, val format: ExportFormat) : HistoryEvent
+    data class Export(val id: Long, val format: ExportFormat, val way: ExportWay) : HistoryEvent
 
-    /** Null: the conversation is gone. */
-    data class ExportReady(val export: io.pocketgemma.chat.history.Export?) : HistoryEvent
+    data class ExportReady(val answer: ExportAnswer) : HistoryEvent
 
     data object Exported : HistoryEvent
 

@@ -55,7 +55,7 @@ class HistoryStore(
         HistoryEvent.Undo -> if (state.deleted == null) state else state.copy(deleted = null, reading = state.reading + 1)
         HistoryEvent.UndoOver -> state.copy(deleted = null)
         is HistoryEvent.Export -> state.copy(exporting = event)
-        is HistoryEvent.ExportReady -> state.copy(exporting = null, export = event.export)
+        is HistoryEvent.ExportReady -> state.copy(exporting = state.exporting.takeIf { it != event.answer.asked }, export = event.answer)
         HistoryEvent.Exported -> state.copy(export = null)
         HistoryEvent.TroubleNoted -> state.copy(trouble = null)
     }
@@ -95,7 +95,7 @@ class HistoryStore(
             val changed = storage.list().find { it.id == event.id }?.changedMillis ?: now()
             exported(conversation, event.format, DateFormat.getDateInstance(DateFormat.LONG).format(Date(changed)), words)
         }
-        main.post { dispatch(HistoryEvent.ExportReady(export)) }
+        main.post { dispatch(HistoryEvent.ExportReady(ExportAnswer(event, export))) }
     }
 
     companion object {

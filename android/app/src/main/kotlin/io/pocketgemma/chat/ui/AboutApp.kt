@@ -37,7 +37,7 @@ class AboutApp(private val context: Context) {
     private fun show(text: Int, title: Int) {
         val view = LayoutInflater.from(context).inflate(R.layout.licence, null)
         val body = view.findViewById<TextView>(R.id.licence_text)
-        AlertDialog.Builder(context).setTitle(title).setView(view).setPositiveButton(R.string.licence_close, null).show()
+        AlertDialog.Builder(context).setTitle(title).setView(view).setPositiveButton(R.string.licence_close, null).show().goesWith(context)
         // It lies in the APK, and that is a file.
         thread(name = "licence") {
             val words = context.resources.openRawResource(text).use { it.readBytes().toString(Charsets.UTF_8) }.trim()

@@ -7,9 +7,11 @@ import io.pocketgemma.chat.R
 import io.pocketgemma.chat.Stores
 import io.pocketgemma.chat.chat.ChatEvent
 import io.pocketgemma.chat.history.ExportFormat
+import io.pocketgemma.chat.history.ExportWay
+import io.pocketgemma.chat.history.HistoryEvent
 
 /** What can be done with the whole conversation, and the ways to the other pages. */
-class ChatMenu(private val stores: Stores, private val shell: Shell, private val news: HistoryNews) {
+class ChatMenu(private val stores: Stores, private val shell: Shell) {
     fun open(anchor: View) {
         val popup = PopupMenu(anchor.context, anchor)
         val chat = stores.chat.state
@@ -17,14 +19,17 @@ class ChatMenu(private val stores: Stores, private val shell: Shell, private val
         popup.menu.offer(R.string.rename, somethingSaid) {
             askForTitle(anchor.context, chat.title) { stores.chat.dispatch(ChatEvent.Rename(it)) }
         }
-        popup.menu.offer(R.string.share_chat, somethingSaid) { news.share(chat.conversation) }
-        popup.menu.offer(R.string.export_markdown, somethingSaid) { news.save(chat.conversation, ExportFormat.MARKDOWN) }
-        popup.menu.offer(R.string.export_text, somethingSaid) { news.save(chat.conversation, ExportFormat.TEXT) }
+        popup.menu.offer(R.string.share_chat, somethingSaid) { export(ExportFormat.TEXT, ExportWay.SHARE) }
+        popup.menu.offer(R.string.export_markdown, somethingSaid) { export(ExportFormat.MARKDOWN, ExportWay.SAVE) }
+        popup.menu.offer(R.string.export_text, somethingSaid) { export(ExportFormat.TEXT, ExportWay.SAVE) }
         for (screen in listOf(Screen.COMPARE, Screen.MODELS, Screen.SETTINGS, Screen.BENCHMARK, Screen.ABOUT)) {
             popup.menu.offer(titleOf(screen)) { shell.open(screen) }
         }
         popup.show()
     }
+
+    private fun export(format: ExportFormat, way: ExportWay) =
+        stores.history.dispatch(HistoryEvent.Export(stores.chat.state.conversation, format, way))
 }
 
 /** Adds something to choose; its title is its id, too. */

@@ -17,8 +17,7 @@ import kotlin.math.roundToInt
 class ChatPage(parent: ViewGroup, private val stores: Stores, shell: Shell) : Page {
     override val view: View = inflate(R.layout.chat, parent)
     private val texts = ChatTexts(parent.context)
-    private val news = HistoryNews(stores.history, shell, parent.resources)
-    private val header = ChatHeader(view, texts, ChatMenu(stores, shell, news)::open, ::openPicker, stores, shell)
+    private val header = ChatHeader(view, texts, ChatMenu(stores, shell)::open, ::openPicker, stores, shell)
     private val samples = SampleQuestions(view) { stores.chat.dispatch(ChatEvent.Ask(it)) }
     private val composer = Composer(view, stores.chat::dispatch)
     private val actions = ChatActions(stores, shell, parent.context, ::renderMessages)
@@ -44,7 +43,6 @@ class ChatPage(parent: ViewGroup, private val stores: Stores, shell: Shell) : Pa
         watch.on(stores.library) { render() }
         watch.on(stores.settings) { render() }
         watch.on(stores.chat) { render() }
-        watch.on(stores.history, news::hear)
     }
 
     override fun hide() {

@@ -11,6 +11,7 @@ import io.pocketgemma.chat.Stores
 import io.pocketgemma.chat.chat.ChatEvent
 import io.pocketgemma.chat.history.ConversationLine
 import io.pocketgemma.chat.history.ExportFormat
+import io.pocketgemma.chat.history.ExportWay
 import io.pocketgemma.chat.history.HistoryEvent
 import io.pocketgemma.chat.history.HistoryState
 
@@ -21,7 +22,6 @@ class ChatsPage(parent: ViewGroup, private val stores: Stores, private val shell
     private val clear: View = view.findViewById(R.id.clear_search)
     private val nothing: TextView = view.findViewById(R.id.no_chats)
     private val adapter = ConversationAdapter(parent.context, ::open, ::more)
-    private val news = HistoryNews(stores.history, shell, parent.resources)
     private val watch = Watch()
 
     init {
@@ -56,7 +56,6 @@ class ChatsPage(parent: ViewGroup, private val stores: Stores, private val shell
         adapter.show(history.conversations, stores.chat.state.conversation)
         nothing.showIf(history.loaded && history.conversations.isEmpty())
         nothing.setText(if (history.query.isEmpty()) R.string.no_chats else R.string.nothing_found)
-        news.hear(history)
     }
 
     private fun newChat() {
@@ -74,10 +73,13 @@ class ChatsPage(parent: ViewGroup, private val stores: Stores, private val shell
         popup.menu.offer(R.string.rename) {
             askForTitle(anchor.context, line.title) { stores.history.dispatch(HistoryEvent.Rename(line.id, it)) }
         }
-        popup.menu.offer(R.string.share_chat) { news.share(line.id) }
-        popup.menu.offer(R.string.export_markdown) { news.save(line.id, ExportFormat.MARKDOWN) }
-        popup.menu.offer(R.string.export_text) { news.save(line.id, ExportFormat.TEXT) }
+        popup.menu.offer(R.string.share_chat) { export(line, ExportFormat.TEXT, ExportWay.SHARE) }
+        popup.menu.offer(R.string.export_markdown) { export(line, ExportFormat.MARKDOWN, ExportWay.SAVE) }
+        popup.menu.offer(R.string.export_text) { export(line, ExportFormat.TEXT, ExportWay.SAVE) }
         popup.menu.offer(R.string.delete) { stores.history.dispatch(HistoryEvent.Delete(line.id)) }
         popup.show()
     }
+
+    private fun export(line: ConversationLine, format: ExportFormat, way: ExportWay) =
+        stores.history.dispatch(HistoryEvent.Export(line.id, format, way))
 }

@@ -141,7 +141,7 @@ class ComparePage(parent: ViewGroup, private val stores: Stores, private val she
                 dialog.dismiss()
             }
             .setNegativeButton(R.string.cancel, null)
-            .show()
+            .show().goesWith(context)
     }
 
     private fun asText(): String {

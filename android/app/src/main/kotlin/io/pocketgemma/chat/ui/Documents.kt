@@ -101,7 +101,10 @@ class Documents(
         const val SAVE = 2
         const val SHARE = 3
 
-        /** Characters. An intent carries about a megabyte, and two bytes a character. */
-        const val MOST_SHARED = 200_000
+        /**
+         * Characters of two bytes each. They travel twice, for the framework copies EXTRA_TEXT into the intent's ClipData; and on their way
+         * to the other app there is room for some half a megabyte in all, as that call waits for no answer.
+         */
+        const val MOST_SHARED = 50_000
     }
 }

@@ -4,23 +4,20 @@ import android.content.res.Resources
 import io.pocketgemma.chat.R
 import io.pocketgemma.chat.Store
 import io.pocketgemma.chat.history.ConversationLine
-import io.pocketgemma.chat.history.Export
-import io.pocketgemma.chat.history.ExportFormat
+import io.pocketgemma.chat.history.ExportAnswer
+import io.pocketgemma.chat.history.ExportWay
 import io.pocketgemma.chat.history.HistoryEvent
 import io.pocketgemma.chat.history.HistoryState
 import io.pocketgemma.chat.history.StorageTrouble
 
-/** What comes back from the storage for the person, whichever page is in front: an export, the way back for what was deleted, trouble. */
+/**
+ * What comes back from the storage for the person: an export, the way back for what was deleted, trouble. One for the whole activity: two of
+ * them would each tell of the same deletion, and the second notice would end the time to undo of the first.
+ */
 class HistoryNews(private val history: Store<HistoryState, HistoryEvent>, private val shell: Shell, private val resources: Resources) {
-    /** What to do with an export; "save as" also for one that was asked for before the phone was turned. */
-    private var handOn: (Export) -> Unit = shell::save
     private var noticed: ConversationLine? = null
 
-    fun share(conversation: Long) = ask(conversation, ExportFormat.TEXT, shell::share)
-
-    fun save(conversation: Long, format: ExportFormat) = ask(conversation, format, shell::save)
-
-    /** To be told the state while the page is in front. */
+    /** To be told the state while the activity is seen, whichever page is in front. */
     fun hear(state: HistoryState) {
         state.export?.let {
             history.dispatch(HistoryEvent.Exported)
@@ -36,9 +33,13 @@ class HistoryNews(private val history: Store<HistoryState, HistoryEvent>, privat
         }
     }
 
-    private fun ask(conversation: Long, format: ExportFormat, then: (Export) -> Unit) {
-        handOn = then
-        history.dispatch(HistoryEvent.Export(conversation, format))
+    private fun handOn(answer: ExportAnswer) {
+        val export = answer.export
+        when {
+            export == null -> shell.notice(resources.getString(R.string.export_impossible))
+            answer.asked.way == ExportWay.SHARE -> shell.share(export)
+            else -> shell.save(export)
+        }
     }
 
     private fun offerUndo(deleted: ConversationLine) {

@@ -22,6 +22,8 @@ class MainActivity : Activity(), Shell {
     private lateinit var pages: PageStack
     private lateinit var notices: NoticeBar
     private lateinit var documents: Documents
+    private lateinit var news: HistoryNews
+    private val watch = Watch()
     private var onBack: Any? = null
     private var started = false
 
@@ -32,6 +34,7 @@ class MainActivity : Activity(), Shell {
         stores = (application as StoresOwner).stores
         notices = NoticeBar(findViewById(R.id.notice))
         documents = Documents(this, this, lastNonConfigurationInstance as? Export) { stores.library.dispatch(it) }
+        news = HistoryNews(stores.history, this, resources)
         val container = findViewById<ViewGroup>(R.id.pages)
         pages = PageStack(container, saved?.getStringArray(OPEN_PAGES)) { page(it, container, stores, this) }
         watchBack()
@@ -41,9 +44,11 @@ class MainActivity : Activity(), Shell {
         super.onStart()
         started = true
         pages.show()
+        watch.on(stores.history, news::hear)
     }
 
     override fun onStop() {
+        watch.close()
         pages.hide()
         started = false
         super.onStop()

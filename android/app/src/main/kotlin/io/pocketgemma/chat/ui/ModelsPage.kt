@@ -116,6 +116,6 @@ class ModelsPage(parent: ViewGroup, private val stores: Stores, private val shel
             .setMessage(context.getString(if (inUse) R.string.remove_text_in_use else R.string.remove_text, texts.size(bytes)))
             .setNegativeButton(R.string.remove_keep, null)
             .setPositiveButton(R.string.remove_confirm) { _, _ -> stores.library.dispatch(LibraryEvent.Remove(id)) }
-            .show()
+            .show().goesWith(context)
     }
 }

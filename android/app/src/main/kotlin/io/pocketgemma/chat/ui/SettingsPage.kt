@@ -141,7 +141,7 @@ class SettingsPage(parent: ViewGroup, private val stores: Stores, private val sh
             .setMessage(R.string.reset_text)
             .setNegativeButton(R.string.cancel, null)
             .setPositiveButton(R.string.reset_confirm) { _, _ -> stores.settings.dispatch(SettingsEvent.Reset) }
-            .show()
+            .show().goesWith(context)
     }
 
     private fun section(title: Int): ViewGroup {

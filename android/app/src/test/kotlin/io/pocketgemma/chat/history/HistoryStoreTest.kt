@@ -213,24 +213,27 @@ class HistoryStoreTest {
     @Test
     fun `an export has the day when something was last said, and goes when it was taken`() {
         settle()
-        store.dispatch(HistoryEvent.Export(1, ExportFormat.MARKDOWN))
+        val asked = HistoryEvent.Export(1, ExportFormat.MARKDOWN, ExportWay.SAVE)
+        store.dispatch(asked)
         assertNull(store.state.export)
         settle()
         val date = DateFormat.getDateInstance(DateFormat.LONG).format(Date(999))
-        assertEquals(Export("Gold.md", ExportFormat.MARKDOWN, "# Gold\n\n$date\n\n## You\n\nQ\n\n## Reply\n\nA\n"), store.state.export)
+        val export = Export("Gold.md", ExportFormat.MARKDOWN, "# Gold\n\n$date\n\n## You\n\nQ\n\n## Reply\n\nA\n")
+        assertEquals(ExportAnswer(asked, export), store.state.export)
         store.dispatch(HistoryEvent.Exported)
         assertNull(store.state.export)
-        store.dispatch(HistoryEvent.Export(1, ExportFormat.MARKDOWN))
+        store.dispatch(asked)
         settle()
-        assertEquals("Gold.md", store.state.export?.fileName)
+        assertEquals("Gold.md", store.state.export?.export?.fileName)
     }
 
     @Test
-    fun `exporting what is gone ends without a file`() {
+    fun `exporting what is gone is answered without a file`() {
         settle()
-        store.dispatch(HistoryEvent.Export(77, ExportFormat.TEXT))
+        val asked = HistoryEvent.Export(77, ExportFormat.TEXT, ExportWay.SHARE)
+        store.dispatch(asked)
         settle()
-        assertNull(store.state.export)
+        assertEquals(ExportAnswer(asked, null), store.state.export)
         assertNull(store.state.exporting)
     }
 

@@ -10,10 +10,9 @@ import android.widget.TextView
 import io.pocketgemma.chat.R
 import io.pocketgemma.chat.chat.ChatEvent
 import io.pocketgemma.chat.chat.ChatState
-import io.pocketgemma.chat.history.Export
 import io.pocketgemma.chat.history.ExportFormat
+import io.pocketgemma.chat.history.ExportWay
 import io.pocketgemma.chat.history.HistoryEvent
-import io.pocketgemma.chat.history.StorageTrouble
 import io.pocketgemma.chat.model.Backend
 import io.pocketgemma.chat.model.ModelEvent
 import io.pocketgemma.chat.model.ModelProblem
@@ -138,23 +137,20 @@ class ChatHeaderTest {
     }
 
     @Test
-    fun `an export is asked for, and handed on when it is there`() {
+    fun `an export is asked for with where it is to go`() {
         val stage = stage(SampleChat.short)
-        stage.click(R.id.more)
-        stage.choose("Export as Markdown")
-        assertEquals(listOf<HistoryEvent>(HistoryEvent.Export(1, ExportFormat.MARKDOWN)), stage.stores.history.events)
-        val export = Export("gold.md", ExportFormat.MARKDOWN, "# Gold")
-        stage.stores.history.become(stage.stores.history.state.copy(export = export))
-        assertEquals(listOf(export), stage.shell.exports)
-        assertEquals(HistoryEvent.Exported, stage.stores.history.events.last())
-    }
-
-    @Test
-    fun `trouble with the storage is told once`() {
-        val stage = stage(nothing)
-        stage.stores.history.become(stage.stores.history.state.copy(trouble = StorageTrouble.NotWritten("ENOSPC")))
-        assertEquals(listOf(stage.string(R.string.storage_not_written, "ENOSPC")), stage.shell.notices.map { it.text })
-        assertEquals(listOf<HistoryEvent>(HistoryEvent.TroubleNoted), stage.stores.history.events)
+        for (title in listOf("Export as Markdown", "Export as text", "Share…")) {
+            stage.click(R.id.more)
+            stage.choose(title)
+        }
+        assertEquals(
+            listOf<HistoryEvent>(
+                HistoryEvent.Export(1, ExportFormat.MARKDOWN, ExportWay.SAVE),
+                HistoryEvent.Export(1, ExportFormat.TEXT, ExportWay.SAVE),
+                HistoryEvent.Export(1, ExportFormat.TEXT, ExportWay.SHARE),
+            ),
+            stage.stores.history.events,
+        )
     }
 
     @Test

@@ -10,6 +10,7 @@ import io.pocketgemma.chat.R
 import io.pocketgemma.chat.chat.ChatEvent
 import io.pocketgemma.chat.history.ConversationLine
 import io.pocketgemma.chat.history.ExportFormat
+import io.pocketgemma.chat.history.ExportWay
 import io.pocketgemma.chat.history.HistoryEvent
 import io.pocketgemma.chat.history.HistoryState
 import java.util.Calendar
@@ -124,35 +125,19 @@ class ChatsPageTest {
         assertEquals(
             listOf(
                 HistoryEvent.Rename(2, "Kobold"),
-                HistoryEvent.Export(2, ExportFormat.MARKDOWN),
-                HistoryEvent.Export(2, ExportFormat.TEXT),
-                HistoryEvent.Export(2, ExportFormat.TEXT),
+                HistoryEvent.Export(2, ExportFormat.MARKDOWN, ExportWay.SAVE),
+                HistoryEvent.Export(2, ExportFormat.TEXT, ExportWay.SAVE),
+                HistoryEvent.Export(2, ExportFormat.TEXT, ExportWay.SHARE),
             ),
             stage.events,
         )
     }
 
     @Test
-    fun `a deleted one can be had back for a while`() {
+    fun `a conversation is deleted from its menu`() {
         val stage = stage()
         stage.choose(1, "Delete")
         assertEquals(listOf<HistoryEvent>(HistoryEvent.Delete(2)), stage.events)
-        stage.stores.history.become(state.copy(conversations = listOf(gold, old), deleted = cobalt))
-        val notice = stage.shell.notices.single()
-        assertEquals("“Cobalt” deleted" to "Undo", notice.text to notice.action)
-        notice.act()
-        assertEquals(HistoryEvent.Undo, stage.events.last())
-        notice.gone()
-        assertEquals(HistoryEvent.UndoOver, stage.events.last())
-    }
-
-    @Test
-    fun `the notice of one deletion does not end the time of the next`() {
-        val stage = stage()
-        stage.stores.history.become(state.copy(conversations = listOf(gold, old), deleted = cobalt))
-        stage.stores.history.become(state.copy(conversations = listOf(gold), deleted = old))
-        stage.shell.notices.first().gone()
-        assertEquals(emptyList<HistoryEvent>(), stage.events)
     }
 
     @Test

@@ -2,6 +2,7 @@ package io.pocketgemma.chat.ui
 
 import android.app.Activity
 import android.app.Application
+import android.app.Dialog
 import android.content.ClipboardManager
 import android.content.Intent
 import android.net.Uri
@@ -17,12 +18,17 @@ import io.pocketgemma.chat.Stores
 import io.pocketgemma.chat.StoresOwner
 import io.pocketgemma.chat.chat.ChatEvent
 import io.pocketgemma.chat.chat.ScrollPlace
+import io.pocketgemma.chat.compare.Answer
+import io.pocketgemma.chat.compare.CompareState
 import io.pocketgemma.chat.history.ConversationLine
 import io.pocketgemma.chat.history.Export
+import io.pocketgemma.chat.history.ExportAnswer
 import io.pocketgemma.chat.history.ExportFormat
+import io.pocketgemma.chat.history.ExportWay
 import io.pocketgemma.chat.history.HistoryEvent
 import io.pocketgemma.chat.history.HistoryState
 import io.pocketgemma.chat.library.LibraryEvent
+import io.pocketgemma.chat.model.Selection
 import java.io.ByteArrayOutputStream
 import java.io.OutputStream
 import java.time.Duration
@@ -78,8 +84,8 @@ class MainActivityTest {
         settle()
     }
 
-    private fun turn() {
-        RuntimeEnvironment.setQualifiers(LANDSCAPE)
+    private fun turn(to: String = LANDSCAPE) {
+        RuntimeEnvironment.setQualifiers(to)
         controller.configurationChange()
         controller.visible()
         settle()
@@ -247,7 +253,7 @@ class MainActivityTest {
         assertEquals(Intent.ACTION_CHOOSER, sheet.action)
         val sent = sheet.getParcelableExtra(Intent.EXTRA_INTENT, Intent::class.java)!!
         assertEquals("# Gold" to "gold.md", sent.getStringExtra(Intent.EXTRA_TEXT) to sent.getStringExtra(Intent.EXTRA_SUBJECT))
-        activity.share(export.copy(text = "x".repeat(300_000)))
+        activity.share(export.copy(text = "x".repeat(50_001)))
         assertNull(started())
         assertEquals(activity.getString(R.string.too_long_to_share), notice())
         activity.findViewById<View>(R.id.notice_action).performClick()
@@ -293,13 +299,65 @@ class MainActivityTest {
     }
 
     @Test
-    fun `a dialog goes with its window`() {
-        askForTitle(activity, "Gold") {}
-        settle()
-        val dialog = ShadowDialog.getLatestDialog()
-        assertTrue(dialog.isShowing)
+    fun `a deleted chat can be had back from whichever page is opened meanwhile`() {
+        open(Screen.CHATS)
+        stores.history.become(HistoryState(loaded = true, deleted = ConversationLine(7, "Gold", "", 0, 2)))
+        back()
+        open(Screen.SETTINGS, Screen.CHATS, Screen.CHAT)
+        controller.pause().stop().start().resume()
+        assertEquals("“Gold” deleted", notice())
+        assertFalse(stores.history.events.contains(HistoryEvent.UndoOver))
+        activity.findViewById<View>(R.id.notice_action).performClick()
+        settle(8_000)
+        assertEquals(HistoryEvent.Undo, stores.history.events.last { it != HistoryEvent.Refresh })
+    }
+
+    @Test
+    fun `what is to be shared is shared, though the phone is turned before the text is there`() {
+        open(Screen.CHATS)
         turn()
-        assertFalse(dialog.isShowing)
+        val asked = HistoryEvent.Export(7, ExportFormat.MARKDOWN, ExportWay.SHARE)
+        stores.history.become(HistoryState(loaded = true, export = ExportAnswer(asked, export)))
+        assertEquals(Intent.ACTION_CHOOSER, started()!!.action)
+    }
+
+    @Test
+    fun `a dialog goes with its window`() {
+        val dialogs = listOf<() -> Unit>(
+            { askForTitle(activity, "Gold") {} },
+            {
+                open(Screen.COMPARE)
+                stores.compare.become(CompareState(before = Answer(Selection(SampleLibrary.tuned.id))))
+                activity.findViewById<View>(R.id.before_who).performClick()
+            },
+            {
+                open(Screen.MODELS)
+                val removals = ArrayList<View>()
+                activity.findViewById<View>(R.id.models_page).findViewsWithText(removals, "Remove", View.FIND_VIEWS_WITH_CONTENT_DESCRIPTION)
+                removals.first { it.isShown }.performClick()
+            },
+            {
+                open(Screen.SETTINGS)
+                activity.findViewById<View>(R.id.reset_settings).performClick()
+            },
+            {
+                open(Screen.ABOUT)
+                val buttons = ArrayList<View>()
+                val words = activity.getString(R.string.software_read_apache)
+                activity.findViewById<View>(R.id.about_page).findViewsWithText(buttons, words, View.FIND_VIEWS_WITH_TEXT)
+                buttons.single().performClick()
+            },
+        )
+        val shown = HashSet<Dialog>()
+        for (show in dialogs) {
+            show()
+            settle()
+            val dialog = ShadowDialog.getLatestDialog()
+            assertTrue("$shown", dialog.isShowing && shown.add(dialog))
+            turn()
+            assertFalse("$shown", dialog.isShowing)
+            turn(PORTRAIT)
+        }
     }
 
     @Test

@@ -76,7 +76,8 @@ class RecordingShell : Shell {
     val opened = mutableListOf<Screen>()
     val copied = mutableListOf<String>()
     val shared = mutableListOf<Pair<String, String>>()
-    val exports = mutableListOf<Export>()
+    val sharedExports = mutableListOf<Export>()
+    val savedExports = mutableListOf<Export>()
     val notices = mutableListOf<Notice>()
     var backs = 0
     var picks = 0
@@ -100,11 +101,11 @@ class RecordingShell : Shell {
     }
 
     override fun share(export: Export) {
-        exports += export
+        sharedExports += export
     }
 
     override fun save(export: Export) {
-        exports += export
+        savedExports += export
     }
 
     override fun copy(text: String) {

@@ -1,6 +1,9 @@
 package io.pocketgemma.chat.ui
 
 import android.graphics.Typeface
+import android.text.SpannableString
+import android.text.Spanned
+import android.text.style.RelativeSizeSpan
 import android.view.LayoutInflater
 import android.view.View
 import android.view.ViewGroup
@@ -44,7 +47,7 @@ class BenchmarkResult(private val view: ViewGroup, private val words: BenchmarkT
         val row = LinearLayout(context)
         pairs.forEachIndexed { place, (value, label) ->
             val tile = inflater.inflate(R.layout.benchmark_tile, row, false)
-            tile.findViewById<TextView>(R.id.tile_value).text = value
+            tile.findViewById<TextView>(R.id.tile_value).text = withSmallUnit(value)
             tile.findViewById<TextView>(R.id.tile_label).setText(label)
             val gap = context.resources.getDimensionPixelSize(R.dimen.tile_gap)
             (tile.layoutParams as LinearLayout.LayoutParams).apply {
@@ -54,6 +57,14 @@ class BenchmarkResult(private val view: ViewGroup, private val words: BenchmarkT
             row.addView(tile)
         }
         view.addView(row)
+    }
+
+    /** The unit in small letters: behind the number, or whole on the line below. The system would break a line after the "/", too. */
+    private fun withSmallUnit(value: String): CharSequence {
+        val unit = value.indexOfLast { it.isWhitespace() } + 1
+        val text = SpannableString(value.take(unit) + value.substring(unit).replace("/", "/$WORD_JOINER"))
+        text.setSpan(RelativeSizeSpan(UNIT_SIZE), unit, text.length, Spanned.SPAN_EXCLUSIVE_EXCLUSIVE)
+        return text
     }
 
     private fun each(card: FactCard, results: List<Numbers>, median: Numbers) {
@@ -89,5 +100,13 @@ class BenchmarkResult(private val view: ViewGroup, private val words: BenchmarkT
             row.addView(text)
         }
         table.addView(row)
+    }
+
+    private companion object {
+        /** Of the number's size. */
+        const val UNIT_SIZE = 0.64f
+
+        /** Unicode's way to say that no line may be broken here. */
+        const val WORD_JOINER = "\u2060"
     }
 }

@@ -6,6 +6,7 @@ import android.view.View
 import android.view.ViewGroup
 import android.widget.ProgressBar
 import android.widget.SeekBar
+import android.widget.TextView
 import io.pocketgemma.chat.R
 import io.pocketgemma.chat.benchmark.BenchmarkEvent
 import io.pocketgemma.chat.benchmark.BenchmarkState
@@ -23,6 +24,7 @@ import org.junit.Assert.assertTrue
 import org.junit.Test
 import org.junit.runner.RunWith
 import org.robolectric.RobolectricTestRunner
+import org.robolectric.RuntimeEnvironment
 import org.robolectric.annotation.Config
 import org.robolectric.annotation.GraphicsMode
 
@@ -85,9 +87,32 @@ class BenchmarkPageTest {
         assertEquals(listOf("Median", "214 ms", "873", "45.6", "312 MB"), stage.words(rows[4]))
         assertEquals("Run 1: first word after 214 ms, reads 873 tokens/s, writes 45.6 tokens/s, 310 MB of memory", rows[1].contentDescription)
         assertTrue(rows[4].contentDescription.startsWith("Median: first word"))
-        val words = stage.words(stage.find(R.id.benchmark_result))
+        val words = stage.words(stage.find(R.id.benchmark_result)).map { it.replace(WORD_JOINER, "") }
         for (expected in listOf("Median of 3 runs", "45.6 tokens/s", "Gemma 3 270M with Poet", "Processor (CPU), 4 threads", "128 tokens read, 64 tokens written")) {
             assertTrue("$expected in $words", expected in words)
+        }
+    }
+
+    /** The lines of the first two figures, as they stand. */
+    private fun figures(qualifiers: String): List<List<String>> {
+        RuntimeEnvironment.setQualifiers(qualifiers)
+        val fast = runs[0].copy(promptTokensPerSecond = 25_697.0, tokensPerSecond = 25_697.0)
+        val stage = stage(done.copy(results = listOf(fast)))
+        val tiles = stage.children(R.id.benchmark_result)[1] as ViewGroup
+        return (0 until tiles.childCount).map { place ->
+            val layout = tiles.getChildAt(place).findViewById<TextView>(R.id.tile_value).layout
+            (0 until layout.lineCount).map { layout.text.substring(layout.getLineStart(it), layout.getLineEnd(it)).replace(WORD_JOINER, "").trim() }
+        }
+    }
+
+    @Test
+    fun `a large figure has its unit behind it, or whole on the line below`() {
+        assertEquals(List(2) { listOf("25,697 tokens/s") }, figures(PORTRAIT))
+        // The narrowest phones; between them and the usual one a line would end after the "/".
+        for (width in 280..400 step 8) {
+            for (lines in figures("w${width}dp-h640dp-port-420dpi")) {
+                assertTrue("$width: $lines", lines == listOf("25,697 tokens/s") || lines == listOf("25,697", "tokens/s"))
+            }
         }
     }
 
@@ -153,5 +178,9 @@ class BenchmarkPageTest {
     fun pictures() {
         stage().shoot("benchmark-start")
         shootAll("benchmark") { stage(done) }
+    }
+
+    private companion object {
+        const val WORD_JOINER = "\u2060"
     }
 }

@@ -35,7 +35,6 @@ class FirstJourneyTest {
         phone.untilReady()
         phone.ask(TestModels.question)
         phone.untilAnswered(TestModels.answer)
-        phone.shoot("first-journey")
         assertEquals(emptyList<String>(), phone.violations)
     }
 

@@ -19,6 +19,12 @@ class InterruptionsJourneyTest : JourneyTest() {
         close(R.id.models_page)
     }
 
+    /** Ends the reply, if the model has not come to an end by itself. */
+    private fun Phone.stop() {
+        if (isAnswering) tap(R.id.send)
+        untilReplied()
+    }
+
     private fun Phone.untilWriting(): String {
         until("something is written") { replies.lastOrNull().orEmpty().length > 3 }
         return replies.last()
@@ -39,8 +45,7 @@ class InterruptionsJourneyTest : JourneyTest() {
         assertEquals(atStop, replies)
         ask("and on")
         untilWriting()
-        tap(R.id.send)
-        untilReplied()
+        stop()
     }
 
     @Test
@@ -67,8 +72,7 @@ class InterruptionsJourneyTest : JourneyTest() {
         assertTrue(text(R.id.reply_caption), text(R.id.reply_caption).startsWith(say(R.string.stopped)))
         ask("and on")
         untilWriting()
-        tap(R.id.send)
-        untilReplied()
+        stop()
     }
 
     @Test
@@ -76,8 +80,7 @@ class InterruptionsJourneyTest : JourneyTest() {
         withEndlessModel()
         ask("a long one")
         until("more than a screen is written") { scroll().getChildAt(0).height > 2 * scroll().height }
-        tap(R.id.send)
-        untilReplied()
+        stop()
         scroll().scrollTo(0, 300)
         repeat(12) { settle() }
         change(Phone.LANDSCAPE)
@@ -121,8 +124,7 @@ class InterruptionsJourneyTest : JourneyTest() {
         until("the question waits in a new chat") { questions.isEmpty() && text(R.id.input).startsWith("fill it") }
         ask("go on")
         until("enough is written to go on from") { replies.lastOrNull().orEmpty().length > 400 || !isAnswering }
-        if (isAnswering) tap(R.id.send)
-        untilReplied()
+        stop()
         ask("fill it ".repeat(150))
         until("it is full") { isShown(R.id.context_offer) }
         tap(R.id.go_on_summary)

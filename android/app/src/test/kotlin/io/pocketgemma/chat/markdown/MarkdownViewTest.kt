@@ -218,7 +218,7 @@ class MarkdownViewTest {
         val content = view.parent as View
         val bitmap = Bitmap.createBitmap(content.width, content.height, Bitmap.Config.ARGB_8888)
         content.rootView.draw(Canvas(bitmap))
-        val folder = File(System.getProperty("pocketgemma.test.shots") ?: return).apply { mkdirs() }
+        val folder = File(System.getProperty("pocketgemma.test.shots") ?: return, "pages").apply { mkdirs() }
         File(folder, "$name.png").outputStream().use { assertTrue(bitmap.compress(Bitmap.CompressFormat.PNG, 100, it)) }
     }
 

@@ -75,7 +75,7 @@ class ChatPicturesTest {
     /** All windows of the app, the panel or menu over the page as it lies there. */
     private fun shootWindows(name: String) {
         shadowOf(Looper.getMainLooper()).idleFor(Duration.ofMillis(600))
-        val folder = File(System.getProperty("pocketgemma.test.shots") ?: return).apply { mkdirs() }
+        val folder = File(System.getProperty("pocketgemma.test.shots") ?: return, "pages").apply { mkdirs() }
         val windows = WindowManagerGlobal.getInstance().windowViews.filter { it.isShown }
         val bitmap = Bitmap.createBitmap(windows.first().width, windows.first().height, Bitmap.Config.ARGB_8888)
         for (window in windows) {

@@ -65,10 +65,10 @@ class PageStage(
         else -> emptyList()
     }
 
-    /** Writes what stands on the screen to <shots>/<name>.png; [whole] makes the picture as high as the page's scrolling content. */
+    /** Writes what stands on the screen to <shots>/pages/<name>.png, apart from those of the real app; [whole] makes the picture as high as the page's scrolling content. */
     fun shoot(name: String, whole: Boolean = false) {
         settle()
-        val folder = File(System.getProperty("pocketgemma.test.shots") ?: return).apply { mkdirs() }
+        val folder = File(System.getProperty("pocketgemma.test.shots") ?: return, "pages").apply { mkdirs() }
         val view = page.view
         // Nobody waits for a radio button to finish its turning.
         view.jumpDrawablesToCurrentState()

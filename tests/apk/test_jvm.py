@@ -4,6 +4,7 @@ Each function is one process; a class of tests need only lie in that folder to r
 """
 
 import os
+import struct
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,9 @@ import pytest
 from tests.apk.jvm import JOURNEYS, PLAIN, ROBOLECTRIC, Outcome, Suite, find_suites, run_tests
 
 pytestmark = pytest.mark.slow
+
+SCREENS = ("empty", "chat", "chats", "models", "settings", "about", "compare", "benchmark")
+VARIANTS = ("light", "dark", "large", "landscape", "rtl", "german")
 
 FIGURES = "POCKETGEMMA_FIGURES"
 """Names a file that keeps what the tests measured, for benchmarks/app.py."""
@@ -39,3 +43,8 @@ def test_the_app_as_it_is_installed(
     suite = find_suites()[JOURNEYS]
     figures = {"figures": os.environ.get(FIGURES) or str(tmp_path / "figures.json")}
     all_ran(suite, run_tests(suite.classes, properties | figures, apk, shrunk=shrunk))
+    for name in (f"{screen}-{variant}.png" for screen in SCREENS for variant in VARIANTS):
+        picture = (Path(properties["shots"]) / name).read_bytes()
+        width, height = struct.unpack(">II", picture[16:24])
+        assert min(width, height) > 500, f"{name} is {width} x {height}"
+        assert len(picture) > 15_000, f"{name} shows next to nothing"

@@ -1,4 +1,4 @@
-// The native half of io.pocketgemma.chat.runtime.Native: plain calls into LiteRT-LM's C API, no state but the virtual machine.
+// The native half of io.pocketgemma.chat.runtime.Native: plain calls into LiteRT-LM's C API, hardly any state.
 //
 // Text crosses as UTF-8 byte arrays, because JNI's own strings are "modified UTF-8" and damage emoji. Three functions of the C
 // library are used and declared here, so that the file compiles for Android without Android's headers.
@@ -185,6 +185,14 @@ static void free_receiver(JNIEnv* env, Receiver* receiver) {
   free(receiver);
 }
 
+// Whether the end of the newest reply could not be told.
+static _Atomic bool end_lost;
+
+JNIEXPORT jboolean JNICALL NATIVE(nativeEndLost)(JNIEnv* env, jclass type) {
+  (void)env, (void)type;
+  return end_lost;
+}
+
 // Called on a thread of the runtime's own, which the virtual machine does not know yet.
 static void forward_chunk(void* user_data, LiteRtLmStreamChunk* chunk) {
   Receiver* receiver = user_data;
@@ -193,7 +201,12 @@ static void forward_chunk(void* user_data, LiteRtLmStreamChunk* chunk) {
   if ((*virtual_machine)->GetEnv(virtual_machine, (void**)&env, JNI_VERSION_1_6) != JNI_OK) {
     // void* suits both declarations of this function: Android's (JNIEnv**) and the JDK's (void**).
     jint status = (*virtual_machine)->AttachCurrentThreadAsDaemon(virtual_machine, (void*)&env, NULL);
-    if (status != JNI_OK) return;
+    if (status != JNI_OK) {
+      // Out of memory or threads. Nobody can be told, but who waits for the end looks for this. The receiver stays: only the virtual
+      // machine could free it.
+      if (litert_lm_stream_chunk_get_error(chunk) || litert_lm_stream_chunk_is_final(chunk)) end_lost = true;
+      return;
+    }
     attached = true;
   }
   const char* error = litert_lm_stream_chunk_get_error(chunk);
@@ -224,6 +237,7 @@ JNIEXPORT jint JNICALL NATIVE(nativeSend)(JNIEnv* env, jclass type, jlong conver
   }
   receiver->sink = (*env)->NewGlobalRef(env, sink);
   char* json = copy_text(env, message);
+  end_lost = false;
   int status = litert_lm_conversation_send_message_stream(pointer(conversation), json, "{}", NULL, forward_chunk, receiver);
   free(json);
   if (status != 0) free_receiver(env, receiver);

@@ -28,14 +28,19 @@ import io.pocketgemma.chat.model.RuntimeHost
 import io.pocketgemma.chat.runtime.LiteRtLm
 import io.pocketgemma.chat.settings.SettingsFile
 import io.pocketgemma.chat.settings.SettingsStore
+import io.pocketgemma.chat.settings.onGpuChosen
 import java.util.concurrent.ExecutorService
 import java.util.concurrent.LinkedBlockingQueue
 import java.util.concurrent.SynchronousQueue
 import java.util.concurrent.ThreadPoolExecutor
 import java.util.concurrent.TimeUnit
 
-/** Where models come from: their files, and the loaded ones. */
-class Models(val files: LibraryWork, val source: ModelSource) {
+/**
+ * Where models come from: their files, and the loaded ones.
+ *
+ * @param gpuChosen hears on the model's thread that the person wants the GPU from now on, before anything is loaded for it.
+ */
+class Models(val files: LibraryWork, val source: ModelSource, val gpuChosen: () -> Unit = {}) {
     companion object {
         /** Touches nothing yet. */
         fun real(context: Context): Models {
@@ -47,6 +52,7 @@ class Models(val files: LibraryWork, val source: ModelSource) {
                     LiteRtLm.setLogLevel(LiteRtLm.LOG_ERRORS)
                     LiteRtLm(file, cache, options)
                 },
+                gpuChosen = { LiteRtLm.tryGpuAnew(library.cacheFolder) },
             )
         }
     }
@@ -84,6 +90,7 @@ internal class Composition(context: Context, models: Models, main: MainThread) {
     )
 
     init {
+        settings.onGpuChosen { modelThread.execute(models.gpuChosen) }
         history.onRenamed = { id, title -> chat.dispatch(ChatEvent.Renamed(id, title)) }
         history.onDeleted = { id -> chat.dispatch(ChatEvent.Removed(id, newConversationId())) }
         library.dispatch(LibraryEvent.Refresh)

@@ -20,6 +20,7 @@ import io.pocketgemma.chat.model.ModelState
 import io.pocketgemma.chat.model.ReplyEnd
 import io.pocketgemma.chat.model.Selection
 import io.pocketgemma.chat.model.Setup
+import io.pocketgemma.chat.settings.SettingsEvent
 import io.pocketgemma.chat.ui.MainActivity
 import java.io.File
 import java.time.Duration
@@ -90,7 +91,7 @@ class ChatApplicationTest {
         override fun adapter(model: String, adapter: String): File = error("no adapter")
     }
 
-    private val application = (RuntimeEnvironment.getApplication() as ChatApplication).also { it.models = Models(files, source) }
+    private val application = (RuntimeEnvironment.getApplication() as ChatApplication).also { it.models = Models(files, source) { note("gpu") } }
     private val stores get() = application.stores
 
     @After
@@ -183,5 +184,15 @@ class ChatApplicationTest {
         val attach = android.content.ContextWrapper::class.java.getDeclaredMethod("attachBaseContext", android.content.Context::class.java)
         attach.isAccessible = true
         attach.invoke(next, application.baseContext)
+    }
+
+    @Test
+    fun `choosing the GPU is told on the model's thread, before anything is loaded for it`() {
+        until("the model is loaded") { stores.model.state is ModelState.Ready }
+        assertTrue("$done", done.none { it.startsWith("gpu") })
+        done.clear()
+        stores.settings.dispatch(SettingsEvent.Change(stores.settings.state.settings.copy(backend = Backend.GPU)))
+        until("it is loaded for the GPU") { "load by model" in done }
+        assertTrue("$done", done.indexOf("gpu by model") in 0 until done.indexOf("load by model"))
     }
 }

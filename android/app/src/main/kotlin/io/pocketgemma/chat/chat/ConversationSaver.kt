@@ -35,10 +35,8 @@ internal class ConversationSaver(
     fun write(conversation: Conversation) = disk.execute {
         val before = stored?.takeIf { it.id == conversation.id }
         if (conversation == before || before == null && !conversation.isWorthKeeping) return@execute
-        orElse(Unit) {
-            storage.write(conversation, unchanged = unchanged(before?.messages.orEmpty(), conversation.messages))
-            stored = conversation
-        }
+        val unchanged = unchanged(before?.messages.orEmpty(), conversation.messages)
+        if (orElse(false) { storage.write(conversation, unchanged) }) stored = conversation
         if (conversation.messages != before?.messages || conversation.title != before.title) main.post { changed() }
     }
 
@@ -55,7 +53,5 @@ internal class ConversationSaver(
         otherwise
     }
 
-    // Without the last question and reply: the storage may have failed to write those without a word, and compares them itself.
-    private fun unchanged(before: List<Message>, now: List<Message>): Int =
-        (before.zip(now).takeWhile { (one, two) -> one == two }.size - 2).coerceAtLeast(0)
+    private fun unchanged(before: List<Message>, now: List<Message>): Int = before.zip(now).takeWhile { (one, two) -> one == two }.size
 }

@@ -2,16 +2,18 @@ package io.pocketgemma.chat.chat
 
 import io.pocketgemma.chat.MainThread
 import io.pocketgemma.chat.asking.Asking
+import io.pocketgemma.chat.library.ModelEntry
 import io.pocketgemma.chat.model.EngineOptions
 import io.pocketgemma.chat.model.ModelHost
 import io.pocketgemma.chat.model.Selection
 
 /**
- * Has the chosen model loaded before it is asked: at the start, and whenever the choice or the options are others and rest. Never while
+ * Has the chosen model loaded before it is asked: at the start, and whenever the choice, its file or the options are others and rest. Never while
  * anybody waits for a reply, which may be one of several (before / after, a benchmark).
  */
 internal class Preparation(private val asking: Asking, private val host: ModelHost, private val main: MainThread) {
-    private data class Wanted(val selection: Selection, val options: EngineOptions)
+    /** With what the library knows of the model's file: once a missing one has come, it can be loaded. */
+    private data class Wanted(val selection: Selection, val options: EngineOptions, val model: ModelEntry?)
 
     private var wanted: Wanted? = null
     private var prepared = true
@@ -19,7 +21,7 @@ internal class Preparation(private val asking: Asking, private val host: ModelHo
     init {
         asking.onIdle = ::prepare
         asking.observe { settings, library ->
-            want(library.present(settings.selection)?.let { Wanted(it, settings.options) })
+            want(library.present(settings.selection)?.let { Wanted(it, settings.options, library.model(it.model)) })
         }
     }
 

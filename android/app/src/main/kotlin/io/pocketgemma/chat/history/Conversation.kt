@@ -62,8 +62,10 @@ interface ConversationStorage : Closeable {
     /**
      * Writes a conversation, new or known. Messages before [unchanged] are as they were stored. Only a change of messages counts as
      * something said; a draft or a place does not move it up the list. One that was deleted stays so.
+     *
+     * @return false: nothing of it could be stored.
      */
-    fun write(conversation: Conversation, unchanged: Int = 0)
+    fun write(conversation: Conversation, unchanged: Int = 0): Boolean
 
     fun rename(id: Long, title: String)
 

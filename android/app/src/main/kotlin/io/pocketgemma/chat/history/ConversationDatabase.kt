@@ -33,13 +33,13 @@ internal class ConversationDatabase(
         otherwise
     }
 
-    /** All of [action] or, if the system ends the app or the phone is full, nothing of it. */
-    fun write(action: (SQLiteDatabase) -> Unit) {
-        try {
-            inSoundFile { it.inTransaction { action(it) } }
-        } catch (error: SQLiteException) {
-            trouble = StorageTrouble.NotWritten(error.reason)
-        }
+    /** All of [action] or, if the system ends the app or the phone is full, nothing of it. Returns whether it was all. */
+    fun write(action: (SQLiteDatabase) -> Unit): Boolean = try {
+        inSoundFile { it.inTransaction { action(it) } }
+        true
+    } catch (error: SQLiteException) {
+        trouble = StorageTrouble.NotWritten(error.reason)
+        false
     }
 
     override fun close() = helper.close()

@@ -92,11 +92,11 @@ class SqliteStorage internal constructor(
         db.rawQuery("SELECT id FROM last_open JOIN conversation ON id = conversation WHERE deleted = 0", null).all { getLong(0) }.singleOrNull()
     }
 
-    override fun open(id: Long) = database.write { db ->
-        db.execSQL("INSERT OR REPLACE INTO last_open (row, conversation) VALUES (0, $id)")
+    override fun open(id: Long) {
+        database.write { it.execSQL("INSERT OR REPLACE INTO last_open (row, conversation) VALUES (0, $id)") }
     }
 
-    override fun write(conversation: Conversation, unchanged: Int) = database.write { db ->
+    override fun write(conversation: Conversation, unchanged: Int): Boolean = database.write { db ->
         val id = conversation.id
         writeHead(db, conversation)
         val messages = conversation.messages.mapIndexed { position, message -> message.asStored(position) }
@@ -124,13 +124,17 @@ class SqliteStorage internal constructor(
         db.insertOrThrow("conversation", null, head)
     }
 
-    override fun rename(id: Long, title: String) = database.write { db ->
-        db.execSQL("UPDATE conversation SET title = ? WHERE id = $id", arrayOf(title.storable()))
+    override fun rename(id: Long, title: String) {
+        database.write { it.execSQL("UPDATE conversation SET title = ? WHERE id = $id", arrayOf(title.storable())) }
     }
 
-    override fun delete(id: Long) = database.write { it.execSQL("UPDATE conversation SET deleted = 1 WHERE id = $id") }
+    override fun delete(id: Long) {
+        database.write { it.execSQL("UPDATE conversation SET deleted = 1 WHERE id = $id") }
+    }
 
-    override fun restore(id: Long) = database.write { it.execSQL("UPDATE conversation SET deleted = 0 WHERE id = $id") }
+    override fun restore(id: Long) {
+        database.write { it.execSQL("UPDATE conversation SET deleted = 0 WHERE id = $id") }
+    }
 
     override fun purge() {
         database.write { it.execSQL("DELETE FROM conversation WHERE deleted = 1") }

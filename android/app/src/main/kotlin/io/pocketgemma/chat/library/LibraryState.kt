@@ -70,10 +70,14 @@ data class LibraryState(
 
     fun adaptersFor(model: ModelEntry): List<AdapterEntry> = adapters.filter { it.fits(model) }
 
-    /** [wanted] if it is (still) here, else what came with the app, else anything. */
+    /**
+     * [wanted] if it is (still) here, else what came with the app, else anything. A model whose adapter is gone is not asked without any
+     * when it came with one: nobody has chosen the bare base.
+     */
     fun present(wanted: Selection?): Selection? {
         val model = model(wanted?.model) ?: return tuned ?: models.firstOrNull()?.let { Selection(it.id) }
         val adapter = adapter(wanted?.adapter)?.takeIf { it.fits(model) }
+        if (wanted?.adapter != null && adapter == null && tuned?.model == model.id) return tuned
         return Selection(model.id, adapter?.id)
     }
 }

@@ -31,10 +31,15 @@ internal class HeldModel(private val source: ModelSource, private val report: (M
      * @throws ModelException it cannot be loaded.
      */
     fun use(selection: Selection, wanted: EngineOptions) {
-        if (wanted.despiteMemory) allowed += selection.model
+        if (wanted.despiteMemory) allow(selection.model)
         val options = wanted.copy(despiteMemory = false)
         if (model == null || id != selection.model || options != this.options) load(selection.model, options)
         tellReady(selection)
+    }
+
+    /** From now on this model is loaded even if memory seems short. */
+    fun allow(model: String) {
+        allowed += model
     }
 
     /** @throws ModelException it is not there, damaged, or of another base. */

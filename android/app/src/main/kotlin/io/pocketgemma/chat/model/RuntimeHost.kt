@@ -32,10 +32,14 @@ class RuntimeHost(
         is ModelEvent.Changed -> event.state
     }
 
-    override fun prepare(selection: Selection, options: EngineOptions) = laterUnlessChanged {
-        tellingFailure(selection) {
-            held.use(selection, options)
-            held.adapter(selection)
+    override fun prepare(selection: Selection, options: EngineOptions) {
+        // What the person allowed holds even when another wish comes before the loading.
+        if (options.despiteMemory && !closed) worker.execute { held.allow(selection.model) }
+        laterUnlessChanged {
+            tellingFailure(selection) {
+                held.use(selection, options)
+                held.adapter(selection)
+            }
         }
     }
 
@@ -91,6 +95,9 @@ class RuntimeHost(
         private val text = StringBuffer()
         @Volatile private var stopped = false
 
+        // Of the threads on which pieces come, which come one after another.
+        @Volatile private var stoppedAgain = false
+
         // Whether the listener will hear of the newest text.
         @Volatile private var announced = false
 
@@ -109,9 +116,12 @@ class RuntimeHost(
         /** Stops it; what waits for its turn, or for the model to be loaded, ends at once. */
         override fun close() {
             stopped = true
-            stopper.execute { synchronized(lock) { if (answered === this) held.model?.cancel() } }
+            stopper.execute(::cancel)
             if (answered !== this) main.post { end(ReplyEnd.Stopped(null)) }
         }
+
+        /** On the stopper only. */
+        private fun cancel() = synchronized(lock) { if (answered === this) held.model?.cancel() }
 
         private fun answer(): ReplyEnd {
             held.use(request.selection, request.options)
@@ -143,8 +153,12 @@ class RuntimeHost(
         /** Hears a piece on any thread. The listener hears at most once in [UPDATE_MILLIS], however fast the model is. */
         private fun add(piece: String) {
             text.append(piece)
-            // Stop may have been pressed before the runtime had anything to cancel.
-            if (stopped) held.model?.cancel()
+            // Stop may have been pressed before the runtime had anything to cancel. Not on this thread: it is the runtime's own, and
+            // another one that cancels may hold what it would wait for, while waiting for it.
+            if (stopped && !stoppedAgain) {
+                stoppedAgain = true
+                stopper.execute(::cancel)
+            }
             if (announced) return
             announced = true
             main.post(UPDATE_MILLIS) {

@@ -60,10 +60,11 @@ class LiteRtLm(
         cacheFolder.mkdirs()
         val threads = options.usedThreads
         gpuTrial?.begin()
-        val engine = Native.nativeCreateEngine(
-            model.path.toByteArray(), cacheFolder.path.toByteArray(), options.backend == Backend.GPU, threads,
-        )
-        gpuTrial?.end()
+        val engine = try {
+            Native.nativeCreateEngine(model.path.toByteArray(), cacheFolder.path.toByteArray(), options.backend == Backend.GPU, threads)
+        } finally {
+            gpuTrial?.end()
+        }
         return if (engine != 0L) engine else throw ModelException(ModelProblem.Unusable(Native.lastError()))
     }
 
@@ -194,6 +195,9 @@ class LiteRtLm(
         private const val TOP_K = 1
         private const val TOP_P = 2
         private const val GREEDY = 3
+
+        /** Has the GPU tried again, though a trial with this cache folder may have ended the app. */
+        fun tryGpuAnew(cacheFolder: File) = GpuTrial(cacheFolder).anew()
 
         fun setLogLevel(level: Int) = Native.nativeSetLogLevel(level)
 

@@ -50,5 +50,8 @@ internal object Native {
 
     @JvmStatic external fun nativeSend(conversation: Long, message: ByteArray, sink: ChunkSink): Int
 
+    /** Whether the end of the newest reply could not be told to its sink. */
+    @JvmStatic external fun nativeEndLost(): Boolean
+
     @JvmStatic external fun nativeMeasured(conversation: Long): DoubleArray?
 }

@@ -1,6 +1,7 @@
 package io.pocketgemma.chat.runtime
 
 import java.util.concurrent.CountDownLatch
+import java.util.concurrent.TimeUnit
 
 /** Hears one reply from the runtime and hands its text on. */
 internal class ReplySink(private val onText: (String) -> Unit) : Native.ChunkSink {
@@ -30,13 +31,19 @@ internal class ReplySink(private val onText: (String) -> Unit) : Native.ChunkSin
         }
     }
 
-    /** Waits until the reply has ended; returns the runtime's message if it did not end well. */
-    fun await(): String? {
-        ended.await()
+    /**
+     * Waits until the reply has ended; returns the runtime's message if it did not end well.
+     *
+     * @param isLost looked at now and then: true when nobody could be told of the end.
+     */
+    fun await(isLost: () -> Boolean = Native::nativeEndLost): String? {
+        while (!ended.await(LOOK_MILLIS, TimeUnit.MILLISECONDS)) if (isLost()) return LOST
         return error
     }
 
     private companion object {
         const val NANOS_A_SECOND = 1e9
+        const val LOOK_MILLIS = 500L
+        const val LOST = "the end of the reply was lost"
     }
 }

@@ -77,7 +77,7 @@ class AnswerCard(pair: ViewGroup, private val side: Side, choose: () -> Unit, ag
             ).joinToString("\n").ifEmpty { null }
             is ReplyStatus.Stopped ->
                 listOfNotNull(context.getString(R.string.compare_stopped), numbers(status, showNumbers)).joinToString("\n")
-            ReplyStatus.ContextFull -> context.getString(R.string.compare_too_long)
+            ReplyStatus.ContextFull -> context.getString(R.string.question_too_long)
             is ReplyStatus.NoModel -> problems.whyNoAnswer(status.problem)
             is ReplyStatus.Failed -> context.getString(R.string.compare_failed, status.detail)
         }

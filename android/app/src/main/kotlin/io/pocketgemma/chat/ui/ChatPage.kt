@@ -6,6 +6,8 @@ import android.widget.LinearLayout
 import android.widget.ScrollView
 import io.pocketgemma.chat.R
 import io.pocketgemma.chat.Stores
+import io.pocketgemma.chat.asking.answering
+import io.pocketgemma.chat.asking.remembersConversation
 import io.pocketgemma.chat.chat.ChatEvent
 import io.pocketgemma.chat.chat.ScrollPlace
 import io.pocketgemma.chat.library.LibraryState
@@ -87,6 +89,8 @@ class ChatPage(parent: ViewGroup, private val stores: Stores, shell: Shell) : Pa
             numbersOf = actions.numbersOf,
             carriedIsOpen = actions.carriedIsOpen,
             problem = problem(stores.model.state, library, library.present(settings.selection)),
+            remembersChat = library.remembersConversation(library.answering(settings)),
+            hasInstruction = settings.systemPrompt.isNotBlank(),
         )
         val rows = rowsOf(chat, options)
         val isOther = chat.loaded && chat.conversation != shown

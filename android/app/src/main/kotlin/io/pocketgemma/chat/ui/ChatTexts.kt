@@ -38,7 +38,13 @@ class ChatTexts(private val context: Context) {
         is ReplyStatus.Complete ->
             if (row.reply.text.isEmpty()) context.getString(R.string.reply_empty) else row.numbers?.let(texts::numbers)
         is ReplyStatus.Stopped -> stopped(row.numbers)
-        ReplyStatus.ContextFull -> context.getString(R.string.context_full)
+        ReplyStatus.ContextFull -> context.getString(
+            when (row.tooLong) {
+                TooLong.QUESTION -> R.string.question_too_long
+                TooLong.QUESTION_AND_INSTRUCTION -> R.string.question_and_instruction_too_long
+                TooLong.CHAT, null -> R.string.context_full
+            },
+        )
         is ReplyStatus.NoModel ->
             if (row.isExplainedBelow) context.getString(R.string.reply_no_model) else problem(status.problem)
         is ReplyStatus.Failed -> context.getString(R.string.reply_failed, status.detail)

@@ -170,18 +170,31 @@ class ChatKeepingTest {
     }
 
     @Test
-    fun `what the storage lost without a word is written with the next thing that is said`() {
+    fun `what could not be stored is written with the next thing that is said`() {
         val store = world.store()
         store.ask("one")
         world.settle()
-        storage.forgets = true
+        storage.isFull = true
         host.last.end("first")
         world.settle()
-        storage.forgets = false
+        storage.isFull = false
         assertEquals(listOf("one", ""), stored(100))
         store.ask("two")
         world.settle()
         assertEquals(listOf("one", "first", "two", ""), stored(100))
+    }
+
+    @Test
+    fun `what could not be stored is written when the app leaves the screen, though nothing more was said`() {
+        val store = world.store()
+        store.ask("one")
+        storage.isFull = true
+        host.last.end("first")
+        world.settle()
+        storage.isFull = false
+        store.save()
+        world.disk.run()
+        assertEquals(listOf("one", "first"), stored(100))
     }
 
     @Test

@@ -7,11 +7,13 @@ import io.pocketgemma.chat.fake.Shelf
 import io.pocketgemma.chat.fake.ask
 import io.pocketgemma.chat.fake.last
 import io.pocketgemma.chat.library.LibraryEvent
+import io.pocketgemma.chat.library.Origin
 import io.pocketgemma.chat.model.EngineOptions
 import io.pocketgemma.chat.model.Numbers
 import io.pocketgemma.chat.model.ReplyEnd
 import io.pocketgemma.chat.model.Selection
 import io.pocketgemma.chat.settings.Settings
+import io.pocketgemma.chat.settings.SettingsEvent
 import org.junit.Assert.assertEquals
 import org.junit.Test
 
@@ -83,7 +85,24 @@ class PreparationTest {
         world.pass(1000)
         world.library.dispatch(LibraryEvent.Loaded(emptyList(), emptyList(), emptyList(), null, null))
         world.pass(1000)
-        assertEquals(listOf(Shelf.tuned, poems, Shelf.base), world.host.prepared.map { it.first })
+        assertEquals(listOf(Shelf.tuned, poems, Shelf.tuned), world.host.prepared.map { it.first })
+    }
+
+    @Test
+    fun `a missing model is loaded once its file has come, and not again while it is the same`() {
+        val world = ChatWorld(loaded = false)
+        fun here(origin: Origin) = Shelf.loaded.copy(models = listOf(Shelf.gemma.copy(origin = origin), Shelf.single))
+        world.store()
+        world.settings.dispatch(SettingsEvent.Loaded(Settings()))
+        world.library.dispatch(here(Origin.PUSHED))
+        world.pass(1000)
+        assertEquals(1, world.host.prepared.size)
+        world.library.dispatch(here(Origin.IMPORTED))
+        world.pass(1000)
+        assertEquals(List(2) { Shelf.tuned }, world.host.prepared.map { it.first })
+        world.library.dispatch(here(Origin.IMPORTED).copy(sampleQuestions = listOf("Why?")))
+        world.pass(1000)
+        assertEquals(2, world.host.prepared.size)
     }
 
     private companion object {

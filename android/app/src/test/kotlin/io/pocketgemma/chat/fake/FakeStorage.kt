@@ -14,8 +14,8 @@ class FakeStorage : ConversationStorage {
     val log = mutableListOf<String>()
     var fails = false
 
-    /** Takes what is written and keeps nothing of it, without a word. */
-    var forgets = false
+    /** Takes what is written, keeps nothing of it, and says so. */
+    var isFull = false
 
     override fun list(query: String): List<ConversationLine> =
         kept.values.filter { it.id !in deleted }.map { ConversationLine(it.id, it.title, it.draft, 0, it.messages.size) }
@@ -32,11 +32,12 @@ class FakeStorage : ConversationStorage {
         openId = id
     }
 
-    override fun write(conversation: Conversation, unchanged: Int) {
+    override fun write(conversation: Conversation, unchanged: Int): Boolean {
         note("write ${conversation.id}: ${conversation.messages.lastOrNull()?.text ?: conversation.draft}")
-        if (forgets) return
+        if (isFull) return false
         val before = kept[conversation.id]?.messages.orEmpty().take(unchanged)
         kept[conversation.id] = conversation.copy(messages = before + conversation.messages.drop(before.size))
+        return true
     }
 
     override fun rename(id: Long, title: String) {

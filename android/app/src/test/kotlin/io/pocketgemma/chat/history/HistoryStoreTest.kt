@@ -36,7 +36,7 @@ class HistoryStoreTest {
 
         override fun open(id: Long) = Unit
 
-        override fun write(conversation: Conversation, unchanged: Int) = Unit
+        override fun write(conversation: Conversation, unchanged: Int) = true
 
         override fun rename(id: Long, title: String) {
             done += "rename $id $title"

@@ -11,6 +11,7 @@ import java.io.RandomAccessFile
 import org.junit.After
 import org.junit.Assert.assertArrayEquals
 import org.junit.Assert.assertEquals
+import org.junit.Assert.assertFalse
 import org.junit.Assert.assertNull
 import org.junit.Assert.assertTrue
 import org.junit.Test
@@ -101,7 +102,7 @@ class StoredFileTest {
         assertEquals(emptyList<ConversationLine>(), storage.list())
         assertEquals(StorageTrouble.Damaged(aside().single().name), storage.takeTrouble())
         assertNull(storage.takeTrouble())
-        storage.write(talk, unchanged = 1)
+        assertTrue(storage.write(talk, unchanged = 1))
         assertEquals(talk, storage.read(5))
         storage.close()
         assertEquals(talk, storage().read(5))
@@ -173,7 +174,7 @@ class StoredFileTest {
         file.parentFile!!.deleteRecursively()
         file.parentFile!!.writeText("not a folder")
         val storage = storage()
-        storage.write(talk)
+        assertFalse(storage.write(talk))
         assertTrue(storage.takeTrouble() is StorageTrouble.NotWritten)
         assertNull(storage.read(5))
         assertNull(storage.lastOpen())

@@ -125,18 +125,37 @@ class InterruptionsJourneyTest : JourneyTest() {
     @Test
     fun `a conversation that is full goes on with a summary, or anew with its question`() = journey {
         withEndlessModel()
-        ask("fill it ".repeat(150))
-        until("it is full") { isShown(R.id.context_offer) }
+        fill()
         tap(R.id.go_on_new)
         until("the question waits in a new chat") { questions.isEmpty() && text(R.id.input).startsWith("fill it") }
+        fill()
+        tap(R.id.go_on_summary)
+        until("a new chat goes on from it", seconds = 120) { words().contains(say(R.string.carried_title)) && text(R.id.input).startsWith("fill it") }
+        assertTrue(questions.isEmpty())
+    }
+
+    /** A long reply, and a question for which it leaves no room. */
+    private fun Phone.fill() {
         ask("go on")
         until("enough is written to go on from") { replies.lastOrNull().orEmpty().length > 400 || !isAnswering }
         stop()
         ask("fill it ".repeat(150))
         until("it is full") { isShown(R.id.context_offer) }
-        tap(R.id.go_on_summary)
-        until("a new chat goes on from it", seconds = 120) { words().contains(say(R.string.carried_title)) && text(R.id.input).startsWith("fill it") }
-        assertTrue(questions.isEmpty())
+    }
+
+    @Test
+    fun `a question too long by itself can be made shorter, and has no other way on`() = journey {
+        withEndlessModel()
+        ask("fill it ".repeat(150))
+        until("it is told") { words().contains(say(R.string.question_too_long)) }
+        assertFalse(isShown(R.id.context_offer))
+        tap(R.id.edit_question)
+        until("it can be changed") { text(R.id.input).startsWith("fill it") }
+        ask("go on")
+        untilWriting()
+        tap(R.id.send)
+        untilReplied()
+        assertEquals(listOf("go on"), questions)
     }
 
     private companion object {

@@ -87,7 +87,8 @@ class SettingsJourneyTest : JourneyTest() {
         type(R.id.set_system_prompt, "Say nothing. ".repeat(150))
         close(R.id.settings_page)
         ask(TestModels.question)
-        until("it does not fit any more") { isShown(R.id.context_offer) || words().any { it == say(R.string.context_full) } }
+        until("it does not fit any more") { words().contains(say(R.string.question_and_instruction_too_long)) }
+        assertFalse(isShown(R.id.context_offer))
         openSettings()
         tap(R.id.reset_settings)
         tap(say(R.string.reset_confirm))

@@ -328,4 +328,35 @@ class RuntimeHostTest {
         assertEquals(ReplyEnd.Stopped(null), ask(request("too late")).end)
         assertEquals(1, source.loads.size)
     }
+
+    @Test
+    fun `what was allowed despite little memory holds even if a question overtakes the loading`() {
+        source.models["b"] = { FakeModel() }
+        host.prepare(Selection("a"), EngineOptions(despiteMemory = true))
+        start(request(model = "b"))
+        start(request(model = "a"))
+        settle()
+        assertEquals(listOf("b" to false, "a" to true), source.loads.map { (id, options) -> id to options.despiteMemory })
+    }
+
+    @Test
+    fun `the runtime's own thread never cancels, and a stop that came too early is repeated once`() {
+        val stopper = ManualWorker()
+        val host = RuntimeHost(source, worker, stopper, main)
+        val model = FakeModel(List(5) { "x" })
+        source.models["a"] = { model }
+        var stop: AutoCloseable? = null
+        val cancels = mutableListOf<Int>()
+        model.whileReplying = { piece ->
+            cancels += model.cancels
+            if (piece == 0) stop?.close()
+            if (piece == 3) stopper.drain()
+        }
+        val heard = Heard(main)
+        stop = host.ask(request(), heard)
+        settle()
+        assertEquals("nothing is cancelled before the stopper does it", listOf(0, 0, 0, 0), cancels)
+        assertEquals("once for the stop and once for the next piece", 2, model.cancels)
+        assertEquals(ReplyEnd.Stopped(null), heard.end)
+    }
 }

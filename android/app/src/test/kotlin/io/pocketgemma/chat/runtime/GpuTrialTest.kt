@@ -19,9 +19,11 @@ class GpuTrialTest {
     }
 
     @Test
-    fun `after a trial that took the app along, the next one is refused once`() {
+    fun `after a trial that took the app along, each one is refused until the person wants it anew`() {
+        GpuTrial(folder.root).begin()
+        repeat(3) { assertThrows(ModelException::class.java) { GpuTrial(folder.root).begin() } }
+        GpuTrial(folder.root).anew()
         GpuTrial(folder.root).begin()
         assertThrows(ModelException::class.java) { GpuTrial(folder.root).begin() }
-        GpuTrial(folder.root).begin()
     }
 }

@@ -14,6 +14,7 @@ import io.pocketgemma.chat.chat.ReplyStatus
 import io.pocketgemma.chat.library.LibraryState
 import io.pocketgemma.chat.model.EngineOptions
 import io.pocketgemma.chat.model.ModelEvent
+import io.pocketgemma.chat.model.ModelManifest
 import io.pocketgemma.chat.model.ModelProblem
 import io.pocketgemma.chat.model.ModelState
 import io.pocketgemma.chat.model.Selection
@@ -130,7 +131,7 @@ class ChatPageTest {
         assertEquals("Stopped · $line", caption(ReplyStatus.Stopped(SampleChat.numbers), numbers = true))
         assertTrue("INTERNAL: 13" in caption(ReplyStatus.Failed("INTERNAL: 13")).orEmpty())
         assertEquals(ProblemTexts(stage.activity).whyNoAnswer(ModelProblem.Damaged), caption(ReplyStatus.NoModel(ModelProblem.Damaged), text = ""))
-        assertEquals(stage.string(R.string.context_full), caption(ReplyStatus.ContextFull, text = ""))
+        assertEquals(stage.string(R.string.question_too_long), caption(ReplyStatus.ContextFull, text = ""))
     }
 
     @Test
@@ -203,9 +204,10 @@ class ChatPageTest {
 
     @Test
     fun `a full context can go on with a summary, or the question go to a new chat`() {
-        val full = SampleChat.of(question(0, "too long"), reply(1, "", ReplyStatus.ContextFull))
+        val full = SampleChat.of(question(0, "a"), reply(1, "A"), question(2, "too long"), reply(3, "", ReplyStatus.ContextFull))
         val stage = stage(full)
         assertTrue(stage.isShown(R.id.context_offer))
+        assertEquals(stage.string(R.string.context_full), stage.rows.last().words(R.id.reply_caption))
         stage.click(R.id.go_on_summary)
         stage.click(R.id.go_on_new)
         val (summary, new) = stage.events
@@ -295,5 +297,25 @@ class ChatPageTest {
         assertTrue(stage.isShown(R.id.chip_scroll))
         stage.stores.chat.become(SampleChat.of(question(0, "How heavy is gold?"), reply(1, "197")).copy(draft = "my own"))
         assertFalse(stage.isShown(R.id.chip_scroll))
+    }
+
+    @Test
+    fun `a question too long by itself says so, also beside a standing instruction, and can only be edited`() {
+        val alone = SampleChat.of(question(0, "too long"), reply(1, "", ReplyStatus.ContextFull))
+        for ((prompt, words) in listOf("" to R.string.question_too_long, "Rhyme." to R.string.question_and_instruction_too_long)) {
+            val stage = stage(alone, settings = Settings(systemPrompt = prompt))
+            assertEquals(stage.string(words), stage.rows.last().words(R.id.reply_caption))
+            assertFalse(stage.isShown(R.id.context_offer))
+            assertTrue(stage.rows.first().has(R.id.edit_question))
+        }
+    }
+
+    @Test
+    fun `for a model of single questions every one too long is so by itself`() {
+        val full = SampleChat.of(question(0, "a"), reply(1, "A"), question(2, "too long"), reply(3, "", ReplyStatus.ContextFull))
+        val models = SampleLibrary.state.models.map { it.copy(manifest = ModelManifest(it.name, remembersConversation = false)) }
+        val stage = stage(full, library = SampleLibrary.state.copy(models = models))
+        assertEquals(stage.string(R.string.question_too_long), stage.rows.last().words(R.id.reply_caption))
+        assertFalse(stage.isShown(R.id.context_offer))
     }
 }

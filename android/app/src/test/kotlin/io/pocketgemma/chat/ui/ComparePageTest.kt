@@ -148,7 +148,7 @@ class ComparePageTest {
         assertEquals("Stopping…", said(ReplyStatus.Active(stopping = true), "some"))
         assertEquals("Stopped", said(ReplyStatus.Stopped(numbers), "some"))
         assertEquals("Had nothing to say to this.", said(ReplyStatus.Complete(numbers)))
-        assertEquals(stage.string(R.string.compare_too_long), said(ReplyStatus.ContextFull))
+        assertEquals(stage.string(R.string.question_too_long), said(ReplyStatus.ContextFull))
         assertEquals("Could not answer. Ask again. (code 3)", said(ReplyStatus.Failed("code 3")))
         assertEquals(ProblemTexts(stage.activity).whyNoAnswer(ModelProblem.OtherBase), said(ReplyStatus.NoModel(ModelProblem.OtherBase)))
     }

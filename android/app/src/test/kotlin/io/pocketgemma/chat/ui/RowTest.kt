@@ -1,5 +1,6 @@
 package io.pocketgemma.chat.ui
 
+import io.pocketgemma.chat.chat.ChatState
 import io.pocketgemma.chat.chat.ReplyStatus
 import io.pocketgemma.chat.model.ModelProblem
 import io.pocketgemma.chat.ui.SampleChat.question
@@ -48,14 +49,15 @@ class RowTest {
 
     @Test
     fun `a full context offers the way on only at the end, and not while a summary is written`() {
-        val full = SampleChat.of(question(0, "a"), reply(1, "", ReplyStatus.ContextFull))
-        val row = replies(rowsOf(full, RowOptions())).single()
+        val full = two.copy(messages = two.messages + question(4, "c") + reply(5, "", ReplyStatus.ContextFull))
+        val row = replies(rowsOf(full, RowOptions())).last()
         assertTrue(row.offersWayOn)
+        assertEquals(TooLong.CHAT, row.tooLong)
         assertFalse("asking the same again would not fit either", row.canRegenerate)
-        assertFalse(replies(rowsOf(full.copy(goingOn = 9), RowOptions())).single().offersWayOn)
+        assertFalse(replies(rowsOf(full.copy(goingOn = 9), RowOptions())).last().offersWayOn)
         assertEquals(Row.Summarising, rowsOf(full.copy(goingOn = 9), RowOptions()).last())
-        val later = full.copy(messages = full.messages + question(2, "b") + reply(3, "B"))
-        assertFalse(replies(rowsOf(later, RowOptions())).first().offersWayOn)
+        val later = full.copy(messages = full.messages + question(6, "d") + reply(7, "D"))
+        assertTrue(replies(rowsOf(later, RowOptions())).none { it.offersWayOn })
     }
 
     @Test
@@ -74,5 +76,23 @@ class RowTest {
         val after = rowsOf(grown, RowOptions())
         assertEquals(before.dropLast(1), after.dropLast(1))
         assertNotEquals(before.last(), after.last())
+    }
+
+    @Test
+    fun `a question too long by itself has no way on, wherever it is asked`() {
+        fun last(chat: ChatState, options: RowOptions = RowOptions()) = replies(rowsOf(chat, options)).last().let { it.tooLong to it.offersWayOn }
+        val tooMuch = question(4, "c") to reply(5, "", ReplyStatus.ContextFull)
+        val alone = SampleChat.of(tooMuch.first, tooMuch.second)
+        assertEquals(TooLong.QUESTION to false, last(alone))
+        val unanswered = SampleChat.of(question(0, "a"), reply(1, "", ReplyStatus.ContextFull), tooMuch.first, tooMuch.second)
+        assertEquals("nothing of an unanswered question is sent", TooLong.QUESTION to false, last(unanswered))
+        assertEquals(TooLong.QUESTION_AND_INSTRUCTION to false, last(alone, RowOptions(hasInstruction = true)))
+        val after = two.copy(messages = two.messages + tooMuch.first + tooMuch.second)
+        assertEquals(TooLong.CHAT to true, last(after, RowOptions(hasInstruction = true)))
+        assertEquals("the model knows single questions only", TooLong.QUESTION to false, last(after, RowOptions(remembersChat = false)))
+        assertEquals(TooLong.CHAT to true, last(alone.copy(carried = "gold"), RowOptions(remembersChat = false)))
+        val begun = SampleChat.of(tooMuch.first, reply(5, "So", ReplyStatus.ContextFull))
+        assertEquals("its question did fit", TooLong.CHAT to false, last(begun))
+        assertEquals(null to false, last(two))
     }
 }

@@ -14,7 +14,6 @@ import io.pocketgemma.chat.chat.ReplyStatus
 import io.pocketgemma.chat.library.LibraryState
 import io.pocketgemma.chat.model.EngineOptions
 import io.pocketgemma.chat.model.ModelEvent
-import io.pocketgemma.chat.model.ModelManifest
 import io.pocketgemma.chat.model.ModelProblem
 import io.pocketgemma.chat.model.ModelState
 import io.pocketgemma.chat.model.Selection
@@ -205,17 +204,18 @@ class ChatPageTest {
     @Test
     fun `a full context can go on with a summary, or the question go to a new chat`() {
         val full = SampleChat.of(question(0, "a"), reply(1, "A"), question(2, "too long"), reply(3, "", ReplyStatus.ContextFull))
-        val stage = stage(full)
-        assertTrue(stage.isShown(R.id.context_offer))
-        assertEquals(stage.string(R.string.context_full), stage.rows.last().words(R.id.reply_caption))
-        stage.click(R.id.go_on_summary)
-        stage.click(R.id.go_on_new)
+        val stage = stage(full, settings = Settings(selection = Selection(SampleLibrary.large.id)))
+        val last = stage.rows.last()
+        assertTrue(last.has(R.id.context_offer))
+        assertEquals(stage.string(R.string.context_full), last.words(R.id.reply_caption))
+        stage.click(last.findViewById<View>(R.id.go_on_summary))
+        stage.click(last.findViewById<View>(R.id.go_on_new))
         val (summary, new) = stage.events
         assertTrue(summary is ChatEvent.GoOnWithSummary)
         assertEquals("too long", (new as ChatEvent.NewChat).draft)
         stage.stores.chat.become(full.copy(goingOn = 7))
         stage.settle()
-        assertFalse(stage.isShown(R.id.context_offer))
+        assertTrue(stage.rows.none { it.has(R.id.context_offer) })
         stage.click(R.id.stop_summary)
         assertEquals(ChatEvent.Stop, stage.events.last())
     }
@@ -313,8 +313,8 @@ class ChatPageTest {
     @Test
     fun `for a model of single questions every one too long is so by itself`() {
         val full = SampleChat.of(question(0, "a"), reply(1, "A"), question(2, "too long"), reply(3, "", ReplyStatus.ContextFull))
-        val models = SampleLibrary.state.models.map { it.copy(manifest = ModelManifest(it.name, remembersConversation = false)) }
-        val stage = stage(full, library = SampleLibrary.state.copy(models = models))
+        assertFalse(SampleLibrary.manifest.remembersConversation)
+        val stage = stage(full)
         assertEquals(stage.string(R.string.question_too_long), stage.rows.last().words(R.id.reply_caption))
         assertFalse(stage.isShown(R.id.context_offer))
     }

@@ -2,6 +2,8 @@ package io.pocketgemma.chat.ui
 
 import android.app.AlertDialog
 import android.content.Context
+import android.os.Handler
+import android.os.Looper
 import android.view.LayoutInflater
 import android.view.ViewGroup
 import android.widget.TextView
@@ -41,7 +43,8 @@ class AboutApp(private val context: Context) {
         // It lies in the APK, and that is a file.
         thread(name = "licence") {
             val words = context.resources.openRawResource(text).use { it.readBytes().toString(Charsets.UTF_8) }.trim()
-            body.post { body.text = words }
+            // View.post from here can be lost, when the dialog comes onto the screen at the same moment.
+            Handler(Looper.getMainLooper()).post { body.text = words }
         }
     }
 }

@@ -24,7 +24,7 @@ $(STAGES): $(READY)
 
 all: deploy ## The whole road
 
-apk: bundle ## The app alone, signed
+apk: bundle ## The signed app; from source in a minute, once its model is made
 
 setup: $(READY) ## Install what is missing: system packages and .venv
 

@@ -198,7 +198,7 @@ def _print(model: Path, config: Config, facts: dict[str, Any]) -> None:
 def _how_base(facts: dict[str, Any]) -> str:
     if "converter_seconds" in facts:
         return f"the converter took {facts['converter_seconds']:.0f} s"
-    return f"{facts['matrices']} matrices rounded anew" if facts["matrices"] else "as it was kept"
+    return f"{facts['matrices']} matrices rounded anew" if facts["matrices"] else "the base, unchanged"
 
 
 def _how(config: Config, facts: dict[str, Any]) -> str:

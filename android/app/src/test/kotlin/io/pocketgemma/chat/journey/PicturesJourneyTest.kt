@@ -2,6 +2,7 @@ package io.pocketgemma.chat.journey
 
 import android.view.View
 import android.widget.TextView
+import io.pocketgemma.chat.Accessibility
 import io.pocketgemma.chat.R
 import io.pocketgemma.chat.TestModels
 import org.junit.Assert.assertEquals

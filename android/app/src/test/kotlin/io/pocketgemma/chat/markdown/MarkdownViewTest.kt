@@ -14,6 +14,7 @@ import android.widget.ScrollView
 import android.widget.TableLayout
 import android.widget.TableRow
 import android.widget.TextView
+import io.pocketgemma.chat.Accessibility
 import io.pocketgemma.chat.R
 import java.io.File
 import org.junit.Assert.assertEquals
@@ -191,18 +192,11 @@ class MarkdownViewTest {
         assertNotSame(table, view.getChildAt(0))
     }
 
-    private fun luminance(color: Int): Double {
-        val (red, green, blue) = listOf(16, 8, 0).map { (color shr it and 0xff) / 255.0 }
-            .map { if (it <= 0.04045) it / 12.92 else Math.pow((it + 0.055) / 1.055, 2.4) }
-        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-    }
-
     private fun assertReadable() {
-        val surface = luminance(activity.getColor(R.color.markdown_code_surface))
+        val surface = activity.getColor(R.color.markdown_code_surface)
         show("some `code`\n\n```kotlin\ncode\n```")
         for (text in texts(view)) {
-            val (dark, light) = listOf(surface, luminance(text.currentTextColor)).sorted()
-            assertTrue("${text.text}", (light + 0.05) / (dark + 0.05) >= 4.5)
+            assertTrue("${text.text}", Accessibility.contrast(surface, text.currentTextColor) >= Accessibility.TEXT_CONTRAST)
         }
     }
 

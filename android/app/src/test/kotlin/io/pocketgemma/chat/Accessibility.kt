@@ -1,4 +1,4 @@
-package io.pocketgemma.chat.journey
+package io.pocketgemma.chat
 
 import android.graphics.Bitmap
 import android.graphics.Canvas
@@ -13,10 +13,8 @@ import android.widget.ImageView
 import android.widget.SeekBar
 import android.widget.Switch
 import android.widget.TextView
-import io.pocketgemma.chat.R
 import kotlin.math.max
 import kotlin.math.min
-import kotlin.math.pow
 
 /**
  * What a screen lacks for somebody who does not see it well, or touches it with less than a needle: labels, targets of 48 dp, contrast
@@ -24,7 +22,7 @@ import kotlin.math.pow
  */
 object Accessibility {
     private const val TARGET_DP = 48
-    private const val TEXT_CONTRAST = 4.5
+    const val TEXT_CONTRAST = 4.5
     private const val ICON_CONTRAST = 3.0
 
     /** One line for each fault of what is shown inside [root]; empty when there is none. */
@@ -150,17 +148,10 @@ object Accessibility {
 
     private fun ratio(text: Int, behind: Int) = "%.1f (%06x on %06x)".format(contrast(over(text, behind), behind), text and 0xffffff, behind and 0xffffff)
 
-    private fun contrast(one: Int, other: Int): Double {
-        val (first, second) = luminance(one) to luminance(other)
+    /** Contrast ratio of two opaque colours, 1 to 21 (WCAG 2.1). */
+    fun contrast(one: Int, other: Int): Double {
+        val (first, second) = Color.luminance(one).toDouble() to Color.luminance(other).toDouble()
         return (max(first, second) + 0.05) / (min(first, second) + 0.05)
-    }
-
-    private fun luminance(colour: Int): Double {
-        fun linear(channel: Int): Double {
-            val value = channel / 255.0
-            return if (value <= 0.04045) value / 12.92 else ((value + 0.055) / 1.055).pow(2.4)
-        }
-        return 0.2126 * linear(Color.red(colour)) + 0.7152 * linear(Color.green(colour)) + 0.0722 * linear(Color.blue(colour))
     }
 
     private fun name(view: View): String {

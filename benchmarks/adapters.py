@@ -25,9 +25,9 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.litert.adapter_format import write_adapter_file
-from pipeline.litert.export import Bundle, export_litertlm
-from pipeline.litert.lora_inputs import RANKS
+from pipeline.formats.runtime_adapter import write_adapter_file
+from pipeline.litert.convert.export import Bundle, export_litertlm
+from pipeline.litert.convert.lora_inputs import RANKS
 
 ROOT = Path(__file__).resolve().parents[1]
 OUTPUT = ROOT / "docs" / "measurements" / "adapters.json"
@@ -142,7 +142,7 @@ def paired(values: list[float], plain: list[float]) -> float:
 
 def swaps(folder: Path, base: Path, work: Path) -> dict[str, float]:
     """Milliseconds from asking for an adapter to the end of the first token, over the same without a change of adapter."""
-    from pipeline.litert.runtime import Runtime
+    from pipeline.litert.runtime.engine import Runtime
 
     paths = [work / f"swap{seed}.tflite" for seed in range(SWAPS)]
     for seed, path in enumerate(paths):
@@ -181,14 +181,14 @@ def swaps(folder: Path, base: Path, work: Path) -> dict[str, float]:
 
 def accuracy(run: Path) -> dict[str, Any]:
     """Exact match of the merged model and of base and adapter, both int8, on the same questions."""
-    from pipeline.config import DataSection
     from pipeline.data.checks import check_file
     from pipeline.data.faults import Faults
     from pipeline.evaluation.answers import score
     from pipeline.evaluation.in_runtime import answer_all
     from pipeline.evaluation.paired import paired_difference
+    from pipeline.formats.runtime_adapter import read_adapter_file
     from pipeline.gemma.tokenizer import Tokenizer
-    from pipeline.litert.adapter_format import read_adapter_file
+    from pipeline.recipe.schema import DataSection
 
     places = {way: run.with_name(f"{run.name}-{way}") for way in ("merged", "runtime")}
     for way, place in places.items():

@@ -6,7 +6,7 @@ Packages and signs the models of a finished bundle for each processor, with libr
 APK as the bundle stage does. Builds the app once in a cache that is empty but for what is downloaded (jars, LiteRT-LM's libraries) and for
 the debug key. FILE is what the app's tests on the JVM measured (their property `pocketgemma.test.figures`):
 
-    POCKETGEMMA_FIGURES=FILE pytest tests/apk/test_jvm.py
+    POCKETGEMMA_FIGURES=FILE pytest tests/targets/android/test_jvm.py
 
 Without it the figures measured before stay. Writes docs/measurements/app.json.
 """
@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pipeline.apk.contents import Carried
-    from pipeline.apk.package import Assets
+    from pipeline.targets.android.contents import Carried
+    from pipeline.targets.android.package import Assets
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -47,8 +47,14 @@ GROUPS = {
 
 def assets_of(apk: Path, folder: Path) -> "tuple[Assets, list[Carried]]":
     """What a bundled APK is filled with, as files, and what a check is to find of it."""
-    from pipeline.apk.contents import read_carried
-    from pipeline.apk.package import BASE_ENTRY, MANIFEST_ENTRY, MODEL_ENTRY, QUESTIONS_ENTRY, Assets
+    from pipeline.targets.android.contents import read_carried
+    from pipeline.targets.android.package import (
+        BASE_ENTRY,
+        MANIFEST_ENTRY,
+        MODEL_ENTRY,
+        QUESTIONS_ENTRY,
+        Assets,
+    )
 
     with zipfile.ZipFile(apk) as archive:
         carried = read_carried(archive)
@@ -69,10 +75,10 @@ def variant(
     abis: tuple[str, ...], compressed: bool, assets: "Assets", carried: "list[Carried]", folder: Path
 ) -> dict[str, Any]:
     """Sizes in bytes of an APK for some processors."""
-    from pipeline.apk.build import build_app
-    from pipeline.apk.check import ExpectedApk, check_apk
-    from pipeline.apk.package import package_apk
-    from pipeline.apk.sign import sign
+    from pipeline.targets.android.build import build_app
+    from pipeline.targets.android.check import ExpectedApk, check_apk
+    from pipeline.targets.android.package import package_apk
+    from pipeline.targets.android.sign import sign
 
     app = build_app(abis, TITLE, compress_libraries=compressed)
     unsigned, signed = folder / "unsigned.apk", folder / "signed.apk"
@@ -106,13 +112,13 @@ def parts(apk: Path) -> dict[str, int]:
 
 def build() -> dict[str, float]:
     """Seconds of each step of a build for arm64-v8a, from source to a signed APK without a model; prints them as JSON."""
-    from pipeline.apk.build import build_app
-    from pipeline.apk.classes import build_classes, build_dex
-    from pipeline.apk.jars import fetch_jars
-    from pipeline.apk.native import runtime_library, shim_library
-    from pipeline.apk.package import Assets, package_apk
-    from pipeline.apk.resources import build_resources
-    from pipeline.apk.sign import sign
+    from pipeline.targets.android.build import build_app
+    from pipeline.targets.android.classes import build_classes, build_dex
+    from pipeline.targets.android.jars import fetch_jars
+    from pipeline.targets.android.native import runtime_library, shim_library
+    from pipeline.targets.android.package import Assets, package_apk
+    from pipeline.targets.android.resources import build_resources
+    from pipeline.targets.android.sign import sign
 
     fetch_jars("build")
     runtime_library("arm64-v8a")
@@ -140,9 +146,9 @@ def build() -> dict[str, float]:
 
 def build_afresh() -> dict[str, float]:
     """`build` in a process of its own, with a cache that holds only what is downloaded."""
-    from pipeline.apk.jars import fetch_jars
-    from pipeline.apk.native import runtime_library
     from pipeline.cache import cache_root
+    from pipeline.targets.android.jars import fetch_jars
+    from pipeline.targets.android.native import runtime_library
 
     for purpose in ("app", "build"):
         fetch_jars(purpose)

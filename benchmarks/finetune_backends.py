@@ -31,7 +31,7 @@ def measure(backend: str, dtype: str) -> dict[str, float]:
     import numpy as np
 
     from pipeline.tuning.lora import enable_lora
-    from pipeline.tuning.objective import response_model
+    from pipeline.tuning.loss import response_model
 
     backbone = load_causal_lm(BASE, dtype).backbone
     enable_lora(backbone, 8, 8.0, tuple(LAYER_NAMES))

@@ -29,11 +29,11 @@ CONTEXT, PREFILL, MAX_NEW_TOKENS = 512, (64,), 32
 
 def convert(folder: Path, recipe: str) -> tuple[Path, Path]:
     """Both files of a recipe."""
+    from pipeline.formats.task import bundle_task
     from pipeline.gemma.causal_lm import load_causal_lm
     from pipeline.gemma.hugging_face import write_hugging_face
     from pipeline.gemma.tokenizer import Tokenizer
-    from pipeline.litert.export import Bundle, export_litertlm
-    from pipeline.litert.task import bundle_task
+    from pipeline.litert.convert.export import Bundle, export_litertlm
 
     model, task = folder / f"{recipe}.litertlm", folder / f"{recipe}.task"
     if not model.exists():
@@ -64,8 +64,8 @@ def compare(folder: Path, recipe: str) -> dict[str, Any]:
     """What both files of a recipe say."""
     from pipeline.evaluation.conversations import spread
     from pipeline.evaluation.in_runtime import answer_all
-    from pipeline.litert.runtime import Runtime
-    from pipeline.litert.task import bundle_task, different_entries
+    from pipeline.formats.task import bundle_task, different_entries
+    from pipeline.litert.runtime.engine import Runtime
 
     model, task = convert(folder, recipe)
     again = folder / "again.task"
@@ -104,7 +104,7 @@ def compare(folder: Path, recipe: str) -> dict[str, Any]:
 
 def main() -> None:
     from pipeline.machine import describe_machine, package_versions
-    from pipeline.quantization.scheme import SCHEMES
+    from pipeline.quantization.schemes import SCHEMES
 
     parser = argparse.ArgumentParser()
     parser.add_argument("--folder", type=Path, required=True, help="where converted models are kept")

@@ -25,9 +25,9 @@ from shapes import SHAPES, write_folder
 from pipeline.gemma.matrices import PROJECTIONS, StoredTensor, stored_tensors
 from pipeline.gemma.presets import preset_digest
 from pipeline.gemma.shapes import GemmaShape
-from pipeline.litert.export import Bundle, export_litertlm
-from pipeline.litert.graft_adapter import MAP_SUFFIX
-from pipeline.litert.memory import write_float32
+from pipeline.litert.convert.export import Bundle, export_litertlm
+from pipeline.litert.convert.exporter_patches import write_float32
+from pipeline.litert.graft.adapter import MAP_SUFFIX
 from pipeline.machine import PeakMemory, describe_machine, high_water_mark, package_versions
 from pipeline.tuning.adapter import Adapter
 from pipeline.tuning.deltas import Rows, of_adapter

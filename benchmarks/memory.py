@@ -61,7 +61,7 @@ def convert(folder: Path, recipe: str, context: int, lengths: tuple[int, ...]) -
     from pipeline.gemma.causal_lm import load_causal_lm
     from pipeline.gemma.hugging_face import write_hugging_face
     from pipeline.gemma.tokenizer import Tokenizer
-    from pipeline.litert.export import Bundle, export_litertlm
+    from pipeline.litert.convert.export import Bundle, export_litertlm
 
     output = folder / f"{recipe}_{context}_{'_'.join(map(str, lengths))}.litertlm"
     if not output.exists():
@@ -75,7 +75,7 @@ def convert(folder: Path, recipe: str, context: int, lengths: tuple[int, ...]) -
 
 def compare(name: str, model: Path) -> dict[str, Any]:
     """Said and measured for a model."""
-    from pipeline.inspect.memory import memory_cost
+    from pipeline.litert.memory_estimate import memory_cost
 
     cost = memory_cost(model)
     longest = max(cost.prefill)

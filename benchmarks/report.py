@@ -108,9 +108,9 @@ def backends(document: dict[str, Any]) -> list[str]:
     return [*lines, ""]
 
 
-def road(document: dict[str, Any]) -> list[str]:
+def pipeline(document: dict[str, Any]) -> list[str]:
     lines = [
-        "## The whole road",
+        "## The whole pipeline",
         "",
         source(document, document["machine"]),
         "",
@@ -349,7 +349,7 @@ def main() -> None:
         "adapters": adapters,
         "formats": formats,
         "memory": memory,
-        "road": road,
+        "pipeline": pipeline,
         "app": app,
         "finetune_backends": backends,
     }

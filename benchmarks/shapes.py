@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import prompts
+from pipeline.families import chat as prompts
 from pipeline.gemma.shapes import GemmaShape
 from pipeline.gemma.tokenizer import Tokenizer, tokenizer_file
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 if TYPE_CHECKING:
-    from pipeline.config import Config
+    from pipeline.recipe.schema import Config
 
 STAGES = {
     "download": "Bring the Gemma preset into the run folder.",
@@ -77,7 +77,7 @@ def _walk(
     force_all: bool = False,
 ) -> None:
     """Do the stages up to one; those whose result still holds are skipped, and say so."""
-    from pipeline.run import Run
+    from pipeline.run.folder import Run
 
     config = _config(config_path, overrides)
     with Run(_root(config, run_path)) as run:
@@ -89,7 +89,7 @@ def _walk(
 
 
 def _config(path: Path, overrides: list[str] | None) -> "Config":
-    from pipeline.config import load_config
+    from pipeline.recipe.schema import load_config
 
     return load_config(path, overrides or [])
 
@@ -148,8 +148,8 @@ def chat(
     debug: DebugOption = False,
 ) -> None:
     """Talk to the converted model in the phone's own runtime."""
-    from pipeline.litert.chat import chat_with
-    from pipeline.run import Run
+    from pipeline.commands.chat import chat_with
+    from pipeline.run.folder import Run
 
     adapters = adapter or []
     if model is None:
@@ -172,7 +172,7 @@ def write_adapter(
 ) -> None:
     """Write an adapter as a file that a base with LoRA inputs takes at run time."""
     from pipeline.console import console
-    from pipeline.litert.adapter_file import write_for_base
+    from pipeline.litert.runtime_adapters import write_for_base
 
     found = write_for_base(adapter, base, out)
     console.print(f"{out}: rank {found.rank}, {out.stat().st_size / 1e6:.2f} MB")
@@ -198,8 +198,8 @@ def evaluate(
     debug: DebugOption = False,
 ) -> None:
     """Ask every question of a file; print exact match and the perplexity of the expected answers."""
-    from pipeline.evaluation.ask import ask_file
-    from pipeline.run import Run
+    from pipeline.commands.eval import ask_file
+    from pipeline.run.folder import Run
 
     settings = _config(config, set_)
     ask_file(Run(_root(settings, run)), settings, data, on=on.value, base=base, output=answers)
@@ -213,8 +213,8 @@ def trace(
     debug: DebugOption = False,
 ) -> None:
     """Walk from a file back to the examples by digest, and say which link does not hold."""
-    from pipeline.trace import print_links
-    from pipeline.trace import trace as walk_back
+    from pipeline.commands.trace import print_links
+    from pipeline.commands.trace import trace as walk_back
 
     links = walk_back(file, run if run is not None else _root(_config(config, None), None))
     if not print_links(links):
@@ -237,7 +237,7 @@ def inspect(
 ) -> None:
     """Look into a finished file: sections, signatures, how each matrix is stored, tokens, sizes."""
     from pipeline.inspect.file import inspect_file
-    from pipeline.inspect.text import print_json, print_report
+    from pipeline.inspect.render import print_json, print_report
 
     report = inspect_file(file)
     if json:
@@ -276,7 +276,7 @@ def graft(
     # The graft has threads of its own; beside them, those of the matrix products wait in a loop that takes the processors' time.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from pipeline.console import console
-    from pipeline.litert.graft_adapter import graft_adapter
+    from pipeline.litert.graft.adapter import graft_adapter
 
     console.print(str(graft_adapter(base, adapter, preset, out, rounding.value)), markup=False)
 
@@ -284,7 +284,7 @@ def graft(
 @app.command()
 def doctor(debug: DebugOption = False) -> None:
     """Look at this machine: what the road needs, what is missing, and how to get it."""
-    from pipeline.doctor import examine
+    from pipeline.commands.doctor import examine
 
     if not examine():
         raise typer.Exit(1)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.apk.tools import PACKAGES
+from pipeline.targets.android.tools import PACKAGES
 
 ROOT = Path(__file__).parents[1]
 NEEDED = ("bash", "grep", "python3")

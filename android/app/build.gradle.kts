@@ -20,7 +20,7 @@ android {
         ndk { abiFilters += "arm64-v8a" }
     }
 
-    // The runtime's library and the assets (models, adapters, manifest, questions), put there by `python -m pipeline.apk.studio`.
+    // The runtime's library and the assets (models, adapters, manifest, questions), put there by `python -m pipeline.targets.android.studio`.
     sourceSets["main"].jniLibs.srcDir("../build/studio/jniLibs")
     sourceSets["main"].assets.srcDir("../build/studio/assets")
 

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.config import DataSection
 from pipeline.data.conversations import Candidate, to_candidates
 from pipeline.data.examples import Example
 from pipeline.data.faults import Faults, Place
 from pipeline.data.readers import read_rows
 from pipeline.gemma.tokenizer import Tokenizer
+from pipeline.recipe.schema import DataSection
 
 
 @dataclass(frozen=True)

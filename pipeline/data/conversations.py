@@ -8,7 +8,7 @@ from pipeline.data.examples import Example
 from pipeline.data.faults import Faults, Place
 from pipeline.data.readers import Row
 from pipeline.errors import InputError
-from pipeline.prompts import CONTROL_TOKENS, Message
+from pipeline.families.chat import CONTROL_TOKENS, Message
 
 MESSAGES = "messages"
 SYSTEM = "system"

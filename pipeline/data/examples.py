@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline import prompts
 from pipeline.errors import InputError
-from pipeline.prompts import Message
+from pipeline.families import chat as prompts
+from pipeline.families.chat import Message
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ import numpy as np
 
 from pipeline.demo.text import Document, document
 from pipeline.demo.tokenizer import BOS_ID, EOS_ID, PAD_ID, VOCABULARY_SIZE
-from pipeline.prompts import MODEL_PREFIX, TURN_SUFFIX, USER_PREFIX
+from pipeline.families.chat import MODEL_PREFIX, TURN_SUFFIX, USER_PREFIX
 
 if TYPE_CHECKING:
     from sentencepiece import SentencePieceProcessor

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.demo.text import document
-from pipeline.prompts import END_OF_TURN, START_OF_TURN
+from pipeline.families.chat import END_OF_TURN, START_OF_TURN
 
 VOCABULARY_SIZE = 1024
 TRAINING_DOCUMENTS = 40_000

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pipeline import prompts
-from pipeline.config import VerifySection
 from pipeline.evaluation.answers import Answer, Scores, score
+from pipeline.families import chat as prompts
+from pipeline.recipe.schema import VerifySection
 
 
 @dataclass(frozen=True)

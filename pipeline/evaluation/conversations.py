@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from pipeline.data.examples import Example
-from pipeline.prompts import Message
+from pipeline.families.chat import Message
 
 PLAIN = "Hello, how are you?"
 LINES = "first line\n\nsecond line\n\n\n  indented, after three breaks\ttab"

@@ -12,8 +12,8 @@ from pipeline.evaluation.answers import Answer
 from pipeline.gemma.causal_lm import load_causal_lm, logits_of
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.tuning.adapter import Adapter
-from pipeline.tuning.attach import attach
-from pipeline.tuning.objective import response_arrays
+from pipeline.tuning.load import attach
+from pipeline.tuning.loss import response_arrays
 
 if TYPE_CHECKING:
     import keras

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline import prompts
 from pipeline.console import progress_bar
 from pipeline.data.examples import Example
 from pipeline.evaluation.answers import Answer
-from pipeline.litert.runtime import Runtime
+from pipeline.families import chat as prompts
+from pipeline.litert.runtime.engine import Runtime
 
 
 def answer_all(

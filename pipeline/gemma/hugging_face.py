@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import prompts
 from pipeline.console import without_native_chatter
 from pipeline.errors import PocketGemmaError
+from pipeline.families import chat as prompts
 from pipeline.gemma.tokenizer import Tokenizer
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import InputError
 from pipeline.gemma.presets import weight_files
-from pipeline.quantization.scheme import EMBEDDING
+from pipeline.quantization.schemes import EMBEDDING
 
 PROJECTIONS = {
     "query": "self_attn.q_proj",

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.errors import InputError
-from pipeline.quantization.scheme import SCHEMES
+from pipeline.quantization.schemes import SCHEMES
 
 Family = Literal["gemma", "gemma2", "gemma3", "gemma3n", "gemma4"]
 

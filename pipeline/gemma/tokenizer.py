@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline import prompts
 from pipeline.errors import InputError
+from pipeline.families import chat as prompts
 
 # Where KerasHub presets and Hugging Face folders keep the SentencePiece file.
 PLACES = (

@@ -9,10 +9,10 @@ from typing import Any
 
 from pipeline.digests import sha256_of_file
 from pipeline.errors import InputError
-from pipeline.inspect.document import read_document
+from pipeline.formats.flatbuffer import ERRORS
+from pipeline.formats.runtime_adapter import MANIFEST, RANK, read_adapter_file
+from pipeline.formats.tflite import read_document
 from pipeline.inspect.facts import Adapter, Report, Tensor
-from pipeline.litert.adapter_format import MANIFEST, RANK, read_adapter_file
-from pipeline.litert.flatbuffer import ERRORS
 from pipeline.tuning.adapter import FORMAT
 
 PEFT_CONFIG, PEFT_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"

@@ -10,20 +10,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.apk.check import check_signature, extracts_libraries, read_application, read_identity
-from pipeline.apk.contents import Carried, read_carried
-from pipeline.apk.elf import load_alignments
-from pipeline.apk.native import PAGE_BYTES
-from pipeline.apk.native_check import abis_of, unpacked_bytes
-from pipeline.apk.package import BASE_ENTRY, MANIFEST_ENTRY, MODEL_ENTRY, QUESTIONS_ENTRY
-from pipeline.apk.tools import find_tool
 from pipeline.digests import sha256_of_file
 from pipeline.errors import InputError, PocketGemmaError
+from pipeline.formats.litertlm import map_file
+from pipeline.formats.tflite_summary import IDENTIFIER
 from pipeline.inspect.adapter import is_runtime_adapter, report_runtime
 from pipeline.inspect.bundle import entry_begin, report_litertlm
 from pipeline.inspect.facts import App, Library, Report
-from pipeline.litert.container import map_file
-from pipeline.litert.tflite import IDENTIFIER
+from pipeline.targets.android.check import (
+    check_signature,
+    extracts_libraries,
+    read_application,
+    read_identity,
+)
+from pipeline.targets.android.contents import Carried, read_carried
+from pipeline.targets.android.elf import load_alignments
+from pipeline.targets.android.native import PAGE_BYTES
+from pipeline.targets.android.native_check import abis_of, unpacked_bytes
+from pipeline.targets.android.package import BASE_ENTRY, MANIFEST_ENTRY, MODEL_ENTRY, QUESTIONS_ENTRY
+from pipeline.targets.android.tools import find_tool
 
 ANDROID_MANIFEST = "AndroidManifest.xml"
 OLDEST_SDK = 24

@@ -6,15 +6,15 @@ from typing import Any
 
 from pipeline.digests import sha256_of_file, sha256_of_stream
 from pipeline.errors import InputError
+from pipeline.formats.litertlm import METADATA, MODEL, TOKENIZER, UNKNOWN, Container, map_file, read_container
+from pipeline.formats.llm_metadata import LlmMetadata, RawToken, parse_llm_metadata
+from pipeline.formats.task import METADATA_ENTRY, TOKENIZER_ENTRY
+from pipeline.formats.task_metadata import parse_task_metadata
+from pipeline.formats.tflite_summary import IDENTIFIER
 from pipeline.inspect.facts import Model, Report, Section, Token, Turn
-from pipeline.inspect.memory import cost_of
-from pipeline.inspect.metadata import LlmMetadata, RawToken, parse_llm_metadata
 from pipeline.inspect.model import read_tflite
 from pipeline.inspect.tokens import HUGGING_FACE, SENTENCEPIECE, Pieces
-from pipeline.litert.container import METADATA, MODEL, TOKENIZER, UNKNOWN, Container, map_file, read_container
-from pipeline.litert.task import METADATA_ENTRY, TOKENIZER_ENTRY
-from pipeline.litert.task_metadata import parse_task_metadata
-from pipeline.litert.tflite import IDENTIFIER
+from pipeline.litert.memory_estimate import cost_of
 
 HUGGING_FACE_TOKENIZER = "HF_Tokenizer_Zlib"
 MODEL_TYPE = "model_type"

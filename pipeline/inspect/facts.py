@@ -90,7 +90,7 @@ class Model:
 
 @dataclass(frozen=True)
 class MemoryCost:
-    """Bytes that an open model takes, by what they are for; see `pipeline.inspect.memory`.
+    """Bytes that an open model takes, by what they are for; see `pipeline.litert.memory_estimate`.
 
     Attributes:
         weights: the model's file, packed anew by the runtime and mapped: pages that the system can drop and read again.

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from pipeline.digests import sha256_of_file
 from pipeline.errors import InputError
+from pipeline.formats.litertlm import MAGIC, map_file
+from pipeline.formats.task import METADATA_ENTRY, MODEL_ENTRY, TOKENIZER_ENTRY
+from pipeline.formats.tflite_summary import IDENTIFIER
 from pipeline.inspect.adapter import is_runtime_adapter, report_peft, report_runtime, report_safetensors
 from pipeline.inspect.apk import ANDROID_MANIFEST, report_apk
 from pipeline.inspect.bundle import report_litertlm, report_task
 from pipeline.inspect.facts import Report
 from pipeline.inspect.model import read_tflite
-from pipeline.litert.container import MAGIC, map_file
-from pipeline.litert.task import METADATA_ENTRY, MODEL_ENTRY, TOKENIZER_ENTRY
-from pipeline.litert.tflite import IDENTIFIER
 
 ZIP_ERRORS = (zipfile.BadZipFile, RuntimeError, EOFError, ValueError, zlib.error, struct.error)
 """What reading a damaged zip may raise; a RuntimeError says that it is encrypted or of a version to come."""

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Literal
 
-from pipeline.inspect.document import DEQUANTIZE, EMBEDDING_LOOKUP, GATHER, Document, Graph, Tensor
+from pipeline.formats.tflite import DEQUANTIZE, EMBEDDING_LOOKUP, GATHER, Document, Graph, Tensor
 from pipeline.inspect.facts import Matrix
 from pipeline.inspect.names import name_matrices
 

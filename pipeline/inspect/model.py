@@ -4,11 +4,11 @@ import re
 from collections.abc import Sequence
 
 from pipeline.errors import InputError
-from pipeline.inspect.document import Document, Graph, bytes_of, read_document
+from pipeline.formats.flatbuffer import ERRORS
+from pipeline.formats.tflite import Document, Graph, bytes_of, read_document
+from pipeline.formats.tflite_summary import IDENTIFIER
 from pipeline.inspect.facts import Model, Signature, Tensor, total_by_type
 from pipeline.inspect.matrices import read_matrices
-from pipeline.litert.flatbuffer import ERRORS
-from pipeline.litert.tflite import IDENTIFIER
 
 LORA_PREFIXES = ("lora_", "query_w_prime", "key_w_prime", "value_w_prime", "post_w_prime")
 """How the runtime knows inputs for an adapter (LiteRT-LM 0.18)."""

@@ -4,8 +4,8 @@ import json
 import zlib
 from collections.abc import Iterable
 
+from pipeline.formats.protobuf import ERRORS, fields
 from pipeline.inspect.facts import Token, Tokenizer
-from pipeline.litert.wire import ERRORS, fields
 
 SENTENCEPIECE, HUGGING_FACE = "SentencePiece", "Hugging Face"
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import InputError
-from pipeline.gemma.changes import changes_beyond, fixed_by_conversion
 from pipeline.gemma.tokenizer import Tokenizer
-from pipeline.litert.bases import KeptBase, keep_base, kept_base
-from pipeline.litert.export import Bundle, check_litertlm, differences, export_litertlm, label
-from pipeline.litert.graft import graft
+from pipeline.litert.convert.export import Bundle, check_litertlm, differences, export_litertlm, label
+from pipeline.litert.graft.base_cache import KeptBase, keep_base, kept_base
+from pipeline.litert.graft.compatibility import changes_beyond, fixed_by_conversion
+from pipeline.litert.graft.writer import graft
 from pipeline.quantization.rounding import Quantized
 
 Rounded = Iterable[tuple[str, Quantized | Iterable[Quantized]]]

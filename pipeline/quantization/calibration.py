@@ -7,9 +7,9 @@ import numpy as np
 
 from pipeline.data.tokenize import EncodedExamples
 from pipeline.errors import InputError
-from pipeline.litert.apart import run_apart
+from pipeline.isolation import run_apart
 from pipeline.quantization.quantized_file import read_facts
-from pipeline.quantization.scheme import SCHEMES
+from pipeline.quantization.schemes import SCHEMES
 
 EXAMPLES = 512
 """Examples used unless told otherwise: the paper calibrates on 128 texts of 2,048 tokens, a tuning example is shorter."""

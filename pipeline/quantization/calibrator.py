@@ -22,7 +22,7 @@ from pipeline.errors import PocketGemmaError
 from pipeline.quantization.gptq import damped, gptq, output_error
 from pipeline.quantization.quantized_file import write_quantized
 from pipeline.quantization.rounding import Quantized, nearest
-from pipeline.quantization.scheme import EMBEDDING, SCHEMES, Scheme
+from pipeline.quantization.schemes import EMBEDDING, SCHEMES, Scheme
 
 BATCH_TOKENS = 4096
 """Tokens walked at a time, padding included."""

@@ -8,22 +8,22 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from pipeline.apk.adb import BASE_NAME, MODEL_NAME
-from pipeline.apk.build import build_app
-from pipeline.apk.check import ApkReport, ExpectedApk, check_apk
-from pipeline.apk.manifest import AppManifest
-from pipeline.apk.models import AppModels, app_models
-from pipeline.apk.native import RUNTIME_PACKAGE
-from pipeline.apk.package import Assets, package_apk
-from pipeline.apk.project import source_digest
-from pipeline.apk.questions import answered_questions
-from pipeline.apk.sign import sign, signer_digest
-from pipeline.config import DEMO, Config
 from pipeline.console import console
 from pipeline.errors import PocketGemmaError
 from pipeline.evaluation.interval import wilson_interval
 from pipeline.gemma.shapes import read_shape
-from pipeline.run import Run
+from pipeline.recipe.schema import DEMO, Config
+from pipeline.run.folder import Run
+from pipeline.targets.android.adb import BASE_NAME, MODEL_NAME
+from pipeline.targets.android.build import build_app
+from pipeline.targets.android.check import ApkReport, ExpectedApk, check_apk
+from pipeline.targets.android.manifest import AppManifest
+from pipeline.targets.android.models import AppModels, app_models
+from pipeline.targets.android.native import RUNTIME_PACKAGE
+from pipeline.targets.android.package import Assets, package_apk
+from pipeline.targets.android.project import source_digest
+from pipeline.targets.android.questions import answered_questions
+from pipeline.targets.android.sign import sign, signer_digest
 
 ADAPTER = "adapter.tflite"
 MEGABYTE = 10**6

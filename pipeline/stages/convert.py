@@ -6,32 +6,32 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pipeline import prompts
-from pipeline.config import Config
 from pipeline.console import console
 from pipeline.data.examples import read_examples
 from pipeline.data.tokenize import encode
 from pipeline.errors import InputError, PocketGemmaError
+from pipeline.families import chat as prompts
+from pipeline.formats.task import LEFT_OUT, bundle_task
 from pipeline.gemma.causal_lm import load_causal_lm, use_backend
 from pipeline.gemma.hugging_face import write_hugging_face
 from pipeline.gemma.matrices import PresetMatrices, matrix_name
 from pipeline.gemma.presets import preset_digest
 from pipeline.gemma.shapes import read_shape
 from pipeline.gemma.tokenizer import Tokenizer
-from pipeline.inspect.memory import describe_cost, memory_cost
-from pipeline.litert.adapter_file import required_rank, write_adapter
 from pipeline.litert.conversion import Conversion, Rounded
-from pipeline.litert.export import Bundle
-from pipeline.litert.places import pieces
-from pipeline.litert.runtime import probe
-from pipeline.litert.task import LEFT_OUT, bundle_task
+from pipeline.litert.convert.export import Bundle
+from pipeline.litert.graft.weight_map import pieces
+from pipeline.litert.memory_estimate import describe_cost, memory_cost
+from pipeline.litert.runtime.engine import probe
+from pipeline.litert.runtime_adapters import required_rank, write_adapter
 from pipeline.quantization.calibration import quantize_calibrated
 from pipeline.quantization.quantized_file import read_quantized
 from pipeline.quantization.rounding import least_squares
-from pipeline.quantization.scheme import SCHEMES
-from pipeline.run import Run
+from pipeline.quantization.schemes import SCHEMES
+from pipeline.recipe.schema import Config
+from pipeline.run.folder import Run
 from pipeline.tuning.adapter import Adapter
-from pipeline.tuning.backend import choose_compute
+from pipeline.tuning.devices import choose_compute
 
 MODEL, BASE, TASK, ADAPTER = "model.litertlm", "base.litertlm", "model.task", "adapter.tflite"
 

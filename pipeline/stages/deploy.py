@@ -4,11 +4,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.apk.adb import BASE_NAME, MODEL_NAME, Phone, find_phone, install, model_path, push_model, start
-from pipeline.apk.project import app_settings
-from pipeline.config import Config
 from pipeline.console import console
-from pipeline.run import Run
+from pipeline.recipe.schema import Config
+from pipeline.run.folder import Run
+from pipeline.targets.android.adb import (
+    BASE_NAME,
+    MODEL_NAME,
+    Phone,
+    find_phone,
+    install,
+    model_path,
+    push_model,
+    start,
+)
+from pipeline.targets.android.project import app_settings
 
 INSTRUCTIONS = "INSTALL.txt"
 

@@ -5,12 +5,12 @@ import shutil
 from importlib import resources
 from pathlib import Path
 
-from pipeline.config import DEMO, Config
 from pipeline.console import console
 from pipeline.errors import InputError
 from pipeline.gemma.hubs import fetch
 from pipeline.gemma.presets import KERAS_HUB_PRESETS, check_preset, preset_files
-from pipeline.run import Run
+from pipeline.recipe.schema import DEMO, Config
+from pipeline.run.folder import Run
 
 
 def run(config: Config, run: Run, *, force: bool = False) -> None:

@@ -2,7 +2,6 @@
 
 from dataclasses import asdict
 
-from pipeline.config import Config
 from pipeline.console import console
 from pipeline.data.examples import read_examples
 from pipeline.data.tokenize import encode
@@ -10,13 +9,14 @@ from pipeline.gemma.causal_lm import load_backbone, use_backend
 from pipeline.gemma.presets import preset_digest
 from pipeline.gemma.shapes import read_shape
 from pipeline.gemma.tokenizer import Tokenizer
-from pipeline.quantization.scheme import SCHEMES
-from pipeline.run import Run
+from pipeline.quantization.schemes import SCHEMES
+from pipeline.recipe.schema import Config
+from pipeline.run.folder import Run
 from pipeline.tuning.adapter import Adapter
-from pipeline.tuning.backend import choose_compute
+from pipeline.tuning.devices import choose_compute
+from pipeline.tuning.loop import fit
 from pipeline.tuning.lora import enable_lora
 from pipeline.tuning.quantization_aware import enable_rounding
-from pipeline.tuning.train import fit
 
 
 def run(config: Config, run: Run, *, force: bool = False) -> None:

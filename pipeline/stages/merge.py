@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 
-from pipeline.config import Config
 from pipeline.console import console
 from pipeline.data.examples import read_examples
 from pipeline.errors import PocketGemmaError
@@ -13,9 +12,10 @@ from pipeline.gemma.hugging_face import largest_logit_difference, write_hugging_
 from pipeline.gemma.presets import preset_digest
 from pipeline.gemma.shapes import GemmaShape, read_shape
 from pipeline.gemma.tokenizer import Tokenizer
-from pipeline.run import Run
+from pipeline.recipe.schema import Config
+from pipeline.run.folder import Run
 from pipeline.tuning.adapter import Adapter
-from pipeline.tuning.backend import choose_compute
+from pipeline.tuning.devices import choose_compute
 from pipeline.tuning.merge import merge, prove_merge
 
 CONVERSATIONS = 4

@@ -6,7 +6,6 @@ from typing import Any
 
 from rich.table import Table
 
-from pipeline.config import Config
 from pipeline.console import console
 from pipeline.data.checks import CheckedFile, check_apart, check_file
 from pipeline.data.examples import write_examples
@@ -15,7 +14,8 @@ from pipeline.data.split import mix_replay, split_validation
 from pipeline.data.summary import describe_tokens, prompts_with_several_responses
 from pipeline.errors import InputError
 from pipeline.gemma.tokenizer import Tokenizer
-from pipeline.run import Run
+from pipeline.recipe.schema import Config
+from pipeline.run.folder import Run
 
 FILES = ("train", "validation", "test", "replay")
 """The keys of the data section that name a file."""

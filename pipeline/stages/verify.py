@@ -4,8 +4,6 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from pipeline import prompts
-from pipeline.config import Config
 from pipeline.console import console
 from pipeline.data.examples import Example, read_examples
 from pipeline.errors import PocketGemmaError
@@ -14,17 +12,19 @@ from pipeline.evaluation.answers import Answer
 from pipeline.evaluation.comparison import TokenIds, compare
 from pipeline.evaluation.conversations import conversations, spread
 from pipeline.evaluation.report import table, write_report
-from pipeline.evaluation.task_file import task_differences
+from pipeline.evaluation.task_comparison import task_differences
+from pipeline.families import chat as prompts
+from pipeline.families.chat import Message
 from pipeline.gemma.causal_lm import use_backend
 from pipeline.gemma.shapes import read_shape
 from pipeline.gemma.tokenizer import Tokenizer
-from pipeline.litert.adapter_file import check_adapter_file, write_adapter
-from pipeline.litert.export import Bundle, differences
-from pipeline.litert.runtime import Runtime, probe
-from pipeline.prompts import Message
-from pipeline.run import Run
+from pipeline.litert.convert.export import Bundle, differences
+from pipeline.litert.runtime.engine import Runtime, probe
+from pipeline.litert.runtime_adapters import check_adapter_file, write_adapter
+from pipeline.recipe.schema import Config
+from pipeline.run.folder import Run
 from pipeline.tuning.adapter import Adapter
-from pipeline.tuning.backend import choose_compute
+from pipeline.tuning.devices import choose_compute
 
 FEW_QUESTIONS = 20
 """How many questions are asked once more: of the .task, or of the base without the adapter that stays apart."""

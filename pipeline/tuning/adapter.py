@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 
 from pipeline.errors import InputError
 from pipeline.quantization.rounding import Quantized, with_scales
-from pipeline.quantization.scheme import SCHEMES
+from pipeline.quantization.schemes import SCHEMES
 
 if TYPE_CHECKING:
     import keras_hub

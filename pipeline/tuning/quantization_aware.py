@@ -19,7 +19,7 @@ from pipeline.errors import PocketGemmaError
 from pipeline.gemma.causal_lm import LAYER_NAMES, matrix_layers
 from pipeline.gemma.matrices import as_matrix, matrix_name, parts
 from pipeline.quantization.rounding import LARGEST, Quantized, least_squares, with_scales
-from pipeline.quantization.scheme import EMBEDDING, Scheme
+from pipeline.quantization.schemes import EMBEDDING, Scheme
 
 if TYPE_CHECKING:
     import keras

@@ -3,13 +3,13 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import DataSection
 from pipeline.data.checks import check_apart, check_file, drop_duplicates, fit_window
 from pipeline.data.conversations import Candidate
 from pipeline.data.examples import Example
 from pipeline.data.faults import SHOWN, Faults, Place
 from pipeline.errors import InputError
 from pipeline.gemma.tokenizer import Tokenizer
+from pipeline.recipe.schema import DataSection
 from tests.support.rows import pair, write_jsonl
 from tests.support.tokenizers import make_tokenizer
 

@@ -7,7 +7,7 @@ from pipeline.data.conversations import to_candidates
 from pipeline.data.examples import Example, read_examples, write_examples
 from pipeline.data.faults import Faults, Place
 from pipeline.data.readers import Row
-from pipeline.prompts import CONTROL_TOKENS
+from pipeline.families.chat import CONTROL_TOKENS
 
 PLACE = Place(Path("rows.jsonl"), 7)
 USER = {"role": "user", "content": "Q"}

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from pipeline.demo.build import BASE_FOLDER, DATA_FOLDER, TOKENIZER_IN_BASE
+from pipeline.families.chat import END_OF_TURN, render_question
 from pipeline.gemma.causal_lm import load_causal_lm, logits_of
-from pipeline.prompts import END_OF_TURN, render_question
 
 WINDOW = 64
 """Tokens; the questions sampled here and their answers fit."""

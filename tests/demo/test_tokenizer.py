@@ -14,7 +14,7 @@ from pipeline.demo.tokenizer import (
     VOCABULARY_SIZE,
     train_tokenizer,
 )
-from pipeline.prompts import CONTROL_TOKENS, render_question
+from pipeline.families.chat import CONTROL_TOKENS, render_question
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,8 @@
 """Promise: the conversations that are compared hold what templates and tokenizers trip over, and are always the same."""
 
-from pipeline import prompts
 from pipeline.data.examples import Example
 from pipeline.evaluation.conversations import conversations, spread
+from pipeline.families import chat as prompts
 
 EXAMPLES = [
     Example(({"role": "user", "content": f"question {n}"}, {"role": "assistant", "content": "a"}), f"f:{n}")

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pipeline.config import VerifySection
 from pipeline.evaluation.answers import Answer
 from pipeline.evaluation.comparison import Comparison, TokenIds, compare
 from pipeline.evaluation.report import markdown, table, write_report
+from pipeline.recipe.schema import VerifySection
 
 KERAS = (
     Answer("What is | gold?", "Au", "Au", True, logprob=-0.1, tokens=2, tags={"kind": "symbol"}),
@@ -23,7 +23,7 @@ def refused() -> Comparison:
 
 
 def test_the_report_names_the_checks_that_failed_and_the_worst_example() -> None:
-    text = markdown(refused(), "road")
+    text = markdown(refused(), "finished_run")
     assert "**Refused.**" in text
     assert "| ✗ | same greedy answer | 50.0% | at least 90.0% |" in text
     assert "| What is \\| gold? | Au | Au | Ag ⏎ and more …(does not stop) | 1.4500 |" in text
@@ -32,7 +32,7 @@ def test_the_report_names_the_checks_that_failed_and_the_worst_example() -> None
 
 
 def test_a_passing_report_has_no_worst_examples() -> None:
-    text = markdown(compare(KERAS, KERAS, VerifySection()), "road")
+    text = markdown(compare(KERAS, KERAS, VerifySection()), "finished_run")
     assert "Passed." in text
     assert "differ most" not in text
 
@@ -49,7 +49,7 @@ def test_the_terminal_table_shows_every_check_with_its_limit() -> None:
 
 
 def test_the_files_hold_both_sides_of_every_answer(tmp_path: Path) -> None:
-    write_report(tmp_path / "verify", refused(), "road")
+    write_report(tmp_path / "verify", refused(), "finished_run")
     lines = [
         json.loads(line)
         for line in (tmp_path / "verify" / "answers.jsonl").read_text(encoding="utf-8").splitlines()
@@ -61,4 +61,4 @@ def test_the_files_hold_both_sides_of_every_answer(tmp_path: Path) -> None:
     document = json.loads((tmp_path / "verify" / "report.json").read_text(encoding="utf-8"))
     assert document["passed"] is False
     assert document["token_ids"][0]["same"] is False
-    assert (tmp_path / "verify" / "report.md").read_text(encoding="utf-8").startswith("# road")
+    assert (tmp_path / "verify" / "report.md").read_text(encoding="utf-8").startswith("# finished_run")

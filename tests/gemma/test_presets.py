@@ -6,10 +6,10 @@ from typing import Any, get_args
 
 import pytest
 
-from pipeline.config import Recipe
 from pipeline.errors import InputError
 from pipeline.gemma.presets import KERAS_HUB_PRESETS, check_preset, preset_files, weight_files
 from pipeline.gemma.shapes import Family, GemmaShape, read_shape
+from pipeline.recipe.schema import Recipe
 from tests.support.presets import (
     KERAS_CONFIG,
     SHAPE,

@@ -9,10 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.apk import check, tools
-from pipeline.apk.build import build_app
-from pipeline.apk.manifest import AdapterFacts, AppManifest, ModelFacts
-from pipeline.apk.package import (
+from pipeline.digests import sha256_of_file
+from pipeline.errors import InputError, PocketGemmaError
+from pipeline.formats.litertlm import read_container, rewrite
+from pipeline.formats.runtime_adapter import write_adapter_file
+from pipeline.inspect import apk as inspected
+from pipeline.inspect.facts import Report
+from pipeline.inspect.file import inspect_file
+from pipeline.inspect.render import print_report
+from pipeline.targets.android import check, tools
+from pipeline.targets.android.build import build_app
+from pipeline.targets.android.manifest import AdapterFacts, AppManifest, ModelFacts
+from pipeline.targets.android.package import (
     BASE_ENTRY,
     MANIFEST_ENTRY,
     MODEL_ENTRY,
@@ -21,15 +29,7 @@ from pipeline.apk.package import (
     adapter_entry,
     package_apk,
 )
-from pipeline.apk.sign import sign
-from pipeline.digests import sha256_of_file
-from pipeline.errors import InputError, PocketGemmaError
-from pipeline.inspect import apk as inspected
-from pipeline.inspect.facts import Report
-from pipeline.inspect.file import inspect_file
-from pipeline.inspect.text import print_report
-from pipeline.litert.adapter_format import write_adapter_file
-from pipeline.litert.container import read_container, rewrite
+from pipeline.targets.android.sign import sign
 from tests.support.litertlm import write_container
 from tests.support.tflite import Constant, write_tflite
 

@@ -13,12 +13,12 @@ import pytest
 from safetensors.numpy import save_file
 
 from pipeline.errors import InputError
+from pipeline.formats.litertlm import METADATA, MODEL, read_container, rewrite
+from pipeline.formats.runtime_adapter import write_adapter_file
+from pipeline.formats.task import METADATA_ENTRY, MODEL_ENTRY, TOKENIZER_ENTRY
 from pipeline.inspect import facts
 from pipeline.inspect.file import inspect_file
-from pipeline.inspect.text import print_json, print_report
-from pipeline.litert.adapter_format import write_adapter_file
-from pipeline.litert.container import METADATA, MODEL, read_container, rewrite
-from pipeline.litert.task import METADATA_ENTRY, MODEL_ENTRY, TOKENIZER_ENTRY
+from pipeline.inspect.render import print_json, print_report
 from pipeline.tuning.adapter import Adapter
 from tests.support.litertlm import write_container
 from tests.support.tflite import Constant, write_tflite
@@ -366,7 +366,7 @@ def test_the_converters_packages_are_not_needed(
     program = (
         f"import sys; sys.modules.update(dict.fromkeys({absent!r}))\n"
         "from pathlib import Path; from pipeline.inspect.file import inspect_file\n"
-        "from pipeline.inspect.text import print_report\n"
+        "from pipeline.inspect.render import print_report\n"
         "for name in sys.argv[1:]: print_report(inspect_file(Path(name)))"
     )
     files = [str(path) for path in (bundle, task, tflite, adapter)]

@@ -9,10 +9,10 @@ import pytest
 from safetensors.numpy import load_file
 
 from pipeline.errors import InputError
+from pipeline.formats.litertlm import MODEL, map_file, read_container
 from pipeline.inspect.file import inspect_file
 from pipeline.inspect.model import read_tflite
 from pipeline.inspect.names import module_paths, short_name
-from pipeline.litert.container import MODEL, map_file, read_container
 from tests.support.tflite import Constant, write_tflite
 from tests.support.tiny_gemma import BUNDLE
 

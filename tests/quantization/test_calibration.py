@@ -13,7 +13,7 @@ from pipeline.errors import InputError, PocketGemmaError
 from pipeline.quantization.calibration import quantize_calibrated
 from pipeline.quantization.quantized_file import read_quantized
 from pipeline.quantization.rounding import LARGEST, Quantized, least_squares, nearest
-from pipeline.quantization.scheme import EMBEDDING, SCHEMES
+from pipeline.quantization.schemes import EMBEDDING, SCHEMES
 
 if TYPE_CHECKING:
     import torch

@@ -9,7 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.apk.package import (
+from pipeline.commands.trace import trace
+from pipeline.digests import sha256_of_file
+from pipeline.errors import InputError, PocketGemmaError
+from pipeline.evaluation.interval import wilson_interval
+from pipeline.formats.litertlm import read_container, rewrite
+from pipeline.formats.runtime_adapter import write_adapter_file
+from pipeline.litert.convert.lora_inputs import input_name
+from pipeline.litert.memory_estimate import memory_cost
+from pipeline.recipe.schema import Config, ModelSection
+from pipeline.run.folder import Run
+from pipeline.stages import bundle
+from pipeline.targets.android.package import (
     BASE_ENTRY,
     MANIFEST_ENTRY,
     MODEL_ENTRY,
@@ -17,18 +28,7 @@ from pipeline.apk.package import (
     Assets,
     adapter_entry,
 )
-from pipeline.apk.tools import find_tool
-from pipeline.config import Config, ModelSection
-from pipeline.digests import sha256_of_file
-from pipeline.errors import InputError, PocketGemmaError
-from pipeline.evaluation.interval import wilson_interval
-from pipeline.inspect.memory import memory_cost
-from pipeline.litert.adapter_format import write_adapter_file
-from pipeline.litert.container import read_container, rewrite
-from pipeline.litert.lora_inputs import input_name
-from pipeline.run import Run
-from pipeline.stages import bundle
-from pipeline.trace import trace
+from pipeline.targets.android.tools import find_tool
 from tests.support.litertlm import write_container
 from tests.support.presets import KERAS_CONFIG, write_json
 from tests.support.tflite import Constant, write_tflite
@@ -321,7 +321,7 @@ def test_a_base_that_does_not_fit_beside_the_model_is_pushed(
 def test_a_person_s_own_key_signs_and_its_password_appears_nowhere(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    from pipeline.apk.tools import run_tool
+    from pipeline.targets.android.tools import run_tool
 
     password, keystore = "correct-horse-battery", tmp_path / "own.p12"
     options = [

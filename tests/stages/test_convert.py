@@ -10,26 +10,27 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from pipeline.config import Config
 from pipeline.errors import InputError, PocketGemmaError
+from pipeline.formats.task import check_task_file
 from pipeline.gemma.tokenizer import Tokenizer
-from pipeline.litert import bases, conversion
-from pipeline.litert.export import Bundle, check_litertlm
-from pipeline.litert.task import check_task_file
-from pipeline.run import Run
+from pipeline.litert import conversion
+from pipeline.litert.convert.export import Bundle, check_litertlm
+from pipeline.litert.graft import base_cache as bases
+from pipeline.recipe.schema import Config
+from pipeline.run.folder import Run
 from pipeline.stages import convert
-from tests.support.road import BASE, config, road
+from tests.support.finished_run import BASE, config, finished_run
 
-__all__ = ["road"]
+__all__ = ["finished_run"]
 
 
 @pytest.mark.slow
-def test_it_publishes_both_files_whole(road: Path) -> None:
-    merged = road / "merge" / "huggingface"
+def test_it_publishes_both_files_whole(finished_run: Path) -> None:
+    merged = finished_run / "merge" / "huggingface"
     bundle = Bundle.of(config())
-    check_litertlm(road / "convert" / "model.litertlm", Tokenizer.of_preset(merged), bundle, merged)
-    check_task_file(road / "convert" / "model.task")
-    assert sorted(path.name for path in (road / "convert").iterdir()) == [
+    check_litertlm(finished_run / "convert" / "model.litertlm", Tokenizer.of_preset(merged), bundle, merged)
+    check_task_file(finished_run / "convert" / "model.task")
+    assert sorted(path.name for path in (finished_run / "convert").iterdir()) == [
         "manifest.json",
         "model.litertlm",
         "model.task",
@@ -37,9 +38,9 @@ def test_it_publishes_both_files_whole(road: Path) -> None:
 
 
 @pytest.fixture
-def copy(road: Path, tmp_path: Path) -> Path:
+def copy(finished_run: Path, tmp_path: Path) -> Path:
     """The run folder once more, free to be changed."""
-    shutil.copytree(road, tmp_path / "run", copy_function=os.link)
+    shutil.copytree(finished_run, tmp_path / "run", copy_function=os.link)
     return tmp_path / "run"
 
 
@@ -51,9 +52,9 @@ def never(*arguments: object, **options: object) -> None:
     raise AssertionError("converted again")
 
 
-def already_converted(road: Path, monkeypatch: pytest.MonkeyPatch, cut: int = 0) -> None:
+def already_converted(finished_run: Path, monkeypatch: pytest.MonkeyPatch, cut: int = 0) -> None:
     """Instead of the converter: the file that it made before."""
-    content = (road / "convert" / "model.litertlm").read_bytes()
+    content = (finished_run / "convert" / "model.litertlm").read_bytes()
 
     def export(folder: Path, output: Path, bundle: Bundle, log: Path) -> dict[str, object]:
         output.write_bytes(content[: len(content) - cut])
@@ -63,28 +64,28 @@ def already_converted(road: Path, monkeypatch: pytest.MonkeyPatch, cut: int = 0)
 
 
 @pytest.mark.slow
-def test_the_manifest_tells_how_it_was_converted(road: Path) -> None:
-    found = details(road)
+def test_the_manifest_tells_how_it_was_converted(finished_run: Path) -> None:
+    found = details(finished_run)
     assert found["recipe"] == "int8"
     assert found["rounding"] == "nearest"
     assert found["method"] in ("full conversion", "graft")
-    assert found["bytes"] == (road / "convert" / "model.litertlm").stat().st_size
+    assert found["bytes"] == (finished_run / "convert" / "model.litertlm").stat().st_size
 
 
 @pytest.mark.slow
 def test_the_second_time_the_matrices_are_grafted_and_the_file_is_the_same(
-    road: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
+    finished_run: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(conversion, "export_litertlm", never)
     with Run(copy) as run:
         convert.run(config(), run)
         assert (copy / "convert" / "manifest.json").read_bytes() == (
-            road / "convert" / "manifest.json"
+            finished_run / "convert" / "manifest.json"
         ).read_bytes()
         convert.run(config(), run, force=True)
     found = details(copy)
     assert (found["method"], found["matrices"]) == ("graft", 12)  # query and value of six layers
-    before, after = (folder / "convert" / "model.litertlm" for folder in (road, copy))
+    before, after = (folder / "convert" / "model.litertlm" for folder in (finished_run, copy))
     assert before.read_bytes() == after.read_bytes()
 
 
@@ -113,7 +114,7 @@ def test_what_decides_the_file_is_not_taken_from_the_kept_base(
 
 @pytest.mark.slow
 def test_a_base_that_cannot_be_grafted_is_converted_in_full_and_says_why(
-    road: Path,
+    finished_run: Path,
     copy: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -122,7 +123,7 @@ def test_a_base_that_cannot_be_grafted_is_converted_in_full_and_says_why(
     def no_place(*arguments: object) -> None:
         raise InputError("two matrices are equal")
 
-    already_converted(road, monkeypatch)
+    already_converted(finished_run, monkeypatch)
     monkeypatch.setattr(bases, "find_places", no_place)
     monkeypatch.setenv("POCKETGEMMA_CACHE", str(tmp_path / "cache"))
     with Run(copy) as run:
@@ -137,9 +138,9 @@ def test_a_base_that_cannot_be_grafted_is_converted_in_full_and_says_why(
 
 @pytest.mark.slow
 def test_a_changed_norm_sends_the_run_to_the_full_conversion_and_says_which(
-    road: Path, copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    finished_run: Path, copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    already_converted(road, monkeypatch)
+    already_converted(finished_run, monkeypatch)
     path = copy / "merge" / "huggingface" / "model.safetensors"
     tensors = load_file(path)
     tensors["model.norm.weight"] = tensors["model.norm.weight"] + np.float32(0.5)
@@ -156,10 +157,10 @@ def test_a_changed_norm_sends_the_run_to_the_full_conversion_and_says_which(
 
 @pytest.mark.slow
 def test_a_model_that_the_runtime_cannot_use_is_not_published(
-    road: Path, copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    finished_run: Path, copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.rmtree(copy / "convert")
-    already_converted(road, monkeypatch, cut=5000)
+    already_converted(finished_run, monkeypatch, cut=5000)
     monkeypatch.setenv("POCKETGEMMA_CACHE", str(tmp_path / "cache"))
     with Run(copy) as run, pytest.raises(PocketGemmaError, match="truncated"):
         convert.run(config(), run)
@@ -169,7 +170,7 @@ def test_a_model_that_the_runtime_cannot_use_is_not_published(
 
 @pytest.mark.slow
 def test_scales_of_least_squares_are_written_by_the_graft(
-    road: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
+    finished_run: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(conversion, "export_litertlm", never)
     settings = config().convert.model_copy(update={"rounding": "least_squares"})
@@ -178,7 +179,7 @@ def test_scales_of_least_squares_are_written_by_the_graft(
         convert.run(other, run)
     merged, model = copy / "merge" / "huggingface", copy / "convert" / "model.litertlm"
     assert details(copy)["matrices"] == 43
-    assert model.read_bytes() != (road / "convert" / "model.litertlm").read_bytes()
+    assert model.read_bytes() != (finished_run / "convert" / "model.litertlm").read_bytes()
     check_litertlm(model, Tokenizer.of_preset(merged), Bundle.of(other), merged)
     with pytest.raises(PocketGemmaError, match="matrices are not those"):
         check_litertlm(model, Tokenizer.of_preset(merged), Bundle.of(config()), merged)
@@ -191,7 +192,11 @@ def with_base(settings: Config) -> Config:
 @pytest.mark.slow
 @pytest.mark.parametrize("rounding", ["nearest", "least_squares"])
 def test_the_base_that_the_app_is_to_carry_is_the_kept_one(
-    road: Path, copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], rounding: str
+    finished_run: Path,
+    copy: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    rounding: str,
 ) -> None:
     monkeypatch.setattr(conversion, "export_litertlm", never)
     settings = config().convert.model_copy(update={"rounding": rounding})
@@ -200,7 +205,7 @@ def test_the_base_that_the_app_is_to_carry_is_the_kept_one(
         convert.run(other, run)
     base, preset = copy / "convert" / "base.litertlm", copy / "download" / "preset"
     bundle = Bundle.of_base(other)
-    assert bundle.description == "road: the base, before fine-tuning"
+    assert bundle.description == "finished_run: the base, before fine-tuning"
     check_litertlm(base, Tokenizer.of_preset(preset), bundle, preset)
     with pytest.raises(PocketGemmaError, match="12 matrices are not those"):
         check_litertlm(base, Tokenizer.of_preset(preset), bundle, copy / "merge" / "huggingface")
@@ -210,9 +215,9 @@ def test_the_base_that_the_app_is_to_carry_is_the_kept_one(
 
 @pytest.mark.slow
 def test_a_base_that_was_not_kept_is_converted_by_itself(
-    road: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
+    finished_run: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    content, converted = (road / "convert" / "model.litertlm").read_bytes(), []
+    content, converted = (finished_run / "convert" / "model.litertlm").read_bytes(), []
 
     def export(folder: Path, output: Path, bundle: Bundle, log: Path) -> dict[str, object]:
         converted.append((bundle.description, load_file(folder / "model.safetensors")))
@@ -224,8 +229,8 @@ def test_a_base_that_was_not_kept_is_converted_by_itself(
     with Run(copy) as run:
         convert.run(with_base(config().model_copy(update={"convert": settings})), run)
     (_, merged), (description, weights) = converted
-    assert description == "road: the base, before fine-tuning"
-    of_base = load_file(road / BASE / "model.safetensors")
+    assert description == "finished_run: the base, before fine-tuning"
+    of_base = load_file(finished_run / BASE / "model.safetensors")
     assert weights.keys() == of_base.keys() == merged.keys()
     assert all((weights[name] == of_base[name]).all() for name in of_base)
     assert any((weights[name] != merged[name]).any() for name in merged)
@@ -242,5 +247,5 @@ def test_without_a_merged_model_it_says_what_to_run(tmp_path: Path) -> None:
 def test_the_description_is_the_persons_or_says_what_it_is(description: str) -> None:
     settings = config().convert.model_copy(update={"description": description})
     assert Bundle.of(config().model_copy(update={"convert": settings})).description == (
-        description or "road: Gemma, fine-tuned with PocketGemma"
+        description or "finished_run: Gemma, fine-tuned with PocketGemma"
     )

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import Config
 from pipeline.errors import PocketGemmaError
-from pipeline.run import Run
+from pipeline.recipe.schema import Config
+from pipeline.run.folder import Run
 from pipeline.stages import deploy
 
 APP = "io.pocketgemma.chat"

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import Config, load_config
 from pipeline.errors import InputError, PocketGemmaError
 from pipeline.gemma import hubs
 from pipeline.gemma.presets import check_preset
-from pipeline.run import Run
+from pipeline.recipe.schema import Config, load_config
+from pipeline.run.folder import Run
 from pipeline.stages import download
 from tests.support.hubs import COMMIT, TOKEN, Hub, serve
 from tests.support.presets import SHAPE, write_keras_preset, write_transformers_folder

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import Config
 from pipeline.data.examples import Example, write_examples
-from pipeline.run import Run
+from pipeline.recipe.schema import Config
+from pipeline.run.folder import Run
 from pipeline.stages import finetune
 from pipeline.tuning.adapter import Adapter
-from tests.support.road import DEMO
+from tests.support.finished_run import DEMO
 
 NAMES = ("gold", "iron", "neon", "zinc", "tin", "lead", "xenon", "boron")
 

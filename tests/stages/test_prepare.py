@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from pipeline.config import Config
 from pipeline.data.examples import read_examples
 from pipeline.errors import InputError
-from pipeline.run import Run
+from pipeline.recipe.schema import Config
+from pipeline.run.folder import Run
 from pipeline.stages import prepare
 from tests.support.rows import pair, write_csv, write_jsonl
 from tests.support.tokenizers import write_tokenizer

@@ -8,20 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.apk.package import MANIFEST_ENTRY, MODEL_ENTRY, adapter_entry
-from pipeline.config import Config
 from pipeline.digests import sha256_of_file
 from pipeline.evaluation import in_keras
+from pipeline.formats.runtime_adapter import write_adapter_file
 from pipeline.gemma.matrices import PresetMatrices
 from pipeline.gemma.presets import preset_digest
-from pipeline.litert.adapter_format import write_adapter_file
-from pipeline.litert.weights import missing_matrices
-from pipeline.quantization.scheme import SCHEMES
-from pipeline.run import Run
+from pipeline.litert.matrix_check import missing_matrices
+from pipeline.quantization.schemes import SCHEMES
+from pipeline.recipe.schema import Config
+from pipeline.run.folder import Run
 from pipeline.stages import bundle, convert, verify
-from tests.support.road import config, road, shared
+from pipeline.targets.android.package import MANIFEST_ENTRY, MODEL_ENTRY, adapter_entry
+from tests.support.finished_run import config, finished_run, shared
 
-__all__ = ["road"]
+__all__ = ["finished_run"]
 
 pytestmark = pytest.mark.slow
 
@@ -32,11 +32,11 @@ def apart() -> Config:
 
 
 @pytest.fixture(scope="module")
-def converted(road: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def converted(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run folder with the adapter apart; not to be changed."""
 
     def make(folder: Path) -> None:
-        shutil.copytree(road, folder, copy_function=os.link)
+        shutil.copytree(finished_run, folder, copy_function=os.link)
         with Run(folder) as run:
             convert.run(apart(), run)
 
@@ -65,7 +65,7 @@ def test_verify_asks_the_base_with_its_adapter_and_the_app_carries_both(
         assert details["runtime"]["exact_match"] == pytest.approx(details["keras"]["exact_match"], abs=13)
         bundle.run(apart(), run)
     model, adapter = (converted / "convert" / name for name in ("model.litertlm", "adapter.tflite"))
-    with zipfile.ZipFile(tmp_path / "run" / "bundle" / "road.apk") as apk:
+    with zipfile.ZipFile(tmp_path / "run" / "bundle" / "finished_run.apk") as apk:
         assert apk.read(MODEL_ENTRY) == model.read_bytes()
         assert apk.read(adapter_entry(sha256_of_file(adapter))) == adapter.read_bytes()
         told = json.loads(apk.read(MANIFEST_ENTRY))
@@ -86,14 +86,14 @@ def test_an_adapter_that_does_nothing_or_is_another_is_refused(
     if zero:
         file.unlink()
         digest = preset_digest(folder / "download" / "preset")
-        write_adapter_file(file, {}, rank=16, base_digest=digest, name="road")
+        write_adapter_file(file, {}, rank=16, base_digest=digest, name="finished_run")
     else:
-        from pipeline.litert.adapter_file import write_adapter
+        from pipeline.litert.runtime_adapters import write_adapter
         from pipeline.tuning.adapter import Adapter
 
         adapter = Adapter.load(folder / "finetune" / "adapter.safetensors")
         file.unlink()
-        write_adapter(Adapter(**(vars(adapter) | {"alpha": 1.0})), file, rank=16, name="road")
+        write_adapter(Adapter(**(vars(adapter) | {"alpha": 1.0})), file, rank=16, name="finished_run")
     # Keras's side is not what is looked at here.
     monkeypatch.setattr(in_keras, "answer_all", lambda *_, **__: [])
     monkeypatch.setattr(

@@ -14,33 +14,33 @@ from typing import Any
 import pytest
 from safetensors.numpy import load_file
 
-from pipeline import prompts
 from pipeline.data.examples import Example
 from pipeline.errors import InputError, PocketGemmaError
 from pipeline.evaluation import in_keras
 from pipeline.evaluation.answers import Answer
-from pipeline.litert.container import TOKENIZER, read_container, rewrite
-from pipeline.litert.task import bundle_task
-from pipeline.run import Run
+from pipeline.families import chat as prompts
+from pipeline.formats.litertlm import TOKENIZER, read_container, rewrite
+from pipeline.formats.task import bundle_task
+from pipeline.run.folder import Run
 from pipeline.stages import verify
+from tests.support.finished_run import BASE, QUESTIONS, config, finished_run
 from tests.support.litertlm import with_matrices, with_metadata, with_scaled_matrix
-from tests.support.road import BASE, QUESTIONS, config, road
 
 pytestmark = pytest.mark.slow
-__all__ = ["road"]
+__all__ = ["finished_run"]
 
 Damage = Callable[[Path, Path, Path], object]
 """(the whole model, the damaged one to write, the run folder)"""
 
 
 @pytest.fixture
-def copy(road: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def copy(finished_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run folder of one's own, and Keras's answers without Keras."""
     folder = tmp_path / "run"
-    shutil.copytree(road, folder, copy_function=os.link)
+    shutil.copytree(finished_run, folder, copy_function=os.link)
     lines = [
         json.loads(line)
-        for line in (road / "verify" / "answers.jsonl").read_text(encoding="utf-8").splitlines()
+        for line in (finished_run / "verify" / "answers.jsonl").read_text(encoding="utf-8").splitlines()
     ]
     shutil.rmtree(folder / "verify")
 
@@ -142,21 +142,21 @@ def swap_two_pieces(whole: Path, damaged: Path, folder: Path) -> None:
     rewrite(container, damaged, replace={TOKENIZER: model.SerializeToString()})
 
 
-def test_the_whole_model_passes_with_the_reference_trained_apart(road: Path) -> None:
-    report = json.loads((road / "verify" / "report.json").read_text(encoding="utf-8"))
+def test_the_whole_model_passes_with_the_reference_trained_apart(finished_run: Path) -> None:
+    report = json.loads((finished_run / "verify" / "report.json").read_text(encoding="utf-8"))
     assert report["passed"]
     assert report["keras"]["count"] == QUESTIONS
     assert all(ids["same"] for ids in report["token_ids"])
-    details = json.loads((road / "verify" / "manifest.json").read_text(encoding="utf-8"))["details"]
+    details = json.loads((finished_run / "verify" / "manifest.json").read_text(encoding="utf-8"))["details"]
     assert details["questions"] == QUESTIONS
-    assert not (road / "logs" / "verify").exists()
+    assert not (finished_run / "logs" / "verify").exists()
 
 
-def test_the_adapter_of_the_fixture_matters(road: Path) -> None:
+def test_the_adapter_of_the_fixture_matters(finished_run: Path) -> None:
     """Otherwise a dropped one could not be seen."""
     lines = [
         json.loads(line)
-        for line in (road / "verify" / "answers.jsonl").read_text(encoding="utf-8").splitlines()
+        for line in (finished_run / "verify" / "answers.jsonl").read_text(encoding="utf-8").splitlines()
     ]
     assert sum(not line["keras"]["correct"] for line in lines) >= 3  # the base answers these questions
 

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def demo_run(until: str) -> Path:
     """The run folder of the demo with everything up to a stage up to date: runs/science, or where POCKETGEMMA_TEST_RUN says.
 
-    What is there already is not done again, so that the whole test run walks the road once.
+    What is there already is not done again, so that the whole test run runs the pipeline once.
     """
     folder = Path(os.environ.get("POCKETGEMMA_TEST_RUN", ROOT / "runs" / "science"))
     folder.parent.mkdir(parents=True, exist_ok=True)

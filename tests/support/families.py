@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pipeline import prompts
+from pipeline.families import chat as prompts
 from tests.support.tokenizers import make_tokenizer
 
 FAMILIES = ("gemma", "gemma2", "gemma3", "gemma3n", "gemma4")

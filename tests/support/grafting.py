@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from pipeline.litert.stored import stored_weights
+from pipeline.formats.tflite_weights import stored_weights
 from pipeline.quantization.rounding import nearest
-from pipeline.quantization.scheme import SCHEMES
+from pipeline.quantization.schemes import SCHEMES
 from tests.support.litertlm import write_container
 from tests.support.presets import TRANSFORMERS_CONFIG, write_json
 from tests.support.tflite import Constant, write_tflite

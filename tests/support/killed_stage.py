@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pipeline.run import Run
+from pipeline.run.folder import Run
 
 STEPS = (
     (Path, "write_text"),

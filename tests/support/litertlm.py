@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.litert.container import METADATA, MODEL, Container, read_container, rewrite
+from pipeline.formats.litertlm import METADATA, MODEL, Container, read_container, rewrite
 
 
 def write_container(

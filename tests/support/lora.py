@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from pipeline.litert.export import Bundle, export_litertlm
+from pipeline.litert.convert.export import Bundle, export_litertlm
 from pipeline.tuning.adapter import Adapter
-from pipeline.tuning.attention_factors import ATTENTION, attention_factors
-from tests.support.road import shared
+from pipeline.tuning.runtime_factors import ATTENTION, attention_factors
+from tests.support.finished_run import shared
 from tests.support.tiny_gemma import BUNDLE, tiny_folder
 
 BASE_DIGEST = "ba5e" * 16

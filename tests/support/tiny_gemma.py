@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from pipeline import prompts
+from pipeline.families import chat as prompts
 from pipeline.gemma.tokenizer import Tokenizer
-from pipeline.litert.export import Bundle, export_litertlm
-from tests.support.road import shared
+from pipeline.litert.convert.export import Bundle, export_litertlm
+from tests.support.finished_run import shared
 from tests.support.tokenizers import make_tokenizer
 
 ANSWERS = {

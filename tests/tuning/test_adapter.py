@@ -9,7 +9,7 @@ from safetensors.numpy import load_file, save_file
 from pipeline.errors import InputError
 from pipeline.gemma.causal_lm import load_causal_lm
 from pipeline.tuning.adapter import Adapter
-from pipeline.tuning.attach import attach
+from pipeline.tuning.load import attach
 
 RANK = 3
 

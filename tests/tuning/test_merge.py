@@ -11,7 +11,7 @@ from pipeline.gemma.causal_lm import LAYER_NAMES, load_causal_lm, matrix_layers
 from pipeline.gemma.hugging_face import largest_logit_difference, write_hugging_face
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.tuning.adapter import Adapter
-from pipeline.tuning.attach import attach
+from pipeline.tuning.load import attach
 from pipeline.tuning.lora import enable_lora
 from pipeline.tuning.merge import merge, prove_merge
 
@@ -147,6 +147,6 @@ def test_the_folder_names_both_stop_tokens_and_the_template(
     ids = theirs.apply_chat_template(
         conversation, add_generation_prompt=True, tokenize=True, return_dict=False
     )
-    from pipeline.prompts import render_question
+    from pipeline.families.chat import render_question
 
     assert list(ids) == [tokenizer.bos_id, *tokenizer.encode(render_question("What is the symbol of gold?"))]

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.config import FinetuneSection
 from pipeline.data.examples import Example
 from pipeline.data.tokenize import encode
 from pipeline.errors import InputError, PocketGemmaError
@@ -17,15 +16,16 @@ from pipeline.gemma.hugging_face import write_hugging_face
 from pipeline.gemma.matrices import PresetMatrices, matrix_name, parts
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.quantization.rounding import least_squares
-from pipeline.quantization.scheme import EMBEDDING, SCHEMES
+from pipeline.quantization.schemes import EMBEDDING, SCHEMES
+from pipeline.recipe.schema import FinetuneSection
 from pipeline.tuning import quantization_aware
 from pipeline.tuning.adapter import Adapter
-from pipeline.tuning.attach import attach
+from pipeline.tuning.load import attach
+from pipeline.tuning.loop import fit
 from pipeline.tuning.lora import enable_lora
+from pipeline.tuning.loss import Batches, response_model
 from pipeline.tuning.merge import merge
-from pipeline.tuning.objective import Batches, response_model
 from pipeline.tuning.quantization_aware import Rounding, enable_rounding
-from pipeline.tuning.train import fit
 
 TARGETS = ("query", "key", "value", "output", "gate", "up", "down")
 RECIPES = ("int4", "int4_embedding_int8", "int8", "int4_block32")

@@ -5,7 +5,7 @@ import java.security.MessageDigest
 import org.json.JSONArray
 import org.json.JSONObject
 
-/** The models that tests ask, named by system properties (set by tests/apk/jvm.py). */
+/** The models that tests ask, named by system properties (set by tests/targets/android/jvm.py). */
 object TestModels {
     /** The converted demo model, or any other that answers [question] with [answer]. */
     val taught: File get() = file("model")

@@ -6,7 +6,7 @@ import org.json.JSONException
 import org.json.JSONObject
 
 /**
- * What stands in the flatbuffer at the beginning of an adapter file (pipeline/litert/adapter_format.py): the places of its LoRA tensors,
+ * What stands in the flatbuffer at the beginning of an adapter file (pipeline/formats/runtime_adapter.py): the places of its LoRA tensors,
  * which lie behind it, and who it is. The runtime checks little of that, so it is checked here.
  *
  * @param name what the adapter is called.

@@ -5,7 +5,7 @@ import java.security.MessageDigest
 
 /**
  * Sees whether a model of ours holds what it was made with: its id is made from what it says of itself and from the bytes of its sections
- * (pipeline/litert/container.py, stamp). Fed with the file's bytes in order.
+ * (pipeline/formats/litertlm.py, stamp). Fed with the file's bytes in order.
  */
 internal class ContentId private constructor(private val id: String, private val said: ByteArray, sections: List<ModelHeader.Section>) {
     private class Piece(val begin: Long, val end: Long) {

@@ -93,7 +93,7 @@ class ModelFile(private val folder: File, private val freeBytes: (File) -> Long 
     }
 
     companion object {
-        /** The name that `adb push` gives a model too big for the APK (pipeline/apk/adb.py). */
+        /** The name that `adb push` gives a model too big for the APK (pipeline/targets/android/adb.py). */
         const val PUSHED_NAME = "model.litertlm"
 
         /** The same of its base. */

@@ -6,14 +6,14 @@ import java.io.IOException
 import java.nio.ByteBuffer
 import java.nio.ByteOrder
 
-/** The adapter that does nothing: a file in the runtime's format (pipeline/litert/adapter_format.py) with a rank and no tensors. */
+/** The adapter that does nothing: a file in the runtime's format (pipeline/formats/runtime_adapter.py) with a rank and no tensors. */
 internal object NoAdapter {
     /** The runtime takes the rank from where a metadata entry would have its buffer's number; without tensors, any rank fits any model. */
     private const val RANK = 32
 
     private const val RANK_KEY = "lora_rank"
 
-    /** Where a .litertlm file says where its header ends, in bytes (pipeline/litert/container.py). */
+    /** Where a .litertlm file says where its header ends, in bytes (pipeline/formats/litertlm.py). */
     private const val HEADER_END = 24
     private const val MOST_HEADER = 1L shl 18
 

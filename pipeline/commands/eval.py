@@ -1,0 +1,95 @@
+"""Ask a model every question of a file, and say how many answers are right."""
+
+import json
+from pathlib import Path
+
+from rich.table import Table
+
+from pipeline.console import console
+from pipeline.data.checks import check_file
+from pipeline.data.faults import Faults
+from pipeline.errors import InputError
+from pipeline.evaluation.answers import Answer, Scores, score
+from pipeline.gemma.causal_lm import use_backend
+from pipeline.gemma.shapes import read_shape
+from pipeline.gemma.tokenizer import Tokenizer
+from pipeline.recipe.schema import Config
+from pipeline.run.folder import Run
+from pipeline.tuning.devices import choose_compute
+
+
+def ask_file(
+    run: Run, config: Config, data: Path, *, on: str, base: bool = False, output: Path | None = None
+) -> Scores:
+    """Answer all questions of a file greedily, print the scores, and write each answer if asked to.
+
+    Args:
+        run: the run folder; its stages up to finetune (Keras) or convert (runtime) must be there.
+        config: the recipe; its data section says how rows are read, its verify section where replies are cut.
+        data: .jsonl, .csv or .parquet.
+        on: `keras` (base and adapter side by side, as trained) or `runtime` (the converted model in LiteRT-LM).
+        base: on Keras, the base without the adapter.
+        output: a JSONL file for the answers.
+
+    Raises:
+        InputError: a file or stage is missing, or rows are faulty.
+    """
+    if base and on != "keras":
+        raise InputError("--base goes with --on keras: only the tuned model is converted")
+    preset = run.folder("download") / "preset"
+    run.manifest("download")
+    tokenizer = Tokenizer.of_preset(preset)
+    faults = Faults()
+    examples = check_file(
+        data, config.data.model_copy(update={"duplicates": "keep"}), tokenizer, faults
+    ).examples
+    faults.raise_if_any()
+    if not examples:
+        raise InputError(f"{data}: holds no question")
+    limit = config.verify.max_new_tokens
+    if on == "runtime":
+        from pipeline.evaluation import in_runtime
+
+        run.manifest("convert")
+        model, apart = (run.folder("convert") / name for name in ("model.litertlm", "adapter.tflite"))
+        answers = in_runtime.answer_all(
+            model, examples, max_new_tokens=limit, adapter=apart if apart.is_file() else None
+        )
+    else:
+        from pipeline.evaluation import in_keras
+
+        adapter = None
+        if not base:
+            run.manifest("finetune")
+            adapter = run.folder("finetune") / "adapter.safetensors"
+        use_backend(choose_compute(config.finetune, read_shape(preset).parameters).backend)
+        answers = in_keras.answer_all(preset, examples, max_new_tokens=limit, adapter=adapter)
+    scores = score(answers)
+    _print(scores, "base in Keras" if base else f"tuned in {'Keras' if on == 'keras' else 'LiteRT-LM'}")
+    if output is not None:
+        _write(output, answers)
+    return scores
+
+
+def _print(scores: Scores, title: str) -> None:
+    console.print(
+        f"{title}: exact match {scores.exact_match:.1f} % of {scores.count:,} questions, "
+        f"perplexity {scores.perplexity:.3f} per token of the expected answers"
+    )
+    for tag, values in scores.by_tag.items():
+        table = Table(tag, "exact match", box=None, padding=(0, 2))
+        table.columns[1].justify = "right"
+        for value, percent in values.items():
+            table.add_row(value, f"{percent:.1f} %")
+        console.print(table)
+
+
+def _write(output: Path, answers: list[Answer]) -> None:
+    try:
+        with output.open("w", encoding="utf-8") as file:
+            for answer in answers:
+                file.write(json.dumps(answer.as_json(), ensure_ascii=False) + "\n")
+    except OSError as error:
+        raise InputError(
+            f"{output}: cannot be written: {error.strerror}; choose another --answers file"
+        ) from None

@@ -1,0 +1,151 @@
+"""The older .task bundle (MediaPipe's LLM inference): the same model and tokenizer as the .litertlm, in a zip."""
+
+import struct
+import tempfile
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from pipeline.digests import sha256_of_stream
+from pipeline.errors import InputError
+from pipeline.families import chat as prompts
+from pipeline.formats.litertlm import MODEL, TOKENIZER, Section, read_container
+from pipeline.formats.tflite_summary import IDENTIFIER
+from pipeline.isolation import run_apart
+
+MODEL_ENTRY, TOKENIZER_ENTRY, METADATA_ENTRY = "TF_LITE_PREFILL_DECODE", "TOKENIZER_MODEL", "METADATA"
+"""The entries of a text model's .task, by MediaPipe's names."""
+
+LEFT_OUT = (
+    "a .task has no place for a system message, the sampler, the context length or the description, does not trim a turn's white "
+    "space, and leaves out the line break after its own replies in a conversation that goes on"
+)
+"""What a .litertlm says that a .task cannot, as LiteRT-LM 0.18 reads both. One question is the same tokens in either."""
+
+ALIGNMENT = 16 * 1024
+"""The model begins at a multiple of this, as in a .litertlm, so that its pages can be mapped; MediaPipe's own bundler takes 4."""
+
+ALIGNMENT_FIELD = 0xD935
+"""The extra field by which Android's tools align a zip's entry (apksig, ApkSigner.java: ALIGNMENT_ZIP_EXTRA_DATA_FIELD)."""
+
+STAMP = (1980, 1, 1, 0, 0, 0)
+"""One time for all entries, the earliest that a zip can hold: equal input gives equal bytes."""
+
+LOCAL_HEADER_BYTES = 30
+COPY_BYTES = 1 << 22
+
+
+def bundle_task(litertlm: Path, output: Path, log: Path) -> None:
+    """Put the model and the tokenizer of a .litertlm into a .task, piece by piece; equal input gives equal bytes.
+
+    `LEFT_OUT` says what of the .litertlm is not carried over.
+
+    Args:
+        litertlm: the bundle to take them from.
+        output: the .task file to write.
+        log: file for what MediaPipe's bundler prints.
+
+    Raises:
+        InputError: the .litertlm is unusable.
+        PocketGemmaError: MediaPipe's bundler failed.
+    """
+    container = read_container(litertlm)
+    model, tokenizer = container.section(MODEL), container.section(TOKENIZER)
+    metadata = _metadata(container.read(TOKENIZER), output.parent, log)
+    with zipfile.ZipFile(output, "w") as archive:
+        _add(archive, MODEL_ENTRY, model.end - model.begin, _pieces(litertlm, model), ALIGNMENT)
+        _add(archive, TOKENIZER_ENTRY, tokenizer.end - tokenizer.begin, _pieces(litertlm, tokenizer))
+        _add(archive, METADATA_ENTRY, len(metadata), [metadata])
+    check_task_file(output)
+
+
+def different_entries(task: Path, litertlm: Path) -> list[str]:
+    """Which of model and tokenizer in a .task are not those of a .litertlm, to the byte.
+
+    Raises:
+        InputError: one of the files is unusable.
+    """
+    check_task_file(task)
+    container, different = read_container(litertlm), []
+    with zipfile.ZipFile(task) as archive, litertlm.open("rb") as file:
+        for name, kind in ((MODEL_ENTRY, MODEL), (TOKENIZER_ENTRY, TOKENIZER)):
+            section = container.section(kind)
+            file.seek(section.begin)
+            with archive.open(name) as entry:
+                if sha256_of_stream(entry) != sha256_of_stream(file, section.end - section.begin):
+                    different.append("model" if kind == MODEL else "tokenizer")
+    return different
+
+
+def check_task_file(path: Path) -> None:
+    """See that a .task is a whole zip with a model and a tokenizer in it.
+
+    Raises:
+        InputError: missing, truncated, damaged or something else.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = set(archive.namelist())
+            missing = {MODEL_ENTRY, TOKENIZER_ENTRY, METADATA_ENTRY} - names
+            if missing:
+                raise InputError(
+                    f"{path}: not a language model's .task: it lacks {', '.join(sorted(missing))}; convert it again"
+                )
+            with archive.open(MODEL_ENTRY) as model:
+                start = model.read(8)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}; expected a .task file") from None
+    except zipfile.BadZipFile:
+        raise InputError(
+            f"{path}: not a .task file, or truncated: the end of the zip is missing; copy or convert it again"
+        ) from None
+    if start[4:8] != IDENTIFIER:
+        raise InputError(f"{path}: the model in it is no .tflite; convert it again")
+
+
+def _metadata(tokenizer: bytes, folder: Path, log: Path) -> bytes:
+    """The entry that MediaPipe's bundler writes for start and stop tokens and what stands around a turn.
+
+    It reads a model whole, to copy it: it is given a few bytes instead.
+    """
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".task-") as temporary:
+        work = Path(temporary)
+        (work / "model.tflite").write_bytes(IDENTIFIER)
+        (work / "tokenizer.model").write_bytes(tokenizer)
+        request = {
+            "tflite_model": str(work / "model.tflite"),
+            "tokenizer_model": str(work / "tokenizer.model"),
+            "start_token": prompts.BOS,
+            "stop_tokens": list(prompts.STOP_TOKENS),
+            "output_filename": str(work / "small.task"),
+            "prompt_prefix_user": prompts.USER_PREFIX,
+            "prompt_suffix_user": prompts.TURN_SUFFIX,
+            "prompt_prefix_model": prompts.MODEL_PREFIX,
+            "prompt_suffix_model": prompts.TURN_SUFFIX,
+        }
+        run_apart("pipeline.litert.convert.task_worker", request, log, "bundling a .task")
+        with zipfile.ZipFile(work / "small.task") as archive:
+            return archive.read(METADATA_ENTRY)
+
+
+def _pieces(path: Path, section: Section) -> Iterable[bytes]:
+    with path.open("rb") as file:
+        file.seek(section.begin)
+        left = section.end - section.begin
+        while left:
+            piece = file.read(min(COPY_BYTES, left))
+            left -= len(piece)
+            yield piece
+
+
+def _add(archive: zipfile.ZipFile, name: str, size: int, pieces: Iterable[bytes], alignment: int = 4) -> None:
+    """Add an entry, uncompressed, that begins at a multiple of `alignment` bytes."""
+    entry = zipfile.ZipInfo(name, STAMP)
+    entry.create_system = 0
+    entry.external_attr = 0
+    entry.file_size = size
+    padding = -(archive.start_dir + LOCAL_HEADER_BYTES + len(name) + 6) % alignment
+    entry.extra = struct.pack("<HHH", ALIGNMENT_FIELD, 2 + padding, alignment) + bytes(padding)
+    with archive.open(entry, "w") as out:
+        for piece in pieces:
+            out.write(piece)

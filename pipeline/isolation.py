@@ -1,0 +1,89 @@
+"""Work in a process of its own: the converters import half of the machine-learning world, print a lot and may crash."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.console import waiting
+from pipeline.errors import PocketGemmaError
+from pipeline.machine import high_water_mark
+
+POLL_SECONDS = 0.02
+
+HASH_SEED = "0"
+"""transformers keeps Gemma 3's kinds of layer in a set of strings: with another seed their constants lie in another order in the file."""
+
+
+def run_apart(module: str, request: Mapping[str, Any], log: Path, what: str) -> int:
+    """Run `python -m module REQUEST.json` and wait for it.
+
+    Args:
+        module: a module of this package that does something when run.
+        request: what it is to do; handed over as a JSON file.
+        log: file for all that it prints.
+        what: the work in a few words, for the person.
+
+    Returns:
+        The process's peak memory in bytes.
+
+    Raises:
+        PocketGemmaError: it failed; names the last line that it printed and the log.
+    """
+    # The work is arithmetic on shapes: a graphics card would only lend its memory. Nothing is fetched: all files are here.
+    environment = os.environ | {
+        "PYTHONHASHSEED": HASH_SEED,
+        "CUDA_VISIBLE_DEVICES": "",
+        "JAX_PLATFORMS": "cpu",
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+        "HF_HUB_OFFLINE": "1",
+    }
+    root = str(Path(__file__).parents[1])
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory(prefix="pocketgemma-") as folder,
+        log.open("w", encoding="utf-8") as output,
+    ):
+        path = Path(folder) / "request.json"
+        path.write_text(json.dumps(request), encoding="utf-8")
+        with waiting(what):
+            code, peak = _wait(
+                subprocess.Popen(
+                    [sys.executable, "-m", module, str(path)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    env=environment,
+                )
+            )
+    if code:
+        lines = [
+            line.strip()
+            for line in log.read_text(encoding="utf-8", errors="replace").splitlines()
+            if line.strip()
+        ]
+        ending = lines[-1][:200] if lines else f"exit code {code}"
+        if code < 0:
+            ending = f"killed by signal {-code}" + (", probably for want of memory" if code == -9 else "")
+        raise PocketGemmaError(f"{what} failed: {ending}; what it printed is in {log}")
+    return peak
+
+
+def _wait(process: "subprocess.Popen[bytes]") -> tuple[int, int]:
+    """Exit code and peak memory in bytes; the process ends when the waiting is interrupted."""
+    peak = 0
+    try:
+        while process.poll() is None:
+            peak = max(peak, high_water_mark(process.pid))
+            time.sleep(POLL_SECONDS)
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    return process.returncode, peak

@@ -1,0 +1,312 @@
+"""The phone's own runtime, LiteRT-LM, on this machine: answers, token ids and log-probabilities of a converted model."""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from pipeline.errors import InputError, PocketGemmaError
+from pipeline.families import chat as prompts
+from pipeline.families.chat import Message
+from pipeline.formats.litertlm import read_container
+from pipeline.litert.runtime.adapter_store import Adapters
+
+if TYPE_CHECKING:
+    import litert_lm
+
+PROBE_SECONDS = 600
+"""A 1B model opens in seconds; a process that has not answered by then hangs."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A whole reply.
+
+    Attributes:
+        text: without markers, white space at both ends removed.
+        stopped: it ended by itself at a stop token, within the limit.
+        tokens: how many tokens were generated, the stop token included.
+    """
+
+    text: str
+    stopped: bool
+    tokens: int
+
+
+class Runtime:
+    """A converted model, open in the runtime on the processor (the backend that phones share with this machine).
+
+    A base with LoRA inputs takes an adapter for each conversation; None is the base itself. An adapter is checked and read once and
+    stays in memory until the model is closed.
+
+    Args:
+        model: a .litertlm or .task file.
+        cache: folder for the runtime's packed weights; without it one is made and removed with the engine. Left to itself the
+            runtime would write beside the model, and recognise a file by name, size and time only.
+
+    Raises:
+        InputError: no such file, not a model, truncated, or rejected by the runtime.
+    """
+
+    def __init__(self, model: Path, *, cache: Path | None = None) -> None:
+        check_model_file(model)
+        import litert_lm
+
+        litert_lm.set_min_log_severity(litert_lm.LogSeverity.SILENT)
+        self.model = model
+        self._resources = ExitStack()
+        folder = Path(self._resources.enter_context(tempfile.TemporaryDirectory(prefix="pocketgemma-")))
+        cache = cache or folder
+        cache.mkdir(parents=True, exist_ok=True)
+        try:
+            self._adapters = Adapters(model, folder)
+        except InputError:
+            self._resources.close()
+            raise
+        try:
+            self._engine = litert_lm.Engine(str(model), backend=litert_lm.Backend.CPU(), cache_dir=str(cache))
+        except RuntimeError:
+            self._resources.close()
+            raise InputError(
+                f"{model}: the runtime rejects it; is it damaged, or made for another runtime? convert it again"
+            ) from None
+        self._resources.callback(self._engine.close)
+        self._skips_a_token: bool | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the model."""
+        self._resources.close()
+
+    @property
+    def start_id(self) -> int | None:
+        """Id of the token that the runtime puts in front of a conversation."""
+        return self._engine.bos_token_id
+
+    @property
+    def stop_ids(self) -> list[list[int]]:
+        """The token sequences that end a reply."""
+        return self._engine.eos_token_ids
+
+    def chat(
+        self,
+        history: Sequence[Message] = (),
+        *,
+        greedy: bool = False,
+        max_new_tokens: int | None = None,
+        adapter: Path | None = None,
+    ) -> "Chat":
+        """Begin a conversation, after the turns of `history` if there are any.
+
+        Args:
+            history: turns so far, the last one the assistant's (or a system turn alone).
+            greedy: always take the likeliest token; otherwise the sampler that the bundle names.
+            max_new_tokens: longest reply, in tokens.
+            adapter: an adapter file for the whole conversation; None is the base itself.
+
+        Raises:
+            InputError: the adapter is damaged, or belongs to another base; the model takes no adapters.
+        """
+        return Chat(self, history, greedy=greedy, max_new_tokens=max_new_tokens, adapter=adapter)
+
+    def answer(
+        self, messages: Sequence[Message], *, max_new_tokens: int, adapter: Path | None = None
+    ) -> Reply:
+        """Reply greedily to a conversation that ends with a user turn."""
+        prompts.render_prompt(messages)  # refuses turns out of order
+        prompt_tokens = len(self.token_ids(messages))
+        for limit in (max_new_tokens, max_new_tokens + 1):
+            with self.chat(messages[:-1], greedy=True, max_new_tokens=limit, adapter=adapter) as chat:
+                text = "".join(chat.stream(messages[-1]["content"])).strip()
+                tokens = chat.tokens - prompt_tokens
+            if limit == max_new_tokens:
+                first = text
+            # A reply as long as the limit either was cut or just found its end: one token more tells.
+            if tokens != max_new_tokens:
+                break
+        return Reply(first, stopped=tokens <= max_new_tokens, tokens=min(tokens, max_new_tokens))
+
+    def token_ids(self, messages: Sequence[Message]) -> list[int]:
+        """Ids that the runtime makes of a conversation that ends with a user turn: start token, template, tokenizer."""
+        with self.chat(messages[:-1]) as chat:
+            text = chat.render(messages[-1]["content"])
+        start = [] if self.start_id is None else [self.start_id]
+        return start + self._engine.tokenize(text)
+
+    def logprobs(self, prompt: str, target: str, *, adapter: Path | None = None) -> list[float]:
+        """Log-probability of each token of `target` after `prompt`, in nats.
+
+        Args:
+            prompt: text with markers, without <bos>, that ends with a line break (as `prompts.render_prompt` gives it).
+            target: text with markers.
+            adapter: as for `chat`.
+        """
+        if self._skips_a_token is None:
+            # Scoring right after a prefill, LiteRT-LM 0.18 leaves out the prompt's last token but one. If so, the score does not
+            # depend on that token, and a token put in for the purpose takes its place.
+            first, second = (
+                self._score([prompt[:-1], filler, "\n"], target) for filler in ("\n", prompts.START_OF_TURN)
+            )
+            self._skips_a_token = first == second
+        return self._score([prompt[:-1], "\n", "\n"] if self._skips_a_token else [prompt], target, adapter)
+
+    def _score(self, pieces: list[str], target: str, adapter: Path | None = None) -> list[float]:
+        """Score after a prompt given in pieces; each is tokenised alone."""
+        with self._engine.create_session(
+            apply_prompt_template=False, lora_config=self._lora(adapter)
+        ) as session:
+            session.run_prefill(pieces)
+            scores = session.run_text_scoring([target], store_token_lengths=True).token_scores
+        if not scores:
+            raise PocketGemmaError(f"{self.model}: the runtime gives no scores for {target!r}")
+        return scores[0]
+
+    def _lora(self, adapter: Path | None) -> "litert_lm.LoraConfig | None":
+        import litert_lm
+
+        path = self._adapters.path(adapter)
+        return litert_lm.LoraConfig(lora_path=str(path)) if path else None
+
+    def _conversation(
+        self,
+        history: Sequence[Message],
+        greedy: bool,
+        max_new_tokens: int | None,
+        adapter: Path | None,
+    ) -> "litert_lm.Conversation":
+        import litert_lm
+
+        sampler = litert_lm.SamplerConfig(top_k=1, top_p=1.0, temperature=1.0) if greedy else None
+        messages = [{"role": turn["role"], "content": turn["content"]} for turn in history]
+        return self._engine.create_conversation(
+            messages=messages,
+            sampler_config=sampler,
+            max_output_tokens=max_new_tokens,
+            lora_config=self._lora(adapter),
+        )
+
+
+class Chat:
+    """A conversation that goes on; `Runtime.chat` makes it."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        history: Sequence[Message],
+        *,
+        greedy: bool,
+        max_new_tokens: int | None,
+        adapter: Path | None,
+    ) -> None:
+        self._conversation = runtime._conversation(history, greedy, max_new_tokens, adapter)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End it."""
+        self._conversation.close()
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of the conversation so far: start token, turns, markers and replies with their stop token."""
+        return self._conversation.token_count
+
+    def stream(self, text: str, *, max_new_tokens: int | None = None) -> Iterator[str]:
+        """Say something and yield the reply piece by piece.
+
+        Args:
+            text: the user's turn.
+            max_new_tokens: longest reply to this turn, in tokens.
+
+        Raises:
+            InputError: the text holds one of Gemma's markers, which would be read as structure.
+        """
+        marker = next((token for token in prompts.CONTROL_TOKENS if token in text), None)
+        if marker:
+            raise InputError(
+                f"{marker} stands in the text: it is a marker of the conversation's structure; leave it out"
+            )
+        for chunk in self._conversation.send_message_async(
+            {"role": "user", "content": text}, max_output_tokens=max_new_tokens
+        ):
+            yield _text(chunk)
+
+    def render(self, text: str) -> str:
+        """What the runtime's template makes of the conversation so far and a user turn."""
+        return self._conversation.render_message_to_string({"role": "user", "content": text})
+
+    def cancel(self) -> None:
+        """Stop the reply that is being streamed."""
+        self._conversation.cancel_process()
+
+
+def _text(message: Any) -> str:
+    content = message.to_json()["content"] if hasattr(message, "to_json") else message["content"]
+    if isinstance(content, str):
+        return content
+    return "".join(part.get("text", "") for part in content if part.get("type") == "text")
+
+
+def check_model_file(model: Path) -> None:
+    """See that a file is whole enough to be given to the runtime, which trusts what it reads.
+
+    Raises:
+        InputError: missing, not a .litertlm or .task, truncated or damaged.
+    """
+    if model.suffix == ".task":
+        from pipeline.formats.task import check_task_file
+
+        check_task_file(model)
+    else:
+        read_container(model)
+
+
+def probe(model: Path) -> None:
+    """Open a model and let it say one token by its own sampler, as an app would, in a process of its own: a crash ends there.
+
+    Raises:
+        InputError: the file is unusable.
+        PocketGemmaError: the runtime crashed on it or hangs.
+    """
+    check_model_file(model)
+    program = (
+        "import sys; from pathlib import Path; from pipeline.litert.runtime.engine import Runtime\n"
+        "with Runtime(Path(sys.argv[1])) as runtime, runtime.chat(max_new_tokens=1) as chat: list(chat.stream('Hello'))"
+    )
+    try:
+        result = subprocess.run(
+            [sys.executable, "-c", program, str(model.resolve())],
+            cwd=Path(__file__).parents[3],
+            capture_output=True,
+            check=False,
+            timeout=PROBE_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        raise PocketGemmaError(f"{model}: the runtime hangs on it; convert it again") from None
+    if result.returncode < 0:
+        raise PocketGemmaError(
+            f"{model}: the runtime crashes on it (signal {-result.returncode}): it is damaged; convert it again"
+        )
+    if result.returncode:
+        reason = result.stderr.decode(errors="replace").strip().splitlines()
+        raise PocketGemmaError(
+            f"{model}: the runtime cannot use it: {reason[-1] if reason else 'no reason given'}; convert it again"
+        )

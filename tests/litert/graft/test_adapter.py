@@ -1,0 +1,256 @@
+"""Promise: `pocketgemma graft` gives the base with the merged matrices, and refuses what belongs to something else."""
+
+import json
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.errors import InputError
+from pipeline.gemma.matrices import PresetMatrices, as_matrix, matrix_name
+from pipeline.gemma.presets import preset_digest
+from pipeline.litert.graft.adapter import graft_adapter
+from pipeline.litert.graft.weight_map import find_places
+from pipeline.litert.graft.writer import graft
+from pipeline.quantization.rounding import Quantized, least_squares, nearest, with_scales
+from pipeline.quantization.schemes import SCHEMES
+from pipeline.tuning.adapter import Adapter
+from pipeline.tuning.lora import weight_delta
+from tests.support.grafting import FFN, HEAD_DIM, HEADS, HIDDEN, matrices_of, write_base, write_folder
+
+ROOT = Path(__file__).parents[3]
+KERNELS = {
+    "query": (HEADS, HIDDEN, HEAD_DIM),
+    "value": (1, HIDDEN, HEAD_DIM),
+    "output": (HEADS, HEAD_DIM, HIDDEN),
+    "gate": (HIDDEN, FFN),
+    "down": (FFN, HIDDEN),
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write_folder(tmp_path / "folder")
+
+
+def adapter_of(folder: Path, **settings: object) -> Adapter:
+    """Random A and B of rank 3 for five kinds of matrix."""
+    random = np.random.default_rng(5)
+    tensors = {}
+    for layer in range(2):
+        for target, kernel in KERNELS.items():
+            a, b = random.standard_normal((*kernel[:-1], 3)), random.standard_normal((3, kernel[-1]))
+            tensors[f"decoder_block_{layer}.{target}"] = (a.astype(np.float32), b.astype(np.float32))
+    return Adapter(3, 6.0, tuple(KERNELS), preset_digest(folder), tensors, **settings)  # type: ignore[arg-type]
+
+
+def merged(folder: Path, adapter: Adapter) -> dict[str, np.ndarray]:
+    """All matrices, those with an adapter merged as the merge stage does it: in the layout of the kernel."""
+    found = dict(matrices_of(folder))
+    for name, (a, b) in adapter.tensors.items():
+        delta = weight_delta(a, b, adapter.scale)
+        found[matrix_name(name)] = found[matrix_name(name)] + as_matrix(name.rpartition(".")[2], delta)
+    return found
+
+
+def expected(
+    base: Path,
+    folder: Path,
+    recipe: str,
+    matrices: dict[str, np.ndarray],
+    path: Path,
+    rounding: object = nearest,
+) -> bytes:
+    scheme = SCHEMES[recipe]
+
+    def rounded() -> Iterator[tuple[str, Quantized]]:
+        for name, matrix in matrices.items():
+            yield name, rounding(matrix, scheme.bits_of(name), scheme.block_of(name))  # type: ignore[operator]
+
+    graft(base, find_places(base, PresetMatrices(folder).items(), scheme), path, rounded())
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("recipe", ["int8", "int4", "int4_block32", "fp16"])
+def test_the_file_holds_the_merged_matrices(folder: Path, tmp_path: Path, recipe: str) -> None:
+    base = write_base(tmp_path / "base.litertlm", matrices_of(folder), recipe)
+    adapter = adapter_of(folder)
+    adapter.save(tmp_path / "adapter.safetensors")
+    report = graft_adapter(base, tmp_path / "adapter.safetensors", folder, tmp_path / "out.litertlm")
+    assert (report.recipe, report.matrices, report.kind) == (recipe, 10, "PocketGemma")
+    wanted = expected(base, folder, recipe, merged(folder, adapter), tmp_path / "expected.litertlm")
+    assert (tmp_path / "out.litertlm").read_bytes() == wanted
+
+
+def test_least_squares_writes_every_matrix_anew(folder: Path, tmp_path: Path) -> None:
+    base = write_base(tmp_path / "base.litertlm", matrices_of(folder), "int4")
+    adapter = adapter_of(folder)
+    adapter.save(tmp_path / "adapter.safetensors")
+    out = tmp_path / "out.litertlm"
+    assert graft_adapter(base, tmp_path, folder, out, "least_squares").matrices == 15
+    wanted = expected(
+        base, folder, "int4", merged(folder, adapter), tmp_path / "expected.litertlm", least_squares
+    )
+    assert out.read_bytes() == wanted
+
+
+def test_an_adapter_trained_for_a_recipe_brings_its_scales(folder: Path, tmp_path: Path) -> None:
+    base = write_base(tmp_path / "base.litertlm", matrices_of(folder), "int4")
+    scales = {
+        name: np.full((len(matrix), 1), 0.3, np.float32) for name, matrix in matrices_of(folder).items()
+    }
+    adapter = adapter_of(folder, recipe="int4", scales=scales)
+    adapter.save(tmp_path / "adapter.safetensors")
+    out = tmp_path / "out.litertlm"
+    assert graft_adapter(base, tmp_path, folder, out).matrices == 15
+
+    def by_scales(matrix: np.ndarray, bits: int, block: None) -> Quantized:
+        return with_scales(matrix, np.full((len(matrix), 1), 0.3, np.float32), bits)
+
+    wanted = expected(
+        base, folder, "int4", merged(folder, adapter), tmp_path / "expected.litertlm", by_scales
+    )
+    assert out.read_bytes() == wanted
+    other = write_base(tmp_path / "int8.litertlm", matrices_of(folder), "int8")
+    refuse(other, tmp_path, folder, "was trained for int4, .*int8.litertlm is int8")
+
+
+def write_peft(folder: Path) -> np.ndarray:
+    """A PEFT adapter of one matrix, and what it adds to it."""
+    import torch
+    from safetensors.torch import save_file
+
+    torch.manual_seed(0)
+    a, b = torch.randn(2, HIDDEN), torch.randn(FFN, 2)
+    module = "base_model.model.model.layers.1.mlp.up_proj"
+    save_file(
+        {f"{module}.lora_A.weight": a, f"{module}.lora_B.weight": b}, folder / "adapter_model.safetensors"
+    )
+    config = {"peft_type": "LORA", "r": 2, "lora_alpha": 1, "target_modules": ["up_proj"]}
+    (folder / "adapter_config.json").write_text(json.dumps(config))
+    return (b.double() @ a.double() * 0.5).float().numpy()
+
+
+def test_a_peft_adapter_is_merged(folder: Path, tmp_path: Path) -> None:
+    delta = write_peft(tmp_path)
+    base = write_base(tmp_path / "base.litertlm", matrices_of(folder), "int8")
+    report = graft_adapter(base, tmp_path, folder, tmp_path / "out.litertlm")
+    assert (report.kind, report.matrices) == ("PEFT", 1)
+    matrices = matrices_of(folder)
+    matrices["model.layers.1.mlp.up_proj.weight"] = matrices["model.layers.1.mlp.up_proj.weight"] + delta
+    wanted = expected(base, folder, "int8", matrices, tmp_path / "expected.litertlm")
+    assert (tmp_path / "out.litertlm").read_bytes() == wanted
+
+
+@pytest.fixture
+def base(folder: Path, tmp_path: Path) -> Path:
+    adapter_of(folder).save(tmp_path / "adapter.safetensors")
+    return write_base(tmp_path / "base.litertlm", matrices_of(folder), "int8")
+
+
+def refuse(base: Path, adapter: Path, preset: Path, message: str) -> None:
+    before = sorted(base.parent.rglob("*"))
+    with pytest.raises(InputError, match=message) as refused:
+        graft_adapter(base, adapter, preset, base.parent / "refused.litertlm")
+    assert "\n" not in str(refused.value)
+    assert [path for path in base.parent.rglob("*") if path not in before and "places" not in path.name] == []
+
+
+def test_the_map_is_kept_beside_the_base_and_used(base: Path, folder: Path, tmp_path: Path) -> None:
+    first = graft_adapter(base, tmp_path, folder, tmp_path / "first.litertlm")
+    second = graft_adapter(base, tmp_path, folder, tmp_path / "second.litertlm")
+    assert (first.recognised, second.recognised) == (True, False)
+    assert (tmp_path / "base.litertlm.places.json").is_file()
+    assert (tmp_path / "first.litertlm").read_bytes() == (tmp_path / "second.litertlm").read_bytes()
+    content = bytearray(base.read_bytes())
+    content[-1] ^= 1
+    base.write_bytes(content)
+    refuse(base, tmp_path, folder, "not the file that the map of its matrices was made of")
+
+
+def test_an_adapter_of_another_base_is_refused(base: Path, folder: Path, tmp_path: Path) -> None:
+    adapter = tmp_path / "adapter.safetensors"
+    config = folder / "config.json"
+    config.write_text(config.read_text() + " ")  # the same shapes, another digest
+    refuse(base, adapter, folder, "was trained on another base than .*folder")
+
+
+def test_an_adapter_of_other_shapes_is_refused(base: Path, folder: Path, tmp_path: Path) -> None:
+    narrow = {"decoder_block_0.query": (np.ones((1, 8, 2), np.float32), np.ones((2, 8), np.float32))}
+    Adapter(2, 2.0, ("query",), "", narrow).save(tmp_path / "narrow.safetensors")
+    refuse(base, tmp_path / "narrow.safetensors", folder, r"q_proj.weight is \(8, 8\), .* has \(64, 32\)")
+    deeper = {"decoder_block_9.down": (np.ones((64, 2), np.float32), np.ones((2, 32), np.float32))}
+    Adapter(2, 2.0, ("down",), "", deeper).save(tmp_path / "deeper.safetensors")
+    refuse(
+        base,
+        tmp_path / "deeper.safetensors",
+        folder,
+        "has no such matrix: the adapter belongs to another base",
+    )
+
+
+def test_a_base_of_other_weights_is_refused(base: Path, tmp_path: Path) -> None:
+    other = write_folder(tmp_path / "other", seed=9)
+    adapter_of(other).save(tmp_path / "adapter.safetensors")
+    refuse(base, tmp_path, other, "by none of the recipes")
+
+
+def test_the_base_is_never_written_over(base: Path, folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is the base itself"):
+        graft_adapter(base, tmp_path, folder, base)
+
+
+def test_the_command_says_what_it_did_in_two_lines(base: Path, folder: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pipeline", "graft"]
+    files = {"base": base, "adapter": tmp_path, "preset": folder, "out": tmp_path / "out.litertlm"}
+    for option, path in files.items():
+        command += [f"--{option}", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
+    first, second = done.stdout.splitlines()
+    assert first.startswith("the base is int8 (recognised, its matrices found in")
+    assert second.startswith("10 matrices written with PocketGemma's adapter in")
+    assert (tmp_path / "out.litertlm").stat().st_size == base.stat().st_size
+
+
+@pytest.fixture(scope="module")
+def light(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of an environment that has only what the command line and a graft need."""
+    uv = shutil.which("uv") or str(ROOT / ".venv-uv" / "bin" / "uv")
+    environment = tmp_path_factory.mktemp("light") / "venv"
+    python = environment / "bin" / "python"
+    needed = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, str(environment)], check=True)
+    install = [uv, "pip", "install", "--quiet", "--python", str(python), "--constraint", "requirements.lock"]
+    subprocess.run([*install, *needed], check=True, cwd=ROOT)
+    return python
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["ours", "PEFT"])
+def test_it_runs_without_the_packages_that_train_and_convert(
+    light: Path, base: Path, folder: Path, tmp_path: Path, form: str
+) -> None:
+    absent = "import importlib.util as i; print([n for n in ('torch', 'tensorflow', 'keras', 'jax', 'litert_torch', 'litert_lm_builder', 'ai_edge_litert', 'flatbuffers', 'sentencepiece') if i.find_spec(n)])"
+    found = subprocess.run([light, "-c", absent], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+    if form == "PEFT":
+        write_peft(tmp_path)
+    outputs = [tmp_path / "light.litertlm", tmp_path / "full.litertlm"]
+    for python, output in zip((light, sys.executable), outputs, strict=True):
+        files = {"base": base, "adapter": tmp_path, "preset": folder, "out": output}
+        options = [part for option, path in files.items() for part in (f"--{option}", str(path))]
+        done = subprocess.run(
+            [python, "-m", "pipeline", "graft", *options],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert f"written with {'PEFT' if form == 'PEFT' else 'PocketGemma'}'s adapter" in done.stdout
+    assert outputs[0].read_bytes() == outputs[1].read_bytes() != base.read_bytes()

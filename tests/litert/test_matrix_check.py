@@ -1,0 +1,210 @@
+"""Promise: every matrix is compared whole, however it is stored; one value, one scale or one row that is off is seen, and where a
+rounding moves numbers further, another matrix is still no rounding of this one."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
+
+from pipeline.formats.tflite_weights import StoredWeight
+from pipeline.gemma.matrices import PresetMatrices
+from pipeline.litert import matrix_check as weights
+from pipeline.litert.graft.weight_map import scale_dtype
+from pipeline.litert.matrix_check import missing_matrices
+from pipeline.quantization.rounding import LARGEST, Quantized, least_squares, nearest
+from pipeline.quantization.schemes import EMBEDDING, SCHEMES, Scheme
+
+RANDOM = np.random.default_rng(0)
+A, B = EMBEDDING, "model.layers.0.mlp.gate_proj.weight"
+MATRICES = {name: RANDOM.standard_normal((6, 64)).astype(np.float32) for name in (A, B)}
+
+
+class Store:
+    """A file of stored matrices in place of a converted model."""
+
+    def __init__(self, path: Path, scheme: Scheme, matrices: dict[str, Quantized]) -> None:
+        self.path, self.scheme = path, scheme
+        self.content = bytearray()
+        self.weights: dict[str, StoredWeight] = {}
+        for name, matrix in matrices.items():
+            shape = (matrix.values.shape[0], matrix.values.shape[1])
+            values = matrix.packed()
+            weight = StoredWeight(
+                shape, matrix.bits, scheme.block_of(name), self._append(values), values.nbytes
+            )
+            if matrix.bits < 16:
+                scales = matrix.scales.astype(scale_dtype(scheme.block_of(name)))
+                weight.scales = {self._append(scales), self._append(scales)}
+            self.weights[name] = weight
+        self.write()
+
+    def _append(self, array: NDArray[np.generic]) -> int:
+        place = len(self.content)
+        self.content += array.tobytes()
+        return place
+
+    def write(self) -> None:
+        self.path.write_bytes(self.content)
+
+    def missing(self, folder: Path, rounding: str = "nearest", base: Path | None = None) -> list[str]:
+        before = PresetMatrices(base) if base else None
+        return missing_matrices(self.path, PresetMatrices(folder), self.scheme, rounding, before)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    save_file(MATRICES | {"norm": np.ones(8, np.float32)}, tmp_path / "model.safetensors")
+    return tmp_path
+
+
+def stored(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, recipe: str, matrices: dict[str, Quantized]
+) -> Store:
+    store = Store(folder / "model.litertlm", SCHEMES[recipe], matrices)
+    monkeypatch.setattr(weights, "stored_weights", lambda path: list(store.weights.values()))
+    return store
+
+
+@pytest.fixture(params=["int8", "int4", "int4_embedding_int8", "int4_block32", "fp16", "fp32"])
+def store(request: pytest.FixtureRequest, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    scheme = SCHEMES[request.param]
+    rounded = {
+        name: nearest(MATRICES[name], scheme.bits_of(name), scheme.block_of(name)) for name in (B, A)
+    }  # in another order than in the folder
+    return stored(folder, monkeypatch, request.param, rounded)
+
+
+def test_all_matrices_are_found_in_whatever_order_they_lie(store: Store, folder: Path) -> None:
+    assert store.missing(folder) == []
+
+
+def test_a_matrix_that_is_not_there_is_named(store: Store, folder: Path) -> None:
+    del store.weights[B]
+    assert store.missing(folder) == [B]
+
+
+def test_a_matrix_in_other_bits_is_not_the_one_that_was_asked_for(store: Store, folder: Path) -> None:
+    store.scheme = SCHEMES["int8" if store.scheme.embedding_bits == 4 else "int4"]
+    assert A in store.missing(folder)
+
+
+def test_one_damaged_byte_is_seen(store: Store, folder: Path) -> None:
+    weight = store.weights[A]
+    store.content[weight.offset + weight.size - 1] ^= 0x40
+    store.write()
+    assert store.missing(folder) == [A]
+
+
+def test_one_scale_off_in_one_signature_is_seen(store: Store, folder: Path) -> None:
+    weight = store.weights[A]
+    if not weight.scales:
+        pytest.skip("floats have no scales")
+    dtype = scale_dtype(weight.block)
+    place = max(weight.scales) + 5 * dtype.itemsize
+    scale = np.frombuffer(store.content, dtype, 1, place) * dtype.type(1.5)
+    store.content[place : place + dtype.itemsize] = scale.tobytes()
+    store.write()
+    assert store.missing(folder) == [A]
+
+
+def test_matrices_larger_than_a_piece_are_compared_to_the_end(
+    store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(weights, "PIECE", 128)
+    assert store.missing(folder) == []
+    weight = store.weights[A]
+    store.content[weight.offset + weight.size - 1] ^= 0x40
+    store.write()
+    assert store.missing(folder) == [A]
+
+
+FREE = ["int4", "int4_embedding_int8", "int4_block32"]
+CHANGE = {
+    name: (0.1 * RANDOM.standard_normal((6, 2)) @ RANDOM.standard_normal((2, 64))).astype(np.float32)
+    for name in (A, B)
+}
+"""What an adapter adds: smaller than a step of 4 bits."""
+
+
+def rounded(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, recipe: str, matrices: dict[str, NDArray[np.float32]]
+) -> Store:
+    """Stored as GPTQ might do it: integers that are not the nearest ones, scales that are not the plain ones."""
+    scheme, random = SCHEMES[recipe], np.random.default_rng(1)
+    found = {}
+    for name, matrix in matrices.items():
+        plain = least_squares(matrix, scheme.bits_of(name), scheme.block_of(name))
+        moved = plain.values + random.choice(
+            np.array([-1, 0, 1], np.int8), plain.values.shape, p=[0.05, 0.9, 0.05]
+        )
+        limit = LARGEST[plain.bits]
+        found[name] = replace(plain, values=np.clip(moved, -limit, limit).astype(np.int8))
+    return stored(folder, monkeypatch, recipe, found)
+
+
+@pytest.mark.parametrize("recipe", FREE)
+def test_integers_that_are_not_the_nearest_pass_as_another_rounding_only(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, recipe: str
+) -> None:
+    store = rounded(folder, monkeypatch, recipe, MATRICES)
+    assert store.missing(folder, "gptq") == []
+    assert store.missing(folder, "nearest") == [A, B]
+
+
+@pytest.mark.parametrize("recipe", FREE)
+def test_least_squares_is_held_to_its_own_limit(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, recipe: str
+) -> None:
+    scheme = SCHEMES[recipe]
+    best = {
+        name: least_squares(matrix, scheme.bits_of(name), scheme.block_of(name))
+        for name, matrix in MATRICES.items()
+    }
+    assert stored(folder, monkeypatch, recipe, best).missing(folder, "least_squares") == []
+    coarse = best | {B: replace(best[B], scales=best[B].scales * np.float32(1.5))}
+    assert stored(folder, monkeypatch, recipe, coarse).missing(folder, "least_squares") == [B]
+
+
+@pytest.mark.parametrize("recipe", FREE)
+@pytest.mark.parametrize("factor", [0.9, 1.1])
+def test_a_matrix_of_another_size_is_no_rounding_of_this_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, recipe: str, factor: float
+) -> None:
+    store = rounded(folder, monkeypatch, recipe, MATRICES | {B: MATRICES[B] * np.float32(factor)})
+    assert store.missing(folder, "gptq") == [B]
+
+
+@pytest.mark.parametrize("recipe", FREE)
+def test_another_matrix_in_its_place_is_seen(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, recipe: str
+) -> None:
+    store = rounded(folder, monkeypatch, recipe, MATRICES | {B: MATRICES[A]})
+    assert store.missing(folder, "gptq") == [B]
+
+
+@pytest.mark.parametrize("recipe", FREE)
+def test_one_row_that_is_off_is_seen(folder: Path, monkeypatch: pytest.MonkeyPatch, recipe: str) -> None:
+    matrix = MATRICES[B].copy()
+    matrix[4] = -matrix[4]
+    store = rounded(folder, monkeypatch, recipe, MATRICES | {B: matrix})
+    assert store.missing(folder, "gptq") == [B]
+
+
+@pytest.mark.parametrize("recipe", FREE)
+def test_an_adapter_smaller_than_a_step_is_missed_when_it_was_dropped(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, recipe: str
+) -> None:
+    base = tmp_path_factory.mktemp("base")
+    save_file(MATRICES, base / "model.safetensors")
+    tuned = {name: MATRICES[name] + CHANGE[name] for name in MATRICES}
+    save_file(tuned, folder / "model.safetensors")
+    whole = rounded(folder, monkeypatch, recipe, tuned)
+    assert whole.missing(folder, "gptq", base) == []
+    dropped = rounded(folder, monkeypatch, recipe, tuned | {B: MATRICES[B]})
+    assert dropped.missing(folder, "gptq") == []
+    assert dropped.missing(folder, "gptq", base) == [B]
+    twice = rounded(folder, monkeypatch, recipe, tuned | {B: tuned[B] + CHANGE[B]})
+    assert twice.missing(folder, "gptq", base) == [B]

@@ -1,0 +1,172 @@
+"""Promise: an adapter file holds what it was given, and one that is damaged or belongs elsewhere is refused in one line."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.errors import InputError
+from pipeline.formats.runtime_adapter import BLOCK, read_adapter_file, write_adapter_file
+from pipeline.litert.convert.lora_inputs import RANKS, input_name, parse_name
+from pipeline.litert.runtime_adapters import (
+    LoraBase,
+    check_adapter_file,
+    lora_base,
+    required_rank,
+    write_adapter,
+)
+from pipeline.tuning.adapter import Adapter
+from pipeline.tuning.runtime_factors import attention_factors
+from tests.support.litertlm import write_container
+from tests.support.lora import BASE_DIGEST, random_adapter
+
+
+def small(rank: int, layers: int = 1) -> Adapter:
+    return random_adapter(layers=layers, rank=rank, hidden=192, heads=4, kv_heads=2, head_dim=6)
+
+
+@pytest.fixture
+def adapter() -> Adapter:
+    return small(2, layers=2)
+
+
+@pytest.fixture
+def file(adapter: Adapter, tmp_path: Path) -> Path:
+    write_adapter(adapter, tmp_path / "poet.tflite", rank=16)
+    return tmp_path / "poet.tflite"
+
+
+@pytest.fixture
+def base(adapter: Adapter, tmp_path: Path) -> LoraBase:
+    """A base that the adapter belongs to."""
+    shapes = {}
+    for (target, layer), (a, b) in attention_factors(adapter).items():
+        shapes[input_name(target, "a", layer)] = (a.shape[0], 16)
+        shapes[input_name(target, "b", layer)] = (16, b.shape[1])
+    return LoraBase(tmp_path / "base.litertlm", 16, BASE_DIGEST, shapes)
+
+
+@pytest.mark.parametrize("rank", RANKS)
+def test_tensors_are_kept_and_padded_with_zeros(adapter: Adapter, tmp_path: Path, rank: int) -> None:
+    write_adapter(adapter, tmp_path / "poet.tflite", rank=rank, name="Der Dichter")
+    found = read_adapter_file(tmp_path / "poet.tflite")
+    assert (found.name, found.rank, found.base_digest) == ("Der Dichter", rank, BASE_DIGEST)
+    tensors = found.tensors()
+    assert {name: tensor.shape for name, tensor in tensors.items()} == found.shapes
+    factors = attention_factors(adapter)
+    assert len(tensors) == 2 * len(factors)
+    for (target, layer), (a, b) in factors.items():
+        padded_a, padded_b = (tensors[input_name(target, part, layer)] for part in "ab")
+        needed = a.shape[1]
+        np.testing.assert_array_equal(padded_a[:, :needed], a)
+        np.testing.assert_array_equal(padded_b[:needed], b)
+        assert padded_a.shape[1] == padded_b.shape[0] == rank
+        assert not padded_a[:, needed:].any() and not padded_b[needed:].any()
+
+
+@pytest.mark.parametrize(("own", "expected"), [(1, 16), (4, 16), (5, 32), (8, 32)])
+def test_the_smallest_rank_that_fits_is_found(own: int, expected: int) -> None:
+    assert required_rank(small(own)) == expected
+
+
+def test_a_rank_that_fits_nowhere_is_refused_with_the_way_out() -> None:
+    with pytest.raises(InputError, match=r"needs rank 36 .*at most 32; .*pocketgemma graft"):
+        required_rank(small(9))
+
+
+def test_a_base_with_a_smaller_rank_is_refused(tmp_path: Path) -> None:
+    adapter = small(5)
+    with pytest.raises(InputError, match="has rank 20, the base takes 16"):
+        write_adapter(adapter, tmp_path / "poet.tflite", rank=16)
+
+
+def test_equal_adapters_are_equal_files(adapter: Adapter, file: Path, tmp_path: Path) -> None:
+    turned = replace(adapter, tensors=dict(list(adapter.tensors.items())[::-1]))
+    write_adapter(turned, tmp_path / "again.tflite", rank=16, name="poet")
+    assert (tmp_path / "again.tflite").read_bytes() == file.read_bytes()
+
+
+def test_an_adapter_of_nothing_is_whole(base: LoraBase, tmp_path: Path) -> None:
+    write_adapter_file(tmp_path / "none.tflite", {}, rank=16, base_digest=BASE_DIGEST, name="none")
+    assert check_adapter_file(tmp_path / "none.tflite", base).shapes == {}
+    assert (tmp_path / "none.tflite").stat().st_size == BLOCK
+
+
+def test_a_whole_adapter_of_the_base_is_taken(file: Path, base: LoraBase) -> None:
+    assert check_adapter_file(file, base).name == "poet"
+
+
+@pytest.mark.parametrize("bytes_left", [0, 3, 200, 5000, BLOCK - 1, BLOCK, -1, -BLOCK])
+def test_a_truncated_file_is_refused(file: Path, base: LoraBase, bytes_left: int) -> None:
+    file.write_bytes(file.read_bytes()[:bytes_left])
+    with pytest.raises(InputError, match=r"poet\.tflite: (not a|no adapter|truncated|damaged)") as caught:
+        check_adapter_file(file, base)
+    assert "\n" not in str(caught.value)
+
+
+def test_any_byte_that_changed_is_seen(file: Path, base: LoraBase) -> None:
+    whole = file.read_bytes()
+    random = np.random.default_rng(0)
+    for place in [*range(0, 4000, 97), *random.integers(0, len(whole), 60).tolist(), len(whole) - 1]:
+        damaged = bytearray(whole)
+        damaged[place] ^= 0x41
+        file.write_bytes(damaged)
+        with pytest.raises(InputError, match=r"poet\.tflite"):
+            check_adapter_file(file, base)
+
+
+def test_something_else_is_refused(base: LoraBase, tmp_path: Path) -> None:
+    (tmp_path / "notes.tflite").write_text("remember the milk")
+    with pytest.raises(InputError, match=r"not a \.tflite file"):
+        check_adapter_file(tmp_path / "notes.tflite", base)
+    (tmp_path / "model.tflite").write_bytes(b"\x20\0\0\0TFL3" + bytes(60))
+    with pytest.raises(InputError, match="no adapter for the runtime"):
+        check_adapter_file(tmp_path / "model.tflite", base)
+    with pytest.raises(InputError, match="No such file"):
+        check_adapter_file(tmp_path / "nowhere.tflite", base)
+
+
+def other_layers(base: LoraBase) -> LoraBase:
+    kept = {name: shape for name, shape in base.shapes.items() if parse_name(name)[2] == 0}  # type: ignore[index]
+    return replace(base, shapes=kept)
+
+
+def other_width(base: LoraBase) -> LoraBase:
+    name = input_name("output", "b", 1)
+    return replace(base, shapes=dict(base.shapes) | {name: (16, 32)})
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            lambda base: replace(base, base_digest="0" * 64),
+            "belongs to another base: it was trained on ba5eba5e",
+        ),
+        (lambda base: replace(base, rank=32), "has rank 16, .* takes rank 32"),
+        (other_layers, "lora_atten_k_a_prime_weight_1 is .*takes no such tensor"),
+        (other_width, r"lora_atten_o_b_prime_weight_1 is \(16, 192\), .* takes \(16, 32\)"),
+    ],
+)
+def test_another_base_is_refused(
+    file: Path, base: LoraBase, change: Callable[[LoraBase], LoraBase], said: str
+) -> None:
+    with pytest.raises(InputError, match=said):
+        check_adapter_file(file, change(base))
+
+
+def test_a_model_that_takes_no_adapters_says_what_to_do(file: Path, tmp_path: Path) -> None:
+    plain = write_container(tmp_path / "plain.litertlm", model=b"\0\0\0\0TFL3" + bytes(400))
+    assert lora_base(plain) is None
+    with pytest.raises(InputError, match=r"takes no adapters; .*pocketgemma graft"):
+        check_adapter_file(file, plain)
+
+
+def test_names_are_the_runtimes() -> None:
+    # From the runtime's own list of names that it recognises.
+    assert input_name("query", "a", 0) == "lora_atten_q_a_prime_weight_0"
+    assert input_name("output", "b", 123) == "lora_atten_o_b_prime_weight_123"
+    assert parse_name("lora_atten_k_b_prime_weight_17") == ("key", "b", 17)
+    assert parse_name("kv_cache_k_0") is None

@@ -1,0 +1,296 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.errors import InputError, PocketGemmaError
+from pipeline.run.folder import MANIFEST, Run
+
+ROOT = Path(__file__).parents[2]
+
+HOLD_THE_LOCK = """
+import sys
+from pathlib import Path
+from pipeline.run.folder import Run
+with Run(Path(sys.argv[1])):
+    print("locked", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Run]:
+    with Run(tmp_path / "run") as run:
+        yield run
+
+
+def make(
+    run: Run, stage: str = "prepare", content: str = "hello", *, after: tuple[str, ...] = (), **options: Any
+) -> bool:
+    """Do a stage; whether there was anything to do."""
+    settings = options.pop("settings", {"content": content})
+    with run.stage(stage, settings=settings, after=after, **options) as work:
+        if work.up_to_date:
+            return False
+        (work.folder / "sub").mkdir()
+        (work.folder / "a.txt").write_text(content)
+        (work.folder / "sub/b.txt").write_text(content)
+        work.details["length"] = len(content)
+    return True
+
+
+def leftovers(root: Path) -> set[str]:
+    return {path.name for path in root.iterdir()} - {".lock", ".digests.json", "prepare"}
+
+
+def test_a_stage_is_published_with_a_manifest_of_all_it_read_and_wrote(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "input.txt").write_text("in")
+    make(run, "download")
+    make(run, after=("download",), inputs={"examples": tmp_path / "input.txt"})
+    document = run.manifest("prepare").document
+    assert [entry["name"] for entry in document["outputs"]] == ["a.txt", "sub/b.txt"]
+    # sha256 of "hello", from an independent tool.
+    assert document["outputs"][0] == {
+        "name": "a.txt",
+        "bytes": 5,
+        "sha256": "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824",
+    }
+    assert document["inputs"][0]["name"] == "examples"
+    assert document["previous"] == {"download": run.manifest("download").digest}
+    assert document["details"] == {"length": 5}
+    assert document["seconds"] >= 0
+    assert document["peak_memory_bytes"] > 1_000_000
+    assert {"numpy", "keras"} <= document["packages"].keys()
+
+
+def test_done_twice_the_second_time_nothing_is_touched(run: Run) -> None:
+    assert make(run)
+    before = {path: path.stat().st_mtime_ns for path in run.root.rglob("*")}
+    assert not make(run)
+    assert {path: path.stat().st_mtime_ns for path in run.root.rglob("*")} == before
+
+
+def test_force_does_it_again(run: Run) -> None:
+    assert make(run)
+    assert make(run, force=True)
+
+
+def test_changed_settings_do_it_again(run: Run) -> None:
+    assert make(run, settings={"rank": 8, "targets": ("query",)})
+    assert not make(run, settings={"targets": ["query"], "rank": 8})
+    assert make(run, settings={"rank": 16, "targets": ("query",)})
+
+
+def test_changed_inputs_do_it_again(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "inputs"
+    folder.mkdir()
+    (folder / "a").write_text("1")
+    assert make(run, inputs={"folder": folder})
+    assert not make(run, inputs={"folder": folder})
+    (folder / "a").write_text("2")
+    assert make(run, inputs={"folder": folder})
+    (folder / "b").write_text("")
+    assert make(run, inputs={"folder": folder})
+    (folder / "b").rename(folder / "c")
+    assert make(run, inputs={"folder": folder})
+    assert not make(run, inputs={"folder": folder})
+
+
+def test_an_input_that_changes_while_a_stage_works_does_it_again(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "input.txt"
+    file.write_text("before")
+    with run.stage("prepare", settings={}, inputs={"input": file}) as work:
+        file.write_text("during")
+        (work.folder / "a.txt").write_text(file.read_text())
+    assert make(run, settings={}, inputs={"input": file})
+
+
+def test_a_changed_stage_before_does_it_again_and_an_equal_one_does_not(run: Run) -> None:
+    make(run, "download")
+    assert make(run, after=("download",))
+    make(run, "download", force=True)
+    assert not make(run, after=("download",))
+    make(run, "download", "other")
+    assert make(run, after=("download",))
+
+
+def damage_file(run: Run) -> None:
+    path = run.folder("prepare") / "a.txt"
+    stamp = path.stat()
+    path.write_text("hellO")
+    os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns + 1))
+
+
+def manifest_becomes(text: str) -> Callable[[Run], object]:
+    return lambda run: (run.folder("prepare") / MANIFEST).write_text(text)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        damage_file,
+        lambda run: (run.folder("prepare") / "a.txt").unlink(),
+        lambda run: (run.folder("prepare") / "sub/b.txt").rename(run.folder("prepare") / "sub/c.txt"),
+        lambda run: (run.folder("prepare") / "more.txt").write_text("x"),
+        lambda run: os.truncate(run.folder("prepare") / "a.txt", 2),
+        lambda run: (run.folder("prepare") / MANIFEST).unlink(),
+        lambda run: os.truncate(run.folder("prepare") / MANIFEST, 100),
+        manifest_becomes(""),
+        manifest_becomes("[]"),
+        manifest_becomes("{}"),
+        manifest_becomes('{"stage": "prepare"}'),
+    ],
+)
+def test_a_damaged_result_is_not_taken_for_whole(run: Run, damage: Callable[[Run], object]) -> None:
+    make(run)
+    damage(run)
+    assert make(run)
+    assert not make(run)
+    assert (run.folder("prepare") / "a.txt").read_text() == "hello"
+
+
+@pytest.mark.parametrize("key", ["inputs", "outputs", "previous", "settings", "details"])
+@pytest.mark.parametrize("value", [None, 5, "text", [5], [{"name": "a.txt"}]])
+def test_a_manifest_with_a_part_of_another_kind_is_damaged(run: Run, key: str, value: Any) -> None:
+    make(run)
+    document = json.loads((run.folder("prepare") / MANIFEST).read_text())
+    manifest_becomes(json.dumps(document | {key: value}))(run)
+    with pytest.raises(PocketGemmaError, match="damaged"):
+        run.manifest("prepare")
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"stage": "prepare"}', '"text"'])
+def test_a_damaged_manifest_is_named_with_what_to_do(run: Run, text: str) -> None:
+    make(run)
+    manifest_becomes(text)(run)
+    with pytest.raises(PocketGemmaError, match=r"manifest.json: damaged .*pocketgemma prepare --force"):
+        run.manifest("prepare")
+
+
+def test_a_missing_stage_before_is_named_with_the_command_that_makes_it(run: Run) -> None:
+    with pytest.raises(InputError, match="no download here yet; run: pocketgemma download"):
+        make(run, after=("download",))
+
+
+def test_a_missing_input_is_named(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"none.jsonl: no such file or folder \(wanted as examples\)"):
+        make(run, inputs={"examples": tmp_path / "none.jsonl"})
+
+
+def test_an_unknown_stage_is_a_mistake_in_the_program(run: Run) -> None:
+    with pytest.raises(ValueError, match="unknown stage"):
+        make(run, "bake")
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, InputError])
+def test_a_stage_that_fails_leaves_what_was_there(run: Run, error: type[BaseException]) -> None:
+    make(run)
+    with pytest.raises(error), run.stage("prepare", settings={"content": "new"}) as work:
+        (work.folder / "a.txt").write_text("half")
+        raise error("in the middle")
+    assert leftovers(run.root) == set()
+    assert not make(run)
+
+
+def contents(run: Run) -> set[str]:
+    """What the files of the stage hold, each file a line repeated."""
+    return {(run.folder("prepare") / name).read_text()[:3] for name in ("0.txt", "1.txt")}
+
+
+def test_whenever_a_process_is_killed_there_is_an_old_or_a_new_result_and_never_a_half(
+    tmp_path: Path,
+) -> None:
+    command = [sys.executable, "-m", "tests.support.killed_stage", str(tmp_path)]
+    output = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stderr
+    *killed, finished = [tuple(map(int, line.split())) for line in output.splitlines()]
+    assert [step for step, _ in killed] == list(range(1, len(killed) + 1))
+    assert {ended for _, ended in killed} == {-signal.SIGKILL}
+    assert finished == (len(killed) + 1, 0)
+    found = []
+    for step, _ in killed:
+        halves = leftovers(tmp_path / str(step))
+        with Run(tmp_path / str(step)) as run:
+            assert leftovers(run.root) == set()
+            told = run.manifest("prepare").document["settings"]["content"]
+            assert contents(run) == {told}
+            with run.stage("prepare", settings={"content": told}) as work:
+                assert work.up_to_date
+            assert make(run, content="next")
+        found.append((told, bool(halves)))
+    # It died before and after the moment that counts, and left halves behind to be cleared away.
+    assert {("old", False), ("old", True), ("new", True)} <= set(found)
+    assert [told for told, _ in found] == sorted((told for told, _ in found), reverse=True)
+
+
+def test_a_first_result_that_was_killed_halfway_is_no_result(tmp_path: Path) -> None:
+    working = tmp_path / "run/.prepare.working"
+    working.mkdir(parents=True)
+    (working / "a.txt").write_text("half")
+    with Run(tmp_path / "run") as run:
+        assert leftovers(run.root) == set()
+        with pytest.raises(InputError, match="no prepare here yet"):
+            run.manifest("prepare")
+
+
+def test_a_run_folder_serves_one_process_at_a_time(tmp_path: Path) -> None:
+    holder = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            HOLD_THE_LOCK,
+            str(tmp_path),
+        ],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert holder.stdout and holder.stdout.readline() == "locked\n"
+        started = time.monotonic()
+        with pytest.raises(InputError, match="another pocketgemma works in this run folder"), Run(tmp_path):
+            pass
+        assert time.monotonic() - started < 2
+    finally:
+        holder.kill()
+        holder.wait()
+    with Run(tmp_path) as run:  # a killed process holds no lock
+        assert make(run)
+
+
+def test_a_second_run_of_the_same_process_is_refused_too(run: Run) -> None:
+    with pytest.raises(InputError, match="another pocketgemma"), Run(run.root):
+        pass
+
+
+def test_the_lock_is_given_back_after_a_failure(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), Run(tmp_path) as run, run.stage("prepare", settings={}):
+        raise RuntimeError("oops")
+    with Run(tmp_path) as run:
+        assert make(run)
+
+
+@pytest.mark.parametrize("place", ["file", "file/below"])
+def test_a_run_folder_that_cannot_be_is_refused(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match="--run"):
+        Run(tmp_path / place)
+
+
+def test_the_manifest_digest_does_not_depend_on_times(run: Run) -> None:
+    make(run)
+    first = run.manifest("prepare")
+    make(run, force=True)
+    second = run.manifest("prepare")
+    assert first.digest == second.digest
+    document = json.loads(json.dumps(first.document))
+    document["outputs"][0]["sha256"] = "0" * 64
+    (run.folder("prepare") / MANIFEST).write_text(json.dumps(document))
+    assert run.manifest("prepare").digest != first.digest

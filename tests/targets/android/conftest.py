@@ -1,0 +1,90 @@
+"""What the app's tests on the JVM are given: the demo walked up to its APK, and the models and adapters that they ask."""
+
+import json
+import os
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from pipeline.families.chat import render_question
+from pipeline.gemma.tokenizer import Tokenizer
+from pipeline.litert.runtime_adapters import write_adapter
+from pipeline.targets.android.package import MANIFEST_ENTRY, MODEL_ENTRY, QUESTIONS_ENTRY
+from pipeline.targets.android.questions import answered_questions
+from tests.support.demo_run import demo_run
+from tests.support.lora import LORA, adapter_for, converted_base, merged_folder
+from tests.support.tiny_gemma import ANSWERS, Reference, tiny_folder
+from tests.targets.android.models import write_endless, write_without_system_turn
+
+SCREENSHOTS = "POCKETGEMMA_SCREENSHOTS"
+"""Names a folder that keeps the pictures of the screen, for the README."""
+
+
+ANSWER_TOKENS = 24
+"""Longest of the answers with adapters, in tokens."""
+
+
+@pytest.fixture(scope="session")
+def apk() -> Path:
+    """The demo, walked up to its signed APK."""
+    return next((demo_run("bundle") / "bundle").glob("*.apk"))
+
+
+@pytest.fixture(scope="session")
+def properties(
+    apk: Path, adapters: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, str]:
+    """What the tests in Kotlin are told: the APK's files, a question that its model answers right, models made for tests, adapters."""
+    folder, run = tmp_path_factory.mktemp("jvm"), apk.parent.parent
+    with zipfile.ZipFile(apk) as archive:
+        for name in (MODEL_ENTRY, MANIFEST_ENTRY, QUESTIONS_ENTRY):
+            archive.extract(name, folder)
+    write_endless(folder / MODEL_ENTRY, folder / "endless.litertlm")
+    write_without_system_turn(folder / MODEL_ENTRY, folder / "no_system.litertlm")
+    answers = run / "verify" / "answers.jsonl"
+    expected = {
+        line["question"]: line["expected"]
+        for line in map(json.loads, answers.read_text(encoding="utf-8").splitlines())
+    }
+    question = answered_questions(answers)[0]
+    return adapters | {
+        "model": str(folder / MODEL_ENTRY),
+        "endless": str(folder / "endless.litertlm"),
+        "noSystem": str(folder / "no_system.litertlm"),
+        "manifest": str(folder / MANIFEST_ENTRY),
+        "questions": str(folder / QUESTIONS_ENTRY),
+        "question": question,
+        "answer": expected[question],
+        "shots": os.environ.get(SCREENSHOTS) or str(folder / "screenshots"),
+    }
+
+
+@pytest.fixture(scope="session")
+def adapters(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A base that takes adapters, two of them, and what transformers answers, greedily, with each merged into the weights."""
+    place, source = tmp_path_factory.mktemp("adapters"), tiny_folder(tmp_path_factory)
+    questions = [*ANSWERS, "And what of silver?"]
+    answers = {"base": _answers(source, questions)}
+    found = {"loraBase": str(converted_base(tmp_path_factory))}
+    # Random adapters that change the answers; one does not touch every matrix.
+    for name, adapter in {
+        "A": adapter_for(source, 2, seed=1),
+        "B": adapter_for(source, 8, seed=2, targets=("query", "value")),
+    }.items():
+        write_adapter(adapter, place / f"{name}.tflite", rank=LORA.lora_rank or 0)
+        found[f"adapter{name}"] = str(place / f"{name}.tflite")
+        answers[name] = _answers(merged_folder(source, adapter, place / name), questions)
+    written = {"questions": questions, "tokens": ANSWER_TOKENS, "answers": answers}
+    (place / "answers.json").write_text(json.dumps(written), encoding="utf-8")
+    return found | {"adapterAnswers": str(place / "answers.json")}
+
+
+def _answers(folder: Path, questions: list[str]) -> list[str]:
+    reference, tokenizer = Reference(folder), Tokenizer.of_preset(folder)
+    texts = []
+    for question in questions:
+        ids = reference.greedy(tokenizer.prompt_ids(render_question(question)), ANSWER_TOKENS)
+        end = next((place for place, token in enumerate(ids) if token in tokenizer.stop_ids), len(ids))
+        texts.append(tokenizer.decode(ids[:end]).strip())
+    return texts

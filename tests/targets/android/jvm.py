@@ -1,0 +1,200 @@
+"""The app's own tests, run on this machine's JVM: the same Kotlin classes, the same runtime, Android from Robolectric.
+
+Which tests there are is read from their sources, so that none can be forgotten, and how many of them ran is compared with that. The shim
+is loaded into the JVM, and a native library belongs to one class loader; so tests that go through Robolectric's class loader and tests
+that do not run in processes of their own.
+"""
+
+import os
+import re
+import subprocess
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.cache import cached, digest_of
+from pipeline.targets.android.classes import (
+    build_classes,
+    build_shrunk_classes,
+    compile_kotlin,
+    library_jars,
+    library_resources,
+)
+from pipeline.targets.android.jars import fetch_jars, one_jar
+from pipeline.targets.android.native import host_shim_library
+from pipeline.targets.android.project import NAMESPACE, TESTS
+from pipeline.targets.android.resources import Resources, build_resources
+from pipeline.targets.android.tools import find_tool, java_home, java_version
+
+PLAIN = "plain"
+"""Tests that need nothing of Android."""
+
+ROBOLECTRIC = "robolectric"
+"""Tests of the app's classes on Robolectric."""
+
+JOURNEYS = "journey"
+"""Tests that use the app as a person does and know nothing of its classes: so they can run on the shrunk app, too. Also their package."""
+
+_TITLE = "PocketGemma"
+_SECONDS = 1500
+_OPTIONS = ("-Xmx1500m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+# The last version of Java in which a program can watch its own file accesses.
+_LAST_WATCHED_JAVA = 23
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Test classes that run in one process."""
+
+    # Names within io.pocketgemma.chat.
+    classes: tuple[str, ...]
+    tests: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a JUnit run ended."""
+
+    tests: int
+    passed: bool
+    # What JUnit printed, without the frames of other people's code.
+    report: str
+
+
+def find_suites(sources: Path = TESTS / "kotlin") -> dict[str, Suite]:
+    """The test classes under a folder of Kotlin sources, by the kind of process that they need.
+
+    Raises:
+        ValueError: a file with tests has no class of the file's name; JUnit would be told the wrong one.
+    """
+    found: dict[str, list[tuple[str, int]]] = {PLAIN: [], ROBOLECTRIC: [], JOURNEYS: []}
+    root = sources.joinpath(*NAMESPACE.split("."))
+    for path in sorted(root.rglob("*.kt")):
+        source = path.read_text(encoding="utf-8")
+        tests = len(re.findall(r"^\s*@Test\b", source, re.MULTILINE))
+        if not tests:
+            continue
+        if not re.search(rf"^(?:internal )?class {path.stem}\b", source, re.MULTILINE):
+            raise ValueError(f"{path}: has tests, but no class {path.stem}")
+        name = ".".join(path.relative_to(root).with_suffix("").parts)
+        if name.startswith(f"{JOURNEYS}."):
+            kind = JOURNEYS
+        else:
+            kind = ROBOLECTRIC if "@RunWith(RobolectricTestRunner::class)" in source else PLAIN
+        found[kind].append((name, tests))
+    return {
+        kind: Suite(tuple(name for name, _ in classes), sum(tests for _, tests in classes))
+        for kind, classes in found.items()
+    }
+
+
+def compile_tests() -> Path:
+    """The folder with the test classes."""
+    resources = build_resources(_TITLE)
+    app = build_classes(resources)
+
+    def make(folder: Path) -> None:
+        class_path = [
+            app,
+            resources.id_classes,
+            *library_jars(),
+            *_test_jars(),
+            one_jar(fetch_jars("build"), "android-all"),
+        ]
+        target = folder / "classes"
+        compile_kotlin(TESTS / "kotlin", class_path, target, "compiling the app's tests", friends=app)
+
+    key = digest_of([TESTS, app, resources.id_classes], fetch_jars("test").name)
+    return cached("app-tests", key, make) / "classes"
+
+
+def run_tests(
+    classes: tuple[str, ...] | list[str],
+    properties: Mapping[str, str],
+    apk: Path | None = None,
+    *,
+    shrunk: bool = False,
+) -> Outcome:
+    """Run JUnit classes (names within io.pocketgemma.chat) in a JVM of their own.
+
+    Args:
+        properties: system properties `pocketgemma.test.<name>`, see TestModels.kt.
+        apk: a bundled APK, from which the app then takes its resources and assets; without it there is no model in the app.
+        shrunk: run on what shrinking leaves of the app; for tests that name none of its classes. The files that its libraries look for
+            on the class path then come out of the APK.
+    """
+    resources, jars = build_resources(_TITLE), fetch_jars("build")
+    app = build_shrunk_classes(resources) if shrunk else build_classes(resources)
+    with tempfile.TemporaryDirectory() as temporary:
+        settings = Path(temporary)
+        _write_settings(settings, resources, apk)
+        class_path = [settings, app, resources.id_classes, compile_tests()]
+        if shrunk:
+            _unpack(apk, settings)
+        else:
+            class_path += library_jars()
+        # The plain framework last: what Robolectric instruments must come from Robolectric.
+        class_path += [one_jar(jars, "kotlin-stdlib"), *_test_jars(), one_jar(jars, "android-all")]
+        definitions = {
+            f"{NAMESPACE}.library": host_shim_library(),
+            "robolectric.offline": "true",
+            "robolectric.dependency.dir": fetch_jars("test"),
+            "pocketgemma.test.app": app,
+            **{f"pocketgemma.test.{key}": value for key, value in properties.items()},
+        }
+        if java_version(java_home()) <= _LAST_WATCHED_JAVA:
+            definitions["java.security.manager"] = "allow"
+        done = subprocess.run(
+            [
+                find_tool("java"),
+                *_OPTIONS,
+                *(f"-D{key}={value}" for key, value in definitions.items()),
+                *("-cp", os.pathsep.join(map(str, class_path))),
+                "org.junit.runner.JUnitCore",
+                *(f"{NAMESPACE}.{name}" for name in classes),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=_SECONDS,
+            check=False,
+        )
+    count = re.search(r"^OK \((\d+) tests?\)$|^Tests run: (\d+),", done.stdout, re.MULTILINE)
+    frames = re.compile(rf"^\s+(?:at (?!{re.escape(NAMESPACE)})|\.\.\. \d+ )")
+    report = "\n".join(line for line in done.stdout.splitlines() if not frames.match(line))
+    return Outcome(
+        int(count[1] or count[2]) if count else 0, done.returncode == 0 and count is not None, report
+    )
+
+
+def _unpack(apk: Path | None, folder: Path) -> None:
+    """Put the files that the app's libraries look for on the class path where they find them, out of the APK as on a phone."""
+    if apk is None:
+        raise ValueError("the shrunk app is run as it is in its APK; give one")
+    with zipfile.ZipFile(apk) as archive:
+        for name in library_resources():
+            archive.extract(name, folder)
+
+
+def _write_settings(folder: Path, resources: Resources, apk: Path | None) -> None:
+    """Tell Robolectric where the app's resources lie, in the file that Android's own tools write for it."""
+    path = folder / "com" / "android" / "tools" / "test_config.properties"
+    path.parent.mkdir(parents=True)
+    settings = {
+        "android_merged_manifest": resources.apk.parent / "AndroidManifest.xml",
+        "android_resource_apk": apk or resources.apk,
+        "android_custom_package": NAMESPACE,
+    }
+    path.write_text("".join(f"{key}={value}\n" for key, value in settings.items()), encoding="utf-8")
+    # The same for all, because each combination makes Robolectric load Android once more, in a class loader of its own.
+    (folder / "robolectric.properties").write_text("sdk=35\ngraphicsMode=NATIVE\n", encoding="utf-8")
+
+
+def _test_jars() -> list[Path]:
+    """Everything but the framework that Robolectric loads by itself."""
+    jars = sorted(fetch_jars("test").glob("*.jar"))
+    return [path for path in jars if not path.name.startswith("android-all-instrumented")]

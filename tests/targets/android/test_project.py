@@ -1,0 +1,194 @@
+"""What holds between the app's sources and the pipeline, which name the same things in two languages."""
+
+import json
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+from pipeline.recipe.schema import BundleSection
+from pipeline.targets.android.adb import BASE_NAME, MODEL_NAME
+from pipeline.targets.android.manifest import AdapterFacts, AppManifest, ModelFacts
+from pipeline.targets.android.native import RUNTIME_LIBRARY, SHIM_LIBRARY
+from pipeline.targets.android.package import (
+    ADAPTERS_FOLDER,
+    BASE_ENTRY,
+    MANIFEST_ENTRY,
+    MODEL_ENTRY,
+    QUESTIONS_ENTRY,
+    adapter_entry,
+)
+from pipeline.targets.android.project import DEPENDENCIES, MAIN, NAMESPACE, ROOT, TESTS, app_settings
+from pipeline.targets.android.tools import PACKAGES
+
+KOTLIN = MAIN / "kotlin" / Path(*NAMESPACE.split("."))
+ANDROID = "{http://schemas.android.com/apk/res/android}"
+
+
+def source(name: str) -> str:
+    return (KOTLIN / name).read_text(encoding="utf-8")
+
+
+def test_the_app_reads_every_key_that_the_pipeline_writes() -> None:
+    model = ModelFacts(1, "d", 1, 32, "d")
+    full = AppManifest(
+        "n",
+        model,
+        model,
+        [AdapterFacts("d", "n", 1, 32, "d")],
+        description="text",
+        base="b",
+        parameters=1,
+        data="d.jsonl",
+        examples=5,
+        data_sha256="d",
+        method="LoRA",
+        rank=8,
+        alpha=16.0,
+        targets=("query",),
+        epochs=3,
+        quantization="int8",
+        accuracy=0.5,
+        accuracy_interval=(0.4, 0.6),
+        questions=10,
+        runtime="r",
+        made="2026-01-31",
+        licence="l",
+        terms="t",
+    ).document()
+    reader = source("model/ModelManifest.kt")
+    assert {key for key in keys_of(full) - {"format"} if f'"{key}"' not in reader} == set()
+
+
+def keys_of(document: object) -> set[str]:
+    """All keys of a JSON document, those of what lies in it included."""
+    if isinstance(document, list):
+        return set().union(*map(keys_of, document))
+    if isinstance(document, dict):
+        return set(document) | keys_of(list(document.values()))
+    return set()
+
+
+def test_the_app_opens_the_assets_that_the_pipeline_packs() -> None:
+    sources = "".join(path.read_text(encoding="utf-8") for path in KOTLIN.rglob("*.kt"))
+    for entry in (MODEL_ENTRY, BASE_ENTRY, MANIFEST_ENTRY, QUESTIONS_ENTRY):
+        assert f'"{entry.removeprefix("assets/")}"' in sources
+    assert f'"{ADAPTERS_FOLDER.removeprefix("assets/").rstrip("/")}' in sources
+
+
+def test_pushed_models_lie_where_the_app_looks() -> None:
+    assert f'PUSHED_NAME = "{MODEL_NAME}"' in source("model/ModelFile.kt")
+    assert f'PUSHED_BASE_NAME = "{BASE_NAME}"' in source("model/ModelFile.kt")
+
+
+def test_the_shim_has_a_function_for_every_native_method_and_no_other() -> None:
+    declared = set(re.findall(r"external fun (\w+)\(", source("runtime/Native.kt")))
+    defined = set(
+        re.findall(r"NATIVE\((native\w+)\)", (MAIN / "cpp" / "pocketgemma_jni.c").read_text(encoding="utf-8"))
+    )
+    assert declared == defined
+    assert f'System.loadLibrary("{SHIM_LIBRARY.removeprefix("lib").removesuffix(".so")}")' in source(
+        "runtime/Native.kt"
+    )
+
+
+def test_only_one_class_and_the_shim_know_the_runtime() -> None:
+    knowing = {
+        path.name
+        for path in (MAIN / "kotlin").rglob("*.kt")
+        if re.search(r"external fun|loadLibrary", path.read_text())
+    }
+    assert knowing == {"Native.kt"}
+    assert RUNTIME_LIBRARY in (MAIN / "cpp" / "CMakeLists.txt").read_text(encoding="utf-8")
+
+
+def test_the_manifest_asks_for_no_permission_and_leaves_the_backup_to_the_person() -> None:
+    manifest = ET.parse(MAIN / "AndroidManifest.xml").getroot()
+    assert manifest.findall("uses-permission") == []
+    application = manifest.find("application")
+    assert application is not None
+    # The agent decides (ChosenBackupTest); without the third, Android would ask it for keys and values instead of files.
+    assert application.get(f"{ANDROID}allowBackup") == "true"
+    assert application.get(f"{ANDROID}backupAgent") == f"{NAMESPACE}.settings.ChosenBackup"
+    assert application.get(f"{ANDROID}fullBackupOnly") == "true"
+    assert application.get(f"{ANDROID}fullBackupContent") == "@xml/backup_rules"
+    assert application.get(f"{ANDROID}dataExtractionRules") == "@xml/data_extraction_rules"
+    activities = application.findall("activity")
+    assert [activity.get(f"{ANDROID}name") for activity in activities] == [".ui.MainActivity"]
+
+
+def luminance(color: str) -> float:
+    """Relative luminance (WCAG 2.2)."""
+    channels = [int(color[index : index + 2], 16) / 255 for index in (1, 3, 5)]
+    linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_text_can_be_read_in_both_themes() -> None:
+    pairs = [("text", "background"), ("text", "surface"), ("text_dim", "background"), ("text_dim", "surface")]
+    pairs += [
+        ("on_primary", "primary"),
+        ("primary", "background"),
+        ("warning", "warning_surface"),
+        ("text", "warning_surface"),
+    ]
+    for theme in ("values", "values-night"):
+        colors = {
+            element.get("name"): element.text or ""
+            for element in ET.parse(MAIN / "res" / theme / "colors.xml").getroot()
+        }
+        for front, back in pairs:
+            light, dark = sorted((luminance(colors[front]), luminance(colors[back])), reverse=True)
+            assert (light + 0.05) / (dark + 0.05) >= 4.5, f"{theme}: {front} on {back}"
+
+
+def test_no_source_file_of_the_app_is_too_long() -> None:
+    for folder, most in ((MAIN, 300), (TESTS, 400)):
+        sources = [path for path in folder.rglob("*") if path.suffix in (".kt", ".c")]
+        assert len(sources) > 15
+        assert [
+            path.name for path in sources if len(path.read_text(encoding="utf-8").splitlines()) > most
+        ] == []
+
+
+def test_the_gradle_project_takes_the_same_settings() -> None:
+    gradle = (ROOT / "app" / "build.gradle.kts").read_text(encoding="utf-8")
+    for key in ("applicationId", "minSdk", "targetSdk", "versionCode", "versionName"):
+        assert f'setting("{key}")' in gradle
+    assert f'namespace = "{NAMESPACE}"' in gradle
+    assert app_settings().min_sdk >= 24
+
+
+def pinned(purpose: str) -> dict[str, str]:
+    """Versions by artifact, as android/dependencies/<purpose>.xml has them."""
+    maven = "{http://maven.apache.org/POM/4.0.0}"
+    found = ET.parse(DEPENDENCIES / f"{purpose}.xml").iter(f"{maven}dependency")
+    return {each.findtext(f"{maven}artifactId", ""): each.findtext(f"{maven}version", "") for each in found}
+
+
+def test_the_gradle_project_takes_the_same_kotlin_and_the_same_tests() -> None:
+    plugins = (ROOT / "build.gradle.kts").read_text(encoding="utf-8")
+    assert (
+        f'id("org.jetbrains.kotlin.android") version "{pinned("build")["kotlin-compiler-embeddable"]}"'
+        in plugins
+    )
+    gradle, tests = (ROOT / "app" / "build.gradle.kts").read_text(encoding="utf-8"), pinned("test")
+    for artifact in ("junit:junit", "org.json:json", "org.robolectric:robolectric"):
+        assert f'testImplementation("{artifact}:{tests[artifact.split(":")[1]]}")' in gradle
+
+
+def test_the_gradle_project_packs_models_and_libraries_as_the_build_does_unless_told() -> None:
+    gradle = (ROOT / "app" / "build.gradle.kts").read_text(encoding="utf-8")
+    assert not BundleSection().compress_libraries and "useLegacyPackaging = false" in gradle
+    endings = {Path(entry).suffix[1:] for entry in (MODEL_ENTRY, BASE_ENTRY, adapter_entry("ab"))}
+    assert f"noCompress += listOf({', '.join(json.dumps(each) for each in sorted(endings))})" in gradle
+    # Which of the two it is, the build says, not the manifest of the sources.
+    assert "extractNativeLibs" not in (MAIN / "AndroidManifest.xml").read_text(encoding="utf-8")
+
+
+def test_the_readme_names_every_package_that_is_needed() -> None:
+    line = next(
+        line
+        for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+        if "apt-get install" in line
+    )
+    assert set(line.split("-y ")[1].split()) == set(PACKAGES.values())

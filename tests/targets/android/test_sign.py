@@ -1,0 +1,101 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import InputError, PocketGemmaError
+from pipeline.targets.android import sign
+from pipeline.targets.android.sign import sign as sign_apk
+from pipeline.targets.android.sign import signer_digest, signing_key
+from pipeline.targets.android.tools import find_tool
+
+SECRET = "correct horse battery staple"
+
+RECORDER = """#!/bin/sh
+# Stands in for apksigner: notes what it was given.
+printf '%s\\n' "$@" > "$RECORDED.arguments"
+env > "$RECORDED.environment"
+if [ -n "$REFUSE" ]; then
+    echo 'java.io.IOException: keystore password was incorrect' >&2
+    exit 2
+fi
+"""
+
+
+@pytest.fixture
+def own_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    keystore = tmp_path / "mine.p12"
+    keystore.write_bytes(b"a keystore")
+    monkeypatch.setenv(sign.KEYSTORE, str(keystore))
+    monkeypatch.setenv(sign.KEYSTORE_PASSWORD, SECRET)
+    monkeypatch.setenv(sign.KEY_ALIAS, "release")
+    monkeypatch.delenv(sign.KEY_PASSWORD, raising=False)
+    return keystore
+
+
+@pytest.fixture
+def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """apksigner replaced by a recorder; the path its notes begin with."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "apksigner").write_text(RECORDER)
+    (programs / "apksigner").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("RECORDED", str(tmp_path / "recorded"))
+    find_tool.cache_clear()
+    monkeypatch.setattr(sign, "find_tool", lambda name: programs / name)
+    return tmp_path / "recorded"
+
+
+def test_the_password_goes_by_the_environment_and_nowhere_else(
+    own_key: Path, recorded: Path, tmp_path: Path
+) -> None:
+    key = sign_apk(tmp_path / "in.apk", tmp_path / "out.apk")
+    arguments = Path(f"{recorded}.arguments").read_text()
+    assert SECRET not in arguments
+    assert f"env:{sign.KEYSTORE_PASSWORD}" in arguments
+    assert f"env:{sign.KEY_PASSWORD}" in arguments
+    assert f"{sign.KEY_PASSWORD}={SECRET}\n" in Path(f"{recorded}.environment").read_text()
+    assert SECRET not in repr(key)
+
+
+def test_a_refused_password_is_not_in_the_message(
+    own_key: Path, recorded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REFUSE", "1")
+    with pytest.raises(
+        PocketGemmaError, match="signing out.apk: apksigner failed:\n  .*password was incorrect"
+    ) as caught:
+        sign_apk(tmp_path / "in.apk", tmp_path / "out.apk")
+    assert SECRET not in str(caught.value)
+
+
+def test_a_key_password_of_its_own_is_used(own_key: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(sign.KEY_PASSWORD, "another")
+    assert signing_key().secrets == {sign.KEYSTORE_PASSWORD: SECRET, sign.KEY_PASSWORD: "another"}
+
+
+def test_a_keystore_that_is_not_there_is_bad_input(own_key: Path) -> None:
+    own_key.unlink()
+    with pytest.raises(InputError, match="POCKETGEMMA_KEYSTORE: no such file"):
+        signing_key()
+
+
+def test_missing_variables_are_all_named(own_key: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(sign.KEYSTORE_PASSWORD)
+    monkeypatch.delenv(sign.KEY_ALIAS)
+    with pytest.raises(
+        InputError, match="POCKETGEMMA_KEYSTORE_PASSWORD and POCKETGEMMA_KEY_ALIAS must be set"
+    ):
+        signing_key()
+
+
+def test_the_signer_is_told_apart_without_a_secret(own_key: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = signer_digest()
+    assert SECRET not in mine
+    monkeypatch.setenv(sign.KEYSTORE_PASSWORD, "changed")
+    assert signer_digest() == mine
+    own_key.write_bytes(b"another keystore")
+    assert signer_digest() != mine
+    monkeypatch.delenv(sign.KEYSTORE)
+    assert signer_digest() == "debug"

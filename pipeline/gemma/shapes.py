@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.errors import InputError
-from pipeline.quantization.schemes import SCHEMES
 
 Family = Literal["gemma", "gemma2", "gemma3", "gemma3n", "gemma4"]
 
@@ -60,7 +59,7 @@ class GemmaShape:
     vision: bool = False
 
     @property
-    def _matrices(self) -> list[tuple[int, int]]:
+    def matrices(self) -> list[tuple[int, int]]:
         """(outputs, inputs) of every matrix of one decoder block."""
         query, kv = self.query_heads * self.head_dim, self.kv_heads * self.head_dim
         return [
@@ -74,7 +73,7 @@ class GemmaShape:
         ]
 
     @property
-    def _norms(self) -> int:
+    def norms(self) -> int:
         """Scales of all norms: before (and from Gemma 2 on after) attention and feed-forward, in Gemma 3 on query and key."""
         per_block = {"gemma": 2 * self.hidden, "gemma2": 4 * self.hidden}.get(
             self.family, 4 * self.hidden + 2 * self.head_dim
@@ -90,25 +89,8 @@ class GemmaShape:
         """
         if self.family in ("gemma3n", "gemma4"):
             raise ValueError(f"the parameters of {self.family} do not follow from this shape")
-        block = sum(outputs * inputs for outputs, inputs in self._matrices)
-        return self.vocabulary * self.hidden + self.layers * block + self._norms
-
-    def weight_bytes(self, recipe: str) -> int:
-        """Bytes of the weights under a recipe: float32 scales of rows, float16 scales of blocks, and norms in float32 beside integers.
-
-        Args:
-            recipe: a name in SCHEMES.
-        """
-        scheme, norms = SCHEMES[recipe], self._norms
-        embedding = self.vocabulary * self.hidden
-        layers = self.parameters - norms - embedding
-        matrices = (embedding * scheme.embedding_bits + layers * scheme.bits) // 8
-        if scheme.bits >= 16:
-            return matrices + norms * scheme.bits // 8
-        if scheme.block:
-            return matrices + 2 * (embedding + layers) // scheme.block + 4 * norms
-        rows = self.vocabulary + self.layers * sum(outputs for outputs, _ in self._matrices)
-        return matrices + 4 * (rows + norms)
+        block = sum(outputs * inputs for outputs, inputs in self.matrices)
+        return self.vocabulary * self.hidden + self.layers * block + self.norms
 
     def __str__(self) -> str:
         return (

@@ -9,6 +9,8 @@ from pipeline.console import console
 from pipeline.errors import InputError
 from pipeline.gemma.hubs import fetch
 from pipeline.gemma.presets import KERAS_HUB_PRESETS, check_preset, preset_files
+from pipeline.quantization.schemes import SCHEMES
+from pipeline.quantization.size import weight_bytes
 from pipeline.recipe.schema import DEMO, Config
 from pipeline.run.folder import Run
 
@@ -50,7 +52,7 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         recipe = config.convert.recipe
         console.print(
             f"  {shape}: {shape.parameters / 1e6:,.1f} million parameters, "
-            f"about {shape.weight_bytes(recipe) / 1e6:,.0f} MB as {recipe}",
+            f"about {weight_bytes(shape, SCHEMES[recipe]) / 1e6:,.0f} MB as {recipe}",
             markup=False,
         )
 

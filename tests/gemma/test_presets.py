@@ -2,14 +2,13 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
 from pipeline.errors import InputError
 from pipeline.gemma.presets import KERAS_HUB_PRESETS, check_preset, preset_files, weight_files
 from pipeline.gemma.shapes import Family, GemmaShape, read_shape
-from pipeline.recipe.schema import Recipe
 from tests.support.presets import (
     KERAS_CONFIG,
     SHAPE,
@@ -57,24 +56,6 @@ def test_parameters_equal_the_published_counts(family: Family, shape: Seven, par
 def test_parameters_of_families_with_per_layer_embeddings_are_not_guessed() -> None:
     with pytest.raises(ValueError, match="gemma3n"):
         _ = GemmaShape("gemma3n", 30, 2048, 8, 2, 256, 8192, 262400).parameters
-
-
-@pytest.mark.parametrize("recipe", get_args(Recipe))
-def test_every_recipe_of_the_configuration_has_a_size(recipe: str) -> None:
-    smaller, larger = SHAPE.weight_bytes("int4_block32"), SHAPE.weight_bytes("fp32")
-    assert smaller <= SHAPE.weight_bytes(recipe) <= larger
-
-
-@pytest.mark.parametrize(("recipe", "measured"), [("int8", 280e6), ("int4", 146e6)])
-def test_weight_bytes_come_near_the_measured_bundles_of_gemma3_270m(recipe: str, measured: float) -> None:
-    # A bundle also holds the tokenizer (4.7 MB) and the graph.
-    told = GemmaShape("gemma3", 18, 640, 4, 1, 256, 2048, 262144).weight_bytes(recipe)
-    assert measured - 12e6 < told < measured
-
-
-def test_float_weights_take_four_and_two_bytes() -> None:
-    assert SHAPE.weight_bytes("fp32") == 4 * SHAPE.parameters
-    assert SHAPE.weight_bytes("fp16") == 2 * SHAPE.parameters
 
 
 def test_both_forms_of_preset_tell_the_same_shape(keras_preset: Path, transformers_folder: Path) -> None:

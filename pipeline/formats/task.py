@@ -1,15 +1,14 @@
 """The older .task bundle (MediaPipe's LLM inference): the same model and tokenizer as the .litertlm, in a zip."""
 
-import struct
 import tempfile
 import zipfile
-from collections.abc import Iterable
 from pathlib import Path
 
 from pipeline.digests import sha256_of_stream
 from pipeline.errors import InputError
 from pipeline.families import chat as prompts
-from pipeline.formats.litertlm import MODEL, TOKENIZER, Section, read_container
+from pipeline.formats.aligned_zip import add_bytes, add_file
+from pipeline.formats.litertlm import MODEL, TOKENIZER, read_container
 from pipeline.formats.tflite_summary import IDENTIFIER
 from pipeline.isolation import run_apart
 
@@ -24,15 +23,6 @@ LEFT_OUT = (
 
 ALIGNMENT = 16 * 1024
 """The model begins at a multiple of this, as in a .litertlm, so that its pages can be mapped; MediaPipe's own bundler takes 4."""
-
-ALIGNMENT_FIELD = 0xD935
-"""The extra field by which Android's tools align a zip's entry (apksig, ApkSigner.java: ALIGNMENT_ZIP_EXTRA_DATA_FIELD)."""
-
-STAMP = (1980, 1, 1, 0, 0, 0)
-"""One time for all entries, the earliest that a zip can hold: equal input gives equal bytes."""
-
-LOCAL_HEADER_BYTES = 30
-COPY_BYTES = 1 << 22
 
 
 def bundle_task(litertlm: Path, output: Path, log: Path) -> None:
@@ -53,9 +43,9 @@ def bundle_task(litertlm: Path, output: Path, log: Path) -> None:
     model, tokenizer = container.section(MODEL), container.section(TOKENIZER)
     metadata = _metadata(container.read(TOKENIZER), output.parent, log)
     with zipfile.ZipFile(output, "w") as archive:
-        _add(archive, MODEL_ENTRY, model.end - model.begin, _pieces(litertlm, model), ALIGNMENT)
-        _add(archive, TOKENIZER_ENTRY, tokenizer.end - tokenizer.begin, _pieces(litertlm, tokenizer))
-        _add(archive, METADATA_ENTRY, len(metadata), [metadata])
+        add_file(archive, MODEL_ENTRY, litertlm, model.begin, model.end, alignment=ALIGNMENT)
+        add_file(archive, TOKENIZER_ENTRY, litertlm, tokenizer.begin, tokenizer.end)
+        add_bytes(archive, METADATA_ENTRY, metadata)
     check_task_file(output)
 
 
@@ -126,26 +116,3 @@ def _metadata(tokenizer: bytes, folder: Path, log: Path) -> bytes:
         run_apart("pipeline.litert.convert.task_worker", request, log, "bundling a .task")
         with zipfile.ZipFile(work / "small.task") as archive:
             return archive.read(METADATA_ENTRY)
-
-
-def _pieces(path: Path, section: Section) -> Iterable[bytes]:
-    with path.open("rb") as file:
-        file.seek(section.begin)
-        left = section.end - section.begin
-        while left:
-            piece = file.read(min(COPY_BYTES, left))
-            left -= len(piece)
-            yield piece
-
-
-def _add(archive: zipfile.ZipFile, name: str, size: int, pieces: Iterable[bytes], alignment: int = 4) -> None:
-    """Add an entry, uncompressed, that begins at a multiple of `alignment` bytes."""
-    entry = zipfile.ZipInfo(name, STAMP)
-    entry.create_system = 0
-    entry.external_attr = 0
-    entry.file_size = size
-    padding = -(archive.start_dir + LOCAL_HEADER_BYTES + len(name) + 6) % alignment
-    entry.extra = struct.pack("<HHH", ALIGNMENT_FIELD, 2 + padding, alignment) + bytes(padding)
-    with archive.open(entry, "w") as out:
-        for piece in pieces:
-            out.write(piece)

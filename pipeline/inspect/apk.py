@@ -12,10 +12,11 @@ from typing import Any
 
 from pipeline.digests import sha256_of_file
 from pipeline.errors import InputError, PocketGemmaError
+from pipeline.formats.aligned_zip import entry_offset
 from pipeline.formats.litertlm import map_file
 from pipeline.formats.tflite_summary import IDENTIFIER
 from pipeline.inspect.adapter import is_runtime_adapter, report_runtime
-from pipeline.inspect.bundle import entry_begin, report_litertlm
+from pipeline.inspect.bundle import report_litertlm
 from pipeline.inspect.facts import App, Library, Report
 from pipeline.targets.android.check import (
     check_signature,
@@ -60,11 +61,10 @@ def report_apk(path: Path) -> Report:
     with suppress(PocketGemmaError):  # That aapt2 is missing has been noted.
         application = read_application(path)
     extracts = None if application is None else extracts_libraries(application)
-    mapped = map_file(path)
     with zipfile.ZipFile(path) as archive:
         names = set(archive.namelist())
         libraries = tuple(
-            _library(path, mapped, archive, entry, extracted=bool(extracts))
+            _library(path, archive, entry, extracted=bool(extracts))
             for entry in archive.infolist()
             if entry.filename.endswith(".so")
         )
@@ -75,7 +75,7 @@ def report_apk(path: Path) -> Report:
         questions = _json(archive, QUESTIONS_ENTRY, notes)
         dex_bytes = sum(entry.file_size for entry in archive.infolist() if entry.filename.endswith(".dex"))
         carried = read_carried(archive)
-        inside, base = (_model(path, mapped, archive, name, notes) for name in (MODEL_ENTRY, BASE_ENTRY))
+        inside, base = (_model(path, archive, name, notes) for name in (MODEL_ENTRY, BASE_ENTRY))
         entries = [each.entry for each in carried if each.role == "adapter" and each.inside]
         adapters = tuple(_adapter(archive, entry) for entry in entries)
         if manifest and MODEL_ENTRY not in names:
@@ -111,9 +111,7 @@ def report_apk(path: Path) -> Report:
     )
 
 
-def _model(
-    path: Path, mapped: memoryview, archive: zipfile.ZipFile, name: str, notes: list[str]
-) -> Report | None:
+def _model(path: Path, archive: zipfile.ZipFile, name: str, notes: list[str]) -> Report | None:
     """What a model inside an APK tells; None when it is not there, or compressed."""
     if name not in archive.namelist():
         return None
@@ -121,7 +119,7 @@ def _model(
     if entry.compress_type != zipfile.ZIP_STORED:
         notes.append(f"{name} is compressed, so the phone cannot map it: not looked into")
         return None
-    begin = entry_begin(path, mapped, entry)
+    begin = entry_offset(path, entry)
     return report_litertlm(path, (begin, begin + entry.file_size), name)
 
 
@@ -160,13 +158,11 @@ def _disagreements(
     return notes
 
 
-def _library(
-    path: Path, mapped: memoryview, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, *, extracted: bool
-) -> Library:
+def _library(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, *, extracted: bool) -> Library:
     stored = entry.compress_type == zipfile.ZIP_STORED
     if not stored and not extracted:
         return Library(entry.filename, entry.file_size, None, None, pages_16k=False)
-    begin = entry_begin(path, mapped, entry) if stored else None
+    begin = entry_offset(path, entry) if stored else None
     try:
         with path.open("rb") if stored else io.BytesIO(archive.read(entry)) as file:
             alignment = min(load_alignments(file, begin or 0))

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.digests import sha256_of_file, sha256_of_stream
-from pipeline.errors import InputError
+from pipeline.formats.aligned_zip import entry_offset
 from pipeline.formats.litertlm import METADATA, MODEL, TOKENIZER, UNKNOWN, Container, map_file, read_container
 from pipeline.formats.llm_metadata import LlmMetadata, RawToken, parse_llm_metadata
 from pipeline.formats.task import METADATA_ENTRY, TOKENIZER_ENTRY
@@ -91,7 +91,7 @@ def report_task(path: Path) -> Report:
     mapped = map_file(path)
     with zipfile.ZipFile(path) as archive:
         for entry in archive.infolist():
-            begin = entry_begin(path, mapped, entry)
+            begin = entry_offset(path, entry)
             sections.append(
                 Section(entry.filename, begin, begin + entry.compress_size, entry.compress_size, {})
             )
@@ -124,20 +124,6 @@ def report_task(path: Path) -> Report:
         memory=memory,
         notes=tuple(notes),
     )
-
-
-def entry_begin(path: Path, mapped: memoryview, entry: zipfile.ZipInfo) -> int:
-    """Where the bytes of a zip's entry begin in the file.
-
-    Raises:
-        InputError: its local header is damaged.
-    """
-    header = mapped[entry.header_offset : entry.header_offset + 30]
-    if header[:4] != b"PK\3\4" or len(header) < 30:
-        raise InputError(f"{path}: its entry {entry.filename!r} is damaged; copy it again")
-    # Local file header, .ZIP File Format Specification 4.3.7: the lengths of name and extra field end it.
-    name, extra = (int.from_bytes(header[place : place + 2], "little") for place in (26, 28))
-    return entry.header_offset + 30 + name + extra
 
 
 def _digest(path: Path, place: tuple[int, int] | None) -> str:

@@ -47,14 +47,9 @@ GROUPS = {
 
 def assets_of(apk: Path, folder: Path) -> "tuple[Assets, list[Carried]]":
     """What a bundled APK is filled with, as files, and what a check is to find of it."""
+    from pipeline.targets.android.assets import BASE_ENTRY, MANIFEST_ENTRY, MODEL_ENTRY, QUESTIONS_ENTRY
     from pipeline.targets.android.contents import read_carried
-    from pipeline.targets.android.package import (
-        BASE_ENTRY,
-        MANIFEST_ENTRY,
-        MODEL_ENTRY,
-        QUESTIONS_ENTRY,
-        Assets,
-    )
+    from pipeline.targets.android.package import Assets
 
     with zipfile.ZipFile(apk) as archive:
         carried = read_carried(archive)

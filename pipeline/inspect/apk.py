@@ -18,6 +18,7 @@ from pipeline.formats.tflite_summary import IDENTIFIER
 from pipeline.inspect.adapter import is_runtime_adapter, report_runtime
 from pipeline.inspect.bundle import report_litertlm
 from pipeline.inspect.facts import App, Library, Report
+from pipeline.targets.android.assets import BASE_ENTRY, MANIFEST_ENTRY, MODEL_ENTRY, QUESTIONS_ENTRY
 from pipeline.targets.android.check import (
     check_signature,
     extracts_libraries,
@@ -28,7 +29,6 @@ from pipeline.targets.android.contents import Carried, read_carried
 from pipeline.targets.android.elf import load_alignments
 from pipeline.targets.android.native import PAGE_BYTES
 from pipeline.targets.android.native_check import abis_of, unpacked_bytes
-from pipeline.targets.android.package import BASE_ENTRY, MANIFEST_ENTRY, MODEL_ENTRY, QUESTIONS_ENTRY
 from pipeline.targets.android.tools import find_tool
 
 ANDROID_MANIFEST = "AndroidManifest.xml"

@@ -14,7 +14,7 @@ from pipeline.evaluation.interval import wilson_interval
 from pipeline.gemma.shapes import read_shape
 from pipeline.recipe.schema import DEMO, Config
 from pipeline.run.folder import Run
-from pipeline.targets.android.adb import BASE_NAME, MODEL_NAME
+from pipeline.targets.android.assets import PUSHED_BASE, PUSHED_MODEL
 from pipeline.targets.android.build import build_app
 from pipeline.targets.android.check import ApkReport, ExpectedApk, check_apk
 from pipeline.targets.android.manifest import AppManifest
@@ -95,14 +95,14 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
 
 def _models(config: Config, run: Run) -> AppModels:
     converted = run.folder("convert")
-    base = converted / BASE_NAME
+    base = converted / PUSHED_BASE
     if config.carries_base and not base.is_file():
         raise PocketGemmaError(
             f"{base}: missing, and bundle.base wants it; run: pocketgemma convert --run {run.root}, with the same recipe"
         )
     own = [converted / ADAPTER] if config.convert.adapters == "runtime" else []
     return app_models(
-        converted / MODEL_NAME,
+        converted / PUSHED_MODEL,
         base if config.carries_base else None,
         [*own, *map(Path, config.bundle.adapters)],
         limit=config.bundle.max_model_mb * MEGABYTE,

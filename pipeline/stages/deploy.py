@@ -8,8 +8,6 @@ from pipeline.console import console
 from pipeline.recipe.schema import Config
 from pipeline.run.folder import Run
 from pipeline.targets.android.adb import (
-    BASE_NAME,
-    MODEL_NAME,
     Phone,
     find_phone,
     install,
@@ -17,6 +15,7 @@ from pipeline.targets.android.adb import (
     push_model,
     start,
 )
+from pipeline.targets.android.assets import PUSHED_BASE, PUSHED_MODEL
 from pipeline.targets.android.project import app_settings
 
 INSTRUCTIONS = "INSTALL.txt"
@@ -33,7 +32,7 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
     settings: dict[str, Any] = {"name": config.name, "phone": phone.serial if phone else None}
     with run.stage("deploy", settings=settings, after=("bundle",), force=force) as work:
         if not work.up_to_date:
-            models = [run.folder("bundle") / name for name in (MODEL_NAME, BASE_NAME)]
+            models = [run.folder("bundle") / name for name in (PUSHED_MODEL, PUSHED_BASE)]
             beside = [model for model in models if model.exists()]
             (work.folder / INSTRUCTIONS).write_text(_instructions(apk, beside), encoding="utf-8")
             if phone:

@@ -18,17 +18,16 @@ from pipeline.inspect.facts import Report
 from pipeline.inspect.file import inspect_file
 from pipeline.inspect.render import print_report
 from pipeline.targets.android import check, tools
-from pipeline.targets.android.build import build_app
-from pipeline.targets.android.manifest import AdapterFacts, AppManifest, ModelFacts
-from pipeline.targets.android.package import (
+from pipeline.targets.android.assets import (
     BASE_ENTRY,
     MANIFEST_ENTRY,
     MODEL_ENTRY,
     QUESTIONS_ENTRY,
-    Assets,
     adapter_entry,
-    package_apk,
 )
+from pipeline.targets.android.build import build_app
+from pipeline.targets.android.manifest import AdapterFacts, AppManifest, ModelFacts
+from pipeline.targets.android.package import Assets, package_apk
 from pipeline.targets.android.sign import sign
 from tests.support.litertlm import write_container
 from tests.support.tflite import Constant, write_tflite

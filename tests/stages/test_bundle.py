@@ -20,14 +20,14 @@ from pipeline.litert.memory_estimate import memory_cost
 from pipeline.recipe.schema import Config, ModelSection
 from pipeline.run.folder import Run
 from pipeline.stages import bundle
-from pipeline.targets.android.package import (
+from pipeline.targets.android.assets import (
     BASE_ENTRY,
     MANIFEST_ENTRY,
     MODEL_ENTRY,
     QUESTIONS_ENTRY,
-    Assets,
     adapter_entry,
 )
+from pipeline.targets.android.package import Assets
 from pipeline.targets.android.tools import find_tool
 from tests.support.litertlm import write_container
 from tests.support.presets import KERAS_CONFIG, write_json

@@ -18,7 +18,7 @@ from pipeline.quantization.schemes import SCHEMES
 from pipeline.recipe.schema import Config
 from pipeline.run.folder import Run
 from pipeline.stages import bundle, convert, verify
-from pipeline.targets.android.package import MANIFEST_ENTRY, MODEL_ENTRY, adapter_entry
+from pipeline.targets.android.assets import MANIFEST_ENTRY, MODEL_ENTRY, adapter_entry
 from tests.support.finished_run import config, finished_run, shared
 
 __all__ = ["finished_run"]

@@ -10,10 +10,8 @@ from pathlib import Path
 
 from pipeline.digests import sha256_of_file
 from pipeline.errors import PocketGemmaError
+from pipeline.targets.android.assets import PUSHED_MODEL
 from pipeline.targets.android.project import NAMESPACE
-
-MODEL_NAME, BASE_NAME = "model.litertlm", "base.litertlm"
-"""The names that the app looks for in its own folder, of a model and its base that lie beside the APK."""
 
 _ACTIVITY = f"{NAMESPACE}.ui.MainActivity"
 
@@ -101,7 +99,7 @@ def install(phone: Phone, apk: Path, application_id: str) -> None:
     raise PocketGemmaError(f"{phone.model}: installing {apk.name} failed: {last}")
 
 
-def model_path(application_id: str, name: str = MODEL_NAME) -> str:
+def model_path(application_id: str, name: str = PUSHED_MODEL) -> str:
     """Where on the phone a model lies that is too big for the APK."""
     return f"/sdcard/Android/data/{application_id}/files/{name}"
 

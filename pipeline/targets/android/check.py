@@ -9,10 +9,10 @@ from typing import Any
 
 from pipeline.digests import sha256_of_file
 from pipeline.errors import PocketGemmaError
+from pipeline.targets.android.assets import MANIFEST_ENTRY, QUESTIONS_ENTRY
 from pipeline.targets.android.contents import Carried, read_carried, read_manifest
 from pipeline.targets.android.manifest import FORMAT
 from pipeline.targets.android.native_check import abis_of, library_faults, place_faults, unpacked_bytes
-from pipeline.targets.android.package import MANIFEST_ENTRY, QUESTIONS_ENTRY
 from pipeline.targets.android.project import AppSettings
 from pipeline.targets.android.tools import find_tool, run_tool
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pipeline.digests import sha256_of_stream
-from pipeline.targets.android.package import (
+from pipeline.targets.android.assets import (
     ADAPTERS_FOLDER,
     BASE_ENTRY,
     MANIFEST_ENTRY,

@@ -8,9 +8,9 @@ from pipeline.digests import sha256_of_file
 from pipeline.errors import InputError
 from pipeline.litert.memory_estimate import memory_cost
 from pipeline.litert.runtime_adapters import TAKES_NONE, LoraBase, check_adapter_file, lora_base
+from pipeline.targets.android.assets import BASE_ENTRY, MODEL_ENTRY, adapter_entry
 from pipeline.targets.android.contents import Carried
 from pipeline.targets.android.manifest import AdapterFacts, ModelFacts
-from pipeline.targets.android.package import BASE_ENTRY, MODEL_ENTRY, adapter_entry
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pipeline.targets.android.assets import (
+    BASE_ENTRY,
+    MANIFEST_ENTRY,
+    MODEL_ENTRY,
+    QUESTIONS_ENTRY,
+    adapter_entry,
+)
 from pipeline.targets.android.build import AppBuild
 from pipeline.targets.android.native import PAGE_BYTES
-
-MODEL_ENTRY = "assets/model.litertlm"
-BASE_ENTRY = "assets/base.litertlm"
-ADAPTERS_FOLDER = "assets/adapters/"
-MANIFEST_ENTRY = "assets/manifest.json"
-QUESTIONS_ENTRY = "assets/questions.json"
 
 # Android asks for stored entries to lie at multiples of 4 bytes, and libraries at multiples of the page size.
 _WORD_BYTES = 4
@@ -45,11 +46,6 @@ class Assets:
     model: Path | None = None
     base: Path | None = None
     adapters: Mapping[str, Path] = field(default_factory=dict)
-
-
-def adapter_entry(sha256: str) -> str:
-    """Where an adapter file of a digest lies in the APK."""
-    return f"{ADAPTERS_FOLDER}{sha256}.tflite"
 
 
 def package_apk(app: AppBuild, assets: Assets, target: Path) -> None:

@@ -10,7 +10,8 @@ import zipfile
 from pathlib import Path
 
 from pipeline.errors import InputError, PocketGemmaError
-from pipeline.targets.android.adb import BASE_NAME, MODEL_NAME, model_path
+from pipeline.targets.android.adb import model_path
+from pipeline.targets.android.assets import PUSHED_BASE, PUSHED_MODEL
 from pipeline.targets.android.native import TARGETS, runtime_library
 from pipeline.targets.android.project import ROOT, app_settings
 
@@ -42,7 +43,7 @@ def stage_for_studio(run: Path, target: Path = TARGET) -> list[Path]:
         folder = target / "jniLibs" / abi
         folder.mkdir(parents=True)
         shutil.copyfile(runtime_library(abi), folder / runtime_library(abi).name)
-    return [path for name in (MODEL_NAME, BASE_NAME) if (path := run / "bundle" / name).is_file()]
+    return [path for name in (PUSHED_MODEL, PUSHED_BASE) if (path := run / "bundle" / name).is_file()]
 
 
 if __name__ == "__main__":

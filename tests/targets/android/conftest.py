@@ -10,7 +10,7 @@ import pytest
 from pipeline.families.chat import render_question
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.litert.runtime_adapters import write_adapter
-from pipeline.targets.android.package import MANIFEST_ENTRY, MODEL_ENTRY, QUESTIONS_ENTRY
+from pipeline.targets.android.assets import MANIFEST_ENTRY, MODEL_ENTRY, QUESTIONS_ENTRY
 from pipeline.targets.android.questions import answered_questions
 from tests.support.demo_run import demo_run
 from tests.support.lora import LORA, adapter_for, converted_base, merged_folder

@@ -130,7 +130,7 @@ def run_tests(
     with tempfile.TemporaryDirectory() as temporary:
         settings = Path(temporary)
         _write_settings(settings, resources, apk)
-        class_path = [settings, app, resources.id_classes, compile_tests()]
+        class_path = [settings, app, resources.id_classes, compile_tests(), TESTS / "resources"]
         if shrunk:
             _unpack(apk, settings)
         else:

@@ -14,12 +14,13 @@ import pytest
 from pipeline.digests import sha256_of_file
 from pipeline.errors import PocketGemmaError
 from pipeline.targets.android import resources
+from pipeline.targets.android.assets import BASE_ENTRY, MODEL_ENTRY, adapter_entry
 from pipeline.targets.android.build import AppBuild, build_app
 from pipeline.targets.android.check import ApkReport, ExpectedApk, check_apk
 from pipeline.targets.android.contents import Carried
 from pipeline.targets.android.manifest import AdapterFacts, AppManifest, ModelFacts
 from pipeline.targets.android.native_check import unpacked_bytes
-from pipeline.targets.android.package import BASE_ENTRY, MODEL_ENTRY, Assets, adapter_entry, package_apk
+from pipeline.targets.android.package import Assets, package_apk
 from pipeline.targets.android.project import MAIN
 from pipeline.targets.android.resources import build_resources
 from pipeline.targets.android.sign import sign

@@ -7,17 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.targets.android.build import AppBuild
-from pipeline.targets.android.manifest import AdapterFacts, AppManifest, ModelFacts
-from pipeline.targets.android.package import (
+from pipeline.targets.android.assets import (
     BASE_ENTRY,
     MANIFEST_ENTRY,
     MODEL_ENTRY,
     QUESTIONS_ENTRY,
-    Assets,
     adapter_entry,
-    package_apk,
 )
+from pipeline.targets.android.build import AppBuild
+from pipeline.targets.android.manifest import AdapterFacts, AppManifest, ModelFacts
+from pipeline.targets.android.package import Assets, package_apk
 from pipeline.targets.android.project import AppSettings
 
 MODEL = ModelFacts(10, "ab")

@@ -6,17 +6,8 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 from pipeline.recipe.schema import BundleSection
-from pipeline.targets.android.adb import BASE_NAME, MODEL_NAME
-from pipeline.targets.android.manifest import AdapterFacts, AppManifest, ModelFacts
+from pipeline.targets.android.assets import BASE_ENTRY, MODEL_ENTRY, adapter_entry
 from pipeline.targets.android.native import RUNTIME_LIBRARY, SHIM_LIBRARY
-from pipeline.targets.android.package import (
-    ADAPTERS_FOLDER,
-    BASE_ENTRY,
-    MANIFEST_ENTRY,
-    MODEL_ENTRY,
-    QUESTIONS_ENTRY,
-    adapter_entry,
-)
 from pipeline.targets.android.project import DEPENDENCIES, MAIN, NAMESPACE, ROOT, TESTS, app_settings
 from pipeline.targets.android.tools import PACKAGES
 
@@ -26,58 +17,6 @@ ANDROID = "{http://schemas.android.com/apk/res/android}"
 
 def source(name: str) -> str:
     return (KOTLIN / name).read_text(encoding="utf-8")
-
-
-def test_the_app_reads_every_key_that_the_pipeline_writes() -> None:
-    model = ModelFacts(1, "d", 1, 32, "d")
-    full = AppManifest(
-        "n",
-        model,
-        model,
-        [AdapterFacts("d", "n", 1, 32, "d")],
-        description="text",
-        base="b",
-        parameters=1,
-        data="d.jsonl",
-        examples=5,
-        data_sha256="d",
-        method="LoRA",
-        rank=8,
-        alpha=16.0,
-        targets=("query",),
-        epochs=3,
-        quantization="int8",
-        accuracy=0.5,
-        accuracy_interval=(0.4, 0.6),
-        questions=10,
-        runtime="r",
-        made="2026-01-31",
-        licence="l",
-        terms="t",
-    ).document()
-    reader = source("model/ModelManifest.kt")
-    assert {key for key in keys_of(full) - {"format"} if f'"{key}"' not in reader} == set()
-
-
-def keys_of(document: object) -> set[str]:
-    """All keys of a JSON document, those of what lies in it included."""
-    if isinstance(document, list):
-        return set().union(*map(keys_of, document))
-    if isinstance(document, dict):
-        return set(document) | keys_of(list(document.values()))
-    return set()
-
-
-def test_the_app_opens_the_assets_that_the_pipeline_packs() -> None:
-    sources = "".join(path.read_text(encoding="utf-8") for path in KOTLIN.rglob("*.kt"))
-    for entry in (MODEL_ENTRY, BASE_ENTRY, MANIFEST_ENTRY, QUESTIONS_ENTRY):
-        assert f'"{entry.removeprefix("assets/")}"' in sources
-    assert f'"{ADAPTERS_FOLDER.removeprefix("assets/").rstrip("/")}' in sources
-
-
-def test_pushed_models_lie_where_the_app_looks() -> None:
-    assert f'PUSHED_NAME = "{MODEL_NAME}"' in source("model/ModelFile.kt")
-    assert f'PUSHED_BASE_NAME = "{BASE_NAME}"' in source("model/ModelFile.kt")
 
 
 def test_the_shim_has_a_function_for_every_native_method_and_no_other() -> None:

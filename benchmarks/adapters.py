@@ -1,13 +1,13 @@
-"""Adapters swapped at run time: how long a swap takes, what the LoRA inputs cost, file sizes, and what an int8 base with an adapter answers.
+"""Adapters at run time: the time of a swap, the cost of the LoRA inputs, file sizes, and the accuracy of an int8 base with an adapter.
 
     python benchmarks/adapters.py speed --work FOLDER
     python benchmarks/adapters.py accuracy --run RUN
 
-`speed` takes random weights in the shape of Gemma 3 270M (benchmarks/shapes.py), converts them to int8 without and with LoRA inputs of rank
-16 and 32 into FOLDER, unless they are there already, and lets the runtime decode with each in turn. `accuracy` walks the demo's road up to
-convert in the run folder RUN, with an adapter of attention only (minutes of training, unless it is there already), once merged and once
-apart, both in int8, and asks both every test question. Each writes its part of docs/measurements/adapters.json; `speed` on some of the cores
-(taskset) a part of its own.
+`speed` converts random weights in the shape of Gemma 3 270M (benchmarks/shapes.py) to int8, without LoRA inputs and with LoRA inputs of rank
+16 and 32, into FOLDER (existing files are reused), and decodes with each model in turn. `accuracy` runs the demo's pipeline up to
+convert in the run folder RUN with an attention-only adapter (minutes of training, unless the run folder has it), once merged and once as a
+separate file, both in int8, and asks both models every test question. Each command writes its own part of
+docs/measurements/adapters.json; `speed` on a subset of the cores (taskset) writes a part of its own.
 """
 
 import argparse
@@ -48,7 +48,7 @@ BUNDLE = Bundle("int8", (128,), 1280, 0.0, 64, 0.95)
 
 
 def convert(folder: Path, output: Path, bundle: Bundle) -> None:
-    """Convert a Hugging Face folder unless the file is there."""
+    """Convert a Hugging Face folder unless the file exists."""
     if not output.exists():
         export_litertlm(folder, output, bundle, output.with_suffix(".log"))
 
@@ -95,7 +95,7 @@ def speed(work: Path) -> dict[str, Any]:
 
 
 def generation(models: dict[str, tuple[Path, Path | None]]) -> dict[str, Any]:
-    """Tokens per second, all models open, one reply of each in turn; the first round does not count."""
+    """Tokens per second with all models open, one reply of each in turn; the first round is a warm-up."""
     import litert_lm
 
     litert_lm.set_min_log_severity(litert_lm.LogSeverity.SILENT)
@@ -136,12 +136,12 @@ def generation(models: dict[str, tuple[Path, Path | None]]) -> dict[str, Any]:
 
 
 def paired(values: list[float], plain: list[float]) -> float:
-    """Median of the ratios within a round: what the machine did meanwhile touches both sides."""
+    """Median of the ratios within a round, so that other load on the machine affects both sides."""
     return round(statistics.median(ours / theirs for ours, theirs in zip(values, plain, strict=True)), 4)
 
 
 def swaps(folder: Path, base: Path, work: Path) -> dict[str, float]:
-    """Milliseconds from asking for an adapter to the end of the first token, over the same without a change of adapter."""
+    """Milliseconds from the request for an adapter to the end of the first token, minus the same without a change of adapter."""
     from pipeline.litert.runtime.engine import Runtime
 
     paths = [work / f"swap{seed}.tflite" for seed in range(SWAPS)]
@@ -180,7 +180,7 @@ def swaps(folder: Path, base: Path, work: Path) -> dict[str, float]:
 
 
 def accuracy(run: Path) -> dict[str, Any]:
-    """Exact match of the merged model and of base and adapter, both int8, on the same questions."""
+    """Exact match of the merged model and of the base with its adapter, both int8, on the same questions."""
     from pipeline.data.checks import check_file
     from pipeline.data.faults import Faults
     from pipeline.evaluation.answers import score
@@ -203,14 +203,14 @@ def accuracy(run: Path) -> dict[str, Any]:
     for data in ("test", "skills"):
         examples = check_file(SCIENCE / f"{data}.jsonl", settings, tokenizer, Faults()).examples
         merged = answer_all(places["merged"] / "model.litertlm", examples, max_new_tokens=32)
-        apart = answer_all(base, examples, max_new_tokens=32, adapter=file)
-        sides = {"merged": score(merged), "apart": score(apart)}
+        separate = answer_all(base, examples, max_new_tokens=32, adapter=file)
+        sides = {"merged": score(merged), "separate": score(separate)}
         found[data] = {
             "questions": len(examples),
             "exact_match": {name: round(scores.exact_match, 2) for name, scores in sides.items()},
             "perplexity": {name: round(scores.perplexity, 4) for name, scores in sides.items()},
-            "apart_minus_merged": asdict(paired_difference(apart, merged)),
-            "same_text": sum(ours.text == theirs.text for ours, theirs in zip(apart, merged, strict=True)),
+            "separate_minus_merged": asdict(paired_difference(separate, merged)),
+            "same_text": sum(ours.text == theirs.text for ours, theirs in zip(separate, merged, strict=True)),
         }
     return found
 

@@ -1,14 +1,14 @@
-"""How large the app is, what it is made of, how long it takes to build from source, and how its screen starts on the JVM.
+"""Size of the app and of its parts, time of a build from source, and start-up time on the JVM.
 
     python benchmarks/app.py [--run runs/science] [--figures FILE]
 
-Packages and signs the models of a finished bundle for each processor, with libraries as they are and compressed, and looks into each
-APK as the bundle stage does. Builds the app once in a cache that is empty but for what is downloaded (jars, LiteRT-LM's libraries) and for
-the debug key. FILE is what the app's tests on the JVM measured (their property `pocketgemma.test.figures`):
+Packages and signs the models of a finished bundle for each ABI, with uncompressed and with compressed libraries, and checks each APK as
+the bundle stage does. Builds the app once in a cache that holds only the downloads (jars, LiteRT-LM's libraries) and the debug key.
+FILE holds the figures that the app's JVM tests measured (their property `pocketgemma.test.figures`):
 
     POCKETGEMMA_FIGURES=FILE pytest tests/targets/android/test_jvm.py
 
-Without it the figures measured before stay. Writes docs/measurements/app.json.
+Without it the earlier figures are kept. Writes docs/measurements/app.json.
 """
 
 import argparse
@@ -34,7 +34,7 @@ ABIS = (("arm64-v8a",), ("x86_64",), ("arm64-v8a", "x86_64"))
 TITLE = "PocketGemma"
 
 DOWNLOADED = ("jars", "runtime", "key")
-"""Kinds in the cache that a build does not make anew: what comes from the network, and the debug key."""
+"""Cache kinds that a build does not create: downloads and the debug key."""
 
 GROUPS = {
     "libraries": ("lib/",),
@@ -42,11 +42,11 @@ GROUPS = {
     "resources": ("res/", "resources.arsc", "AndroidManifest.xml"),
     "models": ("assets/model.", "assets/base.", "assets/adapters/"),
 }
-"""What an APK is made of, by how its entries' names begin; what is in no group is "the rest"."""
+"""The parts of an APK by the prefix of the entry name; everything else is "other"."""
 
 
 def assets_of(apk: Path, folder: Path) -> "tuple[Assets, list[Carried]]":
-    """What a bundled APK is filled with, as files, and what a check is to find of it."""
+    """The models, adapters, manifest and questions of a bundled APK as files, and the contents that a check expects."""
     from pipeline.targets.android.assets import BASE_ENTRY, MANIFEST_ENTRY, MODEL_ENTRY, QUESTIONS_ENTRY
     from pipeline.targets.android.contents import read_carried
     from pipeline.targets.android.package import Assets
@@ -69,7 +69,7 @@ def assets_of(apk: Path, folder: Path) -> "tuple[Assets, list[Carried]]":
 def variant(
     abis: tuple[str, ...], compressed: bool, assets: "Assets", carried: "list[Carried]", folder: Path
 ) -> dict[str, Any]:
-    """Sizes in bytes of an APK for some processors."""
+    """Sizes in bytes of an APK for the given ABIs."""
     from pipeline.targets.android.build import build_app
     from pipeline.targets.android.check import ExpectedApk, check_apk
     from pipeline.targets.android.package import package_apk
@@ -81,7 +81,7 @@ def variant(
     sign(unsigned, signed)
     report = check_apk(signed, ExpectedApk(app.settings, abis, carried, compressed))
     print(
-        f"{', '.join(abis)}, libraries {'compressed' if compressed else 'as they are'}: {report.bytes:,} bytes"
+        f"{', '.join(abis)}, {'compressed' if compressed else 'uncompressed'} libraries: {report.bytes:,} bytes"
     )
     return {
         "abis": list(abis),
@@ -95,14 +95,14 @@ def variant(
 
 
 def parts(apk: Path) -> dict[str, int]:
-    """Bytes that each group of entries takes in an APK, compressed where they are; alignment and signature are "the rest"."""
+    """Bytes that each group of entries takes in an APK, after compression; alignment and signature count as "other"."""
     sizes = dict.fromkeys(GROUPS, 0)
     with zipfile.ZipFile(apk) as archive:
         for entry in archive.infolist():
             for group, beginnings in GROUPS.items():
                 if entry.filename.startswith(beginnings):
                     sizes[group] += entry.compress_size
-    return sizes | {"the rest": apk.stat().st_size - sum(sizes.values())}
+    return sizes | {"other": apk.stat().st_size - sum(sizes.values())}
 
 
 def build() -> dict[str, float]:
@@ -130,7 +130,7 @@ def build() -> dict[str, float]:
         "shrinking": lambda: build_dex(build_resources(TITLE)),
         "shim": lambda: shim_library("arm64-v8a"),
         "packaging and signing": package,
-        "all of it again, nothing changed": package,
+        "build again, nothing changed": package,
     }
     for name, step in steps.items():
         started = time.monotonic()
@@ -140,7 +140,7 @@ def build() -> dict[str, float]:
 
 
 def build_afresh() -> dict[str, float]:
-    """`build` in a process of its own, with a cache that holds only what is downloaded."""
+    """`build` in a separate process, with a cache that holds only the downloads and the debug key."""
     from pipeline.cache import cache_root
     from pipeline.targets.android.jars import fetch_jars
     from pipeline.targets.android.native import runtime_library
@@ -158,22 +158,25 @@ def build_afresh() -> dict[str, float]:
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
         whole = round(time.monotonic() - started, 1)
     steps = json.loads(done.stdout)
-    again = steps.pop("all of it again, nothing changed")
-    return steps | {"from source to a signed APK": round(whole - again, 1), "again, nothing changed": again}
+    again = steps.pop("build again, nothing changed")
+    return steps | {
+        "from source to a signed APK": round(whole - again, 1),
+        "build again, nothing changed": again,
+    }
 
 
 def read_figures(path: Path) -> dict[str, Any]:
-    """What the app's tests on the JVM measured.
+    """The figures that the app's JVM tests measured.
 
     Args:
-        path: a JSON file: activity_start_ms, a list of numbers; main_thread_violations, a list of sentences;
-            main_thread_files_watched, whether accesses to files were watched, too.
+        path: a JSON file with activity_start_ms, a list of numbers; main_thread_violations, a list of strings;
+            main_thread_files_watched, whether file accesses were monitored, too.
 
     Returns:
-        The same, and the median of activity_start_ms.
+        The same values, and the median of activity_start_ms.
 
     Raises:
-        SystemExit: there is no such file, or it lacks a list.
+        SystemExit: the file does not exist, or lacks a list.
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
@@ -185,7 +188,7 @@ def read_figures(path: Path) -> dict[str, Any]:
             "main_thread_files_watched": bool(found.get("main_thread_files_watched", False)),
         }
     except (OSError, ValueError, KeyError, TypeError) as error:
-        sys.exit(f"{path}: no figures of the app's tests: {type(error).__name__}: {error}")
+        sys.exit(f"{path}: not a figures file of the app's tests: {type(error).__name__}: {error}")
 
 
 def main() -> None:
@@ -195,7 +198,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--run", type=Path, default=Path("runs/science"), help="a run with a finished bundle")
-    parser.add_argument("--figures", type=Path, metavar="FILE", help="what the app's tests measured")
+    parser.add_argument("--figures", type=Path, metavar="FILE", help="figures from the app's JVM tests")
     parser.add_argument("--build", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.build:
@@ -203,7 +206,7 @@ def main() -> None:
         return
     apk = next(iter(sorted((options.run / "bundle").glob("*.apk"))), None)
     if apk is None:
-        sys.exit(f"{options.run}: no bundle here yet; run: pocketgemma bundle --run {options.run}")
+        sys.exit(f"{options.run}: no bundle yet; run pocketgemma bundle --run {options.run}")
     before = json.loads(OUTPUT.read_text(encoding="utf-8")) if OUTPUT.exists() else {}
     figures = read_figures(options.figures) if options.figures else before.get("activity")
     seconds = build_afresh()

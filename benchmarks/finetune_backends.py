@@ -1,8 +1,8 @@
-"""Seconds of a fine-tuning step on this machine, for each Keras backend and dtype, side by side.
+"""Seconds of a fine-tuning step on this machine for each Keras backend and dtype.
 
     python benchmarks/finetune_backends.py
 
-Every combination runs in a process of its own: the demo's base with LoRA on all seven kinds of matrix, one batch of 32 examples of 48
+Each combination runs in a separate process: the demo's base with LoRA on all seven target matrices, one batch of 32 examples of 48
 tokens with 16 response tokens each. Writes docs/measurements/finetune_backends.json.
 """
 

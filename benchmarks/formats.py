@@ -1,10 +1,10 @@
-"""Whether .litertlm and .task answer the same in the runtime, for every recipe.
+"""Compare the runtime's answers from .litertlm and .task files for every quantization recipe.
 
     python benchmarks/formats.py --folder FOLDER [--recipe NAME ...]
 
-The demo's base is converted by each recipe (kept in FOLDER, so that the script can be called for some recipes at a time) and both files
-are asked questions of the demo. Compared: model and tokenizer to the byte, token ids of conversations, greedy answers, and the
-log-probability of the expected answers. Writes docs/measurements/formats.json; recipes measured before stay in it.
+Converts the demo's base with each recipe (files are kept in FOLDER, so you can run the script for a few recipes at a time) and asks both
+files questions of the demo. Compares model and tokenizer byte for byte, token ids of conversations, greedy answers, and the
+log-probability of the expected answers. Writes docs/measurements/formats.json; recipes measured earlier stay in it.
 """
 
 import argparse
@@ -47,7 +47,7 @@ def convert(folder: Path, recipe: str) -> tuple[Path, Path]:
 
 
 def questions() -> "list[Example]":
-    """What the demo's base was taught to answer."""
+    """Questions that the demo's base can answer."""
     from pipeline.data.examples import Example
 
     lines = (DEMO / "science" / "skills.jsonl").read_text(encoding="utf-8").splitlines()
@@ -61,7 +61,7 @@ def questions() -> "list[Example]":
 
 
 def compare(folder: Path, recipe: str) -> dict[str, Any]:
-    """What both files of a recipe say."""
+    """Compare both files of a recipe."""
     from pipeline.evaluation.conversations import spread
     from pipeline.evaluation.in_runtime import answer_all
     from pipeline.formats.task import bundle_task, different_entries
@@ -107,8 +107,8 @@ def main() -> None:
     from pipeline.quantization.schemes import SCHEMES
 
     parser = argparse.ArgumentParser()
-    parser.add_argument("--folder", type=Path, required=True, help="where converted models are kept")
-    parser.add_argument("--recipe", action="append", choices=list(SCHEMES), help="all of them if not given")
+    parser.add_argument("--folder", type=Path, required=True, help="folder for converted models")
+    parser.add_argument("--recipe", action="append", choices=list(SCHEMES), help="default: all recipes")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     rows = json.loads(OUTPUT.read_text(encoding="utf-8"))["rows"] if OUTPUT.exists() else []

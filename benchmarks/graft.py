@@ -1,10 +1,10 @@
-"""A graft against a full conversion, in the shapes of real Gemmas with random weights.
+"""A graft compared with a full conversion, on random weights in the shapes of real Gemmas.
 
     python benchmarks/graft.py 270m 1b [--folder DIR]
 
-For each shape, in one run: the base (bfloat16, as published) converted in full, its matrices found, a merged model (rank 8 on all seven
-kinds of matrix) converted in full, and the same adapter grafted onto the converted base by `pocketgemma graft`, with a cold and with a
-warm page cache. The grafted file must equal the converted one in every byte. Writes docs/measurements/graft.json.
+For each shape, in one run: convert the base (bfloat16, as published) in full, locate its matrices, convert a merged model (rank 8 on all
+seven target matrices) in full, and graft the same adapter onto the converted base with `pocketgemma graft`, with a cold and with a
+warm page cache. The grafted file must equal the converted file byte for byte. Writes docs/measurements/graft.json.
 """
 
 import argparse
@@ -85,7 +85,7 @@ class Sum:
 
 
 def write_merged(base: Path, adapter: Adapter, folder: Path) -> None:
-    """The Hugging Face folder of base and adapter in float32, as the merge stage leaves it."""
+    """Write the Hugging Face folder of base and adapter in float32, as the merge stage does."""
     folder.mkdir()
     for path in base.iterdir():
         if path.suffix != ".safetensors":
@@ -97,7 +97,7 @@ def write_merged(base: Path, adapter: Adapter, folder: Path) -> None:
 
 
 def convert(folder: Path, output: Path) -> dict[str, Any]:
-    """A full conversion with its check: seconds, and the peak of the converter's process and of the one that waits for it and checks."""
+    """A full conversion with its check: seconds, peak memory of the converter process and of the calling process."""
     with PeakMemory() as memory:
         facts = export_litertlm(folder, output, BUNDLE, output.with_suffix(".log"))
     return {
@@ -108,7 +108,7 @@ def convert(folder: Path, output: Path) -> dict[str, Any]:
 
 
 def graft(base: Path, adapter: Path, preset: Path, output: Path) -> dict[str, float]:
-    """`pocketgemma graft` as a process: seconds with Python's start, and its peak memory."""
+    """`pocketgemma graft` as a process: seconds including Python's start-up, and peak memory."""
     output.unlink(missing_ok=True)
     options = {"--base": base, "--adapter": adapter, "--preset": preset, "--out": output}
     command = [sys.executable, "-m", "pipeline", "graft"]
@@ -124,7 +124,7 @@ def graft(base: Path, adapter: Path, preset: Path, output: Path) -> dict[str, fl
 
 
 def forget(*files: Path) -> None:
-    """Write files to disk and have the kernel forget their pages."""
+    """Write files to disk and drop their pages from the page cache."""
     os.sync()
     for file in files:
         with file.open("rb") as opened:
@@ -132,7 +132,7 @@ def forget(*files: Path) -> None:
 
 
 def grafts(base: Path, adapter: Path, preset: Path, output: Path) -> dict[str, Any]:
-    """One graft after the kernel forgot the base and the preset, then some with both in its page cache."""
+    """One graft with base and preset out of the page cache, then several with both in it."""
     forget(base, preset / "model.safetensors")
     cold = graft(base, adapter, preset, output)
     warm = [graft(base, adapter, preset, output) for _ in range(WARM_RUNS)]
@@ -148,7 +148,7 @@ def gigabytes(count: int) -> float:
 
 
 def measure(name: str, work: Path) -> dict[str, Any]:
-    """All figures of one shape; `work` may hold the base of an earlier run."""
+    """All figures of one shape; reuses the base in `work` if there is one."""
     shape, base = SHAPES[name], work / "base"
     if not (base / "model.safetensors").exists():
         write_folder(shape, base, "bfloat16", seed=0)
@@ -163,7 +163,7 @@ def measure(name: str, work: Path) -> dict[str, Any]:
     row["conversion_of_base"] = convert(base, converted)
     row["conversion_of_merged"] = convert(work / "merged", merged)
     row["bytes"] = merged.stat().st_size
-    # The first graft finds the matrices and keeps their map.
+    # The first graft locates the matrices and saves the weight map.
     converted.with_name(converted.name + MAP_SUFFIX).unlink(missing_ok=True)
     row["first_graft_with_search"] = graft(converted, adapters["all seven"], base, grafted)
     row["graft"] = {}
@@ -182,7 +182,7 @@ def main() -> None:
     )
     parser.add_argument("shapes", nargs="+", choices=sorted(SHAPES))
     parser.add_argument(
-        "--folder", type=Path, help="work here, in a folder for each shape, and keep what is made"
+        "--folder", type=Path, help="work in a subfolder of this folder for each shape, and keep the files"
     )
     options = parser.parse_args()
     folder = options.folder or Path(tempfile.mkdtemp(prefix="pocketgemma-graft-"))

@@ -1,11 +1,11 @@
-"""What int4 costs, and what wins it back: exact match and perplexity in LiteRT-LM for each recipe, rounding and way of training.
+"""Accuracy of int4: exact match and perplexity in LiteRT-LM for each quantization recipe, rounding and training mode.
 
     python benchmarks/larger_base.py     (once, for the model "larger")
     python benchmarks/int4.py [--models demo larger] [--variants int4 …]
 
-Tunes both models in the ordinary way and quantisation-aware, converts them by each recipe, and asks all 2,268 questions of the demo's
-test set in the runtime. Every file is held against the fp32 file of the same model, question by question. Answers are kept in
-runs/int4/, so the work can be done in pieces: what has been answered is not asked again. Writes docs/measurements/int4.json.
+Fine-tunes both models with and without quantization-aware training, converts them with each recipe, and asks all 2,268 questions of the
+demo's test set in the runtime. Each file is compared with the fp32 file of the same model, question by question. Answers are cached in
+runs/int4/, so an interrupted benchmark continues where it stopped. Writes docs/measurements/int4.json.
 """
 
 import argparse
@@ -36,12 +36,12 @@ MODELS: dict[str, tuple[str, ...]] = {
         "finetune.epochs=1",
     ),
 }
-"""Settings beside those of configs/science.yaml."""
+"""Settings on top of configs/science.yaml."""
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One file: how it is stored, how the integers are chosen, and whether the adapter was trained for them."""
+    """One file: its recipe, its rounding, and whether training was quantization-aware."""
 
     recipe: str
     rounding: str = "nearest"
@@ -56,13 +56,13 @@ VARIANTS = {
     "int4 GPTQ": Variant("int4", "gptq"),
     "int4 embedding int8 GPTQ": Variant("int4_embedding_int8", "gptq"),
     "int4 block 32": Variant("int4_block32"),
-    "int4 quantisation-aware": Variant("int4", aware=True),
-    "int4 embedding int8 quantisation-aware": Variant("int4_embedding_int8", aware=True),
+    "int4 quantization-aware": Variant("int4", aware=True),
+    "int4 embedding int8 quantization-aware": Variant("int4_embedding_int8", aware=True),
 }
 
 
 def pocketgemma(*arguments: str) -> float:
-    """Run a command of the road; returns its wall time in seconds, start of Python and imports included."""
+    """Run a command; returns its wall time in seconds, including Python's start-up and imports."""
     started = time.monotonic()
     environment = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
     subprocess.run([sys.executable, "-m", "pipeline", *arguments], check=True, cwd=ROOT, env=environment)
@@ -70,7 +70,7 @@ def pocketgemma(*arguments: str) -> float:
 
 
 def measure(model: str, name: str) -> None:
-    """Tune if need be, convert, ask; leaves the answers and the stages' facts in WORK."""
+    """Fine-tune if needed, convert, ask; writes the answers and the facts of the stages to WORK."""
     variant, answers = VARIANTS[name], answers_path(model, name)
     run = WORK / (f"{model}-{variant.recipe}-aware" if variant.aware else model)
     settings = (*MODELS[model], f"convert.recipe={variant.recipe}", f"convert.rounding={variant.rounding}")

@@ -1,10 +1,10 @@
-"""Pretrain a larger variant of the embedded base, 10.4 million weights, for measuring what holds beyond the smallest size.
+"""Pretrain a larger variant of the demo's base, with 10.4 million parameters, for measurements at a second size.
 
     python benchmarks/larger_base.py
 
-The text, the tokenizer and the recipe are those of the committed base (pipeline/demo/pretrain.py); steps are of half as many rows, and the
-rate is lower, as wider models want it. Writes the KerasHub preset runs/larger-base/preset, which is not committed: some 25 minutes on one
-core with bfloat16 products. Can be stopped and goes on where it was; `--steps 0` writes the preset from what there is.
+The text, the tokenizer and the training method are those of the committed base (pipeline/demo/pretrain.py); each step has half as many
+rows, and the learning rate is lower, as suits a wider model. Writes the KerasHub preset runs/larger-base/preset, which is not committed:
+about 25 minutes on one core with bfloat16 products. You can interrupt and resume it; `--steps 0` writes the preset from the last checkpoint.
 """
 
 import argparse
@@ -24,7 +24,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--work", type=Path, default=WORK, help="folder for what is under way and the preset")
+    parser.add_argument("--work", type=Path, default=WORK, help="folder for checkpoints and the preset")
     parser.add_argument("--steps", type=int, default=SCHEDULE.steps)
     parser.add_argument("--rate", type=float, default=SCHEDULE.rate)
     parser.add_argument("--rows", type=int, default=SCHEDULE.rows)

@@ -1,10 +1,10 @@
-"""What an open model takes of the memory, against what `pocketgemma inspect` says that it will.
+"""Memory of an open model: measured, and as `pocketgemma inspect` estimates it.
 
     python benchmarks/memory.py --folder FOLDER [--model NAME=FILE ...]
 
-The demo's base is converted to several context and prefill lengths (kept in FOLDER, so that the script can be stopped and called
-again); each file, and any other given by --model, is opened twice in a process of its own, without the runtime's cache of packed
-weights and with it, and answers one prompt. Writes docs/measurements/memory.json.
+Converts the demo's base with several context and prefill lengths (files are kept in FOLDER, so you can interrupt and resume the script).
+Opens each file, and each file given by --model, twice in a separate process, without and with the runtime's cache of packed weights,
+and answers one prompt. Writes docs/measurements/memory.json.
 """
 
 import argparse
@@ -50,14 +50,14 @@ def measure(model: str, cache: str, repeats: int) -> dict[str, Any]:
 
 
 def status() -> dict[str, int]:
-    """Resident memory of this process in bytes: all of it, without a file behind it, and the highest so far."""
+    """Resident memory of this process in bytes: total, anonymous, and peak."""
     lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     keys = {"resident": "VmRSS", "anonymous": "RssAnon", "peak": "VmHWM"}
     return {name: int(lines[key].split()[0]) * 1024 for name, key in keys.items()}
 
 
 def convert(folder: Path, recipe: str, context: int, lengths: tuple[int, ...]) -> Path:
-    """The demo's base, converted; kept for the next call."""
+    """The demo's base, converted; the file is kept for the next call."""
     from pipeline.gemma.causal_lm import load_causal_lm
     from pipeline.gemma.hugging_face import write_hugging_face
     from pipeline.gemma.tokenizer import Tokenizer
@@ -74,7 +74,7 @@ def convert(folder: Path, recipe: str, context: int, lengths: tuple[int, ...]) -
 
 
 def compare(name: str, model: Path) -> dict[str, Any]:
-    """Said and measured for a model."""
+    """Estimated and measured memory of a model."""
     from pipeline.litert.memory_estimate import memory_cost
 
     cost = memory_cost(model)
@@ -90,7 +90,7 @@ def compare(name: str, model: Path) -> dict[str, Any]:
     row = {
         "name": name,
         "file_bytes": model.stat().st_size,
-        "said": {
+        "estimated": {
             "total": cost.total,
             "weights": cost.weights,
             "kv_cache": cost.kv_cache,
@@ -108,9 +108,9 @@ def compare(name: str, model: Path) -> dict[str, Any]:
             "cache_file": second["cache_file"],
             "tokens": second["tokens"],
         },
-        "said_by_measured": round(cost.total / taken, 3),
+        "estimated_share_of_measured": round(cost.total / taken, 3),
     }
-    print(f"{name}: said {cost.total / 1e6:.0f} MB, measured {taken / 1e6:.0f} MB", flush=True)
+    print(f"{name}: estimated {cost.total / 1e6:.0f} MB, measured {taken / 1e6:.0f} MB", flush=True)
     return row
 
 
@@ -122,8 +122,14 @@ def main() -> None:
     from pipeline.machine import describe_machine, package_versions
 
     parser = argparse.ArgumentParser()
-    parser.add_argument("--folder", type=Path, required=True, help="where converted models are kept")
-    parser.add_argument("--model", action="append", default=[], metavar="NAME=FILE", help="another model")
+    parser.add_argument("--folder", type=Path, required=True, help="folder for converted models")
+    parser.add_argument(
+        "--model",
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        help="measure this model, too; repeatable",
+    )
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     rows = [compare(name, convert(options.folder, *variant)) for name, variant in VARIANTS.items()]

@@ -1,9 +1,9 @@
-"""Time from a clean clone to a signed APK, as a newcomer walks it, and the second walk over the same folder.
+"""Time from a clean clone to a signed APK, and of a second run in the same folder.
 
     python benchmarks/pipeline.py
 
-Clones this repository into a temporary folder with an empty build cache and runs `make finetune convert deploy` there, twice. Packages come
-from wherever uv, apt and Maven are set to fetch them. Writes docs/measurements/pipeline.json.
+Clones this repository into a temporary folder with an empty build cache and runs `make finetune convert deploy` there twice. Packages come
+from the sources that uv, apt and Maven are configured to use. Writes docs/measurements/pipeline.json.
 """
 
 import argparse
@@ -42,17 +42,17 @@ def main() -> None:
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
 
     seconds = {
-        "make setup (system packages were there)": timed(
+        "make setup, system packages already installed": timed(
             "make", "setup", folder=clone, environment=environment
         )
     }
     first = timed("make", *TARGETS, folder=clone, environment=environment)
-    seconds["make finetune convert deploy, the first time"] = first
-    seconds |= {f"of that, {name}": part for name, part in stages(clone).items()}
-    seconds["clean clone to signed APK, both together"] = round(
-        seconds["make setup (system packages were there)"] + first, 1
+    seconds["make finetune convert deploy, first run"] = first
+    seconds |= {f"of which {name}": part for name, part in stages(clone).items()}
+    seconds["clean clone to signed APK, total"] = round(
+        seconds["make setup, system packages already installed"] + first, 1
     )
-    seconds["make finetune convert deploy, the second time"] = timed(
+    seconds["make finetune convert deploy, second run"] = timed(
         "make", *TARGETS, folder=clone, environment=environment
     )
     bundle = clone / "runs" / "science" / "bundle"
@@ -68,7 +68,7 @@ def main() -> None:
 
 
 def stages(clone: Path) -> dict[str, float]:
-    """Seconds of each stage in its order, as its manifest tells."""
+    """Seconds of each stage in the order in which they finished, from the manifests."""
     manifests = (clone / "runs" / "science").glob("*/manifest.json")
     documents = [json.loads(path.read_text(encoding="utf-8")) for path in manifests]
     documents.sort(key=lambda document: document["finished"])

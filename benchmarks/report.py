@@ -1,4 +1,4 @@
-"""Write docs/measurements.md, and the table of figures in the README, from the JSON files that the other benchmarks saved.
+"""Write docs/measurements.md and the table of figures in README.md from the JSON files of the other benchmarks.
 
 python benchmarks/report.py
 """
@@ -31,15 +31,20 @@ def source(document: dict[str, Any], machine: dict[str, Any]) -> str:
 
 
 def accuracy(document: dict[str, Any]) -> list[str]:
-    """Exact match of base, tuned and converted model, the seeds side by side."""
+    """Exact match of the base, the fine-tuned and the converted model, one value per seed."""
     seeds = document["seeds"]
     base = seeds[0]["base"]
     names = " / ".join(str(seed["seed"]) for seed in seeds)
     lines = [
-        row("exact match, %", "base", f"tuned in Keras, seeds {names}", f"int8 in LiteRT-LM, seeds {names}"),
+        row(
+            "exact match, %",
+            "base",
+            f"fine-tuned in Keras, seeds {names}",
+            f"int8 in LiteRT-LM, seeds {names}",
+        ),
         row("---", "---:", "---:", "---:"),
     ]
-    sets = (("test", "new kinds of question"), ("skills", "what the base could do"))
+    sets = (("test", "new kinds of question"), ("skills", "kinds that the base can answer"))
     parts = (("exact_match", ""), ("known", ", known phrasings"), ("novel", ", novel phrasings"))
     for data, title in sets:
         for part, addition in parts:
@@ -53,30 +58,30 @@ def accuracy(document: dict[str, Any]) -> list[str]:
 
 def science(document: dict[str, Any]) -> list[str]:
     first = document["seeds"][0]
-    lines = ["## The embedded default", "", source(document, first["machine"]), "", *accuracy(document), ""]
+    lines = ["## The demo", "", source(document, first["machine"]), "", *accuracy(document), ""]
     lines += [
         row("", *(f"seed {seed['seed']}" for seed in document["seeds"])),
         row("---", *("---:" for _ in document["seeds"])),
     ]
     figures = {
-        "`pocketgemma finetune`, start to end (s)": lambda seed: f"{seed['finetune_command_seconds']:.0f}",
+        "`pocketgemma finetune`, wall time (s)": lambda seed: f"{seed['finetune_command_seconds']:.0f}",
         "merge (s)": lambda seed: f"{seed['stage_seconds']['merge']:.0f}",
         "convert (s)": lambda seed: f"{seed['stage_seconds']['convert']:.0f}",
         "verify (s)": lambda seed: f"{seed['stage_seconds']['verify']:.0f}",
-        "trained numbers": lambda seed: f"{seed['finetune']['trainable_parameters']:,}",
-        "matrices merged": lambda seed: seed["merge"]["matrices"],
+        "trainable parameters": lambda seed: f"{seed['finetune']['trainable_parameters']:,}",
+        "merged matrices": lambda seed: seed["merge"]["matrices"],
         "largest deviation of W − W0 from α/r·A·B, relative to the largest weight": lambda seed: (
             f"{seed['merge']['largest_relative_deviation']:.1e}"
         ),
-        "other weights, unchanged to the bit": lambda seed: seed["merge"]["other_weights_unchanged"],
+        "other weights, bitwise unchanged": lambda seed: seed["merge"]["other_weights_unchanged"],
         "largest logit difference, Keras and Hugging Face": lambda seed: (
             f"{seed['merge']['largest_logit_difference']:.1e}"
         ),
         "converted model (MB)": lambda seed: f"{seed['converted_bytes'] / 1e6:.2f}",
-        "replies that did not stop, of both sets in the runtime": lambda seed: sum(
+        "replies that did not stop, both sets in the runtime": lambda seed: sum(
             part["not_stopped"] for part in seed["runtime"].values()
         ),
-        "replies that show a marker": lambda seed: sum(
+        "replies that contain a turn marker": lambda seed: sum(
             part["markers_shown"] for part in seed["runtime"].values()
         ),
     }
@@ -86,9 +91,9 @@ def science(document: dict[str, Any]) -> list[str]:
 
 
 def backends(document: dict[str, Any]) -> list[str]:
-    lines = ["## Keras backends on a processor", "", source(document, document["machine"]), ""]
+    lines = ["## Keras backends on a CPU", "", source(document, document["machine"]), ""]
     lines += [
-        "The demo's base, rank 8 on all matrices, batches of 32 examples of 48 tokens. A first step compiles on JAX, once for each batch length.",
+        "The demo's base, rank 8 on all seven target matrices, batches of 32 examples of 48 tokens. On JAX, the first step of each batch length compiles.",
         "",
     ]
     lines += [
@@ -119,7 +124,7 @@ def pipeline(document: dict[str, Any]) -> list[str]:
     ]
     lines += [row(name, f"{seconds:.1f}") for name, seconds in document["seconds"].items()]
     report = document["apk_report"]
-    lines += ["", "The APK, as its check found it:", "", row("", ""), row("---", "---")]
+    lines += ["", "The APK, as the bundle stage reports it:", "", row("", ""), row("---", "---")]
     lines += [
         row("size", f"{report['bytes'] / 1e6:.1f} MB, of which code {report['dex_bytes'] / 1e3:.0f} kB"),
         row("ABIs", ", ".join(report["abis"])),
@@ -131,25 +136,27 @@ def pipeline(document: dict[str, Any]) -> list[str]:
 
 
 def table(head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> list[str]:
-    """The first column to the left, the others to the right."""
+    """A table with the first column left-aligned and the others right-aligned."""
     return [row(*head), row("---", *("---:" for _ in head[1:])), *(row(*cells) for cells in rows), ""]
 
 
 def int4(document: dict[str, Any]) -> list[str]:
-    """One table a model: exact match, perplexity and size of each recipe, and the paired difference to fp32."""
-    lines = ["## int4 that keeps its answers", "", source(document, document["machine"]), ""]
+    """One table per model: exact match, perplexity and size of each recipe, and the paired difference from fp32."""
+    lines = ["## int4 accuracy", "", source(document, document["machine"]), ""]
     lines += [
         "Greedy answers in LiteRT-LM to every question of the demo's test set. The difference is paired, question by question, with the 95 % score "
-        "interval of Tango (1998). *Quantisation-aware* has an adapter of its own; the other rows share one.",
+        "interval of Tango (1998). The *quantization-aware* rows have an adapter of their own; the other rows share one.",
         "",
     ]
     for model in document["models"]:
         lines += [f"### {model['model']}: {model['parameters'] / 1e6:.1f} million parameters", ""]
         rows = []
         for entry in model["rows"]:
-            apart = entry.get("difference_to_fp32")
+            paired = entry.get("difference_to_fp32")
             interval = (
-                f"{apart['difference']:+.2f} ({apart['low']:+.2f} to {apart['high']:+.2f})" if apart else ""
+                f"{paired['difference']:+.2f} ({paired['low']:+.2f} to {paired['high']:+.2f})"
+                if paired
+                else ""
             )
             rows.append(
                 (
@@ -160,15 +167,17 @@ def int4(document: dict[str, Any]) -> list[str]:
                     f"{entry['perplexity']:.4f}",
                 )
             )
-        lines += table(("", "MB", "exact match, %", "points against fp32", "perplexity"), rows)
+        lines += table(
+            ("", "MB", "exact match, %", "difference from fp32, points (95 %)", "perplexity"), rows
+        )
     return lines
 
 
 def graft(document: dict[str, Any]) -> list[str]:
-    lines = ["## Graft against conversion", "", source(document, document["machine"]), ""]
+    lines = ["## Graft compared with conversion", "", source(document, document["machine"]), ""]
     lines += [
-        "Random weights in the shapes of Gemma 3, int8, adapters of rank 8. The graft is a whole command (`pocketgemma graft`), Python's start "
-        "included. *With search*: the first graft onto a file, which looks for every matrix and keeps the map.",
+        "Random weights in the shapes of Gemma 3, int8, adapters of rank 8. A graft is one `pocketgemma graft` command, including Python's "
+        "start-up. The first graft onto a file also locates every matrix and saves the weight map; later grafts reuse it.",
         "",
     ]
     shapes = document["rows"]
@@ -176,35 +185,41 @@ def graft(document: dict[str, Any]) -> list[str]:
         "size (MB)": lambda shape: f"{shape['bytes'] / 1e6:.0f}",
         "conversion of the base (s)": lambda shape: f"{shape['conversion_of_base']['seconds']:.0f}",
         "conversion of the merged model (s)": lambda shape: f"{shape['conversion_of_merged']['seconds']:.0f}",
-        "converter's peak (GB)": lambda shape: f"{shape['conversion_of_base']['converter_peak_gb']:.2f}",
-        "first graft, with search (s)": lambda shape: f"{shape['first_graft_with_search']['seconds']:.1f}",
+        "converter, peak memory (GB)": lambda shape: (
+            f"{shape['conversion_of_base']['converter_peak_gb']:.2f}"
+        ),
+        "first graft, which locates the matrices (s)": lambda shape: (
+            f"{shape['first_graft_with_search']['seconds']:.1f}"
+        ),
     }
     for name in ("all seven", "query and value"):
         facts |= {
             f"graft of {name} (s, median)": lambda shape, name=name: (
                 f"{statistics.median(shape['graft'][name]['warm_seconds']):.1f}"
             ),
-            f"graft of {name}, file not in memory (s)": lambda shape, name=name: (
+            f"graft of {name}, cold page cache (s)": lambda shape, name=name: (
                 f"{shape['graft'][name]['cold_seconds']:.1f}"
             ),
-            f"graft of {name}, peak (GB)": lambda shape, name=name: f"{shape['graft'][name]['peak_gb']:.2f}",
+            f"graft of {name}, peak memory (GB)": lambda shape, name=name: (
+                f"{shape['graft'][name]['peak_gb']:.2f}"
+            ),
         }
     facts |= {
-        "times faster (all seven)": lambda shape: f"{shape['times_faster']}",
-        "equal to the conversion, to the byte": lambda shape: "yes" if shape["equal_to_the_byte"] else "no",
+        "speed-up (all seven)": lambda shape: f"{shape['times_faster']}",
+        "byte-identical to the conversion": lambda shape: "yes" if shape["equal_to_the_byte"] else "no",
     }
     rows = ((name, *(fact(shape) for shape in shapes)) for name, fact in facts.items())
     return lines + table(("", *(shape["shape"] for shape in shapes)), rows)
 
 
 def adapters(document: dict[str, Any]) -> list[str]:
-    lines = ["## Adapters swapped at run time", "", source(document, document["machine"]), ""]
+    lines = ["## Adapters at run time", "", source(document, document["machine"]), ""]
     for name, speed in document.items():
         if not name.startswith("speed"):
             continue
         swap, sizes, cores = speed["swap"], speed["adapter_bytes"], speed["cores_used"]
         lines += [
-            f"Shapes of Gemma 3 270M, random weights, int8, on {cores} core{'s' * (cores > 1)}; each round asks all models in turn.",
+            f"Shapes of Gemma 3 270M, random weights, int8, on {cores} core{'s' * (cores > 1)}; each round runs all models in turn.",
             "",
         ]
         rows = [
@@ -221,24 +236,25 @@ def adapters(document: dict[str, Any]) -> list[str]:
         head = (
             "LoRA inputs",
             "decode, tokens/s",
-            "of plain",
+            "share of plain",
             "prefill, tokens/s",
-            "of plain",
+            "share of plain",
             "adapter file (MB)",
         )
         lines += table(head, rows)
         lines += [
-            f"A conversation with an adapter that was used before is ready in {swap['conversation_ready_after_swap_ms']:.1f} ms, with a new one "
-            f"(checked, copied, read) in {swap['conversation_ready_at_first_use_ms']:.1f} ms. Until the first token a swap adds {swap['swap_ms']:+.1f} ms, "
-            f"a first use {swap['first_use_ms']:+.1f} ms, to none and back {swap['swap_with_none_ms']:+.1f} ms, medians against the same adapter again "
-            f"({swap['same_adapter_until_first_token_ms']:.0f} ms; below zero is noise; rank {swap['rank']}).",
+            f"A conversation with an adapter that was used before is ready in {swap['conversation_ready_after_swap_ms']:.1f} ms, with a new adapter "
+            f"(checked, copied, read) in {swap['conversation_ready_at_first_use_ms']:.1f} ms. Change in the time to the first token, compared with "
+            f"the same adapter again ({swap['same_adapter_until_first_token_ms']:.0f} ms): swap {swap['swap_ms']:+.1f} ms, first use "
+            f"{swap['first_use_ms']:+.1f} ms, to no adapter and back {swap['swap_with_none_ms']:+.1f} ms (medians; negative values are noise; "
+            f"rank {swap['rank']}).",
             "",
         ]
     if "accuracy" in document:
         accuracy = document["accuracy"]
         lines += [
-            f"The demo with an adapter of attention only (one epoch; rank {accuracy['rank']}, {accuracy['adapter_bytes'] / 1e3:.0f} kB), "
-            "int8, merged and apart:",
+            f"The demo with an attention-only adapter (one epoch; rank {accuracy['rank']}, {accuracy['adapter_bytes'] / 1e3:.0f} kB), "
+            "int8, merged into the model and as a separate file:",
             "",
         ]
         rows = [
@@ -246,19 +262,19 @@ def adapters(document: dict[str, Any]) -> list[str]:
                 data,
                 f"{accuracy[data]['questions']:,}",
                 f"{accuracy[data]['exact_match']['merged']:.2f}",
-                f"{accuracy[data]['exact_match']['apart']:.2f}",
+                f"{accuracy[data]['exact_match']['separate']:.2f}",
                 "{difference:+.2f} ({low:+.2f} to {high:+.2f})".format(
-                    **accuracy[data]["apart_minus_merged"]
+                    **accuracy[data]["separate_minus_merged"]
                 ),
             )
             for data in ("test", "skills")
         ]
-        lines += table(("", "questions", "merged, %", "apart, %", "difference, points (95 %)"), rows)
+        lines += table(("", "questions", "merged, %", "separate, %", "difference, points (95 %)"), rows)
     return lines
 
 
 def formats(document: dict[str, Any]) -> list[str]:
-    lines = ["## .task beside .litertlm", "", source(document, document["machine"]), ""]
+    lines = ["## .task compared with .litertlm", "", source(document, document["machine"]), ""]
     rows = (
         (
             entry["recipe"],
@@ -276,7 +292,7 @@ def formats(document: dict[str, Any]) -> list[str]:
         ".task (MB)",
         "same token ids",
         "same answers",
-        "log-probability apart",
+        "largest difference in log-probability per token",
     )
     return lines + table(head, rows)
 
@@ -287,44 +303,44 @@ def memory(document: dict[str, Any]) -> list[str]:
         (
             entry["name"],
             f"{entry['file_bytes'] / 1e6:.1f}",
-            f"{entry['said']['kv_cache'] / 1e6:.1f}",
-            f"{entry['said']['prefill'] / 1e6:.1f}",
-            f"{entry['said']['total'] / 1e6:.0f}",
+            f"{entry['estimated']['kv_cache'] / 1e6:.1f}",
+            f"{entry['estimated']['prefill'] / 1e6:.1f}",
+            f"{entry['estimated']['total'] / 1e6:.0f}",
             f"{entry['measured']['total'] / 1e6:.0f}",
         )
         for entry in document["rows"]
     )
-    head = ("", "file (MB)", "KV cache (MB)", "prefill (MB)", "told in all (MB)", "measured (MB)")
+    head = ("", "file (MB)", "KV cache (MB)", "prefill (MB)", "estimated total (MB)", "measured total (MB)")
     return lines + table(head, rows)
 
 
 def app(document: dict[str, Any]) -> list[str]:
-    """Sizes of the APK, what it is made of, the build, and how the screen starts."""
+    """Sizes of the APK and of its parts, build times, and start-up time."""
     lines = ["## The app", "", source(document, document["machine"]), ""]
     variants = document["variants"]
     carried = ", ".join(document["models"]) or "no model"
     lines += [
-        f"A signed APK of the run `{document['run']}` ({carried} inside), in MB. A phone keeps the APK and, when libraries are compressed, "
-        "unpacks those of its own processor besides. A model inside is copied once more at the first start, because the runtime wants "
-        "a file of its own.",
+        f"A signed APK of the run `{document['run']}` (includes {carried}), in MB. The phone keeps the APK and, if libraries are compressed, "
+        "also the unpacked libraries of its ABI. At the first start the app copies each model out of the APK once, because the runtime opens "
+        "files by path.",
         "",
     ]
     groups = list(variants[0]["in_the_apk"])
     rows = (
         (
-            f"{' and '.join(entry['abis'])}, libraries {'compressed' if entry['compressed_libraries'] else 'as they are'}",
+            f"{' and '.join(entry['abis'])}, {'compressed' if entry['compressed_libraries'] else 'uncompressed'} libraries",
             *(f"{entry[key] / 1e6:.1f}" for key in ("bytes", "installed_bytes")),
             *(f"{entry['in_the_apk'][group] / 1e6:.2f}" for group in groups),
         )
         for entry in variants
     )
-    lines += table(("", "to download", "installed", *(f"{group} in it" for group in groups)), rows)
+    lines += table(("", "download", "installed", *(f"of which {group}" for group in groups)), rows)
     permissions = sorted({name for entry in variants for name in entry["permissions"]})
     lines += [
-        f"The code is {variants[0]['dex_bytes'] / 1e3:.0f} kB of dex before compression. Permissions asked for: "
+        f"The code is {variants[0]['dex_bytes'] / 1e3:.0f} kB of dex before compression. Requested permissions: "
         f"{', '.join(permissions) or 'none'}.",
         "",
-        "Building it, with what is downloaded (jars, LiteRT-LM's libraries) at hand and nothing else:",
+        "Time of a build with the downloads (jars, LiteRT-LM's libraries) cached and nothing else:",
         "",
     ]
     steps = document["build_seconds"].items()
@@ -332,10 +348,10 @@ def app(document: dict[str, Any]) -> list[str]:
     if document["activity"]:
         found = document["activity"]
         count = len(found["main_thread_violations"])
-        watched = "Files, database" if found["main_thread_files_watched"] else "Database"
+        watched = "File, database" if found["main_thread_files_watched"] else "Database"
         lines += [
-            f"On the JVM (Robolectric), from the launch to the first frame: {found['activity_start_ms_median']:.0f} ms, median of "
-            f"{len(found['activity_start_ms'])}. {watched} or runtime on the main thread while the tests used the app: {count or 'not once'}.",
+            f"On the JVM (Robolectric), launch to first frame: {found['activity_start_ms_median']:.0f} ms (median of "
+            f"{len(found['activity_start_ms'])}). {watched} and runtime calls on the main thread during the journey tests: {count}.",
             "",
         ]
     return lines
@@ -356,7 +372,7 @@ def main() -> None:
     lines = [
         "# Measurements",
         "",
-        "Written by `python benchmarks/report.py` from the files in `measurements/`; each names its script.",
+        "Generated by `python benchmarks/report.py` from the files in `measurements/`. Each section names the script that measured it.",
         "",
     ]
     for name, write in parts.items():

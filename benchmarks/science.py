@@ -1,9 +1,9 @@
-"""Accuracy of the embedded default on every test question, for several seeds: base, tuned in Keras, converted in LiteRT-LM.
+"""Accuracy of the demo on every test question for several seeds: base, fine-tuned in Keras, converted in LiteRT-LM.
 
     python benchmarks/science.py --seeds 0 1 2
 
-Walks the road with `configs/science.yaml` for each seed (in runs/science-seed<N>), then asks all questions of the test set and of
-the skill test (what the base could do before), greedily. Writes docs/measurements/science.json.
+Runs the pipeline with `configs/science.yaml` for each seed (in runs/science-seed<N>), then answers all questions of the test set and of
+the skill test (kinds of question that the base can answer) with greedy decoding. Writes docs/measurements/science.json.
 """
 
 import argparse
@@ -22,7 +22,7 @@ SETS = ("test", "skills")
 
 
 def pocketgemma(*arguments: str) -> float:
-    """Run a command of the road; returns its wall time in seconds, start of Python and imports included."""
+    """Run a command; returns its wall time in seconds, including Python's start-up and imports."""
     started = time.monotonic()
     command = [sys.executable, "-m", "pipeline", *arguments]
     subprocess.run(command, check=True, cwd=ROOT, env=os.environ | {"CUDA_VISIBLE_DEVICES": ""})
@@ -30,7 +30,7 @@ def pocketgemma(*arguments: str) -> float:
 
 
 def evaluate(run: Path, data: str, side: str, *, base: bool = False) -> dict[str, Any]:
-    """Exact match in percent, whole and by phrasing, of one model on one set."""
+    """Exact match in percent of one model on one set, overall and by phrasing."""
     answers = run / f"answers-{data}-{'base' if base else side}.jsonl"
     arguments = [
         "eval",

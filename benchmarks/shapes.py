@@ -1,10 +1,10 @@
-"""Models in the shapes of real Gemmas with random weights: what is measured of size and time needs no licence and no download.
+"""Models in the shapes of real Gemmas with random weights, to measure size and time without a license or a download.
 
     python benchmarks/shapes.py 270m FOLDER [--dtype float32|bfloat16] [--seed 0]
 
 Writes a Hugging Face folder (config.json, model.safetensors, tokenizer.model, ...) that converts like a real one. Weights are normal with
-standard deviation 0.02, drawn row block by row block, so that a model of any size passes through little memory. Sentences that it answers
-are noise; sizes, times and memory are those of the real model.
+standard deviation 0.02, drawn block by block, so that a model of any size needs little memory. The answers are noise; sizes, times and
+memory are those of the real model.
 """
 
 import argparse
@@ -35,7 +35,7 @@ SHAPES = {
     "1b": GemmaShape("gemma3", 26, 1152, 4, 1, 256, 6912, VOCABULARY, sliding_window=512),
 }
 FULL_ATTENTION_EVERY = 6
-"""Gemma 3: five layers with a sliding window, then one that sees everything."""
+"""Gemma 3: five layers with a sliding window, then one with full attention."""
 
 
 def weight_shapes(shape: GemmaShape) -> dict[str, tuple[int, ...]]:
@@ -102,14 +102,14 @@ def write_safetensors(path: Path, shapes: dict[str, tuple[int, ...]], dtype: str
 
 
 def write_tokenizer(path: Path, vocabulary: int) -> Tokenizer:
-    """The demo's tokenizer, filled up with pieces that no text contains to the number of a real Gemma's."""
+    """The demo's tokenizer, padded to the size of a real Gemma's vocabulary with pieces that occur in no text."""
     from sentencepiece import sentencepiece_model_pb2
 
     model = sentencepiece_model_pb2.ModelProto()
     model.ParseFromString(tokenizer_file(DEMO_BASE).read_bytes())
     lowest = min(piece.score for piece in model.pieces)
     for index in range(vocabulary - len(model.pieces)):
-        # A merge of two pieces would make one of these, but no two pieces make a number that begins with this sign.
+        # SentencePiece produces a piece by merging two others; no two pieces concatenate to one that begins with this character.
         model.pieces.add(piece=f"☷{index:06d}", score=lowest - 1 - index)
     path.write_bytes(model.SerializeToString())
     return Tokenizer(path)
@@ -168,7 +168,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("shape", choices=sorted(SHAPES))
-    parser.add_argument("folder", type=Path, help="written here; must not hold a model yet")
+    parser.add_argument("folder", type=Path, help="output folder; must not contain a model")
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()

@@ -82,41 +82,47 @@ def _data_card(files: dict[str, list[Example]]) -> str:
 
 CARD = """# Science questions
 
-Questions about the chemical elements, for teaching the demo's tiny Gemma 3 something that it cannot do: its base has read the facts as
-plain sentences and answers some kinds of question, and these examples teach it kinds of question that it was never asked.
+Questions about the chemical elements that teach the demo's tiny Gemma 3 a new skill. The base was pretrained on the facts as plain
+sentences and answers some kinds of question. These examples teach it kinds of question that occur nowhere in its pretraining data.
 
-One JSON object a line: `prompt`, `response`, `kind`, and `phrasing`, which says who has met the way the question is put:
-`tuning` the fine-tuning examples, `base` the base, `known` the base, with other kinds of question only, `novel` nobody.
+Each line is a JSON object with the keys `prompt`, `response`, `kind` and `phrasing`. `phrasing` records where the wording of the question
+occurs:
+
+- `tuning`: in the fine-tuning data (and in the pretraining data, with other kinds of question).
+- `base`: in the pretraining data.
+- `known`: in the pretraining data; a wording of test.jsonl or validation.jsonl occurs there only with other kinds of question.
+- `novel`: in neither pretraining nor fine-tuning data.
 
 {table}
 
-What the base answers already: {base}, arithmetic. What the fine-tuning teaches: {tuning}.
+Kinds of question that the base answers: {base}, arithmetic. Kinds that the fine-tuning teaches: {tuning}.
 
-Facts of the taught kinds: {facts}; no fact is in two of them. No phrasing of the test or the validation set is in train, and none of the
-novel ones is in any training text, the base's included. The facts of the test set are in the base's text as plain sentences: what is
-tested is whether fine-tuning makes knowledge answerable, in words not practised, and not whether facts can be learnt by it.
+Facts of the taught kinds: {facts}. The three sets share no fact. No phrasing of the test or validation set occurs in train, and no novel
+phrasing occurs in any training text, including the pretraining data. The facts of the test set occur in the pretraining data as plain
+sentences: the test measures whether fine-tuning makes the model answer questions about facts that it knows, in wordings that it was not
+trained on. It does not measure whether fine-tuning can add facts.
 
-## Examples of the test set
+## Examples from the test set
 
 {shown}
 
-## Where it comes from
+## Sources
 
-- The elements: {source}, version {version}, licence {licence}; read on {read_on} into `../facts/elements.json`, which holds the
-  fields used and no others. Atomic masses are rounded to whole numbers, the category is the source's series, the state at room
-  temperature (298.15 K) follows from its melting and boiling points. Where the source has no value, nothing is asked.
-- Planets, well-known moons, SI units and prefixes, sums, differences and products of 0 to 10: school knowledge, in `../facts.py`.
-- The sentences and phrasings are this project's own, in `../kinds.py` and `../phrasings.py`, under Apache-2.0 like the rest.
-- Made by `python -m pipeline.demo.build data`, which writes the same bytes each time.
+- Elements: {source}, version {version}, license {licence}; read on {read_on} into `../facts/elements.json`, which contains only the
+  fields in use. Atomic masses are rounded to whole numbers, the category is the source's series, and the state at room temperature
+  (298.15 K) follows from the melting and boiling points. Where the source has no value, there is no question.
+- Planets, well-known moons, SI units and prefixes, sums, differences and products of 0 to 10: common knowledge, in `../facts.py`.
+- Sentences and phrasings: written for this project, in `../kinds.py` and `../phrasings.py`, under Apache-2.0.
+- `python -m pipeline.demo.build data` generates all files of this folder; the result is the same byte for byte.
 
 ## Limits
 
-- The questions come from templates: about a hundred ways to ask, some with a greeting or a remark around them, some without capital and
-  question mark. A person will find ways that are none of these. English only.
-- An answer is one sentence in a fixed form; exact match is meant to be strict. A fact that is not in the source is answered anyway: this
-  small model never says that it does not know.
-- The categories are one source's view (chemists draw the line around metalloids and poor metals differently), and those of the newest
-  elements are predictions. Look up what matters.
+- The questions come from templates: about a hundred wordings, some with a greeting or a remark, some without capital letter and question
+  mark. Users will find other wordings. English only.
+- Each answer is one sentence in a fixed form, so that exact match is a strict measure. The model answers questions about facts that are
+  not in the source, too: it never says that it does not know.
+- The categories follow one source (definitions of metalloids and poor metals differ), and those of the newest elements are predictions.
+  Look up anything that matters.
 """
 
 

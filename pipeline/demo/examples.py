@@ -33,7 +33,7 @@ class Example:
     response: str
     kind: str
     phrasing: str
-    """tuning: of the fine-tuning's own phrasings; base: of the base's; known: the base met it with other kinds; novel: nobody met it."""
+    """Where the wording occurs. tuning: in the fine-tuning data; base and known: in the pretraining data; novel: in neither."""
 
 
 Fact = tuple[Kind, Values]

@@ -28,6 +28,7 @@ import numpy as np
 from pipeline.formats.runtime_adapter import write_adapter_file
 from pipeline.litert.convert.export import Bundle, export_litertlm
 from pipeline.litert.convert.lora_inputs import RANKS
+from pipeline.run.files import ConvertFiles, RunFiles
 
 ROOT = Path(__file__).resolve().parents[1]
 OUTPUT = ROOT / "docs" / "measurements" / "adapters.json"
@@ -195,14 +196,15 @@ def accuracy(run: Path) -> dict[str, Any]:
         command = [sys.executable, "-m", "pipeline", "convert", "--run", str(run), *ATTENTION_ONLY]
         subprocess.run([*command, "--set", f"convert.adapters={way}"], check=True, cwd=ROOT)
         shutil.rmtree(place, ignore_errors=True)
-        shutil.copytree(run / "convert", place)
-    base, file = (places["runtime"] / name for name in ("model.litertlm", "adapter.tflite"))
+        shutil.copytree(RunFiles(run).convert.folder, place)
+    converted = ConvertFiles(places["runtime"])
+    base, file = converted.model, converted.adapter
     found: dict[str, Any] = {"rank": read_adapter_file(file).rank, "adapter_bytes": file.stat().st_size}
     settings = DataSection(train="unused", max_length=96, duplicates="keep")
-    tokenizer = Tokenizer.of_preset(run / "download" / "preset")
+    tokenizer = Tokenizer.of_preset(RunFiles(run).download.preset)
     for data in ("test", "skills"):
         examples = check_file(SCIENCE / f"{data}.jsonl", settings, tokenizer, Faults()).examples
-        merged = answer_all(places["merged"] / "model.litertlm", examples, max_new_tokens=32)
+        merged = answer_all(ConvertFiles(places["merged"]).model, examples, max_new_tokens=32)
         separate = answer_all(base, examples, max_new_tokens=32, adapter=file)
         sides = {"merged": score(merged), "separate": score(separate)}
         found[data] = {

@@ -193,6 +193,7 @@ def read_figures(path: Path) -> dict[str, Any]:
 
 def main() -> None:
     from pipeline.machine import describe_machine
+    from pipeline.run.files import RunFiles
 
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -204,7 +205,7 @@ def main() -> None:
     if options.build:
         print(json.dumps(build()))
         return
-    apk = next(iter(sorted((options.run / "bundle").glob("*.apk"))), None)
+    apk = next(iter(RunFiles(options.run).bundle.apks), None)
     if apk is None:
         sys.exit(f"{options.run}: no bundle yet; run pocketgemma bundle --run {options.run}")
     before = json.loads(OUTPUT.read_text(encoding="utf-8")) if OUTPUT.exists() else {}

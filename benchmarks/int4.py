@@ -21,6 +21,7 @@ from typing import Any
 
 from pipeline.evaluation.answers import Answer, score
 from pipeline.evaluation.paired import paired_difference
+from pipeline.run.files import RunFiles
 
 ROOT = Path(__file__).resolve().parents[1]
 WORK = ROOT / "runs" / "int4"
@@ -80,11 +81,11 @@ def measure(model: str, name: str) -> None:
     written = answers.with_suffix(".new")
     pocketgemma("eval", *options, "--data", str(TEST), "--answers", str(written))
     manifests = {
-        stage: json.loads((run / stage / "manifest.json").read_text(encoding="utf-8"))
+        stage: json.loads(RunFiles(run).stage(stage).manifest.read_text(encoding="utf-8"))
         for stage in ("download", "finetune", "convert")
     }
     facts = {
-        "bytes": (run / "convert" / "model.litertlm").stat().st_size,
+        "bytes": RunFiles(run).convert.model.stat().st_size,
         "parameters": manifests["download"]["details"]["parameters"],
         "finetune_seconds": manifests["finetune"]["seconds"],
         "convert_seconds": manifests["convert"]["seconds"],

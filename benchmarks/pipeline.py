@@ -15,6 +15,8 @@ import time
 from pathlib import Path
 
 from pipeline.machine import describe_machine
+from pipeline.run.files import RunFiles
+from pipeline.run.stages import STAGES
 
 ROOT = Path(__file__).resolve().parents[1]
 OUTPUT = ROOT / "docs" / "measurements" / "pipeline.json"
@@ -55,13 +57,14 @@ def main() -> None:
     seconds["make finetune convert deploy, second run"] = timed(
         "make", *TARGETS, folder=clone, environment=environment
     )
-    bundle = clone / "runs" / "science" / "bundle"
     document = {
         "date": time.strftime("%Y-%m-%d"),
         "command": "python benchmarks/pipeline.py",
         "machine": describe_machine() | {"cores": os.cpu_count()},
         "seconds": seconds,
-        "apk_report": json.loads((bundle / "report.json").read_text(encoding="utf-8")),
+        "apk_report": json.loads(
+            RunFiles(clone / "runs" / "science").bundle.report.read_text(encoding="utf-8")
+        ),
     }
     OUTPUT.parent.mkdir(parents=True, exist_ok=True)
     OUTPUT.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
@@ -69,7 +72,8 @@ def main() -> None:
 
 def stages(clone: Path) -> dict[str, float]:
     """Seconds of each stage in the order in which they finished, from the manifests."""
-    manifests = (clone / "runs" / "science").glob("*/manifest.json")
+    files = RunFiles(clone / "runs" / "science")
+    manifests = [path for name in STAGES if (path := files.stage(name).manifest).is_file()]
     documents = [json.loads(path.read_text(encoding="utf-8")) for path in manifests]
     documents.sort(key=lambda document: document["finished"])
     return {document["stage"]: document["seconds"] for document in documents}

@@ -15,6 +15,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from pipeline.run.files import RunFiles
+
 ROOT = Path(__file__).resolve().parents[1]
 SCIENCE = ROOT / "pipeline" / "demo" / "science"
 OUTPUT = ROOT / "docs" / "measurements" / "science.json"
@@ -65,7 +67,7 @@ def measure(seed: int) -> dict[str, Any]:
     finetune_command = pocketgemma("finetune", *common, "--force")
     pocketgemma("verify", *common)
     manifests = {
-        stage: json.loads((run / stage / "manifest.json").read_text(encoding="utf-8"))
+        stage: json.loads(RunFiles(run).stage(stage).manifest.read_text(encoding="utf-8"))
         for stage in ("finetune", "merge", "convert", "verify")
     }
     return {
@@ -74,7 +76,7 @@ def measure(seed: int) -> dict[str, Any]:
         "stage_seconds": {stage: manifest["seconds"] for stage, manifest in manifests.items()},
         "finetune": manifests["finetune"]["details"],
         "merge": manifests["merge"]["details"],
-        "converted_bytes": (run / "convert" / "model.litertlm").stat().st_size,
+        "converted_bytes": RunFiles(run).convert.model.stat().st_size,
         "base": {data: evaluate(run, data, "keras", base=True) for data in SETS} if seed == 0 else None,
         "keras": {data: evaluate(run, data, "keras") for data in SETS},
         "runtime": {data: evaluate(run, data, "runtime") for data in SETS},

@@ -12,20 +12,10 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from pipeline.run.stages import STAGES
+
 if TYPE_CHECKING:
     from pipeline.recipe.schema import Config
-
-STAGES = {
-    "download": "Bring the Gemma preset into the run folder.",
-    "prepare": "Check the examples row by row, split them, mix replay in.",
-    "finetune": "Teach the examples to a LoRA adapter with Keras.",
-    "merge": "Fold the adapter into the base and prove it.",
-    "convert": "Quantise and convert to LiteRT (.litertlm, .task).",
-    "verify": "Prove that the phone's runtime answers as training did.",
-    "bundle": "Put the model into a signed and checked APK.",
-    "deploy": "Install the app on a phone, or say how.",
-}
-"""In the order of the road."""
 
 app = typer.Typer(
     name="pocketgemma",
@@ -153,10 +143,11 @@ def chat(
 
     adapters = adapter or []
     if model is None:
-        folder = Run(_root(_config(config, set_), run))
-        folder.manifest("convert")
-        model, own = (folder.folder("convert") / name for name in ("model.litertlm", "adapter.tflite"))
-        adapters = adapters or [own] * own.is_file()
+        finished = Run(_root(_config(config, set_), run))
+        finished.manifest("convert")
+        converted = finished.files.convert
+        model = converted.model
+        adapters = adapters or [converted.adapter] * converted.adapter.is_file()
     chat_with(model, prompt, adapters)
 
 

@@ -36,7 +36,7 @@ def ask_file(
     """
     if base and on != "keras":
         raise InputError("--base goes with --on keras: only the tuned model is converted")
-    preset = run.folder("download") / "preset"
+    preset = run.files.download.preset
     run.manifest("download")
     tokenizer = Tokenizer.of_preset(preset)
     faults = Faults()
@@ -51,7 +51,7 @@ def ask_file(
         from pipeline.evaluation import in_runtime
 
         run.manifest("convert")
-        model, apart = (run.folder("convert") / name for name in ("model.litertlm", "adapter.tflite"))
+        model, apart = run.files.convert.model, run.files.convert.adapter
         answers = in_runtime.answer_all(
             model, examples, max_new_tokens=limit, adapter=apart if apart.is_file() else None
         )
@@ -61,7 +61,7 @@ def ask_file(
         adapter = None
         if not base:
             run.manifest("finetune")
-            adapter = run.folder("finetune") / "adapter.safetensors"
+            adapter = run.files.finetune.adapter
         use_backend(choose_compute(config.finetune, read_shape(preset).parameters).backend)
         answers = in_keras.answer_all(preset, examples, max_new_tokens=limit, adapter=adapter)
     scores = score(answers)

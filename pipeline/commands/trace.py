@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from pipeline.console import console
 from pipeline.digests import sha256_of_file
 from pipeline.errors import InputError
-from pipeline.run.folder import MANIFEST, STAGES, Manifest, list_files, read_manifest
+from pipeline.run.files import MANIFEST, RunFiles
+from pipeline.run.folder import Manifest, list_files, read_manifest
+from pipeline.run.stages import STAGES
 
 if TYPE_CHECKING:
     from pipeline.targets.android.contents import Carried
@@ -92,7 +94,11 @@ def print_links(links: list[Link]) -> bool:
 
 def _run_folders(place: Path) -> list[Path]:
     folders = [place, *sorted(path for path in place.iterdir() if path.is_dir())] if place.is_dir() else []
-    return [folder for folder in folders if any((folder / stage / MANIFEST).is_file() for stage in STAGES)]
+    return [
+        folder
+        for folder in folders
+        if any(RunFiles(folder).stage(stage).manifest.is_file() for stage in STAGES)
+    ]
 
 
 def _outputs(roots: list[Path], digest: str) -> Iterator[tuple[Path, str, str]]:
@@ -109,7 +115,7 @@ def _outputs(roots: list[Path], digest: str) -> Iterator[tuple[Path, str, str]]:
 def _manifest(root: Path, stage: str) -> Manifest | str:
     """The manifest of a stage, or why there is none."""
     try:
-        return read_manifest(root / stage / MANIFEST)
+        return read_manifest(RunFiles(root).stage(stage).manifest)
     except FileNotFoundError:
         return f"{stage} is not there any more"
     except (OSError, ValueError) as error:
@@ -157,7 +163,7 @@ def _carried(file: Path, roots: list[Path]) -> tuple[list[Link], list[tuple[Path
             links.append(Link("", each.role, False, f"no stage here made it (sha256 {digest[:12]}…)"))
     # A stage's own walk meets all stages before it: of each run folder the latest stage is enough.
     latest = {
-        root: max((stage for at, stage in places if at == root), key=STAGES.index) for root, _ in places
+        root: max((stage for at, stage in places if at == root), key=list(STAGES).index) for root, _ in places
     }
     return links, list(latest.items())
 

@@ -1,12 +1,12 @@
 """A comparison for people: a table on the terminal, a report in Markdown, and every answer as JSON lines."""
 
 import json
-from pathlib import Path
 
 from rich.table import Table
 from rich.text import Text
 
 from pipeline.evaluation.comparison import Comparison, TokenIds, logprob_difference
+from pipeline.run.files import VerifyFiles
 
 
 def table(comparison: Comparison) -> Table:
@@ -20,13 +20,13 @@ def table(comparison: Comparison) -> Table:
     return grid
 
 
-def write_report(folder: Path, comparison: Comparison, title: str) -> None:
+def write_report(files: VerifyFiles, comparison: Comparison, title: str) -> None:
     """Write report.json, report.md and answers.jsonl into a folder, which is made when missing."""
-    folder.mkdir(parents=True, exist_ok=True)
+    files.folder.mkdir(parents=True, exist_ok=True)
     document = json.dumps(comparison.as_json(), indent=1, ensure_ascii=False)
-    (folder / "report.json").write_text(document + "\n", encoding="utf-8")
-    (folder / "report.md").write_text(markdown(comparison, title), encoding="utf-8")
-    with (folder / "answers.jsonl").open("w", encoding="utf-8") as file:
+    files.report.write_text(document + "\n", encoding="utf-8")
+    files.report_markdown.write_text(markdown(comparison, title), encoding="utf-8")
+    with files.answers.open("w", encoding="utf-8") as file:
         for keras, runtime in comparison.pairs:
             line = {"question": keras.question, "expected": keras.expected, "tags": keras.tags}
             for side, answer in (("keras", keras), ("runtime", runtime)):

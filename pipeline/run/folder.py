@@ -1,7 +1,7 @@
 """A run folder: where things lie, how a stage's result is published, and how one walks back from it.
 
 `runs/<name>/<stage>/` appears in one rename, complete, with its `manifest.json` inside; a stage that was killed leaves only a
-hidden working folder, which the next call removes. This is the only code that knows the layout.
+hidden working folder, which the next call removes. `pipeline.run.files` names what lies in it.
 """
 
 import json
@@ -21,9 +21,9 @@ from pipeline.console import console
 from pipeline.digests import DigestCache, digest_of_json
 from pipeline.errors import InputError, PocketGemmaError
 from pipeline.machine import PeakMemory, describe_machine, package_versions
+from pipeline.run.files import MANIFEST, RunFiles
+from pipeline.run.stages import STAGES
 
-STAGES = ("download", "prepare", "finetune", "merge", "convert", "verify", "bundle", "deploy")
-MANIFEST = "manifest.json"
 DECIDING_KEYS = ("stage", "settings", "inputs", "outputs", "previous")
 """What determines a result, or is it."""
 MANIFEST_KEYS = {
@@ -136,8 +136,9 @@ class Run:
                 f"{root}: cannot be made: {error.strerror}; choose another folder with --run"
             ) from None
         self.root = root
-        self.digests = DigestCache(root / ".digests.json")
-        self._lock = FileLock(root / ".lock")
+        self.files = RunFiles(root)
+        self.digests = DigestCache(self.files.digests)
+        self._lock = FileLock(self.files.lock)
 
     def __enter__(self) -> Self:
         try:
@@ -159,12 +160,7 @@ class Run:
 
     def folder(self, stage: str) -> Path:
         """Where the published result of a stage lies (or would lie)."""
-        return self.root / stage
-
-    @property
-    def logs(self) -> Path:
-        """Where a stage leaves what a person may want to read even when it failed; no stage reads it."""
-        return self.root / "logs"
+        return self.files.stage(stage).folder
 
     def manifest(self, stage: str) -> Manifest:
         """The manifest of a finished stage.
@@ -173,7 +169,7 @@ class Run:
             InputError: the stage has not been run here.
             PocketGemmaError: its manifest is damaged.
         """
-        path = self.folder(stage) / MANIFEST
+        path = self.files.stage(stage).manifest
         try:
             return read_manifest(path)
         except FileNotFoundError:
@@ -225,7 +221,7 @@ class Run:
             return
 
         console.print(f"[bold]▸ {name}[/]")
-        working = self.root / f".{name}.working"
+        working = self.files.working(name)
         shutil.rmtree(working, ignore_errors=True)
         working.mkdir()
         work = Work(name, working, up_to_date=False)
@@ -269,7 +265,7 @@ class Run:
     def _publish(self, name: str, working: Path) -> None:
         for path in (*working.rglob("*"), working):
             _flush(path)
-        folder, old = self.folder(name), self.root / f".{name}.old"
+        folder, old = self.folder(name), self.files.replaced(name)
         if folder.exists():
             folder.rename(old)
         working.rename(folder)
@@ -279,11 +275,11 @@ class Run:
     def _recover(self) -> None:
         """Undo what a killed process left: bring back a result that was moved aside, remove half-made ones."""
         for name in STAGES:
-            old, folder = self.root / f".{name}.old", self.folder(name)
+            old, folder = self.files.replaced(name), self.folder(name)
             if old.exists() and not folder.exists():
                 old.rename(folder)
             shutil.rmtree(old, ignore_errors=True)
-            shutil.rmtree(self.root / f".{name}.working", ignore_errors=True)
+            shutil.rmtree(self.files.working(name), ignore_errors=True)
 
 
 def _flush(path: Path) -> None:

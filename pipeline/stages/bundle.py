@@ -13,8 +13,8 @@ from pipeline.errors import PocketGemmaError
 from pipeline.evaluation.interval import wilson_interval
 from pipeline.gemma.shapes import read_shape
 from pipeline.recipe.schema import DEMO, Config
+from pipeline.run.files import BundleFiles
 from pipeline.run.folder import Run
-from pipeline.targets.android.assets import PUSHED_BASE, PUSHED_MODEL
 from pipeline.targets.android.build import build_app
 from pipeline.targets.android.check import ApkReport, ExpectedApk, check_apk
 from pipeline.targets.android.manifest import AppManifest
@@ -25,7 +25,6 @@ from pipeline.targets.android.project import source_digest
 from pipeline.targets.android.questions import answered_questions
 from pipeline.targets.android.sign import sign, signer_digest
 
-ADAPTER = "adapter.tflite"
 MEGABYTE = 10**6
 
 DEMO_LICENCE = "The model, its examples and this app: Apache License 2.0. The model is Gemma 3 in architecture only; none of Google's weights are in it."
@@ -58,7 +57,7 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         app = build_app(chosen.abis, chosen.title, compress_libraries=chosen.compress_libraries)
         built = time.monotonic() - started
 
-        questions = chosen.sample_questions or answered_questions(run.folder("verify") / "answers.jsonl")
+        questions = chosen.sample_questions or answered_questions(run.files.verify.answers)
         assets = Assets(
             manifest=_manifest(config, run, models).document(),
             questions=questions,
@@ -66,7 +65,8 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
             base=models.inside(models.base),
             adapters=models.adapters,
         )
-        unsigned, apk = work.folder / "unsigned.apk", work.folder / f"{config.name}.apk"
+        written = BundleFiles(work.folder)
+        unsigned, apk = work.folder / "unsigned.apk", written.apk(config.name)
         package_apk(app, assets, unsigned)
         key = sign(unsigned, apk)
         unsigned.unlink()
@@ -79,7 +79,7 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
             "debug_key": key.debug,
             "beside": [path.name for path in models.beside],
         }
-        (work.folder / "report.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        written.report.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
         work.details.update(
             app_build_seconds=round(built, 1),
             apk_bytes=report.bytes,
@@ -94,15 +94,15 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
 
 
 def _models(config: Config, run: Run) -> AppModels:
-    converted = run.folder("convert")
-    base = converted / PUSHED_BASE
+    converted = run.files.convert
+    base = converted.base
     if config.carries_base and not base.is_file():
         raise PocketGemmaError(
             f"{base}: missing, and bundle.base wants it; run: pocketgemma convert --run {run.root}, with the same recipe"
         )
-    own = [converted / ADAPTER] if config.convert.adapters == "runtime" else []
+    own = [converted.adapter] if config.convert.adapters == "runtime" else []
     return app_models(
-        converted / PUSHED_MODEL,
+        converted.model,
         base if config.carries_base else None,
         [*own, *map(Path, config.bundle.adapters)],
         limit=config.bundle.max_model_mb * MEGABYTE,
@@ -112,7 +112,7 @@ def _models(config: Config, run: Run) -> AppModels:
 def _manifest(config: Config, run: Run, models: AppModels) -> AppManifest:
     demo = config.model.preset == DEMO
     trained, examples = run.manifest("finetune").details, run.manifest("prepare").document
-    score = _score(run.folder("verify") / "report.json")
+    score = _score(run.files.verify.report)
     share, count = score["exact_match"] / 100, score["count"]
     low, high = wilson_interval(round(share * count), count)
     return AppManifest(
@@ -123,7 +123,7 @@ def _manifest(config: Config, run: Run, models: AppModels) -> AppManifest:
         description=config.convert.description or None,
         remembers_conversation=config.bundle.remembers_conversation,
         base="PocketGemma demo" if demo else config.model.preset,
-        parameters=read_shape(run.folder("download") / "preset").parameters,
+        parameters=read_shape(run.files.download.preset).parameters,
         data=Path(examples["places"]["train"]).name,
         data_sha256=next(entry["sha256"] for entry in examples["inputs"] if entry["name"] == "train"),
         examples=trained.get("examples"),

@@ -29,11 +29,10 @@ from pipeline.quantization.quantized_file import read_quantized
 from pipeline.quantization.rounding import least_squares
 from pipeline.quantization.schemes import SCHEMES
 from pipeline.recipe.schema import Config
+from pipeline.run.files import ConvertFiles
 from pipeline.run.folder import Run
 from pipeline.tuning.adapter import Adapter
 from pipeline.tuning.devices import choose_compute
-
-MODEL, BASE, TASK, ADAPTER = "model.litertlm", "base.litertlm", "model.task", "adapter.tflite"
 
 
 def run(config: Config, run: Run, *, force: bool = False) -> None:
@@ -53,32 +52,33 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
     with run.stage("convert", settings=settings, after=after, force=force) as work:
         if work.up_to_date:
             return
-        model, adapter = work.folder / MODEL, Adapter.load(run.folder("finetune") / "adapter.safetensors")
+        written, adapter = ConvertFiles(work.folder), Adapter.load(run.files.finetune.adapter)
+        model = written.model
         if config.convert.adapters == "runtime":
-            facts = _base_and_adapter(config, run, adapter, work.folder)
+            facts = _base_and_adapter(config, run, adapter, written)
         elif config.convert.graft:
             facts = _graft(config, run, adapter, model)
         else:
             facts = _conversion(config, run).full(model, keep=False)
         probe(model)
         if config.carries_base:
-            facts |= {"base": _base(config, run, adapter, work.folder / BASE)}
-            probe(work.folder / BASE)
+            facts |= {"base": _base(config, run, adapter, written.base)}
+            probe(written.base)
         if "task" in config.convert.formats:
-            bundle_task(model, work.folder / TASK, run.logs / "task.log")
-            probe(work.folder / TASK)
-            console.print(f"  {TASK}: {LEFT_OUT}")
+            bundle_task(model, written.task, run.files.logs.task)
+            probe(written.task)
+            console.print(f"  {written.task.name}: {LEFT_OUT}")
         work.details.update(facts, recipe=config.convert.recipe, rounding=config.convert.rounding)
-        _print(model, config, facts)
+        _print(written, config, facts)
 
 
 def _conversion(config: Config, run: Run, lora_rank: int | None = None) -> Conversion:
-    preset = run.folder("download") / "preset"
+    preset = run.files.download.preset
     digest = preset_digest(preset)
     bundle = Bundle.of(config)
     if lora_rank is not None:
         bundle = replace(bundle, lora_rank=lora_rank, base_digest=digest)
-    return Conversion(preset, digest, run.folder("merge") / "huggingface", bundle, run.logs / "convert.log")
+    return Conversion(preset, digest, run.files.merge.huggingface, bundle, run.files.logs.convert)
 
 
 def _graft(config: Config, run: Run, adapter: Adapter, output: Path) -> dict[str, Any]:
@@ -110,7 +110,7 @@ def _graft(config: Config, run: Run, adapter: Adapter, output: Path) -> dict[str
 def _rounded(config: Config, run: Run, adapter: Adapter) -> Rounded:
     """What is to be stored of every matrix that is not the converted base's own."""
     settings, scheme = config.convert, SCHEMES[config.convert.recipe]
-    folder = run.folder("merge") / "huggingface"
+    folder = run.files.merge.huggingface
     merged = PresetMatrices(folder)
     if adapter.scales:
         return ((name, adapter.quantized(name, merged.read(name))) for name in merged.names())
@@ -134,14 +134,14 @@ def _least_squares(config: Config, matrices: PresetMatrices) -> Rounded:
 
 def _calibrated(config: Config, run: Run, folder: Path) -> Iterator[Any]:
     tokenizer = Tokenizer.of_preset(folder)
-    examples = encode(read_examples(run.folder("prepare") / "train.jsonl"), tokenizer)
-    output = run.logs / "rounded.safetensors"
-    quantize_calibrated(folder, examples, config.convert.recipe, output, run.logs / "rounding.log")
+    examples = encode(read_examples(run.files.prepare.train), tokenizer)
+    output = run.files.logs.rounded
+    quantize_calibrated(folder, examples, config.convert.recipe, output, run.files.logs.rounding)
     yield from read_quantized(output)
     output.unlink()
 
 
-def _base_and_adapter(config: Config, run: Run, adapter: Adapter, folder: Path) -> dict[str, Any]:
+def _base_and_adapter(config: Config, run: Run, adapter: Adapter, written: ConvertFiles) -> dict[str, Any]:
     """The base with LoRA tensors as inputs, and the adapter as a file of its own."""
     rank = required_rank(adapter)
     conversion = _conversion(config, run, lora_rank=rank)
@@ -149,7 +149,7 @@ def _base_and_adapter(config: Config, run: Run, adapter: Adapter, folder: Path) 
     base = conversion.kept()
     if base is None:
         # What is converted carries the merged matrices; keeping its base puts the base's own back.
-        merged = folder / ".merged.litertlm"
+        merged = written.folder / ".merged.litertlm"
         facts = conversion.full(merged, keep=True)
         merged.unlink()
         base = conversion.kept()
@@ -157,9 +157,9 @@ def _base_and_adapter(config: Config, run: Run, adapter: Adapter, folder: Path) 
             raise PocketGemmaError(f"the base could not be taken apart from the adapter: {facts['no_graft']}")
     plain = config.convert.rounding == "nearest"
     rounded = () if plain else _least_squares(config, PresetMatrices(conversion.preset))
-    facts |= conversion.graft(base, folder / MODEL, rounded)
-    write_adapter(adapter, folder / ADAPTER, rank=rank, name=config.name)
-    return facts | {"lora_rank": rank, "adapter_bytes": (folder / ADAPTER).stat().st_size}
+    facts |= conversion.graft(base, written.model, rounded)
+    write_adapter(adapter, written.adapter, rank=rank, name=config.name)
+    return facts | {"lora_rank": rank, "adapter_bytes": written.adapter.stat().st_size}
 
 
 def _base(config: Config, run: Run, adapter: Adapter, output: Path) -> dict[str, Any]:
@@ -178,20 +178,20 @@ def _base(config: Config, run: Run, adapter: Adapter, output: Path) -> dict[str,
     return facts
 
 
-def _print(model: Path, config: Config, facts: dict[str, Any]) -> None:
+def _print(written: ConvertFiles, config: Config, facts: dict[str, Any]) -> None:
     console.print(
-        f"  {model.name}: {facts['bytes'] / 1e6:.1f} MB, {config.convert.recipe}, {config.convert.context_length} tokens of context; {_how(config, facts)}"
+        f"  {written.model.name}: {facts['bytes'] / 1e6:.1f} MB, {config.convert.recipe}, {config.convert.context_length} tokens of context; {_how(config, facts)}"
     )
-    console.print(f"  {describe_cost(memory_cost(model))}")
+    console.print(f"  {describe_cost(memory_cost(written.model))}")
     if "no_graft" in facts:
         console.print(f"  converted in full: {facts['no_graft']}")
     if "base" in facts:
         console.print(
-            f"  {BASE}: {facts['base']['bytes'] / 1e6:.1f} MB, for before / after; {_how_base(facts['base'])}"
+            f"  {written.base.name}: {facts['base']['bytes'] / 1e6:.1f} MB, for before / after; {_how_base(facts['base'])}"
         )
     if "lora_rank" in facts:
         console.print(
-            f"  {ADAPTER}: {facts['adapter_bytes'] / 1e3:.0f} kB, rank {facts['lora_rank']}, given to the model when it is open"
+            f"  {written.adapter.name}: {facts['adapter_bytes'] / 1e3:.0f} kB, rank {facts['lora_rank']}, given to the model when it is open"
         )
 
 

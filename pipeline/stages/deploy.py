@@ -6,19 +6,10 @@ from typing import Any
 
 from pipeline.console import console
 from pipeline.recipe.schema import Config
+from pipeline.run.files import DeployFiles
 from pipeline.run.folder import Run
-from pipeline.targets.android.adb import (
-    Phone,
-    find_phone,
-    install,
-    model_path,
-    push_model,
-    start,
-)
-from pipeline.targets.android.assets import PUSHED_BASE, PUSHED_MODEL
+from pipeline.targets.android.adb import Phone, find_phone, install, model_path, push_model, start
 from pipeline.targets.android.project import app_settings
-
-INSTRUCTIONS = "INSTALL.txt"
 
 
 def run(config: Config, run: Run, *, force: bool = False) -> None:
@@ -28,20 +19,18 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         PocketGemmaError: the phone refuses; says why and what to do.
     """
     phone = find_phone()
-    apk = run.folder("bundle") / f"{config.name}.apk"
+    bundle = run.files.bundle
+    apk = bundle.apk(config.name)
     settings: dict[str, Any] = {"name": config.name, "phone": phone.serial if phone else None}
     with run.stage("deploy", settings=settings, after=("bundle",), force=force) as work:
         if not work.up_to_date:
-            models = [run.folder("bundle") / name for name in (PUSHED_MODEL, PUSHED_BASE)]
-            beside = [model for model in models if model.exists()]
-            (work.folder / INSTRUCTIONS).write_text(_instructions(apk, beside), encoding="utf-8")
+            beside = [model for model in (bundle.model, bundle.base) if model.exists()]
+            DeployFiles(work.folder).instructions.write_text(_instructions(apk, beside), encoding="utf-8")
             if phone:
                 _bring(phone, apk, beside)
                 work.details.update(phone=phone.model)
     if not phone:
-        console.print(
-            (run.folder("deploy") / INSTRUCTIONS).read_text(encoding="utf-8").rstrip(), markup=False
-        )
+        console.print(run.files.deploy.instructions.read_text(encoding="utf-8").rstrip(), markup=False)
     console.print(f"[bold]{apk}[/]")
 
 

@@ -12,6 +12,7 @@ from pipeline.gemma.presets import KERAS_HUB_PRESETS, check_preset, preset_files
 from pipeline.quantization.schemes import SCHEMES
 from pipeline.quantization.size import weight_bytes
 from pipeline.recipe.schema import DEMO, Config
+from pipeline.run.files import DownloadFiles
 from pipeline.run.folder import Run
 
 
@@ -37,9 +38,10 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
             fetched = fetch(preset)
             source, version = fetched.folder, fetched.version
         shape = check_preset(source)
-        _publish(source, work.folder / "preset")
+        preset_folder = DownloadFiles(work.folder).preset
+        _publish(source, preset_folder)
         # Once more, where the next stages will read it.
-        check_preset(work.folder / "preset")
+        check_preset(preset_folder)
         work.details.update(
             preset=preset if "://" in preset or preset == DEMO else source.name,
             version=version,

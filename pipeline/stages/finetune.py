@@ -11,6 +11,7 @@ from pipeline.gemma.shapes import read_shape
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.quantization.schemes import SCHEMES
 from pipeline.recipe.schema import Config
+from pipeline.run.files import FinetuneFiles
 from pipeline.run.folder import Run
 from pipeline.tuning.adapter import Adapter
 from pipeline.tuning.devices import choose_compute
@@ -36,10 +37,10 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
     ) as work:
         if work.up_to_date:
             return
-        preset = run.folder("download") / "preset"
+        preset = run.files.download.preset
         tokenizer = Tokenizer.of_preset(preset)
-        train = encode(read_examples(run.folder("prepare") / "train.jsonl"), tokenizer)
-        validation = encode(read_examples(run.folder("prepare") / "validation.jsonl"), tokenizer)
+        train = encode(read_examples(run.files.prepare.train), tokenizer)
+        validation = encode(read_examples(run.files.prepare.validation), tokenizer)
 
         compute = choose_compute(settings, read_shape(preset).parameters)
         console.print(f"  Keras on {compute.backend}, {compute.dtype}: {compute.reason}")
@@ -51,10 +52,11 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         alpha = float(settings.alpha if settings.alpha is not None else settings.rank)
         layers = enable_lora(backbone, settings.rank, alpha, settings.targets)
         scales = enable_rounding(backbone, layers, SCHEMES[recipe]) if recipe else {}
-        training = fit(backbone, train, validation, settings, work.folder)
+        written = FinetuneFiles(work.folder)
+        training = fit(backbone, train, validation, settings, written)
 
         adapter = Adapter.of_backbone(backbone, layers, preset_digest(preset), recipe, scales)
-        adapter.save(work.folder / "adapter.safetensors")
+        adapter.save(written.adapter)
         work.details.update(
             backend=compute.backend,
             dtype=compute.dtype,

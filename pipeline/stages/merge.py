@@ -13,6 +13,7 @@ from pipeline.gemma.presets import preset_digest
 from pipeline.gemma.shapes import GemmaShape, read_shape
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.recipe.schema import Config
+from pipeline.run.files import MergeFiles
 from pipeline.run.folder import Run
 from pipeline.tuning.adapter import Adapter
 from pipeline.tuning.devices import choose_compute
@@ -36,41 +37,42 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
     ) as work:
         if work.up_to_date:
             return
-        preset = run.folder("download") / "preset"
+        preset = run.files.download.preset
         shape = read_shape(preset)
         use_backend(choose_compute(config.finetune, shape.parameters).backend)
-        adapter = Adapter.load(run.folder("finetune") / "adapter.safetensors")
+        adapter = Adapter.load(run.files.finetune.adapter)
         if adapter.base_digest != preset_digest(preset):
             raise PocketGemmaError(
                 f"{preset}: not the base that the adapter was trained on; run: pocketgemma finetune --force"
             )
 
+        written = MergeFiles(work.folder)
         model = load_causal_lm(preset, with_preprocessor=True)
         merge(model.backbone, adapter)
-        model.save_to_preset(str(work.folder / "keras"))
+        model.save_to_preset(str(written.keras))
         del model
 
         # From here on only what lies in the files counts.
-        merged = load_causal_lm(work.folder / "keras")
+        merged = load_causal_lm(written.keras)
         proof = prove_merge(
             load_causal_lm(preset).backbone, merged.backbone, adapter, settings.max_delta_error
         )
-        tokenizer = Tokenizer.of_preset(work.folder / "keras")
-        write_hugging_face(merged, tokenizer, work.folder / "huggingface")
-        examples = read_examples(run.folder("prepare") / "train.jsonl")[:CONVERSATIONS]
+        tokenizer = Tokenizer.of_preset(written.keras)
+        write_hugging_face(merged, tokenizer, written.huggingface)
+        examples = read_examples(run.files.prepare.train)[:CONVERSATIONS]
         sequences = [
             tokenizer.prompt_ids(example.prompt) + tokenizer.response_ids(example.response)
             for example in examples
         ]
         difference = largest_logit_difference(
-            merged, work.folder / "huggingface", [*sequences, _beyond_window(shape)]
+            merged, written.huggingface, [*sequences, _beyond_window(shape)]
         )
         if not difference <= settings.max_logit_difference:
             raise PocketGemmaError(
                 f"the Hugging Face folder's logits differ from Keras's by {difference:.1e}, allowed is {settings.max_logit_difference:.0e}"
             )
 
-        (work.folder / "proof.json").write_text(
+        written.proof.write_text(
             json.dumps(proof.as_json() | {"largest_logit_difference": difference}, indent=1) + "\n",
             encoding="utf-8",
         )

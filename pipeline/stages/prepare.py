@@ -15,6 +15,7 @@ from pipeline.data.summary import describe_tokens, prompts_with_several_response
 from pipeline.errors import InputError
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.recipe.schema import Config
+from pipeline.run.files import PrepareFiles
 from pipeline.run.folder import Run
 
 FILES = ("train", "validation", "test", "replay")
@@ -41,7 +42,7 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
     with run.stage("prepare", settings=settings, after=("download",), inputs=paths, force=force) as work:
         if work.up_to_date:
             return
-        tokenizer = Tokenizer.of_preset(run.folder("download") / "preset")
+        tokenizer = Tokenizer.of_preset(run.files.download.preset)
         faults = Faults()
         checked = {name: check_file(path, data, tokenizer, faults) for name, path in paths.items()}
         _check_apart(checked, faults)
@@ -60,11 +61,12 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
             )
         mix = mix_replay(train, replay, data.replay_share, config.finetune.seed)
 
+        written = PrepareFiles(work.folder)
         prepared = {"train": mix.examples, "validation": validation}
         if "test" in checked:
             prepared["test"] = checked["test"].examples
         for name, examples in prepared.items():
-            write_examples(work.folder / f"{name}.jsonl", examples)
+            write_examples(written.examples(name), examples)
         summary = {
             "files": {name: file.as_json() for name, file in checked.items()},
             "counts": {name: len(examples) for name, examples in prepared.items()},
@@ -78,7 +80,7 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
             "tokens": {name: describe_tokens(examples, tokenizer) for name, examples in prepared.items()},
         }
         text = json.dumps(summary, indent=1) + "\n"
-        (work.folder / "summary.json").write_text(text, encoding="utf-8")
+        written.summary.write_text(text, encoding="utf-8")
         work.details["counts"] = summary["counts"]
         _print(summary)
 

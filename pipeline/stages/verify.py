@@ -22,6 +22,7 @@ from pipeline.litert.convert.export import Bundle, differences
 from pipeline.litert.runtime.engine import Runtime, probe
 from pipeline.litert.runtime_adapters import check_adapter_file, write_adapter
 from pipeline.recipe.schema import Config
+from pipeline.run.files import PrepareFiles, VerifyFiles
 from pipeline.run.folder import Run
 from pipeline.tuning.adapter import Adapter
 from pipeline.tuning.devices import choose_compute
@@ -44,16 +45,15 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
     with run.stage("verify", settings=config.verify.model_dump(), after=after, force=force) as work:
         if work.up_to_date:
             return
-        limits, preset = config.verify, run.folder("download") / "preset"
-        model, base, task = (
-            run.folder("convert") / name for name in ("model.litertlm", "base.litertlm", "model.task")
-        )
-        apart = run.folder("convert") / "adapter.tflite" if config.convert.adapters == "runtime" else None
-        adapter = run.folder("finetune") / "adapter.safetensors"
-        examples = _questions(run.folder("prepare"), limits.questions)
+        limits, preset = config.verify, run.files.download.preset
+        converted = run.files.convert
+        model, base, task = converted.model, converted.base, converted.task
+        apart = converted.adapter if config.convert.adapters == "runtime" else None
+        adapter = run.files.finetune.adapter
+        examples = _questions(run.files.prepare, limits.questions)
         tokenizer = Tokenizer.of_preset(preset)
 
-        merged = run.folder("merge") / "huggingface"
+        merged = run.files.merge.huggingface
         said = differences(model, tokenizer, Bundle.of(config), preset if apart else merged, preset)
         probe(model)
         if base.exists():
@@ -79,10 +79,10 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
 
         comparison = compare(keras, runtime, limits, token_ids=ids, differences=said)
         console.print(table(comparison))
-        refused = run.logs / "verify"
-        shutil.rmtree(refused, ignore_errors=True)
+        refused = run.files.logs.refused
+        shutil.rmtree(refused.folder, ignore_errors=True)
         write_report(
-            work.folder if comparison.passed else refused,
+            VerifyFiles(work.folder) if comparison.passed else refused,
             comparison,
             f"{config.name}: the runtime against Keras",
         )
@@ -91,7 +91,7 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
                 f"{check.name}: {check.found} ({check.limit})" for check in comparison.failures
             )
             raise PocketGemmaError(
-                f"the converted model is not the tuned one: {failures}; the report is {refused / 'report.md'}"
+                f"the converted model is not the tuned one: {failures}; the report is {refused.report_markdown}"
             )
         work.details.update(
             questions=len(examples),
@@ -103,13 +103,12 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         )
 
 
-def _questions(prepared: Path, count: int) -> list[Example]:
+def _questions(prepared: PrepareFiles, count: int) -> list[Example]:
     """The test questions, or validation's without a test set: at most `count`, always the same ones."""
-    test = prepared / "test.jsonl"
-    examples = spread(read_examples(test if test.exists() else prepared / "validation.jsonl"), count)
+    examples = spread(read_examples(prepared.test if prepared.test.exists() else prepared.validation), count)
     if not examples:
         raise PocketGemmaError(
-            f"{prepared}: neither test nor validation examples to verify with; set data.validation_share above 0"
+            f"{prepared.folder}: neither test nor validation examples to verify with; set data.validation_share above 0"
         )
     return examples
 

@@ -9,12 +9,10 @@ from numpy.typing import NDArray
 
 from pipeline.errors import InputError
 from pipeline.gemma.matrices import as_matrix, matrix_name, parts
+from pipeline.run.files import ADAPTER
 from pipeline.tuning import peft
 from pipeline.tuning.adapter import Adapter
 from pipeline.tuning.lora import weight_delta
-
-OURS = "adapter.safetensors"
-"""In the folder of a finetune stage."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +52,11 @@ def deltas(path: Path) -> Deltas:
     folder = path if path.is_dir() else path.parent
     if (folder / peft.CONFIG).is_file() and (path.is_dir() or path.name == peft.WEIGHTS):
         return Deltas("PEFT", peft.read_peft(folder))
-    if path.is_dir() and not (path / OURS).is_file():
+    if path.is_dir() and not (path / ADAPTER).is_file():
         raise InputError(
-            f"{path}: no adapter in it; expected {OURS}, or PEFT's {peft.CONFIG} and {peft.WEIGHTS}"
+            f"{path}: no adapter in it; expected {ADAPTER}, or PEFT's {peft.CONFIG} and {peft.WEIGHTS}"
         )
-    return of_adapter(Adapter.load(path / OURS if path.is_dir() else path))
+    return of_adapter(Adapter.load(path / ADAPTER if path.is_dir() else path))
 
 
 def of_adapter(adapter: Adapter) -> Deltas:

@@ -10,6 +10,7 @@ from pipeline.console import progress_bar
 from pipeline.data.tokenize import EncodedExamples
 from pipeline.errors import InputError
 from pipeline.recipe.schema import FinetuneSection
+from pipeline.run.files import FinetuneFiles
 
 if TYPE_CHECKING:
     import keras
@@ -33,19 +34,19 @@ def fit(
     train: EncodedExamples,
     validation: EncodedExamples,
     settings: FinetuneSection,
-    folder: Path,
+    files: FinetuneFiles,
 ) -> Training:
     """Train whatever is trainable in the backbone; leaves it with the weights of the best epoch.
 
     AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101), linear warm-up, then a cosine (arXiv:1608.03983); the gradient's
-    global norm is clipped. Writes history.csv and tensorboard/ into folder.
+    global norm is clipped. Writes history.csv and tensorboard/ into the folder of files.
 
     Args:
         backbone: with LoRA enabled.
         train: examples to learn.
         validation: examples whose loss decides which epoch is kept.
         settings: the finetune section.
-        folder: where the history goes.
+        files: where the history goes.
 
     Raises:
         InputError: no validation example.
@@ -87,9 +88,9 @@ def fit(
             epochs=settings.epochs,
             shuffle=False,
             verbose=0,
-            callbacks=[best, TensorBoardHistory(folder / "tensorboard"), ProgressBar(progress, task)],
+            callbacks=[best, TensorBoardHistory(files.tensorboard), ProgressBar(progress, task)],
         )
-    _write_history(folder / "history.csv", history.history)
+    _write_history(files.history, history.history)
     return Training(
         steps=train_batches.steps * len(history.epoch),
         epochs=len(history.epoch),

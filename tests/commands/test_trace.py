@@ -11,7 +11,8 @@ import pytest
 
 from pipeline.commands.trace import Link, print_links, trace
 from pipeline.errors import InputError
-from pipeline.run.folder import MANIFEST, Run
+from pipeline.run.files import MANIFEST
+from pipeline.run.folder import Run
 
 CHAIN = ("download", "prepare", "finetune", "merge", "convert", "bundle")
 BEFORE = {

@@ -10,6 +10,7 @@ from pipeline.evaluation.answers import Answer
 from pipeline.evaluation.comparison import Comparison, TokenIds, compare
 from pipeline.evaluation.report import markdown, table, write_report
 from pipeline.recipe.schema import VerifySection
+from pipeline.run.files import VerifyFiles
 
 KERAS = (
     Answer("What is | gold?", "Au", "Au", True, logprob=-0.1, tokens=2, tags={"kind": "symbol"}),
@@ -49,7 +50,7 @@ def test_the_terminal_table_shows_every_check_with_its_limit() -> None:
 
 
 def test_the_files_hold_both_sides_of_every_answer(tmp_path: Path) -> None:
-    write_report(tmp_path / "verify", refused(), "finished_run")
+    write_report(VerifyFiles(tmp_path / "verify"), refused(), "finished_run")
     lines = [
         json.loads(line)
         for line in (tmp_path / "verify" / "answers.jsonl").read_text(encoding="utf-8").splitlines()

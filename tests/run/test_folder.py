@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from pipeline.errors import InputError, PocketGemmaError
-from pipeline.run.folder import MANIFEST, Run
+from pipeline.run.files import MANIFEST
+from pipeline.run.folder import Run
 
 ROOT = Path(__file__).parents[2]
 

@@ -11,6 +11,7 @@ from pipeline.errors import InputError, PocketGemmaError
 from pipeline.gemma.causal_lm import load_causal_lm
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.recipe.schema import FinetuneSection
+from pipeline.run.files import FinetuneFiles
 from pipeline.tuning.adapter import Adapter
 from pipeline.tuning.loop import Training, fit
 from pipeline.tuning.lora import enable_lora
@@ -56,7 +57,7 @@ def train(
     keras.utils.set_random_seed(recipe.seed)
     backbone = load_causal_lm(base).backbone
     layers = enable_lora(backbone, recipe.rank, float(recipe.rank), TARGETS)
-    training = fit(backbone, examples, examples, recipe, folder)
+    training = fit(backbone, examples, examples, recipe, FinetuneFiles(folder))
     return training, Adapter.of_backbone(backbone, layers, "base")
 
 
@@ -175,4 +176,4 @@ def test_training_without_validation_is_refused(
 ) -> None:
     backbone = load_causal_lm(base).backbone
     with pytest.raises(InputError, match="no validation example"):
-        fit(backbone, examples, EncodedExamples((), 0), FinetuneSection(), tmp_path)
+        fit(backbone, examples, EncodedExamples((), 0), FinetuneSection(), FinetuneFiles(tmp_path))

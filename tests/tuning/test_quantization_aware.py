@@ -18,6 +18,7 @@ from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.quantization.rounding import least_squares
 from pipeline.quantization.schemes import EMBEDDING, SCHEMES
 from pipeline.recipe.schema import FinetuneSection
+from pipeline.run.files import FinetuneFiles
 from pipeline.tuning import quantization_aware
 from pipeline.tuning.adapter import Adapter
 from pipeline.tuning.load import attach
@@ -181,7 +182,7 @@ def test_training_improves_the_rounded_model(base: Path, tmp_path: Path) -> None
     layers = enable_lora(backbone, 4, 4.0, TARGETS)
     scales = enable_rounding(backbone, layers, SCHEMES["int4"])
     settings = FinetuneSection.model_validate({"batch_size": 6, "epochs": 12, "learning_rate": 0.01})
-    training = fit(backbone, examples, examples, settings, tmp_path)
+    training = fit(backbone, examples, examples, settings, FinetuneFiles(tmp_path))
     model = load_causal_lm(base).backbone
     attach(Adapter.of_backbone(backbone, layers, "base", "int4", scales), model)
     answers = response_model(model)

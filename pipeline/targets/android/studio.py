@@ -10,8 +10,8 @@ import zipfile
 from pathlib import Path
 
 from pipeline.errors import InputError, PocketGemmaError
+from pipeline.run.files import RunFiles
 from pipeline.targets.android.adb import model_path
-from pipeline.targets.android.assets import PUSHED_BASE, PUSHED_MODEL
 from pipeline.targets.android.native import TARGETS, runtime_library
 from pipeline.targets.android.project import ROOT, app_settings
 
@@ -31,7 +31,8 @@ def stage_for_studio(run: Path, target: Path = TARGET) -> list[Path]:
     Raises:
         InputError: there is no bundle.
     """
-    apk = next(iter(sorted((run / "bundle").glob("*.apk"))), None)
+    bundle = RunFiles(run).bundle
+    apk = next(iter(bundle.apks), None)
     if apk is None:
         raise InputError(f"{run}: no bundle here yet; run: pocketgemma bundle --run {run}")
     shutil.rmtree(target, ignore_errors=True)
@@ -43,7 +44,7 @@ def stage_for_studio(run: Path, target: Path = TARGET) -> list[Path]:
         folder = target / "jniLibs" / abi
         folder.mkdir(parents=True)
         shutil.copyfile(runtime_library(abi), folder / runtime_library(abi).name)
-    return [path for name in (PUSHED_MODEL, PUSHED_BASE) if (path := run / "bundle" / name).is_file()]
+    return [path for path in (bundle.model, bundle.base) if path.is_file()]
 
 
 if __name__ == "__main__":

@@ -22,11 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 from shapes import SHAPES, write_folder
 
-from pipeline.gemma.matrices import PROJECTIONS, StoredTensor, stored_tensors
+from pipeline.formats.safetensors import SafetensorsTensor, float_tensors, write_float32
+from pipeline.gemma.matrices import PROJECTIONS
 from pipeline.gemma.presets import preset_digest
 from pipeline.gemma.shapes import GemmaShape
 from pipeline.litert.convert.export import Bundle, export_litertlm
-from pipeline.litert.convert.exporter_patches import write_float32
 from pipeline.litert.graft.adapter import MAP_SUFFIX
 from pipeline.machine import PeakMemory, describe_machine, high_water_mark, package_versions
 from pipeline.tuning.adapter import Adapter
@@ -76,7 +76,7 @@ def random_adapter(shape: GemmaShape, targets: tuple[str, ...], digest: str) -> 
 class Sum:
     """A stored tensor and what an adapter adds to it, float32."""
 
-    def __init__(self, tensor: StoredTensor, delta: Rows) -> None:
+    def __init__(self, tensor: SafetensorsTensor, delta: Rows) -> None:
         self.shape = tensor.shape
         self._tensor, self._delta = tensor, delta
 
@@ -90,7 +90,7 @@ def write_merged(base: Path, adapter: Adapter, folder: Path) -> None:
     for path in base.iterdir():
         if path.suffix != ".safetensors":
             (folder / path.name).write_bytes(path.read_bytes())
-    tensors: dict[str, Any] = dict(stored_tensors(base / "model.safetensors"))
+    tensors: dict[str, Any] = dict(float_tensors(base / "model.safetensors"))
     for name, (_, delta) in of_adapter(adapter).matrices.items():
         tensors[name] = Sum(tensors[name], delta())
     write_float32(tensors, folder / "model.safetensors")

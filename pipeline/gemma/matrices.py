@@ -1,11 +1,8 @@
 """The matrices of a Gemma by their Hugging Face names, read one at a time out of a preset in either form.
 
-Needs no model library: safetensors is a header and numbers (https://github.com/huggingface/safetensors#format), and the weights of
-a KerasHub preset are HDF5. What is read of a KerasHub preset equals, to the bit, what `write_hugging_face` writes of it in float32.
+Needs no model library: the weights of a Hugging Face folder are safetensors, those of a KerasHub preset are HDF5. What is read of a KerasHub preset equals, to the bit, what `write_hugging_face` writes of it in float32.
 """
 
-import json
-import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import InputError
+from pipeline.formats.safetensors import Readable, float_tensors, read_rows, widen
 from pipeline.gemma.presets import weight_files
 from pipeline.quantization.schemes import EMBEDDING
 
@@ -50,44 +48,33 @@ HUGGING_FACE_NAME = re.compile(
     + r"))\.weight"
 )
 
-SAFETENSORS_TYPES: dict[str, np.dtype[Any]] = {
-    "F32": np.dtype("<f4"),
-    "F16": np.dtype("<f2"),
-    "BF16": np.dtype("<u2"),
-}
-"""Element types as numpy reads them; bfloat16 is the upper half of a float32."""
-
 
 @dataclass(frozen=True)
-class StoredTensor:
-    """A tensor in a weight file.
+class Hdf5Tensor:
+    """A tensor in an HDF5 file.
 
     Attributes:
         path: the file.
         dtype: as numpy reads it; uint16 for bfloat16.
         shape: of the tensor.
         offset: its first byte in the file; None when HDF5 keeps it in pieces.
-        place: its path inside an HDF5 file.
+        name: its path inside the HDF5 file.
     """
 
     path: Path
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
     offset: int | None
-    place: str = ""
+    name: str
 
     def read(self, start: int, stop: int) -> NDArray[np.float32]:
         """Entries start..stop of the first axis, float32."""
-        if self.offset is None:
-            import h5py
+        if self.offset is not None:
+            return read_rows(self.path, self.dtype, self.shape, self.offset, start, stop)
+        import h5py
 
-            with h5py.File(self.path, "r") as file:
-                return widen(file[self.place][start:stop].view(self.dtype))
-        # Read, not mapped: what was read can go away, while mapped pages would count as this process's memory.
-        entry = math.prod(self.shape[1:])
-        place = self.offset + start * entry * self.dtype.itemsize
-        flat = np.fromfile(self.path, self.dtype, (stop - start) * entry, offset=place)
-        return widen(flat).reshape(stop - start, *self.shape[1:])
+        with h5py.File(self.path, "r") as file:
+            return widen(file[self.name][start:stop].view(self.dtype))
 
 
 class Matrix:
@@ -99,7 +86,7 @@ class Matrix:
         shape: (out, in).
     """
 
-    def __init__(self, tensor: StoredTensor, target: str | None = None) -> None:
+    def __init__(self, tensor: Readable, target: str | None = None) -> None:
         self._tensor = tensor
         self._target = target
         self._kernel: NDArray[np.float32] | None = None
@@ -170,10 +157,10 @@ class PresetMatrices:
             InputError: no weights, a damaged file, or no Gemma's.
         """
         self.folder = folder
-        found: dict[str, tuple[StoredTensor, str | None]] = {}
+        found: dict[str, tuple[Readable, str | None]] = {}
         for path in weight_files(folder):
             if path.suffix == ".safetensors":
-                tensors = stored_tensors(path)
+                tensors = float_tensors(path)
                 found |= {
                     name: (tensors[name], None) for name in tensors if HUGGING_FACE_NAME.fullmatch(name)
                 }
@@ -210,50 +197,10 @@ class PresetMatrices:
         return ((name, self[name]) for name in self._found)
 
 
-def widen(values: NDArray[Any]) -> NDArray[np.float32]:
-    """float32 of float32, of float16, or of bfloat16 given as its 16 bits (numpy has no such type)."""
-    if values.dtype == np.uint16:
-        wide = values.astype(np.uint32)
-        np.left_shift(wide, 16, out=wide)
-        return wide.view(np.float32)
-    return values.astype(np.float32, copy=False)
-
-
-def stored_tensors(path: Path) -> dict[str, StoredTensor]:
-    """The tensors of a .safetensors file by name; those that are no floats are left out.
-
-    Raises:
-        InputError: not a whole safetensors file.
-    """
-    size = path.stat().st_size
-    found = {}
-    try:
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            if length > size:
-                raise ValueError("its header is longer than the file")
-            header = json.loads(file.read(length))
-        header.pop("__metadata__", None)
-        for name, entry in header.items():
-            dtype = SAFETENSORS_TYPES.get(entry["dtype"])
-            begin, end = entry["data_offsets"]
-            if 8 + length + end > size:
-                raise ValueError(f"{name} does not fit into the file")
-            if dtype is None:
-                continue
-            shape = tuple(int(length) for length in entry["shape"])
-            if end - begin != math.prod(shape) * dtype.itemsize:
-                raise ValueError(f"{name} has not the bytes of its shape")
-            found[name] = StoredTensor(path, dtype, shape, 8 + length + begin)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path}: not a whole safetensors file ({error}); fetch it again") from None
-    return found
-
-
-def _hdf5(path: Path) -> dict[str, tuple[StoredTensor, str | None]]:
+def _hdf5(path: Path) -> dict[str, tuple[Hdf5Tensor, str | None]]:
     import h5py
 
-    found: dict[str, tuple[StoredTensor, str | None]] = {}
+    found: dict[str, tuple[Hdf5Tensor, str | None]] = {}
 
     def visit(place: str, item: Any) -> None:
         block = HDF5_BLOCK.fullmatch(place)
@@ -265,7 +212,7 @@ def _hdf5(path: Path) -> dict[str, tuple[StoredTensor, str | None]]:
             raise InputError(
                 f"{path}: {place} is stored as {item.dtype}, expected float32, float16 or bfloat16"
             )
-        tensor = StoredTensor(path, dtype, item.shape, item.id.get_offset(), place)
+        tensor = Hdf5Tensor(path, dtype, item.shape, item.id.get_offset(), place)
         if block is None:
             found[EMBEDDING] = (tensor, None)
         elif block[2] in HDF5_PATHS:

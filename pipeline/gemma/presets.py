@@ -5,14 +5,13 @@ Hugging Face folder (config.json with a model type, safetensors, tokenizer.model
 library.
 """
 
-import json
-import struct
 from pathlib import Path
 from typing import Any
 
 from pipeline.cache import sha256_of_weights
 from pipeline.digests import digest_of_json
 from pipeline.errors import InputError
+from pipeline.formats.safetensors import read_safetensors
 from pipeline.gemma.shapes import Family, GemmaShape, read_json, read_shape, section
 from pipeline.gemma.tokenizer import Tokenizer, tokenizer_file
 
@@ -128,33 +127,7 @@ def _elements(path: Path) -> int:
     Raises:
         InputError: the file is cut off or not what its name says.
     """
-    return _safetensors_elements(path) if path.suffix == ".safetensors" else _h5_elements(path)
-
-
-def _safetensors_elements(path: Path) -> int:
-    # https://github.com/huggingface/safetensors#format: length of the header (u64), header as JSON, then the data.
-    size = path.stat().st_size
-    try:
-        with path.open("rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            if length > size:
-                raise ValueError("its header is longer than the file")
-            header = json.loads(file.read(length))
-        tensors = [entry for name, entry in header.items() if name != "__metadata__"]
-        end = max((entry["data_offsets"][1] for entry in tensors), default=0)
-        elements = 0
-        for entry in tensors:
-            count = 1
-            for dimension in entry["shape"]:
-                count *= dimension
-            elements += count
-    except (ValueError, KeyError, TypeError, AttributeError, struct.error) as error:
-        raise InputError(f"{path}: not a safetensors file ({error}); fetch it again") from None
-    if 8 + length + end != size:
-        raise InputError(
-            f"{path}: {size:,} bytes long, its header asks for {8 + length + end:,}: cut off; fetch it again"
-        )
-    return elements
+    return read_safetensors(path).elements if path.suffix == ".safetensors" else _h5_elements(path)
 
 
 def _h5_elements(path: Path) -> int:

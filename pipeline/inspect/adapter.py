@@ -2,15 +2,14 @@
 
 import json
 import re
-from collections.abc import Iterable
 from math import prod
 from pathlib import Path
-from typing import Any
 
 from pipeline.digests import sha256_of_file
 from pipeline.errors import InputError
 from pipeline.formats.flatbuffer import ERRORS
 from pipeline.formats.runtime_adapter import MANIFEST, RANK, read_adapter_file
+from pipeline.formats.safetensors import SafetensorsFile, read_safetensors
 from pipeline.formats.tflite import read_document
 from pipeline.inspect.facts import Adapter, Report, Tensor
 from pipeline.tuning.adapter import FORMAT
@@ -87,9 +86,10 @@ def report_safetensors(path: Path) -> Report:
     Raises:
         InputError: damaged, or no adapter of a finetune stage.
     """
-    header, tensors = _header(path)
+    file = read_safetensors(path)
+    tensors = _tensors(file)
     try:
-        told = json.loads(header.get("pocketgemma", "{}"))
+        told = json.loads(file.metadata.get("pocketgemma", "{}"))
         if told.get("format") != FORMAT:
             raise InputError(
                 f"{path}: safetensors, but no adapter of a finetune stage; a PEFT adapter is given by its folder"
@@ -129,7 +129,7 @@ def report_peft(folder: Path) -> Report:
         raise InputError(f"{folder / PEFT_CONFIG}: expected a JSON object")
     if not weights.is_file():
         raise InputError(f"{folder}: {PEFT_WEIGHTS} is missing")
-    _, tensors = _header(weights)
+    tensors = _tensors(read_safetensors(weights))
     targets = config.get("target_modules") or ()
     adapter = Adapter(
         "peft",
@@ -152,17 +152,8 @@ def report_peft(folder: Path) -> Report:
     )
 
 
-def _header(path: Path) -> tuple[dict[str, str], tuple[Tensor, ...]]:
-    """A safetensors file's words about itself and its tensors, without their values."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(str(path), framework="numpy") as file:
-            slices: Iterable[tuple[str, Any]] = [(name, file.get_slice(name)) for name in sorted(file.keys())]
-            tensors = tuple(
-                Tensor(name, tuple(each.get_shape()), DTYPES.get(each.get_dtype(), each.get_dtype()))
-                for name, each in slices
-            )
-            return file.metadata() or {}, tensors
-    except (SafetensorError, OSError, ValueError) as error:
-        raise InputError(f"{path}: damaged, or not a safetensors file: {error}") from None
+def _tensors(file: SafetensorsFile) -> tuple[Tensor, ...]:
+    return tuple(
+        Tensor(name, tensor.shape, DTYPES.get(tensor.dtype, tensor.dtype))
+        for name, tensor in sorted(file.tensors.items())
+    )

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import InputError
-from pipeline.gemma.matrices import HUGGING_FACE_NAME, StoredTensor, stored_tensors
+from pipeline.formats.safetensors import FLOATS, SafetensorsTensor, read_safetensors
+from pipeline.gemma.matrices import HUGGING_FACE_NAME
 from pipeline.gemma.shapes import read_json
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
@@ -54,7 +55,7 @@ def read_peft(folder: Path) -> dict[str, Matrix]:
     }
 
 
-def pairs(folder: Path) -> dict[str, tuple[StoredTensor, StoredTensor, float]]:
+def pairs(folder: Path) -> dict[str, tuple[SafetensorsTensor, SafetensorsTensor, float]]:
     """A (r, in), B (out, r) and scale of each adapted matrix by Hugging Face name.
 
     Raises:
@@ -102,19 +103,11 @@ def _check(path: Path, config: dict[str, Any]) -> None:
         )
 
 
-def _tensors(path: Path) -> dict[tuple[str, str], StoredTensor]:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(str(path), framework="numpy") as file:
-            types = {key: file.get_slice(key).get_dtype() for key in file.keys()}
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; a PEFT adapter is {CONFIG} and {WEIGHTS}") from None
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: damaged, or not a safetensors file: {error}") from None
-    stored = stored_tensors(path)
+def _tensors(path: Path) -> dict[tuple[str, str], SafetensorsTensor]:
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; a PEFT adapter is {CONFIG} and {WEIGHTS}")
     found = {}
-    for key, dtype in types.items():
+    for key, tensor in read_safetensors(path).tensors.items():
         if "embed_tokens" in key:
             raise InputError(
                 f"{path}: holds {key}: PEFT trains the embedding's lookup apart from the projection that shares its matrix, a merge "
@@ -126,9 +119,11 @@ def _tensors(path: Path) -> dict[tuple[str, str], StoredTensor]:
             raise InputError(
                 f"{path}: holds {key}, which is no A or B of a Gemma's matrices; only those are carried"
             )
-        if key not in stored or len(stored[key].shape) != 2:
-            raise InputError(f"{path}: {key} is stored as {dtype}; expected a matrix in F32, F16 or BF16")
-        found[name, match["part"]] = stored[key]
+        if tensor.dtype not in FLOATS or len(tensor.shape) != 2:
+            raise InputError(
+                f"{path}: {key} is stored as {tensor.dtype}; expected a matrix in F32, F16 or BF16"
+            )
+        found[name, match["part"]] = tensor
     return found
 
 
@@ -141,7 +136,7 @@ def _pattern(config: dict[str, Any], patterns: str, default: str, module: str) -
 
 
 def _rows(
-    b: StoredTensor, a: StoredTensor, scale: float
+    b: SafetensorsTensor, a: SafetensorsTensor, scale: float
 ) -> Callable[[], Callable[[int, int], NDArray[np.float32]]]:
     def make() -> Callable[[int, int], NDArray[np.float32]]:
         # Summed in float64 and rounded once, as ours: the last bit then depends on no BLAS.

@@ -194,7 +194,7 @@ TRANSFORMERS_FAULTS = [
     ),
     (removed("model.safetensors"), r"only as pickles \(pytorch_model.bin\)"),
     (removed("model.safetensors", "pytorch_model.bin"), "holds no weights"),
-    (cut("model.safetensors", 0.5), "cut off; fetch it again"),
+    (cut("model.safetensors", 0.5), "truncated"),
     (cut("model.safetensors", 0.0001), "not a safetensors file"),
     (written("model.safetensors", b"<html>Please sign in</html>"), "not a safetensors file"),
     (written("model.safetensors", (2).to_bytes(8, "little") + b"{}"), "the preset is incomplete"),

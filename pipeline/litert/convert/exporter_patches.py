@@ -6,25 +6,17 @@ the result. At Gemma 3 1B's shapes the peak falls from 8.4 to 5.3 GB, of which 4
 """
 
 import ctypes
-import json
 import mmap
 import re
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from pipeline.gemma.matrices import SAFETENSORS_TYPES, StoredTensor, stored_tensors
+from pipeline.formats.safetensors import SafetensorsTensor, float_tensors, write_float32
 from pipeline.gemma.presets import weight_files
 
 LARGE = 1 << 20
 """Elements of a tensor whose pages are given back as soon as it was looked at."""
-
-ROWS_AT_A_TIME = 1 << 23
-"""Elements that are widened at a time: 32 MB in float32."""
 
 MAPPING = re.compile(r"([0-9a-f]+)-([0-9a-f]+) r([w-])[x-]p [0-9a-f]+ [0-9a-f:]+ (\d+) *(.*)")
 """A private, readable mapping in /proc/self/smaps: begin, end, writable, inode (0 for memory without a file), file."""
@@ -108,10 +100,10 @@ def in_float32(folder: Path, work: Path) -> Path:
     Returns:
         `folder` when all its weights are float32, else `work`, with everything but the weights' type the same.
     """
-    tensors: dict[str, StoredTensor] = {}
+    tensors: dict[str, SafetensorsTensor] = {}
     for path in weight_files(folder):
-        tensors |= stored_tensors(path)
-    if all(tensor.dtype == SAFETENSORS_TYPES["F32"] for tensor in tensors.values()):
+        tensors |= float_tensors(path)
+    if all(tensor.dtype == "F32" for tensor in tensors.values()):
         return folder
     work.mkdir(parents=True)
     for path in folder.iterdir():
@@ -119,34 +111,3 @@ def in_float32(folder: Path, work: Path) -> Path:
             shutil.copyfile(path, work / path.name)
     write_float32(tensors, work / "model.safetensors")
     return work
-
-
-class Readable(Protocol):
-    """A tensor that gives entries start..stop of its first axis, float32."""
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-
-    def read(self, start: int, stop: int, /) -> NDArray[np.float32]: ...
-
-
-def write_float32(tensors: Mapping[str, Readable], path: Path) -> None:
-    """Copy tensors into one safetensors file in float32, in pieces.
-
-    The format is eight bytes with the length of a JSON header, the header, and the tensors in its order
-    (https://github.com/huggingface/safetensors#format).
-    """
-    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
-    end = 0
-    for name, tensor in tensors.items():
-        begin, end = end, end + 4 * int(np.prod(tensor.shape, dtype=np.int64))
-        header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": [begin, end]}
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    with path.open("wb") as file:
-        file.write(len(text).to_bytes(8, "little") + text)
-        for tensor in tensors.values():
-            length = tensor.shape[0] if tensor.shape else 1
-            rows = max(1, ROWS_AT_A_TIME * length // max(1, int(np.prod(tensor.shape, dtype=np.int64))))
-            for start in range(0, length, rows):
-                tensor.read(start, min(start + rows, length)).tofile(file)

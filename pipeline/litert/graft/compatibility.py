@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline.digests import digest_of_json
-from pipeline.gemma.matrices import HUGGING_FACE_NAME, stored_tensors
+from pipeline.formats.safetensors import float_tensors
+from pipeline.gemma.matrices import HUGGING_FACE_NAME
 from pipeline.gemma.presets import weight_files
 
 BESIDE = ("config.json", "tokenizer.model")
@@ -27,7 +28,7 @@ def fixed_by_conversion(folder: Path) -> dict[str, str]:
     """
     found = {}
     for path in weight_files(folder):
-        for name, tensor in stored_tensors(path).items():
+        for name, tensor in float_tensors(path).items():
             if HUGGING_FACE_NAME.fullmatch(name):
                 found[name] = " x ".join(map(str, tensor.shape))
             else:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from pipeline.formats.litertlm import MODEL, read_container
-from pipeline.gemma.matrices import stored_tensors
+from pipeline.formats.safetensors import read_safetensors
 from pipeline.isolation import HASH_SEED
 from pipeline.litert.convert.exporter_patches import in_float32, release_file_pages
 from tests.support.tiny_gemma import BUNDLE
@@ -100,8 +100,8 @@ def test_a_checkpoint_in_bfloat16_is_widened_on_disk_without_loss(tmp_path: Path
     write_bfloat16(folder, "model.embed_tokens.weight", values)
     (folder / "config.json").write_text("{}")
     wide = in_float32(folder, tmp_path / "wide")
-    (tensor,) = stored_tensors(wide / "model.safetensors").values()
-    assert tensor.dtype == np.float32
+    (tensor,) = read_safetensors(wide / "model.safetensors").tensors.values()
+    assert tensor.dtype == "F32"
     assert np.array_equal(tensor.read(0, 300), values)
     assert (wide / "config.json").read_text() == "{}"
 

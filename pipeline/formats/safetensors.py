@@ -1,0 +1,234 @@
+"""The safetensors format: the header of a file, tensors read a few rows at a time as float32, and files written in float32.
+
+A file is eight bytes with the length of the header, the header as JSON, and the tensors one after another
+(https://github.com/huggingface/safetensors#format). Needs no library: the package safetensors maps a file or reads whole tensors,
+and both would count as memory of this process.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import InputError
+
+LENGTH_BYTES = 8
+METADATA = "__metadata__"
+
+FLOATS: Mapping[str, np.dtype[Any]] = {
+    "F32": np.dtype("<f4"),
+    "F16": np.dtype("<f2"),
+    "BF16": np.dtype("<u2"),
+}
+"""Float types that are read, as numpy reads them; bfloat16 is the upper half of a float32."""
+
+BITS = {
+    "F4": 4,
+    "F6_E2M3": 6,
+    "F6_E3M2": 6,
+    "BOOL": 8,
+    "U8": 8,
+    "I8": 8,
+    "F8_E4M3": 8,
+    "F8_E5M2": 8,
+    "F8_E8M0": 8,
+    "U16": 16,
+    "I16": 16,
+    "F16": 16,
+    "BF16": 16,
+    "U32": 32,
+    "I32": 32,
+    "F32": 32,
+    "U64": 64,
+    "I64": 64,
+    "F64": 64,
+    "C64": 64,
+}
+"""Bits of an element, by the format's name of its type."""
+
+ROWS_AT_A_TIME = 1 << 23
+"""Elements that are widened at a time when a file is written: 32 MB in float32."""
+
+
+@dataclass(frozen=True)
+class SafetensorsTensor:
+    """A tensor in a file.
+
+    Attributes:
+        path: the file.
+        dtype: the format's name of the element type, such as BF16.
+        shape: of the tensor.
+        offset: its first byte in the file.
+    """
+
+    path: Path
+    dtype: str
+    shape: tuple[int, ...]
+    offset: int
+
+    @property
+    def elements(self) -> int:
+        """How many values the tensor has."""
+        return math.prod(self.shape)
+
+    def read(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Entries start..stop of the first axis, float32; only for the types in FLOATS."""
+        return read_rows(self.path, FLOATS[self.dtype], self.shape, self.offset, start, stop)
+
+    def read_all(self) -> NDArray[np.float32]:
+        """The whole tensor, float32; only for the types in FLOATS."""
+        return self.read(0, self.shape[0] if self.shape else 1).reshape(self.shape)
+
+
+@dataclass(frozen=True)
+class SafetensorsFile:
+    """The header of a file, found to fit the file.
+
+    Attributes:
+        path: the file.
+        metadata: the free text entries of the header.
+        tensors: by name, in the order of the header.
+    """
+
+    path: Path
+    metadata: Mapping[str, str]
+    tensors: Mapping[str, SafetensorsTensor]
+
+    @property
+    def elements(self) -> int:
+        """How many values all tensors have together."""
+        return sum(tensor.elements for tensor in self.tensors.values())
+
+
+class Readable(Protocol):
+    """A tensor that gives entries start..stop of its first axis, float32."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def read(self, start: int, stop: int, /) -> NDArray[np.float32]: ...
+
+
+def read_safetensors(path: Path) -> SafetensorsFile:
+    """Read the header of a .safetensors file and check it against the file; reads no tensor.
+
+    Raises:
+        InputError: no such file, not a safetensors file, damaged or truncated.
+    """
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(LENGTH_BYTES), "little")
+            if length > size:
+                raise ValueError("its header is longer than the file")
+            header = json.loads(file.read(length))
+        metadata = dict(header.pop(METADATA, None) or {})
+        begin = LENGTH_BYTES + length
+        tensors = {name: _tensor(path, entry, begin) for name, entry in header.items()}
+        end = begin + _check_offsets(header)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}; expected a safetensors file") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{path}: damaged, or not a safetensors file: {_reason(error)}; copy or download it again"
+        ) from None
+    if size != end:
+        raise InputError(
+            f"{path}: {'truncated' if size < end else 'damaged'}: {size:,} bytes, its header declares {end:,}; "
+            "copy or download it again"
+        )
+    return SafetensorsFile(path, metadata, tensors)
+
+
+def float_tensors(path: Path) -> dict[str, SafetensorsTensor]:
+    """The tensors of a .safetensors file that can be read as float32, by name.
+
+    Raises:
+        InputError: as `read_safetensors`.
+    """
+    tensors = read_safetensors(path).tensors
+    return {name: tensor for name, tensor in tensors.items() if tensor.dtype in FLOATS}
+
+
+def read_rows(
+    path: Path, dtype: np.dtype[Any], shape: tuple[int, ...], offset: int, start: int, stop: int
+) -> NDArray[np.float32]:
+    """Entries start..stop of the first axis of a tensor that lies in one piece in a file, float32.
+
+    Args:
+        path: the file.
+        dtype: float32, float16, or uint16 for bfloat16.
+        shape: of the whole tensor.
+        offset: its first byte in the file.
+        start, stop: of the first axis.
+    """
+    # Read, not mapped: what was read can go away, while mapped pages would count as this process's memory.
+    entry = math.prod(shape[1:])
+    place = offset + start * entry * dtype.itemsize
+    flat = np.fromfile(path, dtype, (stop - start) * entry, offset=place)
+    return widen(flat).reshape(stop - start, *shape[1:])
+
+
+def widen(values: NDArray[Any]) -> NDArray[np.float32]:
+    """float32 of float32, of float16, or of bfloat16 given as its 16 bits (numpy has no such type)."""
+    if values.dtype == np.uint16:
+        wide = values.astype(np.uint32)
+        np.left_shift(wide, 16, out=wide)
+        return wide.view(np.float32)
+    return values.astype(np.float32, copy=False)
+
+
+def write_float32(tensors: Mapping[str, Readable], path: Path) -> None:
+    """Copy tensors into one file in float32, in pieces, in the order of the mapping."""
+    header: dict[str, Any] = {METADATA: {"format": "pt"}}
+    end = 0
+    for name, tensor in tensors.items():
+        begin, end = end, end + 4 * math.prod(tensor.shape)
+        header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": [begin, end]}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % LENGTH_BYTES)
+    with path.open("wb") as file:
+        file.write(len(text).to_bytes(LENGTH_BYTES, "little") + text)
+        for tensor in tensors.values():
+            length = tensor.shape[0] if tensor.shape else 1
+            rows = max(1, ROWS_AT_A_TIME * length // max(1, math.prod(tensor.shape)))
+            for start in range(0, length, rows):
+                tensor.read(start, min(start + rows, length)).tofile(file)
+
+
+def _tensor(path: Path, entry: Any, begin: int) -> SafetensorsTensor:
+    shape, offset = tuple(int(length) for length in entry["shape"]), int(entry["data_offsets"][0])
+    if min(shape, default=0) < 0:
+        raise ValueError(f"a shape of {shape}")
+    return SafetensorsTensor(path, str(entry["dtype"]), shape, begin + offset)
+
+
+def _check_offsets(entries: Mapping[str, Any]) -> int:
+    """Where the last tensor ends, counted from the end of the header.
+
+    Raises:
+        ValueError, KeyError, TypeError: a tensor does not follow the one before, or has not the bytes of its shape.
+    """
+    end = 0
+    for name, entry in sorted(entries.items(), key=lambda item: tuple(item[1]["data_offsets"])):
+        begin, stop = entry["data_offsets"]
+        if begin != end or stop < begin:
+            raise ValueError(f"{name} is at bytes {begin} to {stop}, expected it to begin at {end}")
+        bits = BITS.get(entry["dtype"])
+        if bits and 8 * (stop - begin) != bits * math.prod(entry["shape"]):
+            raise ValueError(f"{name} has {stop - begin} bytes, its shape and type need another number")
+        end = stop
+    return int(end)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "its header is not text"
+    if isinstance(error, json.JSONDecodeError):
+        return f"its header is not JSON: {error}"
+    return f"its header lacks {error}" if isinstance(error, KeyError) else str(error)

@@ -62,7 +62,11 @@ def ask_file(
         if not base:
             run.manifest("finetune")
             adapter = run.files.finetune.adapter
-        use_backend(choose_compute(config.finetune, read_shape(preset).parameters).backend)
+        use_backend(
+            choose_compute(
+                config.finetune.backend, config.finetune.dtype, read_shape(preset).parameters
+            ).backend
+        )
         answers = in_keras.answer_all(preset, examples, max_new_tokens=limit, adapter=adapter)
     scores = score(answers)
     _print(scores, "base in Keras" if base else f"tuned in {'Keras' if on == 'keras' else 'LiteRT-LM'}")

@@ -170,7 +170,11 @@ def _base(config: Config, run: Run, adapter: Adapter, output: Path) -> dict[str,
         plain = conversion.bundle.rounding == "nearest"
         rounded = () if plain else _least_squares(config, PresetMatrices(conversion.preset))
         return conversion.graft(base, output, rounded)
-    use_backend(choose_compute(config.finetune, read_shape(conversion.preset).parameters).backend)
+    use_backend(
+        choose_compute(
+            config.finetune.backend, config.finetune.dtype, read_shape(conversion.preset).parameters
+        ).backend
+    )
     folder = output.with_name(".base")
     write_hugging_face(load_causal_lm(conversion.preset), Tokenizer.of_preset(conversion.preset), folder)
     facts = replace(conversion, merged=folder).full(output, keep=False)

@@ -10,12 +10,12 @@ from pipeline.gemma.presets import preset_digest
 from pipeline.gemma.shapes import read_shape
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.quantization.schemes import SCHEMES
-from pipeline.recipe.schema import Config
+from pipeline.recipe.schema import Config, FinetuneSection
 from pipeline.run.files import FinetuneFiles
 from pipeline.run.folder import Run
 from pipeline.tuning.adapter import Adapter
 from pipeline.tuning.devices import choose_compute
-from pipeline.tuning.loop import fit
+from pipeline.tuning.loop import TrainingSettings, fit
 from pipeline.tuning.lora import enable_lora
 from pipeline.tuning.quantization_aware import enable_rounding
 
@@ -42,7 +42,7 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         train = encode(read_examples(run.files.prepare.train), tokenizer)
         validation = encode(read_examples(run.files.prepare.validation), tokenizer)
 
-        compute = choose_compute(settings, read_shape(preset).parameters)
+        compute = choose_compute(settings.backend, settings.dtype, read_shape(preset).parameters)
         console.print(f"  Keras on {compute.backend}, {compute.dtype}: {compute.reason}")
         use_backend(compute.backend)
         import keras
@@ -53,7 +53,7 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         layers = enable_lora(backbone, settings.rank, alpha, settings.targets)
         scales = enable_rounding(backbone, layers, SCHEMES[recipe]) if recipe else {}
         written = FinetuneFiles(work.folder)
-        training = fit(backbone, train, validation, settings, written)
+        training = fit(backbone, train, validation, _training_settings(settings), written)
 
         adapter = Adapter.of_backbone(backbone, layers, preset_digest(preset), recipe, scales)
         adapter.save(written.adapter)
@@ -70,3 +70,18 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
             f"  {training.trainable_parameters:,} trained numbers, {training.steps:,} steps; "
             f"best epoch {training.best_epoch}, {training.best_validation_exact_match:.1%} of validation exact"
         )
+
+
+def _training_settings(section: FinetuneSection) -> TrainingSettings:
+    return TrainingSettings(
+        epochs=section.epochs,
+        batch_size=section.batch_size,
+        learning_rate=section.learning_rate,
+        warmup_steps=section.warmup_steps,
+        final_learning_rate=section.final_learning_rate,
+        weight_decay=section.weight_decay,
+        clip_norm=section.clip_norm,
+        monitor=section.monitor,
+        patience=section.patience,
+        seed=section.seed,
+    )

@@ -39,7 +39,7 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
             return
         preset = run.files.download.preset
         shape = read_shape(preset)
-        use_backend(choose_compute(config.finetune, shape.parameters).backend)
+        use_backend(choose_compute(config.finetune.backend, config.finetune.dtype, shape.parameters).backend)
         adapter = Adapter.load(run.files.finetune.adapter)
         if adapter.base_digest != preset_digest(preset):
             raise PocketGemmaError(

@@ -74,7 +74,11 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
                 questions=FEW_QUESTIONS,
                 max_new_tokens=limits.max_new_tokens,
             )
-        use_backend(choose_compute(config.finetune, read_shape(preset).parameters).backend)
+        use_backend(
+            choose_compute(
+                config.finetune.backend, config.finetune.dtype, read_shape(preset).parameters
+            ).backend
+        )
         keras = in_keras.answer_all(preset, examples, max_new_tokens=limits.max_new_tokens, adapter=adapter)
 
         comparison = compare(keras, runtime, limits, token_ids=ids, differences=said)

@@ -1,4 +1,4 @@
-"""Which Keras backend and which dtype suit this machine."""
+"""The Keras backend and the dtype that suit this machine."""
 
 import importlib.util
 import os
@@ -7,54 +7,51 @@ from pathlib import Path
 
 from pipeline.gemma.causal_lm import Backend
 from pipeline.machine import cpu_flags
-from pipeline.recipe.schema import FinetuneSection
 
 SMALL_MODEL = 100_000_000
-"""Below this many parameters bfloat16 saves little time on a CPU and costs three digits."""
+"""Parameters. Below this, bfloat16 saves little time on a CPU and costs three digits of precision."""
 
 BFLOAT16_FLAGS = ("avx512_bf16", "amx_bf16", "bf16")
+"""Processor flags that mean bfloat16 arithmetic."""
+
+JAX_GPU_PLUGINS = ("jax_cuda12_plugin", "jax_cuda13_plugin", "jax_rocm60_plugin")
 
 
 @dataclass(frozen=True)
 class Compute:
-    """How training computes, and why that was chosen."""
+    """Backend and dtype of a training, and the reason for the backend."""
 
     backend: Backend
     dtype: str
     reason: str
 
 
-def choose_compute(settings: FinetuneSection, parameters: int) -> Compute:
+def choose_compute(backend: str, dtype: str, parameters: int) -> Compute:
     """Resolve `auto` in the backend and dtype settings.
 
     Args:
-        settings: the finetune section.
-        parameters: size of the model.
+        backend: `auto`, or a Keras backend, which is then taken as it is.
+        dtype: `auto`, `float32` or `bfloat16`.
+        parameters: of the model.
     """
     accelerator = find_accelerator()
-    if accelerator == "tpu":
-        backend, reason = "jax", "a TPU is present"
-    elif accelerator == "gpu":
-        jax_gpu = any(
-            importlib.util.find_spec(name)
-            for name in ("jax_cuda12_plugin", "jax_cuda13_plugin", "jax_rocm60_plugin")
-        )
-        backend, reason = (
-            ("jax", "a GPU and JAX's plugin for it")
-            if jax_gpu
-            else ("torch", "a GPU, and JAX has no plugin for it here")
-        )
-    else:
-        # Measured in docs/measurements.md: JAX's steps are as long within a tenth, and it compiles each shape first, for seconds.
-        backend, reason = "torch", "CPU only"
-    if settings.backend != "auto":
-        backend, reason = settings.backend, "set in the recipe"
-
-    has_bfloat16 = accelerator is not None or any(flag in cpu_flags() for flag in BFLOAT16_FLAGS)
-    dtype = settings.dtype
+    chosen, reason = (backend, "set in the recipe") if backend != "auto" else _backend_for(accelerator)
     if dtype == "auto":
+        has_bfloat16 = accelerator is not None or any(flag in cpu_flags() for flag in BFLOAT16_FLAGS)
         dtype = "bfloat16" if has_bfloat16 and parameters >= SMALL_MODEL else "float32"
-    return Compute(backend, dtype, reason)  # type: ignore[arg-type]
+    return Compute(chosen, dtype, reason)  # type: ignore[arg-type]
+
+
+def _backend_for(accelerator: str | None) -> tuple[str, str]:
+    """The backend that suits an accelerator, and why."""
+    if accelerator == "tpu":
+        return "jax", "a TPU is present"
+    if accelerator == "gpu":
+        if any(importlib.util.find_spec(plugin) for plugin in JAX_GPU_PLUGINS):
+            return "jax", "a GPU and the JAX plugin for it are present"
+        return "torch", "a GPU is present, but no JAX plugin for it"
+    # Measured in docs/measurements.md: JAX's steps take as long within a tenth, and it first compiles each shape, for seconds.
+    return "torch", "CPU only"
 
 
 def find_accelerator() -> str | None:

@@ -9,12 +9,40 @@ from typing import TYPE_CHECKING
 from pipeline.console import progress_bar
 from pipeline.data.tokenize import EncodedExamples
 from pipeline.errors import InputError
-from pipeline.recipe.schema import FinetuneSection
 from pipeline.run.files import FinetuneFiles
 
 if TYPE_CHECKING:
     import keras
     import keras_hub
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How to train, whatever the method.
+
+    Attributes:
+        epochs: at most; early stopping may end training before.
+        batch_size: examples for each step.
+        learning_rate: the highest, after the warm-up.
+        warmup_steps: steps over which the learning rate rises linearly; at most half of all steps.
+        final_learning_rate: share of `learning_rate` that is left at the end of the cosine.
+        weight_decay: of AdamW.
+        clip_norm: largest global norm of the gradient.
+        monitor: what decides which epoch is kept: `loss` or `exact_match` on validation.
+        patience: epochs without a better validation result before training stops.
+        seed: of the order of the examples.
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    warmup_steps: int
+    final_learning_rate: float
+    weight_decay: float
+    clip_norm: float
+    monitor: str
+    patience: int
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -33,7 +61,7 @@ def fit(
     backbone: "keras_hub.models.Backbone",
     train: EncodedExamples,
     validation: EncodedExamples,
-    settings: FinetuneSection,
+    settings: TrainingSettings,
     files: FinetuneFiles,
 ) -> Training:
     """Train whatever is trainable in the backbone; leaves it with the weights of the best epoch.
@@ -45,7 +73,7 @@ def fit(
         backbone: with LoRA enabled.
         train: examples to learn.
         validation: examples whose loss decides which epoch is kept.
-        settings: the finetune section.
+        settings: how to train.
         files: where the history goes.
 
     Raises:
@@ -102,7 +130,7 @@ def fit(
 
 
 def _schedule(
-    settings: FinetuneSection, total_steps: int
+    settings: TrainingSettings, total_steps: int
 ) -> "keras.optimizers.schedules.LearningRateSchedule":
     import keras
 

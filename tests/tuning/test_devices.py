@@ -2,7 +2,6 @@
 
 import pytest
 
-from pipeline.recipe.schema import FinetuneSection
 from pipeline.tuning import devices as backend
 
 SMALL, LARGE = 1_500_000, 270_000_000
@@ -33,13 +32,13 @@ def machine(monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
 )
 def test_auto_takes_what_the_machine_has(machine, accelerator, flags, plugin, parameters, expected) -> None:  # type: ignore[no-untyped-def]
     machine(accelerator, flags, plugin)
-    compute = backend.choose_compute(FinetuneSection(), parameters)
+    compute = backend.choose_compute("auto", "auto", parameters)
     assert (compute.backend, compute.dtype) == expected
 
 
 def test_the_recipe_has_the_last_word(machine) -> None:  # type: ignore[no-untyped-def]
     machine("gpu", {"avx512_bf16"}, True)
-    compute = backend.choose_compute(FinetuneSection(backend="torch", dtype="float32"), LARGE)
+    compute = backend.choose_compute("torch", "float32", LARGE)
     assert (compute.backend, compute.dtype) == ("torch", "float32")
 
 

@@ -1,5 +1,6 @@
 """The loss looks at responses only; training is seeded, keeps its best epoch and refuses to diverge."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,12 @@ from pipeline.data.tokenize import EncodedExamples, batches, encode
 from pipeline.errors import InputError, PocketGemmaError
 from pipeline.gemma.causal_lm import load_causal_lm
 from pipeline.gemma.tokenizer import Tokenizer
-from pipeline.recipe.schema import FinetuneSection
 from pipeline.run.files import FinetuneFiles
 from pipeline.tuning.adapter import Adapter
 from pipeline.tuning.loop import Training, fit
 from pipeline.tuning.lora import enable_lora
 from pipeline.tuning.loss import Batches, exact_match_metric, response_arrays, response_model
+from tests.tuning.conftest import SETTINGS
 
 NAMES = [
     "gold",
@@ -53,11 +54,11 @@ def train(
     import keras
 
     folder.mkdir()
-    recipe = FinetuneSection.model_validate({"batch_size": 4, "epochs": 2, "learning_rate": 0.01} | settings)
-    keras.utils.set_random_seed(recipe.seed)
+    chosen = replace(SETTINGS, **settings)  # type: ignore[arg-type]
+    keras.utils.set_random_seed(chosen.seed)
     backbone = load_causal_lm(base).backbone
-    layers = enable_lora(backbone, recipe.rank, float(recipe.rank), TARGETS)
-    training = fit(backbone, examples, examples, recipe, FinetuneFiles(folder))
+    layers = enable_lora(backbone, 8, 8.0, TARGETS)
+    training = fit(backbone, examples, examples, chosen, FinetuneFiles(folder))
     return training, Adapter.of_backbone(backbone, layers, "base")
 
 
@@ -176,4 +177,4 @@ def test_training_without_validation_is_refused(
 ) -> None:
     backbone = load_causal_lm(base).backbone
     with pytest.raises(InputError, match="no validation example"):
-        fit(backbone, examples, EncodedExamples((), 0), FinetuneSection(), FinetuneFiles(tmp_path))
+        fit(backbone, examples, EncodedExamples((), 0), SETTINGS, FinetuneFiles(tmp_path))

@@ -1,7 +1,7 @@
 """What is trained is what is stored: the integers of the converted matrices are those that the training forward saw."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,6 @@ from pipeline.gemma.matrices import PresetMatrices, matrix_name, parts
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.quantization.rounding import least_squares
 from pipeline.quantization.schemes import EMBEDDING, SCHEMES
-from pipeline.recipe.schema import FinetuneSection
 from pipeline.run.files import FinetuneFiles
 from pipeline.tuning import quantization_aware
 from pipeline.tuning.adapter import Adapter
@@ -27,6 +26,7 @@ from pipeline.tuning.lora import enable_lora
 from pipeline.tuning.loss import Batches, response_model
 from pipeline.tuning.merge import merge
 from pipeline.tuning.quantization_aware import Rounding, enable_rounding
+from tests.tuning.conftest import SETTINGS
 
 TARGETS = ("query", "key", "value", "output", "gate", "up", "down")
 RECIPES = ("int4", "int4_embedding_int8", "int8", "int4_block32")
@@ -181,7 +181,7 @@ def test_training_improves_the_rounded_model(base: Path, tmp_path: Path) -> None
     backbone = load_causal_lm(base).backbone
     layers = enable_lora(backbone, 4, 4.0, TARGETS)
     scales = enable_rounding(backbone, layers, SCHEMES["int4"])
-    settings = FinetuneSection.model_validate({"batch_size": 6, "epochs": 12, "learning_rate": 0.01})
+    settings = replace(SETTINGS, batch_size=6, epochs=12)
     training = fit(backbone, examples, examples, settings, FinetuneFiles(tmp_path))
     model = load_causal_lm(base).backbone
     attach(Adapter.of_backbone(backbone, layers, "base", "int4", scales), model)

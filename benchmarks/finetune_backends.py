@@ -24,7 +24,8 @@ SECONDS_AT_MOST = 240
 
 def measure(backend: str, dtype: str) -> dict[str, float]:
     """Seconds of the first step (compiling included) and of the later ones."""
-    from pipeline.gemma.causal_lm import LAYER_NAMES, load_causal_lm, use_backend
+    from pipeline.families.names import MATRICES
+    from pipeline.gemma.causal_lm import load_causal_lm, use_backend
 
     use_backend(backend)  # type: ignore[arg-type]
     import keras
@@ -34,7 +35,7 @@ def measure(backend: str, dtype: str) -> dict[str, float]:
     from pipeline.tuning.loss import response_model
 
     backbone = load_causal_lm(BASE, dtype).backbone
-    enable_lora(backbone, 8, 8.0, tuple(LAYER_NAMES))
+    enable_lora(backbone, 8, 8.0, tuple(MATRICES))
     model = response_model(backbone)
     model.compile(
         optimizer=keras.optimizers.AdamW(1e-3, global_clipnorm=1.0),

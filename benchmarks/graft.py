@@ -22,10 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 from shapes import SHAPES, write_folder
 
+from pipeline.families.family import GemmaShape
+from pipeline.families.names import MATRICES
 from pipeline.formats.safetensors import SafetensorsTensor, float_tensors, write_float32
-from pipeline.gemma.matrices import PROJECTIONS
 from pipeline.gemma.presets import preset_digest
-from pipeline.gemma.shapes import GemmaShape
 from pipeline.litert.convert.export import Bundle, export_litertlm
 from pipeline.litert.graft.adapter import MAP_SUFFIX
 from pipeline.machine import PeakMemory, describe_machine, high_water_mark, package_versions
@@ -35,7 +35,7 @@ from pipeline.tuning.deltas import Rows, of_adapter
 ROOT = Path(__file__).resolve().parents[1]
 OUTPUT = ROOT / "docs" / "measurements" / "graft.json"
 RANK = 8
-TARGETS = {"all seven": tuple(PROJECTIONS), "query and value": ("query", "value")}
+TARGETS = {"all seven": tuple(MATRICES), "query and value": ("query", "value")}
 WARM_RUNS = 3
 BUNDLE = Bundle(
     recipe="int8",

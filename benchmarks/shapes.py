@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.families import chat as prompts
-from pipeline.gemma.shapes import GemmaShape
+from pipeline.families.family import GemmaShape
+from pipeline.families.gemma3 import CHAT, GEMMA3
 from pipeline.gemma.tokenizer import Tokenizer, tokenizer_file
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -31,8 +31,8 @@ BLOCK = 1 << 22
 
 SHAPES = {
     # From the config.json of google/gemma-3-270m and google/gemma-3-1b-pt.
-    "270m": GemmaShape("gemma3", 18, 640, 4, 1, 256, 2048, VOCABULARY, sliding_window=512),
-    "1b": GemmaShape("gemma3", 26, 1152, 4, 1, 256, 6912, VOCABULARY, sliding_window=512),
+    "270m": GemmaShape(GEMMA3, 18, 640, 4, 1, 256, 2048, VOCABULARY, sliding_window=512),
+    "1b": GemmaShape(GEMMA3, 26, 1152, 4, 1, 256, 6912, VOCABULARY, sliding_window=512),
 }
 FULL_ATTENTION_EVERY = 6
 """Gemma 3: five layers with a sliding window, then one with full attention."""
@@ -112,7 +112,7 @@ def write_tokenizer(path: Path, vocabulary: int) -> Tokenizer:
         # SentencePiece produces a piece by merging two others; no two pieces concatenate to one that begins with this character.
         model.pieces.add(piece=f"☷{index:06d}", score=lowest - 1 - index)
     path.write_bytes(model.SerializeToString())
-    return Tokenizer(path)
+    return Tokenizer(path, CHAT)
 
 
 def write_folder(shape: GemmaShape, folder: Path, dtype: str, seed: int) -> None:
@@ -151,14 +151,14 @@ def write_folder(shape: GemmaShape, folder: Path, dtype: str, seed: int) -> None
         "vocab_size": shape.vocabulary,
         "eos_token_id": tokenizer.stop_ids[0],
     }
-    tokens = {"bos_token": prompts.BOS, "eos_token": prompts.EOS, "unk_token": "<unk>", "pad_token": "<pad>"}
+    tokens = {"bos_token": CHAT.bos, "eos_token": CHAT.eos, "unk_token": CHAT.unk, "pad_token": CHAT.pad}
     settings = {"tokenizer_class": "GemmaTokenizer", "add_bos_token": True, "add_eos_token": False}
     for name, document in {
         "config.json": config | ids,
         "generation_config.json": ids | {"eos_token_id": list(tokenizer.stop_ids)},
-        "tokenizer_config.json": tokens | settings | {"chat_template": prompts.CHAT_TEMPLATE},
+        "tokenizer_config.json": tokens | settings | {"chat_template": CHAT.template},
         "special_tokens_map.json": tokens
-        | {"additional_special_tokens": [prompts.START_OF_TURN, prompts.END_OF_TURN]},
+        | {"additional_special_tokens": [CHAT.start_of_turn, CHAT.end_of_turn]},
     }.items():
         (folder / name).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 

@@ -10,8 +10,8 @@ from pipeline.data.checks import check_file
 from pipeline.data.faults import Faults
 from pipeline.errors import InputError
 from pipeline.evaluation.answers import Answer, Scores, score
+from pipeline.families.registry import read_shape
 from pipeline.gemma.causal_lm import use_backend
-from pipeline.gemma.shapes import read_shape
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.recipe.schema import Config
 from pipeline.run.folder import Run

@@ -8,6 +8,7 @@ from pipeline.data.conversations import Candidate, to_candidates
 from pipeline.data.examples import Example
 from pipeline.data.faults import Faults, Place
 from pipeline.data.readers import read_rows
+from pipeline.families.chat import ChatFormat
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.recipe.schema import DataSection
 
@@ -43,7 +44,7 @@ def check_file(path: Path, data: DataSection, tokenizer: Tokenizer, faults: Faul
         InputError: the file cannot be read at all. What is wrong with its rows goes to `faults`.
     """
     rows = read_rows(path, faults)
-    unique, duplicates = drop_duplicates(to_candidates(rows, faults), data, faults)
+    unique, duplicates = drop_duplicates(to_candidates(rows, faults, tokenizer.chat), data, faults)
     kept, too_long, truncated = fit_window(unique, data, tokenizer, faults)
     return CheckedFile(tuple(kept), len(rows), duplicates, too_long, truncated)
 
@@ -84,7 +85,7 @@ def fit_window(
     kept = []
     dropped = truncated = 0
     for candidate in candidates:
-        prompt = len(tokenizer.prompt_ids(candidate.example.prompt))
+        prompt = len(tokenizer.prompt_ids(candidate.example.context))
         length = prompt + len(tokenizer.response_ids(candidate.example.response))
         if length <= data.max_length:
             kept.append(candidate)
@@ -128,14 +129,16 @@ def _with_response(example: Example, words: Sequence[str]) -> Example:
     )
 
 
-def check_apart(learned: Iterable[Candidate], measured: Iterable[Candidate], faults: Faults) -> None:
-    """Note every measured example whose prompt is also learned: its score would say nothing."""
+def check_leaks(
+    train: Iterable[Candidate], held_out: Iterable[Candidate], faults: Faults, chat: ChatFormat
+) -> None:
+    """Report every held-out example whose prompt is also in the training data: its score would say nothing."""
     places: dict[str, Place] = {}
-    for candidate in learned:
-        places.setdefault(candidate.example.prompt, candidate.place)
-    for candidate in measured:
-        place = places.get(candidate.example.prompt)
+    for candidate in train:
+        places.setdefault(candidate.example.prompt(chat), candidate.place)
+    for candidate in held_out:
+        place = places.get(candidate.example.prompt(chat))
         if place is not None:
             faults.add(
-                candidate.place, f"asks the same as {place}, which is learned from; remove one of the two"
+                candidate.place, f"has the same prompt as {place}, which is training data; remove one of them"
             )

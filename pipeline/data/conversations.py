@@ -8,7 +8,7 @@ from pipeline.data.examples import Example
 from pipeline.data.faults import Faults, Place
 from pipeline.data.readers import Row
 from pipeline.errors import InputError
-from pipeline.families.chat import CONTROL_TOKENS, Message
+from pipeline.families.chat import ChatFormat, Message
 
 MESSAGES = "messages"
 SYSTEM = "system"
@@ -38,23 +38,23 @@ NamedTurns = list[tuple[str, Message]]
 """Turns, each with the name that a person knows it by: a column or "turn 2"."""
 
 
-def to_candidates(rows: list[Row], faults: Faults) -> list[Candidate]:
+def to_candidates(rows: list[Row], faults: Faults, chat: ChatFormat) -> list[Candidate]:
     """Read each row as a conversation; rows that are none are noted as faults and left out."""
     candidates = []
     for row in rows:
         try:
-            candidates.append(Candidate(row.place, _to_example(row)))
+            candidates.append(Candidate(row.place, _to_example(row, chat)))
         except InputError as error:
             faults.add(row.place, str(error))
     return candidates
 
 
-def _to_example(row: Row) -> Example:
+def _to_example(row: Row, chat: ChatFormat) -> Example:
     turns, used = _turns(row.values)
     for name, message in turns:
         if not message["content"].strip():
             raise InputError(f"{name} is empty")
-        _check_text(name, message["content"])
+        _check_text(name, message["content"], chat)
     messages = tuple(message for _, message in turns)
     _check_order(messages)
     tags = {
@@ -63,7 +63,7 @@ def _to_example(row: Row) -> Example:
         if name not in used and isinstance(value, str | int | float) and str(value).strip()
     }
     for name, value in tags.items():
-        _check_text(name, value)
+        _check_text(name, value, chat)
     return Example(messages, str(row.place), tags)
 
 
@@ -138,8 +138,8 @@ def _text(name: str, value: Any) -> str:
     return value
 
 
-def _check_text(name: str, text: str) -> None:
-    token = next((token for token in CONTROL_TOKENS if token in text), None)
+def _check_text(name: str, text: str, chat: ChatFormat) -> None:
+    token = chat.control_token_in(text)
     if token:
         raise InputError(
             f"{name} holds the control token {token}: the model would read it as structure; remove it"

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.errors import InputError
-from pipeline.families import chat as prompts
-from pipeline.families.chat import Message
+from pipeline.families.chat import ChatFormat, Message
 
 
 @dataclass(frozen=True)
@@ -25,9 +24,13 @@ class Example:
     tags: dict[str, str] = field(default_factory=dict)
 
     @property
-    def prompt(self) -> str:
-        """Text before the response, markers included, without <bos>."""
-        return prompts.render_prompt(self.messages[:-1])
+    def context(self) -> tuple[Message, ...]:
+        """The turns before the response."""
+        return self.messages[:-1]
+
+    def prompt(self, chat: ChatFormat) -> str:
+        """Text before the response in a family's chat format, markers included, without `bos`."""
+        return chat.render_prompt(self.context)
 
     @property
     def response(self) -> str:

@@ -6,13 +6,18 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.data.examples import Example
+from pipeline.families.chat import ChatFormat
 
 REPLAY_TAG = {"replay": "yes"}
 """Marks an example of what the base could do before."""
 
 
 def split_validation(
-    examples: Sequence[Example], share: float, seed: int, learned_prompts: Collection[str] = ()
+    examples: Sequence[Example],
+    share: float,
+    seed: int,
+    chat: ChatFormat,
+    train_prompts: Collection[str] = (),
 ) -> tuple[list[Example], list[Example]]:
     """Set a share of the examples aside for validation.
 
@@ -23,25 +28,26 @@ def split_validation(
         examples: what there is; both sides keep its order.
         share: wanted share of validation, 0 to below 1. When above 0, at least one prompt is set aside and one is left.
         seed: another seed, another choice.
-        learned_prompts: prompts that are learned from elsewhere (replay) and so cannot be set aside.
+        chat: the chat format in which prompts are compared.
+        train_prompts: prompts that are in the training data anyway (replay) and so cannot be set aside.
 
     Returns:
         The examples to learn, and those to validate with (none when there is no second prompt).
     """
     sizes: dict[str, int] = defaultdict(int)
     for example in examples:
-        sizes[example.prompt] += 1
+        sizes[example.prompt(chat)] += 1
     order = sorted(sizes, key=lambda prompt: hashlib.sha256(f"{seed}\n{prompt}".encode()).digest())
     chosen: set[str] = set()
     count = 0
-    for prompt in [prompt for prompt in order[:-1] if prompt not in learned_prompts]:
+    for prompt in [prompt for prompt in order[:-1] if prompt not in train_prompts]:
         # Half a group beyond the wanted number is as near as half a group short of it.
         if share == 0 or (chosen and count + sizes[prompt] / 2 > share * len(examples)):
             break
         chosen.add(prompt)
         count += sizes[prompt]
-    learned = [example for example in examples if example.prompt not in chosen]
-    return learned, [example for example in examples if example.prompt in chosen]
+    train = [example for example in examples if example.prompt(chat) not in chosen]
+    return train, [example for example in examples if example.prompt(chat) in chosen]
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.data.examples import Example
+from pipeline.families.chat import ChatFormat
 from pipeline.gemma.tokenizer import Tokenizer
 
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "max": 1.0}
@@ -19,7 +20,7 @@ def token_lengths(
     examples: Sequence[Example], tokenizer: Tokenizer
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Tokens of each prompt (markers and <bos> included) and of each response (with <end_of_turn>), both (examples,)."""
-    prompts = [len(tokenizer.prompt_ids(example.prompt)) for example in examples]
+    prompts = [len(tokenizer.prompt_ids(example.context)) for example in examples]
     responses = [len(tokenizer.response_ids(example.response)) for example in examples]
     return np.array(prompts, dtype=np.int64), np.array(responses, dtype=np.int64)
 
@@ -56,9 +57,9 @@ def _quantiles(lengths: npt.NDArray[np.int64]) -> dict[str, int]:
     return found | {"total": int(lengths.sum())}
 
 
-def prompts_with_several_responses(examples: Sequence[Example]) -> int:
+def prompts_with_several_responses(examples: Sequence[Example], chat: ChatFormat) -> int:
     """How many prompts occur with different responses: the model can learn only one of them by heart."""
     responses: dict[str, set[str]] = defaultdict(set)
     for example in examples:
-        responses[example.prompt].add(example.response)
+        responses[example.prompt(chat)].add(example.response)
     return sum(len(found) > 1 for found in responses.values())

@@ -84,7 +84,7 @@ def encode(examples: Sequence[Example], tokenizer: Tokenizer) -> EncodedExamples
     """
     encoded = []
     for example in examples:
-        prompt = tokenizer.prompt_ids(example.prompt)
+        prompt = tokenizer.prompt_ids(example.context)
         ids = np.array(prompt + tokenizer.response_ids(example.response), dtype=np.int32)
         encoded.append(EncodedExample(ids, len(prompt)))
     return EncodedExamples(tuple(encoded), tokenizer.pad_id)

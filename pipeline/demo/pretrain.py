@@ -20,7 +20,7 @@ import numpy as np
 
 from pipeline.demo.text import Document, document
 from pipeline.demo.tokenizer import BOS_ID, EOS_ID, PAD_ID, VOCABULARY_SIZE
-from pipeline.families.chat import MODEL_PREFIX, TURN_SUFFIX, USER_PREFIX
+from pipeline.families.gemma3 import CHAT
 
 if TYPE_CHECKING:
     from sentencepiece import SentencePieceProcessor
@@ -76,8 +76,8 @@ def encode(tokenizer: "SentencePieceProcessor", text: Document) -> tuple[list[in
         return ids, [1.0] * len(ids)
     ids, weights = [BOS_ID], [0.0]
     for turn in text:
-        question = tokenizer.encode(USER_PREFIX + turn.prompt + TURN_SUFFIX + MODEL_PREFIX)
-        answer = tokenizer.encode(turn.response + TURN_SUFFIX)
+        question = tokenizer.encode(CHAT.user_prefix + turn.prompt + CHAT.turn_suffix + CHAT.model_prefix)
+        answer = tokenizer.encode(turn.response + CHAT.turn_suffix)
         ids += question + answer
         weights += [QUESTION_WEIGHT] * len(question) + [1.0] * len(answer)
     return ids, weights

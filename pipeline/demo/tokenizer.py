@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.demo.text import document
-from pipeline.families.chat import END_OF_TURN, START_OF_TURN
+from pipeline.families.gemma3 import CHAT
 
 VOCABULARY_SIZE = 1024
 TRAINING_DOCUMENTS = 40_000
@@ -15,15 +15,16 @@ TRAINING_SEED = 0
 PAD_ID, EOS_ID, BOS_ID, UNK_ID = 0, 1, 2, 3
 """Gemma's own."""
 
+_MASK, *_IMAGE_MARKERS = CHAT.other_control_tokens
+
 SYMBOLS = (
-    START_OF_TURN,
-    END_OF_TURN,
-    "<mask>",
+    CHAT.start_of_turn,
+    CHAT.end_of_turn,
+    _MASK,
     "[multimodal]",
     "<img>",
     "\n",
-    "<start_of_image>",
-    "<end_of_image>",
+    *_IMAGE_MARKERS,
     "<image_soft_token>",
 )
 """Pieces that are never split. The image tokens are never used; KerasHub's Gemma 3 tokenizer and its exporter look for them."""
@@ -60,10 +61,10 @@ def train_tokenizer(path: Path) -> None:
         eos_id=EOS_ID,
         bos_id=BOS_ID,
         unk_id=UNK_ID,
-        pad_piece="<pad>",
-        eos_piece="<eos>",
-        bos_piece="<bos>",
-        unk_piece="<unk>",
+        pad_piece=CHAT.pad,
+        eos_piece=CHAT.eos,
+        bos_piece=CHAT.bos,
+        unk_piece=CHAT.unk,
         user_defined_symbols=list(SYMBOLS),
         shuffle_input_sentence=False,
         num_threads=1,

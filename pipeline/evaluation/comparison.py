@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pipeline.evaluation.answers import Answer, Scores, score
-from pipeline.families import chat as prompts
+from pipeline.families.registry import DEFAULT_CHAT
 from pipeline.recipe.schema import VerifySection
 
 
@@ -86,6 +86,7 @@ def compare(
     runtime: Sequence[Answer],
     limits: VerifySection,
     *,
+    control_tokens: Sequence[str] = DEFAULT_CHAT.control_tokens,
     token_ids: Sequence[TokenIds] = (),
     differences: Sequence[str] = (),
 ) -> Comparison:
@@ -94,6 +95,7 @@ def compare(
     Args:
         keras, runtime: answers to the same questions in the same order, at least one.
         limits: how far apart they may be.
+        control_tokens: none of these may occur in a reply.
         token_ids: the same conversations tokenised by either side.
         differences: what the bundle says otherwise than training, in words.
 
@@ -114,7 +116,7 @@ def compare(
     apart = sum(abs(a.logprob - b.logprob) for a, b in pairs) / tokens
     ratio = theirs.perplexity / ours.perplexity
     run_on = count(lambda a, b: b.stopped or not a.stopped)
-    marked = count(lambda a, b: not any(marker in b.text for marker in prompts.CONTROL_TOKENS))
+    marked = count(lambda a, b: not any(marker in b.text for marker in control_tokens))
     cut_otherwise = count(lambda a, b: a.tokens == b.tokens)
     other_ids = sum(not ids.same for ids in token_ids)
     checks = [

@@ -106,7 +106,7 @@ def _greedy_replies(
     """For each example, the reply's ids without the stop token, and whether it ended at one."""
     from keras import ops
 
-    prompts = [tokenizer.prompt_ids(example.prompt) for example in examples]
+    prompts = [tokenizer.prompt_ids(example.context) for example in examples]
     length = _round_up(max(map(len, prompts)) + max_new_tokens)
     model.compile(sampler="greedy")
     # `generate` around this function gathers every output, an image that a text model lacks among them, and torch cannot.

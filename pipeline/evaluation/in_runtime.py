@@ -6,7 +6,6 @@ from pathlib import Path
 from pipeline.console import progress_bar
 from pipeline.data.examples import Example
 from pipeline.evaluation.answers import Answer
-from pipeline.families import chat as prompts
 from pipeline.litert.runtime.engine import Runtime
 
 
@@ -30,7 +29,9 @@ def answer_all(
         for example in examples:
             reply = runtime.answer(example.messages[:-1], max_new_tokens=max_new_tokens, adapter=adapter)
             logprobs = runtime.logprobs(
-                example.prompt, prompts.render_answer(example.response), adapter=adapter
+                example.prompt(runtime.chat_format),
+                runtime.chat_format.render_answer(example.response),
+                adapter=adapter,
             )
             answers.append(
                 Answer(

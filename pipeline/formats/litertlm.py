@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from pipeline.errors import InputError
+from pipeline.families.chat import ChatFormat
+from pipeline.families.registry import chat_of_template
 from pipeline.formats.flatbuffer import ERRORS as FLATBUFFER_ERRORS
 from pipeline.formats.flatbuffer import Table
 from pipeline.parallel import in_threads
@@ -124,6 +126,18 @@ class Container:
         except DecodeError:
             raise InputError(f"{self.path}: its metadata section is damaged; convert it again") from None
         return message
+
+    def chat_format(self) -> ChatFormat:
+        """The chat format of the family whose template the file carries.
+
+        Raises:
+            InputError: the metadata section is damaged.
+        """
+        from pipeline.formats.llm_metadata import parse_llm_metadata
+
+        has_metadata = any(section.kind == METADATA for section in self.sections)
+        found = parse_llm_metadata(self.read(METADATA), str(self.path)) if has_metadata else None
+        return chat_of_template(found.template if found else None)
 
 
 def map_file(path: Path) -> memoryview:

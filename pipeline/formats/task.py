@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline.digests import sha256_of_stream
 from pipeline.errors import InputError
-from pipeline.families import chat as prompts
+from pipeline.families.chat import ChatFormat
 from pipeline.formats.aligned_zip import add_bytes, add_file
 from pipeline.formats.litertlm import MODEL, TOKENIZER, read_container
 from pipeline.formats.tflite_summary import IDENTIFIER
@@ -41,7 +41,8 @@ def bundle_task(litertlm: Path, output: Path, log: Path) -> None:
     """
     container = read_container(litertlm)
     model, tokenizer = container.section(MODEL), container.section(TOKENIZER)
-    metadata = _metadata(container.read(TOKENIZER), output.parent, log)
+    chat = container.chat_format()
+    metadata = _metadata(container.read(TOKENIZER), output.parent, log, chat)
     with zipfile.ZipFile(output, "w") as archive:
         add_file(archive, MODEL_ENTRY, litertlm, model.begin, model.end, alignment=ALIGNMENT)
         add_file(archive, TOKENIZER_ENTRY, litertlm, tokenizer.begin, tokenizer.end)
@@ -93,7 +94,7 @@ def check_task_file(path: Path) -> None:
         raise InputError(f"{path}: the model in it is no .tflite; convert it again")
 
 
-def _metadata(tokenizer: bytes, folder: Path, log: Path) -> bytes:
+def _metadata(tokenizer: bytes, folder: Path, log: Path, chat: ChatFormat) -> bytes:
     """The entry that MediaPipe's bundler writes for start and stop tokens and what stands around a turn.
 
     It reads a model whole, to copy it: it is given a few bytes instead.
@@ -105,13 +106,13 @@ def _metadata(tokenizer: bytes, folder: Path, log: Path) -> bytes:
         request = {
             "tflite_model": str(work / "model.tflite"),
             "tokenizer_model": str(work / "tokenizer.model"),
-            "start_token": prompts.BOS,
-            "stop_tokens": list(prompts.STOP_TOKENS),
+            "start_token": chat.bos,
+            "stop_tokens": list(chat.stop_tokens),
             "output_filename": str(work / "small.task"),
-            "prompt_prefix_user": prompts.USER_PREFIX,
-            "prompt_suffix_user": prompts.TURN_SUFFIX,
-            "prompt_prefix_model": prompts.MODEL_PREFIX,
-            "prompt_suffix_model": prompts.TURN_SUFFIX,
+            "prompt_prefix_user": chat.user_prefix,
+            "prompt_suffix_user": chat.turn_suffix,
+            "prompt_prefix_model": chat.model_prefix,
+            "prompt_suffix_model": chat.turn_suffix,
         }
         run_apart("pipeline.litert.convert.task_worker", request, log, "bundling a .task")
         with zipfile.ZipFile(work / "small.task") as archive:

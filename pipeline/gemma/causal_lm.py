@@ -11,23 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.console import waiting, without_native_chatter
 from pipeline.errors import InputError, PocketGemmaError
+from pipeline.families.names import MATRICES, adapter_name, keras_block
 
 if TYPE_CHECKING:
     import keras
     import keras_hub
 
 Backend = Literal["jax", "torch", "tensorflow"]
-
-# Short name of a matrix -> name of its EinsumDense layer in KerasHub's Gemma decoder blocks.
-LAYER_NAMES = {
-    "query": "query",
-    "key": "key",
-    "value": "value",
-    "output": "attention_output",
-    "gate": "ffw_gating",
-    "up": "ffw_gating_2",
-    "down": "ffw_linear",
-}
 
 
 def use_backend(backend: Backend) -> None:
@@ -117,17 +107,17 @@ def _check_text_only(preset: Path, backbone: "keras_hub.models.Backbone") -> Non
 def matrix_layers(
     backbone: "keras_hub.models.Backbone", target: str
 ) -> "Iterator[tuple[str, keras.layers.EinsumDense]]":
-    """Yield (name, layer) of one kind of matrix through all decoder blocks; names look like `decoder_block_3.query`.
+    """Yield (name, layer) of one kind of matrix through all decoder blocks; names are those in our adapters.
 
     Args:
         backbone: a Gemma backbone.
-        target: a key of LAYER_NAMES.
+        target: a key of MATRICES.
     """
     for index in range(backbone.num_layers):
-        block = backbone.get_layer(f"decoder_block_{index}")
+        block = backbone.get_layer(keras_block(index))
         for layer in block._flatten_layers(include_self=False):
-            if layer.name == LAYER_NAMES[target]:
-                yield f"decoder_block_{index}.{target}", layer
+            if layer.name == MATRICES[target].keras_layer:
+                yield adapter_name(index, target), layer
 
 
 def logits_of(backbone: "keras_hub.models.Backbone", hidden: Any) -> Any:

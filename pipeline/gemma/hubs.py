@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipeline.console import console
 from pipeline.errors import InputError, PocketGemmaError
-from pipeline.gemma.presets import KERAS_HUB_PRESETS, PATTERNS
+from pipeline.gemma.presets import PATTERNS, example_preset
 
 KAGGLE = "kaggle://"
 HUGGING_FACE = "hf://"
@@ -92,7 +92,7 @@ def _fetch_kaggle(uri: str) -> Fetched:
     if len(parts) not in (4, 5) or not all(parts) or (len(parts) == 5 and not parts[4].isdigit()):
         raise InputError(
             f"{uri}: expected {KAGGLE}owner/model/framework/variation[/version], "
-            f"for example {KERAS_HUB_PRESETS['gemma3_instruct_270m']}"
+            f"for example {example_preset()}"
         )
     if parts[2].lower() not in KAGGLE_FORMS:
         raise InputError(

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from pipeline.console import without_native_chatter
 from pipeline.errors import PocketGemmaError
-from pipeline.families import chat as prompts
 from pipeline.gemma.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -46,7 +45,8 @@ def write_hugging_face(model: "keras_hub.models.CausalLM", tokenizer: Tokenizer,
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     _write(folder / "config.json", config | ids | {"eos_token_id": eos, "tie_word_embeddings": True})
     _write(folder / "generation_config.json", ids | {"eos_token_id": [eos, end_of_turn]})
-    tokens = {"bos_token": prompts.BOS, "eos_token": prompts.EOS, "unk_token": "<unk>", "pad_token": "<pad>"}
+    chat = tokenizer.chat
+    tokens = {"bos_token": chat.bos, "eos_token": chat.eos, "unk_token": chat.unk, "pad_token": chat.pad}
     _write(
         folder / "tokenizer_config.json",
         tokens
@@ -56,14 +56,14 @@ def write_hugging_face(model: "keras_hub.models.CausalLM", tokenizer: Tokenizer,
             "add_eos_token": False,
             "clean_up_tokenization_spaces": False,
             "spaces_between_special_tokens": False,
-            "chat_template": prompts.CHAT_TEMPLATE,
+            "chat_template": chat.template,
         },
     )
     _write(
         folder / "special_tokens_map.json",
-        tokens | {"additional_special_tokens": [prompts.START_OF_TURN, prompts.END_OF_TURN]},
+        tokens | {"additional_special_tokens": [chat.start_of_turn, chat.end_of_turn]},
     )
-    (folder / "chat_template.jinja").write_text(prompts.CHAT_TEMPLATE, encoding="utf-8")
+    (folder / "chat_template.jinja").write_text(chat.template, encoding="utf-8")
 
 
 def largest_logit_difference(

@@ -11,23 +11,11 @@ from typing import Any
 from pipeline.cache import sha256_of_weights
 from pipeline.digests import digest_of_json
 from pipeline.errors import InputError
+from pipeline.families.config import read_json, section
+from pipeline.families.family import GemmaShape
+from pipeline.families.registry import read_shape, supported_families
 from pipeline.formats.safetensors import read_safetensors
-from pipeline.gemma.shapes import Family, GemmaShape, read_json, read_shape, section
 from pipeline.gemma.tokenizer import Tokenizer, tokenizer_file
-
-SUPPORTED_FAMILIES: tuple[Family, ...] = ("gemma3",)
-"""The families that every stage can take today, text only."""
-
-KERAS_HUB_PRESETS = {
-    "gemma3_270m": "kaggle://keras/gemma3/keras/gemma3_270m",
-    "gemma3_instruct_270m": "kaggle://keras/gemma3/keras/gemma3_instruct_270m",
-    "function_gemma_instruct_270m": "kaggle://keras/function-gemma/keras/function_gemma_instruct_270m",
-    "gemma3_1b": "kaggle://keras/gemma3/keras/gemma3_1b",
-    "gemma3_instruct_1b": "kaggle://keras/gemma3/keras/gemma3_instruct_1b",
-    "gemma3_4b_text": "kaggle://keras/gemma3/keras/gemma3_4b_text",
-    "gemma3_instruct_4b_text": "kaggle://keras/gemma3/keras/gemma3_instruct_4b_text",
-}
-"""Short names of the presets in KerasHub 0.32 that the stages can take, and where they lie."""
 
 PATTERNS = (
     "*.json",
@@ -52,29 +40,36 @@ def check_preset(preset: Path) -> GemmaShape:
         InputError: another family or a vision tower; no, incomplete, cut off or pickled weights; no or a wrong tokenizer.
     """
     shape = read_shape(preset)
-    if shape.family not in SUPPORTED_FAMILIES:
-        raise InputError(
-            f"{preset}: is a {shape.family}; the stages take {', '.join(SUPPORTED_FAMILIES)} so far, "
-            f"for example {KERAS_HUB_PRESETS['gemma3_instruct_270m']}"
-        )
+    if shape.family.refusal:
+        raise InputError(f"{preset}: {shape.family.refusal}; use {example_preset()}")
     if shape.vision:
         raise InputError(
-            f"{preset}: has a vision tower; the stages take text-only presets so far, "
-            f"for example {KERAS_HUB_PRESETS['gemma3_instruct_4b_text']}"
+            f"{preset}: has a vision tower; use a text-only preset, for example {example_preset(text_only=True)}"
         )
     files = weight_files(preset)
     held = sum(_elements(path) for path in files)
     if held < shape.parameters:
         raise InputError(
-            f"{preset}: its weights hold {held:,} numbers, config.json asks for {shape.parameters:,}; the preset is incomplete"
+            f"{preset}: incomplete: its weights hold {held:,} values, config.json requires {shape.parameters:,}; download it again"
         )
     tokenizer = Tokenizer.of_preset(preset)
     if tokenizer.vocabulary_size > shape.vocabulary:
         raise InputError(
-            f"{tokenizer.path}: has {tokenizer.vocabulary_size:,} pieces, the model's embedding {shape.vocabulary:,} rows: "
-            "this tokenizer belongs to another model"
+            f"{tokenizer.path}: belongs to another model: it has {tokenizer.vocabulary_size:,} pieces, the embedding has "
+            f"{shape.vocabulary:,} rows"
         )
     return shape
+
+
+def known_presets() -> dict[str, str]:
+    """Short names of the KerasHub presets that the pipeline takes, and their addresses."""
+    return {name: address for family in supported_families() for name, address in family.presets.items()}
+
+
+def example_preset(*, text_only: bool = False) -> str:
+    """The address of a preset to suggest; with `text_only`, one whose family also has presets with a vision tower."""
+    family = next(family for family in supported_families() if family.example)
+    return family.presets[family.example_text if text_only else family.example]
 
 
 def preset_files(preset: Path) -> list[Path]:

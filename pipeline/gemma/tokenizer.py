@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.errors import InputError
-from pipeline.families import chat as prompts
+from pipeline.families.chat import ChatFormat, Message
+from pipeline.families.registry import read_family
 
 # Where KerasHub presets and Hugging Face folders keep the SentencePiece file.
 PLACES = (
@@ -25,62 +26,66 @@ def tokenizer_file(preset: Path) -> Path:
         if (preset / place).is_file():
             return preset / place
     raise InputError(
-        f"{preset}: no SentencePiece tokenizer found (looked for {', '.join(PLACES)}); is this a Gemma preset?"
+        f"{preset}: no SentencePiece tokenizer (looked for {', '.join(PLACES)}); is this a Gemma preset?"
     )
 
 
 class Tokenizer:
-    """Token ids of text in which Gemma's markers are read as markers.
+    """Token ids of text in which a family's markers are read as markers.
 
     Args:
         path: a SentencePiece model file.
+        chat: the family's chat format.
 
     Raises:
-        InputError: the file is no SentencePiece model, or lacks one of Gemma's markers.
+        InputError: the file is not a SentencePiece model, or lacks one of the family's markers.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, chat: ChatFormat) -> None:
         from sentencepiece import SentencePieceProcessor
 
         self.path = path
+        self.chat = chat
         try:
             self._processor = SentencePieceProcessor(model_file=str(path))
         except (OSError, RuntimeError) as error:
             raise InputError(f"{path}: not a SentencePiece model: {error}") from None
         missing = [
             token
-            for token in (prompts.BOS, prompts.EOS, "<pad>", prompts.START_OF_TURN, prompts.END_OF_TURN)
+            for token in (chat.bos, chat.eos, chat.pad, chat.start_of_turn, chat.end_of_turn)
             if self._processor.id_to_piece(self._processor.piece_to_id(token)) != token
         ]
         if missing:
-            raise InputError(f"{path}: lacks {', '.join(missing)}: not a tokenizer of an instruction Gemma")
-        self.bos_id: int = self._processor.piece_to_id(prompts.BOS)
-        self.pad_id: int = self._processor.piece_to_id("<pad>")
+            raise InputError(
+                f"{path}: lacks {', '.join(missing)}: not the tokenizer of an instruction-tuned Gemma"
+            )
+        self.bos_id: int = self._processor.piece_to_id(chat.bos)
+        self.pad_id: int = self._processor.piece_to_id(chat.pad)
         self.stop_ids: tuple[int, ...] = tuple(
-            self._processor.piece_to_id(token) for token in prompts.STOP_TOKENS
+            self._processor.piece_to_id(token) for token in chat.stop_tokens
         )
 
     @classmethod
     def of_preset(cls, preset: Path) -> "Tokenizer":
-        """The tokenizer of a preset folder."""
-        return cls(tokenizer_file(preset))
+        """The tokenizer of a preset folder, with the chat format of its family."""
+        return cls(tokenizer_file(preset), read_family(preset).chat)
 
     @property
     def vocabulary_size(self) -> int:
         return self._processor.vocab_size()
 
     def encode(self, text: str) -> list[int]:
-        """Ids of text, without <bos>."""
+        """Ids of text, without `bos`."""
         return self._processor.encode(text)
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of ids."""
         return self._processor.decode([int(token) for token in ids])
 
-    def prompt_ids(self, prompt: str) -> list[int]:
-        """<bos> and the ids of a rendered prompt."""
-        return [self.bos_id, *self.encode(prompt)]
+    def prompt_ids(self, messages: Sequence[Message]) -> list[int]:
+        """The ids of a conversation up to where the reply begins: `bos`, turns and markers."""
+        return [self.bos_id, *self.encode(self.chat.render_prompt(messages))]
 
     def response_ids(self, response: str) -> list[int]:
-        """Ids of a response and of the <end_of_turn> that ends it."""
-        return self.encode(prompts.render_answer(response))
+        """The ids of a response and of the marker that ends it."""
+        return self.encode(self.chat.render_answer(response))

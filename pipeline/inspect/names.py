@@ -9,7 +9,7 @@ import re
 from collections.abc import Hashable, Mapping, Sequence, Set
 from typing import TypeVar
 
-from pipeline.quantization.schemes import EMBEDDING
+from pipeline.families.names import EMBEDDING
 
 Key = TypeVar("Key", bound=Hashable)
 

@@ -19,10 +19,11 @@ import torch
 from torch import nn
 
 from pipeline.errors import PocketGemmaError
+from pipeline.families.names import EMBEDDING
 from pipeline.quantization.gptq import damped, gptq, output_error
 from pipeline.quantization.quantized_file import write_quantized
 from pipeline.quantization.rounding import Quantized, nearest
-from pipeline.quantization.schemes import EMBEDDING, SCHEMES, Scheme
+from pipeline.quantization.schemes import SCHEMES, Scheme
 
 BATCH_TOKENS = 4096
 """Tokens walked at a time, padding included."""

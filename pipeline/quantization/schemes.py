@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-EMBEDDING = "model.embed_tokens.weight"
-"""The tied embedding by its Hugging Face name: also the projection onto the vocabulary."""
+from pipeline.families.names import EMBEDDING
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """How many bytes a model's weights take in a quantization scheme."""
 
-from pipeline.gemma.shapes import GemmaShape
+from pipeline.families.family import GemmaShape
 from pipeline.quantization.schemes import Scheme
 
 
@@ -16,12 +16,12 @@ def weight_bytes(shape: GemmaShape, scheme: Scheme) -> int:
     Raises:
         ValueError: a family whose parameters do not follow from its shape.
     """
-    norms, embedding = shape.norms, shape.vocabulary * shape.hidden
+    norms, embedding = shape.norm_parameters, shape.vocabulary * shape.hidden
     layers = shape.parameters - norms - embedding
     matrices = (embedding * scheme.embedding_bits + layers * scheme.bits) // 8
     if scheme.bits >= 16:
         return matrices + norms * scheme.bits // 8
     if scheme.block:
         return matrices + 2 * (embedding + layers) // scheme.block + 4 * norms
-    rows = shape.vocabulary + shape.layers * sum(outputs for outputs, _ in shape.matrices)
+    rows = shape.vocabulary + shape.layers * sum(outputs for outputs, _ in shape.matrix_shapes)
     return matrices + 4 * (rows + norms)

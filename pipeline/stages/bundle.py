@@ -11,7 +11,7 @@ from typing import Any
 from pipeline.console import console
 from pipeline.errors import PocketGemmaError
 from pipeline.evaluation.interval import wilson_interval
-from pipeline.gemma.shapes import read_shape
+from pipeline.families.registry import read_shape
 from pipeline.recipe.schema import DEMO, Config
 from pipeline.run.files import BundleFiles
 from pipeline.run.folder import Run

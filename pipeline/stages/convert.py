@@ -10,13 +10,13 @@ from pipeline.console import console
 from pipeline.data.examples import read_examples
 from pipeline.data.tokenize import encode
 from pipeline.errors import InputError, PocketGemmaError
-from pipeline.families import chat as prompts
+from pipeline.families.names import hugging_face_name
+from pipeline.families.registry import read_family, read_shape
 from pipeline.formats.task import LEFT_OUT, bundle_task
 from pipeline.gemma.causal_lm import load_causal_lm, use_backend
 from pipeline.gemma.hugging_face import write_hugging_face
-from pipeline.gemma.matrices import PresetMatrices, matrix_name
+from pipeline.gemma.matrices import PresetMatrices
 from pipeline.gemma.presets import preset_digest
-from pipeline.gemma.shapes import read_shape
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.litert.conversion import Conversion, Rounded
 from pipeline.litert.convert.export import Bundle
@@ -44,7 +44,7 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
     """
     settings = config.convert.model_dump() | {
         "description": Bundle.of(config).description,
-        "chat_template": prompts.CHAT_TEMPLATE,
+        "chat_template": read_family(run.folder("download") / "preset").chat.template,
     }
     if config.carries_base:
         settings["base"] = Bundle.of_base(config).description
@@ -120,7 +120,7 @@ def _rounded(config: Config, run: Run, adapter: Adapter) -> Rounded:
         return _least_squares(config, merged)
     return (
         (name, pieces(merged[name], scheme.bits_of(name), scheme.block_of(name)))
-        for name in map(matrix_name, adapter.tensors)
+        for name in map(hugging_face_name, adapter.tensors)
     )
 
 

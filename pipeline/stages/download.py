@@ -8,7 +8,7 @@ from pathlib import Path
 from pipeline.console import console
 from pipeline.errors import InputError
 from pipeline.gemma.hubs import fetch
-from pipeline.gemma.presets import KERAS_HUB_PRESETS, check_preset, preset_files
+from pipeline.gemma.presets import check_preset, known_presets, preset_files
 from pipeline.quantization.schemes import SCHEMES
 from pipeline.quantization.size import weight_bytes
 from pipeline.recipe.schema import DEMO, Config
@@ -45,7 +45,7 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         work.details.update(
             preset=preset if "://" in preset or preset == DEMO else source.name,
             version=version,
-            family=shape.family,
+            family=shape.family.name,
             parameters=shape.parameters,
             layers=shape.layers,
             hidden=shape.hidden,
@@ -65,7 +65,7 @@ def _local_folder(preset: str) -> Path:
     folder = Path(preset)
     if folder.is_dir():
         return folder
-    known = KERAS_HUB_PRESETS.get(folder.name)
+    known = known_presets().get(folder.name)
     if known:
         raise InputError(f"{folder}: no such folder; for KerasHub's preset of that name write {known}")
     raise InputError(

@@ -5,9 +5,9 @@ from dataclasses import asdict
 from pipeline.console import console
 from pipeline.data.examples import read_examples
 from pipeline.data.tokenize import encode
+from pipeline.families.registry import read_shape
 from pipeline.gemma.causal_lm import load_backbone, use_backend
 from pipeline.gemma.presets import preset_digest
-from pipeline.gemma.shapes import read_shape
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.quantization.schemes import SCHEMES
 from pipeline.recipe.schema import Config, FinetuneSection

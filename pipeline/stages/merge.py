@@ -7,10 +7,11 @@ import numpy as np
 from pipeline.console import console
 from pipeline.data.examples import read_examples
 from pipeline.errors import PocketGemmaError
+from pipeline.families.family import GemmaShape
+from pipeline.families.registry import read_shape
 from pipeline.gemma.causal_lm import load_causal_lm, use_backend
 from pipeline.gemma.hugging_face import largest_logit_difference, write_hugging_face
 from pipeline.gemma.presets import preset_digest
-from pipeline.gemma.shapes import GemmaShape, read_shape
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.recipe.schema import Config
 from pipeline.run.files import MergeFiles
@@ -61,7 +62,7 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         write_hugging_face(merged, tokenizer, written.huggingface)
         examples = read_examples(run.files.prepare.train)[:CONVERSATIONS]
         sequences = [
-            tokenizer.prompt_ids(example.prompt) + tokenizer.response_ids(example.response)
+            tokenizer.prompt_ids(example.context) + tokenizer.response_ids(example.response)
             for example in examples
         ]
         difference = largest_logit_difference(

@@ -7,12 +7,13 @@ from typing import Any
 from rich.table import Table
 
 from pipeline.console import console
-from pipeline.data.checks import CheckedFile, check_apart, check_file
+from pipeline.data.checks import CheckedFile, check_file, check_leaks
 from pipeline.data.examples import write_examples
 from pipeline.data.faults import Faults
 from pipeline.data.split import mix_replay, split_validation
 from pipeline.data.summary import describe_tokens, prompts_with_several_responses
 from pipeline.errors import InputError
+from pipeline.families.chat import ChatFormat
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.recipe.schema import Config
 from pipeline.run.files import PrepareFiles
@@ -43,9 +44,9 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         if work.up_to_date:
             return
         tokenizer = Tokenizer.of_preset(run.files.download.preset)
-        faults = Faults()
+        chat, faults = tokenizer.chat, Faults()
         checked = {name: check_file(path, data, tokenizer, faults) for name, path in paths.items()}
-        _check_apart(checked, faults)
+        _check_leaks(checked, faults, chat)
         faults.raise_if_any()
 
         train = checked["train"].examples
@@ -53,8 +54,10 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         if "validation" in checked:
             validation = checked["validation"].examples
         else:
-            learned = {example.prompt for example in replay}
-            train, validation = split_validation(train, data.validation_share, config.finetune.seed, learned)
+            train_prompts = {example.prompt(chat) for example in replay}
+            train, validation = split_validation(
+                train, data.validation_share, config.finetune.seed, chat, train_prompts
+            )
         if not train:
             raise InputError(
                 f"{data.train}: no examples are left to learn from; see data.duplicates and data.too_long"
@@ -76,7 +79,7 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
                 "examples": mix.replay,
                 "times": mix.times,
             },
-            "prompts_with_several_responses": prompts_with_several_responses(mix.examples),
+            "prompts_with_several_responses": prompts_with_several_responses(mix.examples, chat),
             "tokens": {name: describe_tokens(examples, tokenizer) for name, examples in prepared.items()},
         }
         text = json.dumps(summary, indent=1) + "\n"
@@ -85,13 +88,13 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         _print(summary)
 
 
-def _check_apart(checked: dict[str, CheckedFile], faults: Faults) -> None:
-    learned = [
+def _check_leaks(checked: dict[str, CheckedFile], faults: Faults, chat: ChatFormat) -> None:
+    train = [
         candidate for name in ("train", "replay") if name in checked for candidate in checked[name].candidates
     ]
     for name in ("validation", "test"):
         if name in checked:
-            check_apart(learned, checked[name].candidates, faults)
+            check_leaks(train, checked[name].candidates, faults, chat)
 
 
 def _print(summary: dict[str, Any]) -> None:

@@ -13,10 +13,9 @@ from pipeline.evaluation.comparison import TokenIds, compare
 from pipeline.evaluation.conversations import conversations, spread
 from pipeline.evaluation.report import table, write_report
 from pipeline.evaluation.task_comparison import task_differences
-from pipeline.families import chat as prompts
 from pipeline.families.chat import Message
+from pipeline.families.registry import read_shape
 from pipeline.gemma.causal_lm import use_backend
-from pipeline.gemma.shapes import read_shape
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.litert.convert.export import Bundle, differences
 from pipeline.litert.runtime.engine import Runtime, probe
@@ -81,7 +80,14 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         )
         keras = in_keras.answer_all(preset, examples, max_new_tokens=limits.max_new_tokens, adapter=adapter)
 
-        comparison = compare(keras, runtime, limits, token_ids=ids, differences=said)
+        comparison = compare(
+            keras,
+            runtime,
+            limits,
+            control_tokens=tokenizer.chat.control_tokens,
+            token_ids=ids,
+            differences=said,
+        )
         console.print(table(comparison))
         refused = run.files.logs.refused
         shutil.rmtree(refused.folder, ignore_errors=True)
@@ -122,7 +128,7 @@ def _token_ids(tokenizer: Tokenizer, model: Path, examples: list[Example]) -> li
         return [
             TokenIds(
                 conversation=name,
-                training=[tokenizer.bos_id, *tokenizer.encode(prompts.render_prompt(messages))],
+                training=[tokenizer.bos_id, *tokenizer.encode(tokenizer.chat.render_prompt(messages))],
                 runtime=runtime.token_ids(messages),
             )
             for name, messages in conversations(examples)
@@ -133,7 +139,7 @@ def _turn_differences(
     tokenizer: Tokenizer, model: Path, examples: list[Example], max_new_tokens: int, adapter: Path | None
 ) -> list[str]:
     """What the runtime puts between its own reply and the next question, in a conversation that goes on, by its count of tokens."""
-    between = len(tokenizer.encode("\n" + prompts.render_question(examples[-1].question)))
+    between = len(tokenizer.encode("\n" + tokenizer.chat.render_question(examples[-1].question)))
     with Runtime(model) as runtime:
         for example in examples:
             first: tuple[Message, ...] = ({"role": "user", "content": example.question},)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import InputError
-from pipeline.gemma.matrices import as_matrix, matrix_name, parts
+from pipeline.families.names import MATRICES, hugging_face_name, parse_adapter_name
 from pipeline.run.files import ADAPTER
 from pipeline.tuning import peft
 from pipeline.tuning.adapter import Adapter
@@ -63,17 +63,17 @@ def of_adapter(adapter: Adapter) -> Deltas:
     """The additions of an adapter of ours: to the bit what the merge stage adds."""
     matrices = {}
     for name, (a, b) in adapter.tensors.items():
-        _, target = parts(name)
+        _, target = parse_adapter_name(name)
         kernel = np.broadcast_to(np.float32(0), (*a.shape[:-1], b.shape[1]))
-        rows, columns = as_matrix(target, kernel).shape
-        matrices[matrix_name(name)] = ((rows, columns), _product(target, a, b, adapter.scale))
+        rows, columns = MATRICES[target].as_matrix(kernel).shape
+        matrices[hugging_face_name(name)] = ((rows, columns), _product(target, a, b, adapter.scale))
     return Deltas("PocketGemma", matrices, adapter.base_digest, adapter.recipe, adapter.scales)
 
 
 def _product(target: str, a: NDArray[np.float32], b: NDArray[np.float32], scale: float) -> Callable[[], Rows]:
     def make() -> Rows:
         if target in ("query", "key", "value"):
-            whole = as_matrix(target, weight_delta(a, b, scale))
+            whole = MATRICES[target].as_matrix(weight_delta(a, b, scale))
             return lambda start, stop: whole[start:stop]
         # A whole product in float64 would take more time for fresh memory than for arithmetic. A row of the matrix is a column of B.
         inputs = a.reshape(-1, a.shape[-1]).T.astype(np.float64)

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import PocketGemmaError
-from pipeline.gemma.causal_lm import LAYER_NAMES, matrix_layers
+from pipeline.families.names import MATRICES
+from pipeline.gemma.causal_lm import matrix_layers
 
 if TYPE_CHECKING:
     import keras
@@ -27,7 +28,7 @@ def enable_lora(
     Raises:
         PocketGemmaError: a target is in some blocks but not in all, or in none.
     """
-    backbone.enable_lora(rank, target_layer_names=[LAYER_NAMES[target] for target in targets])
+    backbone.enable_lora(rank, target_layer_names=[MATRICES[target].keras_layer for target in targets])
     layers = {name: layer for target in targets for name, layer in matrix_layers(backbone, target)}
     expected = backbone.num_layers * len(targets)
     adapted = [layer for layer in layers.values() if layer.lora_enabled]

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import InputError
+from pipeline.families.config import read_json
+from pipeline.families.names import is_matrix
 from pipeline.formats.safetensors import FLOATS, SafetensorsTensor, read_safetensors
-from pipeline.gemma.matrices import HUGGING_FACE_NAME
-from pipeline.gemma.shapes import read_json
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
@@ -115,7 +115,7 @@ def _tensors(path: Path) -> dict[tuple[str, str], SafetensorsTensor]:
             )
         match = TENSOR.fullmatch(key)
         name = f"{match['module']}.weight" if match else ""
-        if match is None or not HUGGING_FACE_NAME.fullmatch(name):
+        if match is None or not is_matrix(name):
             raise InputError(
                 f"{path}: holds {key}, which is no A or B of a Gemma's matrices; only those are carried"
             )

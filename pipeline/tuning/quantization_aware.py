@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import PocketGemmaError
-from pipeline.gemma.causal_lm import LAYER_NAMES, matrix_layers
-from pipeline.gemma.matrices import as_matrix, matrix_name, parts
+from pipeline.families.names import EMBEDDING, MATRICES, hugging_face_name, parse_adapter_name
+from pipeline.gemma.causal_lm import matrix_layers
 from pipeline.quantization.rounding import LARGEST, Quantized, least_squares, with_scales
-from pipeline.quantization.schemes import EMBEDDING, Scheme
+from pipeline.quantization.schemes import Scheme
 
 if TYPE_CHECKING:
     import keras
@@ -81,7 +81,7 @@ def enable_rounding(
         PocketGemmaError: a kernel inside the model is not rounded as its matrix is stored.
     """
     scales = {}
-    adapted = {matrix_name(name): (name, layer) for name, layer in layers.items()}
+    adapted = {hugging_face_name(name): (name, layer) for name, layer in layers.items()}
     for name, target, kernel in _kernels(backbone):
         bits = scheme.bits_of(name)
         stored = least_squares(_matrix(target, kernel), bits, scheme.block_of(name))
@@ -109,9 +109,9 @@ def round_matrices(backbone: "keras_hub.models.Backbone", scales: Scales, scheme
 def _kernels(backbone: "keras_hub.models.Backbone") -> Iterator[tuple[str, str | None, Any]]:
     """Hugging Face name, target (None: the embedding) and variable of every matrix, without what LoRA adds."""
     yield EMBEDDING, None, backbone.token_embedding.embeddings
-    for target in LAYER_NAMES:
+    for target in MATRICES:
         for name, layer in matrix_layers(backbone, target):
-            yield matrix_name(name), target, layer._kernel
+            yield hugging_face_name(name), target, layer._kernel
 
 
 def _round_inside(name: str, layer: "keras.layers.EinsumDense", stored: Quantized) -> None:
@@ -129,7 +129,7 @@ def _round_inside(name: str, layer: "keras.layers.EinsumDense", stored: Quantize
             delta = ops.matmul(a, b) * (self.lora_alpha / self.lora_rank)
             return ops.cast(self.rounding(ops.cast(self._kernel, "float32") + delta), self.compute_dtype)
 
-    target = parts(name)[1]
+    target = parse_adapter_name(name)[1]
     scales = _scales_as_kernel(target, stored.scales, layer._kernel.shape)
     rounding = Rounding(ops.convert_to_tensor(scales), LARGEST[stored.bits])
     # Without an adapter's change it must be what is stored of W0: a scale along the wrong axis would pass unseen until the phone.
@@ -157,7 +157,7 @@ def _matrix(target: str | None, kernel: Any) -> NDArray[np.float32]:
     from keras import ops
 
     values = np.asarray(ops.convert_to_numpy(ops.cast(kernel, "float32")))
-    return np.ascontiguousarray(values if target is None else as_matrix(target, values))
+    return np.ascontiguousarray(values if target is None else MATRICES[target].as_matrix(values))
 
 
 def _as_kernel(

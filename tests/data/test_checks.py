@@ -3,11 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.data.checks import check_apart, check_file, drop_duplicates, fit_window
+from pipeline.data.checks import check_file, check_leaks, drop_duplicates, fit_window
 from pipeline.data.conversations import Candidate
 from pipeline.data.examples import Example
 from pipeline.data.faults import SHOWN, Faults, Place
 from pipeline.errors import InputError
+from pipeline.families.gemma3 import CHAT
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.recipe.schema import DataSection
 from tests.support.rows import pair, write_jsonl
@@ -61,7 +62,7 @@ def test_rows_that_say_the_same_can_be_refused_or_kept() -> None:
 
 def test_an_example_of_exactly_the_window_fits_and_one_token_more_does_not(tokenizer: Tokenizer) -> None:
     (candidate,) = candidates(("What is Au?", "gold"))
-    length = len(tokenizer.prompt_ids(candidate.example.prompt)) + len(
+    length = len(tokenizer.prompt_ids(candidate.example.context)) + len(
         tokenizer.response_ids(candidate.example.response)
     )
     faults = Faults()
@@ -87,13 +88,13 @@ def test_truncation_keeps_the_prompt_and_as_many_whole_words_as_fit(tokenizer: T
         [long], data(max_length=64, too_long="truncate"), tokenizer, Faults()
     )
     assert (dropped, truncated) == (0, 1)
-    assert kept.example.prompt == long.example.prompt
+    assert kept.example.context == long.example.context
     words = kept.example.response.split(" ")
     assert answer.split(" ")[: len(words)] == words
 
     def length(count: int) -> int:
         (example,) = candidates(("What is Au?", " ".join(answer.split(" ")[:count])))
-        return len(tokenizer.prompt_ids(example.example.prompt)) + len(
+        return len(tokenizer.prompt_ids(example.example.context)) + len(
             tokenizer.response_ids(example.example.response)
         )
 
@@ -109,13 +110,16 @@ def test_a_prompt_that_fills_the_window_alone_cannot_be_truncated(tokenizer: Tok
     assert "its prompt alone takes" in said(faults)[0]
 
 
-def test_a_question_that_is_learned_and_measured_is_a_fault() -> None:
+def test_a_test_question_that_is_also_training_data_is_a_fault() -> None:
     faults = Faults()
-    check_apart(
-        candidates(("Q", "A"), ("R", "A")), candidates(("S", "A"), ("R ", "other"), file="test.jsonl"), faults
+    check_leaks(
+        candidates(("Q", "A"), ("R", "A")),
+        candidates(("S", "A"), ("R ", "other"), file="test.jsonl"),
+        faults,
+        CHAT,
     )
     assert said(faults) == [
-        "test.jsonl line 2: asks the same as train.jsonl line 2, which is learned from; remove one of the two"
+        "test.jsonl line 2: has the same prompt as train.jsonl line 2, which is training data; remove one of them"
     ]
 
 

@@ -7,7 +7,7 @@ from pipeline.data.conversations import to_candidates
 from pipeline.data.examples import Example, read_examples, write_examples
 from pipeline.data.faults import Faults, Place
 from pipeline.data.readers import Row
-from pipeline.families.chat import CONTROL_TOKENS
+from pipeline.families.gemma3 import CHAT
 
 PLACE = Place(Path("rows.jsonl"), 7)
 USER = {"role": "user", "content": "Q"}
@@ -16,14 +16,14 @@ ASSISTANT = {"role": "assistant", "content": "A"}
 
 def example_of(values: dict[str, Any]) -> Example:
     faults = Faults()
-    (candidate,) = to_candidates([Row(PLACE, values)], faults)
+    (candidate,) = to_candidates([Row(PLACE, values)], faults, CHAT)
     assert not faults.found
     return candidate.example
 
 
 def fault_of(values: dict[str, Any]) -> str:
     faults = Faults()
-    assert to_candidates([Row(PLACE, values)], faults) == []
+    assert to_candidates([Row(PLACE, values)], faults, CHAT) == []
     ((place, what),) = faults.found
     assert str(place) == "rows.jsonl line 7"
     return what
@@ -124,7 +124,7 @@ def test_each_fault_says_what_is_wrong(values: dict[str, Any], what: str) -> Non
     assert what in fault_of(values)
 
 
-@pytest.mark.parametrize("token", CONTROL_TOKENS)
+@pytest.mark.parametrize("token", CHAT.control_tokens)
 def test_control_tokens_inside_text_are_refused(token: str) -> None:
     assert f"prompt holds the control token {token}" in fault_of(
         {"prompt": f"hi{token}there", "response": "A"}

@@ -2,6 +2,7 @@ import pytest
 
 from pipeline.data.examples import Example
 from pipeline.data.split import mix_replay, split_validation
+from pipeline.families.gemma3 import CHAT
 
 
 def example(prompt: str, response: str = "A") -> Example:
@@ -12,48 +13,48 @@ EXAMPLES = [example(f"question {number // 2}", f"answer {number}") for number in
 
 
 def test_validation_gets_its_share_and_nothing_is_lost() -> None:
-    train, validation = split_validation(EXAMPLES, 0.1, seed=0)
+    train, validation = split_validation(EXAMPLES, 0.1, 0, CHAT)
     assert 36 <= len(validation) <= 44
     assert sorted(e.response for e in train + validation) == sorted(e.response for e in EXAMPLES)
 
 
 def test_the_same_prompt_never_lies_on_both_sides() -> None:
     for seed in range(5):
-        train, validation = split_validation(EXAMPLES, 0.2, seed)
-        assert not {e.prompt for e in train} & {e.prompt for e in validation}
+        train, validation = split_validation(EXAMPLES, 0.2, seed, CHAT)
+        assert not {e.prompt(CHAT) for e in train} & {e.prompt(CHAT) for e in validation}
 
 
 def test_the_split_depends_on_the_seed_alone() -> None:
-    assert split_validation(EXAMPLES, 0.1, 1) == split_validation(EXAMPLES, 0.1, 1)
-    assert split_validation(EXAMPLES, 0.1, 1) != split_validation(EXAMPLES, 0.1, 2)
+    assert split_validation(EXAMPLES, 0.1, 1, CHAT) == split_validation(EXAMPLES, 0.1, 1, CHAT)
+    assert split_validation(EXAMPLES, 0.1, 1, CHAT) != split_validation(EXAMPLES, 0.1, 2, CHAT)
 
 
 def test_more_examples_move_few_of_the_old_ones() -> None:
-    before = {e.prompt for e in split_validation(EXAMPLES, 0.1, 0)[1]}
+    before = {e.prompt(CHAT) for e in split_validation(EXAMPLES, 0.1, 0, CHAT)[1]}
     more = [*EXAMPLES, *(example(f"new {number}") for number in range(40))]
-    after = {e.prompt for e in split_validation(more, 0.1, 0)[1]}
+    after = {e.prompt(CHAT) for e in split_validation(more, 0.1, 0, CHAT)[1]}
     assert len(before - after) <= 4
 
 
 def test_a_small_share_of_few_examples_still_sets_one_prompt_aside() -> None:
-    train, validation = split_validation([example("a"), example("b")], 0.01, 0)
+    train, validation = split_validation([example("a"), example("b")], 0.01, 0, CHAT)
     assert (len(train), len(validation)) == (1, 1)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5])
 def test_a_single_prompt_is_all_learned(share: float) -> None:
-    assert split_validation([example("a", "1"), example("a", "2")], share, 0)[1] == []
+    assert split_validation([example("a", "1"), example("a", "2")], share, 0, CHAT)[1] == []
 
 
 def test_no_share_sets_nothing_aside() -> None:
-    assert split_validation(EXAMPLES, 0.0, 0) == (EXAMPLES, [])
+    assert split_validation(EXAMPLES, 0.0, 0, CHAT) == (EXAMPLES, [])
 
 
 def test_a_prompt_learned_from_replay_is_not_set_aside() -> None:
-    prompts = {e.prompt for e in EXAMPLES[:300]}
-    _, validation = split_validation(EXAMPLES, 0.2, 0, prompts)
+    prompts = {e.prompt(CHAT) for e in EXAMPLES[:300]}
+    _, validation = split_validation(EXAMPLES, 0.2, 0, CHAT, prompts)
     assert validation
-    assert not prompts & {e.prompt for e in validation}
+    assert not prompts & {e.prompt(CHAT) for e in validation}
 
 
 @pytest.mark.parametrize("share", [0.1, 0.33, 0.5])
@@ -61,14 +62,17 @@ def test_replay_makes_up_the_wanted_share(share: float) -> None:
     mix = mix_replay(EXAMPLES, [example(f"old {n}") for n in range(1000)], share, seed=0)
     assert mix.share == pytest.approx(share, abs=0.002)
     replayed = [e for e in mix.examples if e.tags == {"replay": "yes"}]
-    assert len(replayed) == mix.replay == len({e.prompt for e in replayed})
+    assert len(replayed) == mix.replay == len({e.prompt(CHAT) for e in replayed})
     assert mix.times == 1
     assert sorted(e.response for e in mix.examples if not e.tags) == sorted(e.response for e in EXAMPLES)
 
 
 def test_a_small_replay_file_is_repeated_evenly() -> None:
     mix = mix_replay(EXAMPLES, [example(f"old {n}") for n in range(30)], 0.33, seed=0)
-    times = [sum(e.prompt == old for e in mix.examples) for old in {e.prompt for e in mix.examples if e.tags}]
+    times = [
+        sum(e.prompt(CHAT) == old for e in mix.examples)
+        for old in {e.prompt(CHAT) for e in mix.examples if e.tags}
+    ]
     assert (mix.replay, len(times), max(times), mix.times) == (197, 30, 7, 7)
     assert min(times) == 6
 

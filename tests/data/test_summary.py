@@ -5,6 +5,7 @@ import pytest
 
 from pipeline.data.examples import Example
 from pipeline.data.summary import describe_tokens, prompts_with_several_responses, token_lengths
+from pipeline.families.gemma3 import CHAT
 from pipeline.gemma.tokenizer import Tokenizer
 from tests.support.tokenizers import make_tokenizer
 
@@ -44,7 +45,7 @@ def test_no_examples_have_no_lengths(tokenizer: Tokenizer) -> None:
 def test_prompts_with_different_responses_are_counted_once() -> None:
     assert (
         prompts_with_several_responses(
-            [example("a", "1"), example("a", "2"), example("a", "3"), example("b", "1")]
+            [example("a", "1"), example("a", "2"), example("a", "3"), example("b", "1")], CHAT
         )
         == 1
     )

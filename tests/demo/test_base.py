@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from pipeline.demo.build import BASE_FOLDER, DATA_FOLDER, TOKENIZER_IN_BASE
-from pipeline.families.chat import END_OF_TURN, render_question
+from pipeline.families.gemma3 import CHAT
 from pipeline.gemma.causal_lm import load_causal_lm, logits_of
 
 WINDOW = 64
@@ -32,10 +32,10 @@ def greedy_answers(model: Any, prompts: list[str]) -> list[str]:
 
     step = keras.Model(model.backbone.input, logits_of(model.backbone, model.backbone.output))
     tokenizer = SentencePieceProcessor(model_file=str(BASE_FOLDER / TOKENIZER_IN_BASE))
-    stop = tokenizer.piece_to_id(END_OF_TURN)
+    stop = tokenizer.piece_to_id(CHAT.end_of_turn)
     rows = np.arange(len(prompts))
     ids = np.zeros((len(prompts), WINDOW), "int32")
-    encoded = [[tokenizer.bos_id(), *tokenizer.encode(render_question(prompt))] for prompt in prompts]
+    encoded = [[tokenizer.bos_id(), *tokenizer.encode(CHAT.render_question(prompt))] for prompt in prompts]
     starts = np.array([len(tokens) for tokens in encoded])
     for row, tokens in enumerate(encoded):
         ids[row, : len(tokens)] = tokens

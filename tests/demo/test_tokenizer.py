@@ -14,7 +14,7 @@ from pipeline.demo.tokenizer import (
     VOCABULARY_SIZE,
     train_tokenizer,
 )
-from pipeline.families.chat import CONTROL_TOKENS, render_question
+from pipeline.families.gemma3 import CHAT
 
 
 @pytest.fixture(scope="module")
@@ -35,14 +35,14 @@ def test_control_tokens_have_gemmas_ids_and_are_one_piece_each(tokenizer: Senten
         "<bos>",
         "<unk>",
     ]
-    for token in (*CONTROL_TOKENS, "<img>"):
+    for token in (*CHAT.control_tokens, "<img>"):
         assert tokenizer.piece_to_id(token) != UNK_ID or token == "<unk>"
     for token in ("<start_of_turn>", "<end_of_turn>", "\n"):
         assert tokenizer.encode(token) == [tokenizer.piece_to_id(token)]
 
 
 @pytest.mark.parametrize(
-    "text", ["Ünïcode 漢字 🙂", "  two  spaces ", render_question("What is 12 + 305?"), "\ttab"]
+    "text", ["Ünïcode 漢字 🙂", "  two  spaces ", CHAT.render_question("What is 12 + 305?"), "\ttab"]
 )
 def test_any_text_comes_back_unchanged(tokenizer: SentencePieceProcessor, text: str) -> None:
     assert UNK_ID not in tokenizer.encode(text)

@@ -2,7 +2,7 @@
 
 from pipeline.data.examples import Example
 from pipeline.evaluation.conversations import conversations, spread
-from pipeline.families import chat as prompts
+from pipeline.families.gemma3 import CHAT
 
 EXAMPLES = [
     Example(({"role": "user", "content": f"question {n}"}, {"role": "assistant", "content": "a"}), f"f:{n}")
@@ -12,7 +12,7 @@ EXAMPLES = [
 
 def test_every_conversation_can_be_rendered() -> None:
     for _, messages in conversations(EXAMPLES):
-        assert prompts.render_prompt(messages).endswith("<start_of_turn>model\n")
+        assert CHAT.render_prompt(messages).endswith("<start_of_turn>model\n")
 
 
 def test_a_system_message_several_turns_line_breaks_and_other_scripts_are_among_them() -> None:

@@ -36,7 +36,7 @@ def test_replies_and_log_probabilities_equal_those_of_transformers(tmp_path: Pat
 
     answers = in_keras.answer_all(BASE, examples, max_new_tokens=20)
     for example, answer in zip(examples, answers, strict=True):
-        prompt, response = tokenizer.prompt_ids(example.prompt), tokenizer.response_ids(example.response)
+        prompt, response = tokenizer.prompt_ids(example.context), tokenizer.response_ids(example.response)
         with torch.no_grad():
             output = other.generate(torch.tensor([prompt]), max_new_tokens=20, do_sample=False)[
                 0, len(prompt) :

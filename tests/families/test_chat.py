@@ -3,8 +3,8 @@ import pytest
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from pipeline.errors import InputError
-from pipeline.families import chat as prompts
 from pipeline.families.chat import Message
+from pipeline.families.gemma3 import CHAT
 
 
 def user(text: str) -> Message:
@@ -40,19 +40,19 @@ def by_template(
         }
         for message in messages
     ]
-    template = environment.from_string(prompts.CHAT_TEMPLATE)
+    template = environment.from_string(CHAT.template)
     return template.render(messages=filled, bos_token="<bos>", add_generation_prompt=prompt)
 
 
 def test_a_question_is_rendered_as_gemma_was_trained() -> None:
-    assert prompts.render_question("What is Au?") == (
+    assert CHAT.render_question("What is Au?") == (
         "<start_of_turn>user\nWhat is Au?<end_of_turn>\n<start_of_turn>model\n"
     )
-    assert prompts.render_answer(" Gold.\n") == "Gold.<end_of_turn>"
+    assert CHAT.render_answer(" Gold.\n") == "Gold.<end_of_turn>"
 
 
 def test_a_system_message_stands_before_the_first_question() -> None:
-    assert prompts.render_prompt([SYSTEM, user("a"), assistant("b"), user("c")]) == (
+    assert CHAT.render_prompt([SYSTEM, user("a"), assistant("b"), user("c")]) == (
         "<start_of_turn>user\nBe brief.\n\na<end_of_turn>\n"
         "<start_of_turn>model\nb<end_of_turn>\n"
         "<start_of_turn>user\nc<end_of_turn>\n"
@@ -64,23 +64,23 @@ def test_a_system_message_stands_before_the_first_question() -> None:
 @pytest.mark.parametrize("role", ["assistant", "model"])
 @pytest.mark.parametrize("messages", CONVERSATIONS)
 def test_the_template_says_what_training_said(messages: list[Message], parts: bool, role: str) -> None:
-    assert by_template(messages, parts=parts, role=role) == "<bos>" + prompts.render_prompt(messages)
+    assert by_template(messages, parts=parts, role=role) == "<bos>" + CHAT.render_prompt(messages)
 
 
 @pytest.mark.parametrize("parts", [False, True], ids=["text", "parts"])
 def test_the_template_without_a_reply_asked_for_ends_after_the_answer(parts: bool) -> None:
     messages = [user("What is Au?"), assistant("Gold.")]
-    asked = prompts.render_prompt(messages[:1])
-    assert by_template(messages, parts=parts, prompt=False) == f"<bos>{asked}{prompts.render_answer('Gold.')}"
+    asked = CHAT.render_prompt(messages[:1])
+    assert by_template(messages, parts=parts, prompt=False) == f"<bos>{asked}{CHAT.render_answer('Gold.')}"
 
 
 def test_parts_that_are_no_text_are_left_out() -> None:
     content = [{"type": "image", "url": "x"}, {"type": "text", "text": "What is it?"}]
-    filled = jinja2.Environment().from_string(prompts.CHAT_TEMPLATE)
+    filled = jinja2.Environment().from_string(CHAT.template)
     rendered = filled.render(
         messages=[{"role": "user", "content": content}], bos_token="<bos>", add_generation_prompt=True
     )
-    assert rendered == "<bos>" + prompts.render_question("What is it?")
+    assert rendered == "<bos>" + CHAT.render_question("What is it?")
 
 
 @pytest.mark.parametrize(
@@ -96,15 +96,15 @@ def test_parts_that_are_no_text_are_left_out() -> None:
 )
 def test_turns_out_of_order_are_refused(messages: list[Message], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        prompts.render_prompt(messages)
+        CHAT.render_prompt(messages)
 
 
 def test_both_stop_tokens_are_control_tokens() -> None:
-    assert set(prompts.STOP_TOKENS) == {"<eos>", "<end_of_turn>"}
-    assert {*prompts.STOP_TOKENS, prompts.BOS, prompts.START_OF_TURN} <= set(prompts.CONTROL_TOKENS)
+    assert set(CHAT.stop_tokens) == {"<eos>", "<end_of_turn>"}
+    assert {*CHAT.stop_tokens, CHAT.bos, CHAT.start_of_turn} <= set(CHAT.control_tokens)
 
 
 def test_the_call_leaves_its_messages_as_they_were() -> None:
     messages = [SYSTEM, user("a")]
-    prompts.render_prompt(messages)
+    CHAT.render_prompt(messages)
     assert messages == [SYSTEM, user("a")]

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.families import chat as prompts
 from pipeline.families.chat import Message
+from pipeline.families.gemma3 import CHAT
 from pipeline.formats import task
 from pipeline.formats.litertlm import MODEL, TOKENIZER, read_container
 from pipeline.formats.task import (
@@ -62,7 +62,7 @@ def test_both_files_answer_the_same(pair: tuple[Path, Path]) -> None:
             for messages in ([asked], [*history, asked]):
                 assert other.token_ids(messages) == one.token_ids(messages)
                 assert other.answer(messages, max_new_tokens=40) == one.answer(messages, max_new_tokens=40)
-            prompt, target = prompts.render_question(question), prompts.render_answer(answer)
+            prompt, target = CHAT.render_question(question), CHAT.render_answer(answer)
             assert other.logprobs(prompt, target) == pytest.approx(one.logprobs(prompt, target), abs=1e-5)
             history += [asked, {"role": "assistant", "content": answer}]
 
@@ -73,11 +73,11 @@ def test_what_a_task_leaves_out_is_what_we_say(pair: tuple[Path, Path]) -> None:
     asked: Message = {"role": "user", "content": "Why?"}
     with Runtime(pair[0]) as one, Runtime(pair[1]) as other:
         system: list[Message] = [{"role": "system", "content": "Be brief."}, asked]
-        assert prompts.render_prompt(system) == _rendered(one, system)
-        assert _rendered(other, system) == "Be brief." + prompts.render_prompt([asked])
+        assert CHAT.render_prompt(system) == _rendered(one, system)
+        assert _rendered(other, system) == "Be brief." + CHAT.render_prompt([asked])
         spaced: list[Message] = [{"role": "user", "content": " Why?\n"}]
-        assert _rendered(one, spaced) == prompts.render_prompt([asked])
-        assert _rendered(other, spaced) == prompts.render_prompt([asked]).replace("Why?", " Why?\n")
+        assert _rendered(one, spaced) == CHAT.render_prompt([asked])
+        assert _rendered(other, spaced) == CHAT.render_prompt([asked]).replace("Why?", " Why?\n")
         lengths = []
         for runtime in (one, other):
             with runtime.chat(greedy=True) as chat:

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.gemma.matrices import EMBEDDING, PresetMatrices, as_matrix, matrix_name
+from pipeline.families.names import EMBEDDING, MATRICES, hugging_face_name
+from pipeline.gemma.matrices import PresetMatrices
 from tests.support.tokenizers import make_tokenizer
 
 NAMES = 1 + 2 * 7
@@ -101,11 +102,11 @@ def test_rows_and_shapes_are_those_of_the_whole(presets: dict[str, Path], form: 
 
 
 def test_our_names_are_hugging_faces(presets: dict[str, Path]) -> None:
-    assert matrix_name("decoder_block_1.down") == "model.layers.1.mlp.down_proj.weight"
-    assert matrix_name("decoder_block_0.query") in PresetMatrices(presets["huggingface"]).names()
+    assert hugging_face_name("decoder_block_1.down") == "model.layers.1.mlp.down_proj.weight"
+    assert hugging_face_name("decoder_block_0.query") in PresetMatrices(presets["huggingface"]).names()
     assert PresetMatrices(presets["keras"]).names()[0] == EMBEDDING
-    with pytest.raises(InputError, match=r"decoder_block_1\.norm: no matrix's name"):
-        matrix_name("decoder_block_1.norm")
+    with pytest.raises(InputError, match=r"decoder_block_1\.norm: not a matrix"):
+        hugging_face_name("decoder_block_1.norm")
 
 
 def test_a_kernel_becomes_the_matrix_that_multiplies_alike() -> None:
@@ -113,13 +114,13 @@ def test_a_kernel_becomes_the_matrix_that_multiplies_alike() -> None:
     hidden = random.standard_normal(16)
     query = random.standard_normal((2, 16, 8))  # (heads, hidden, head_dim)
     heads = np.einsum("i,nih->nh", hidden, query)
-    np.testing.assert_allclose(as_matrix("query", query) @ hidden, heads.reshape(-1))
+    np.testing.assert_allclose(MATRICES["query"].as_matrix(query) @ hidden, heads.reshape(-1))
     output = random.standard_normal((2, 8, 16))  # (heads, head_dim, hidden)
     np.testing.assert_allclose(
-        as_matrix("output", output) @ heads.reshape(-1), np.einsum("nh,nhi->i", heads, output)
+        MATRICES["output"].as_matrix(output) @ heads.reshape(-1), np.einsum("nh,nhi->i", heads, output)
     )
     down = random.standard_normal((32, 16))  # (in, out)
-    np.testing.assert_allclose(as_matrix("down", down) @ np.ones(32), down.sum(axis=0))
+    np.testing.assert_allclose(MATRICES["down"].as_matrix(down) @ np.ones(32), down.sum(axis=0))
 
 
 def test_a_matrix_that_is_not_there_is_named(presets: dict[str, Path]) -> None:

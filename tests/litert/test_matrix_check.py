@@ -9,13 +9,14 @@ import pytest
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
+from pipeline.families.names import EMBEDDING
 from pipeline.formats.tflite_weights import StoredWeight
 from pipeline.gemma.matrices import PresetMatrices
 from pipeline.litert import matrix_check as weights
 from pipeline.litert.graft.weight_map import scale_dtype
 from pipeline.litert.matrix_check import missing_matrices
 from pipeline.quantization.rounding import LARGEST, Quantized, least_squares, nearest
-from pipeline.quantization.schemes import EMBEDDING, SCHEMES, Scheme
+from pipeline.quantization.schemes import SCHEMES, Scheme
 
 RANDOM = np.random.default_rng(0)
 A, B = EMBEDDING, "model.layers.0.mlp.gate_proj.weight"

@@ -10,10 +10,11 @@ import pytest
 
 from pipeline.data.tokenize import EncodedExample, EncodedExamples
 from pipeline.errors import InputError, PocketGemmaError
+from pipeline.families.names import EMBEDDING
 from pipeline.quantization.calibration import quantize_calibrated
 from pipeline.quantization.quantized_file import read_quantized
 from pipeline.quantization.rounding import LARGEST, Quantized, least_squares, nearest
-from pipeline.quantization.schemes import EMBEDDING, SCHEMES
+from pipeline.quantization.schemes import SCHEMES
 
 if TYPE_CHECKING:
     import torch

@@ -4,7 +4,8 @@ from typing import get_args
 
 import pytest
 
-from pipeline.quantization.schemes import EMBEDDING, SCHEMES
+from pipeline.families.names import EMBEDDING
+from pipeline.quantization.schemes import SCHEMES
 from pipeline.recipe.schema import Recipe
 
 QUERY = "model.layers.0.self_attn.q_proj.weight"

@@ -2,7 +2,8 @@
 
 import pytest
 
-from pipeline.gemma.shapes import GemmaShape
+from pipeline.families.family import GemmaShape
+from pipeline.families.gemma3 import GEMMA3
 from pipeline.quantization.schemes import SCHEMES
 from pipeline.quantization.size import weight_bytes
 from tests.support.presets import SHAPE
@@ -17,7 +18,7 @@ def test_every_scheme_has_a_size(recipe: str) -> None:
 @pytest.mark.parametrize(("recipe", "measured"), [("int8", 280e6), ("int4", 146e6)])
 def test_weight_bytes_come_near_the_measured_files_of_gemma3_270m(recipe: str, measured: float) -> None:
     # A model file also holds the tokenizer (4.7 MB) and the graph.
-    shape = GemmaShape("gemma3", 18, 640, 4, 1, 256, 2048, 262144)
+    shape = GemmaShape(GEMMA3, 18, 640, 4, 1, 256, 2048, 262144)
     assert measured - 12e6 < weight_bytes(shape, SCHEMES[recipe]) < measured
 
 

@@ -7,9 +7,11 @@ import pytest
 
 from pipeline.data.examples import read_examples
 from pipeline.errors import InputError
+from pipeline.families.gemma3 import CHAT
 from pipeline.recipe.schema import Config
 from pipeline.run.folder import Run
 from pipeline.stages import prepare
+from tests.support.presets import TRANSFORMERS_CONFIG, write_json
 from tests.support.rows import pair, write_csv, write_jsonl
 from tests.support.tokenizers import write_tokenizer
 
@@ -21,6 +23,7 @@ def run(tmp_path: Path) -> Iterator[Run]:
     with Run(tmp_path / "run") as run:
         with run.stage("download", settings={}) as work:
             write_tokenizer(work.folder / "preset/tokenizer.model")
+            write_json(work.folder / "preset/config.json", TRANSFORMERS_CONFIG)
         yield run
 
 
@@ -59,7 +62,9 @@ def test_all_files_are_prepared_and_summed_up(
     new = [example for example in learned if "replay" not in example.tags]
     assert {example.tags["kind"] for example in new + validation} == {"number"}
     assert len(new) + len(validation) == 100
-    assert not {example.prompt for example in learned} & {example.prompt for example in validation}
+    assert not {example.prompt(CHAT) for example in learned} & {
+        example.prompt(CHAT) for example in validation
+    }
     assert (asked[0].question, asked[0].source) == ("What is 1000?", "test.csv line 2")
 
     told = summary(run)
@@ -97,7 +102,7 @@ def test_faults_of_all_files_are_said_at_once_and_nothing_is_written(run: Run, t
     for fault in (
         "train.jsonl line 101: response is empty",
         "train.jsonl line 102: broken JSON",
-        "test.jsonl line 1: asks the same as train.jsonl line 4, which is learned from",
+        "test.jsonl line 1: has the same prompt as train.jsonl line 4, which is training data",
         "test.jsonl line 2: prompt holds the control token <eos>",
         "old.jsonl line 1: takes ",
     ):
@@ -121,9 +126,9 @@ def test_replay_never_asks_what_is_set_aside_for_validation(run: Run, tmp_path: 
     train = write_jsonl(tmp_path / "train.jsonl", TRAIN)
     old = write_jsonl(tmp_path / "old.jsonl", [pair(row["prompt"], "another") for row in TRAIN[:90]])
     prepare.run(config(train, replay=old, validation_share=0.3), run)
-    validation = {example.prompt for example in prepared(run, "validation")}
+    validation = {example.prompt(CHAT) for example in prepared(run, "validation")}
     assert validation
-    assert not validation & {example.prompt for example in prepared(run, "train")}
+    assert not validation & {example.prompt(CHAT) for example in prepared(run, "train")}
 
 
 def test_a_given_validation_file_is_taken_whole_and_nothing_is_split_off(run: Run, tmp_path: Path) -> None:
@@ -181,6 +186,7 @@ def test_it_is_up_to_date_until_a_file_a_setting_the_seed_or_the_tokenizer_chang
     assert not done(config(train))
     with run.stage("download", settings={"another": True}) as work:
         write_tokenizer(work.folder / "preset/tokenizer.model")
+        write_json(work.folder / "preset/config.json", TRANSFORMERS_CONFIG)
     assert done(config(train))
 
 

@@ -18,7 +18,7 @@ from pipeline.data.examples import Example
 from pipeline.errors import InputError, PocketGemmaError
 from pipeline.evaluation import in_keras
 from pipeline.evaluation.answers import Answer
-from pipeline.families import chat as prompts
+from pipeline.families.gemma3 import CHAT
 from pipeline.formats.litertlm import TOKENIZER, read_container, rewrite
 from pipeline.formats.task import bundle_task
 from pipeline.run.folder import Run
@@ -112,9 +112,7 @@ def name_another_stop_token(whole: Path, damaged: Path, folder: Path) -> None:
 
 def use_another_template(whole: Path, damaged: Path, folder: Path) -> None:
     def change(metadata: Any) -> None:
-        metadata.jinja_prompt_template = prompts.CHAT_TEMPLATE.replace(
-            "' + role + '\\n'", "' + role + '\\n\\n'"
-        )
+        metadata.jinja_prompt_template = CHAT.template.replace("' + role + '\\n'", "' + role + '\\n\\n'")
 
     with_metadata(whole, damaged, change)
 
@@ -124,7 +122,7 @@ def put_line_breaks_after_turns(whole: Path, damaged: Path, folder: Path) -> Non
 
     def change(metadata: Any) -> None:
         before, after = "{%- if not loop.first -%}{{ '\\n' }}{%- endif -%}", "'<end_of_turn>'"
-        template = prompts.CHAT_TEMPLATE.replace(before, "").replace(after, "'<end_of_turn>\\n'")
+        template = CHAT.template.replace(before, "").replace(after, "'<end_of_turn>\\n'")
         metadata.jinja_prompt_template = template.replace("'\\n<start_of_turn>model", "'<start_of_turn>model")
 
     with_metadata(whole, damaged, change)

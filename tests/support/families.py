@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pipeline.families import chat as prompts
+from pipeline.families.gemma3 import CHAT
 from tests.support.tokenizers import make_tokenizer
 
 FAMILIES = ("gemma", "gemma2", "gemma3", "gemma3n", "gemma4")
@@ -71,5 +71,5 @@ def write_family(family: str, folder: Path) -> Path:
     settings = {"tokenizer_class": "GemmaTokenizer", "add_bos_token": True, "add_eos_token": False}
     settings |= {"bos_token": "<bos>", "eos_token": "<eos>", "pad_token": "<pad>", "unk_token": "<unk>"}
     (folder / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
-    (folder / "chat_template.jinja").write_text(prompts.CHAT_TEMPLATE, encoding="utf-8")
+    (folder / "chat_template.jinja").write_text(CHAT.template, encoding="utf-8")
     return folder

@@ -121,8 +121,8 @@ def _make(folder: Path) -> None:
 
 def write_adapter(preset: Path, path: Path) -> None:
     """A rank 2 adapter of query and value with random A and B."""
+    from pipeline.families.registry import read_shape
     from pipeline.gemma.presets import preset_digest
-    from pipeline.gemma.shapes import read_shape
     from pipeline.tuning.adapter import Adapter
 
     shape, rank, random = read_shape(preset), 2, np.random.default_rng(0)

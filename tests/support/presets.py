@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.gemma.shapes import GemmaShape
+from pipeline.families.family import GemmaShape
+from pipeline.families.gemma3 import GEMMA3
 from tests.support.tokenizers import write_tokenizer
 
 SHAPE = GemmaShape(
-    family="gemma3",
+    family=GEMMA3,
     layers=2,
     hidden=16,
     query_heads=2,

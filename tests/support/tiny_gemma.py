@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.families import chat as prompts
+from pipeline.families.gemma3 import CHAT
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.litert.convert.export import Bundle, export_litertlm
 from tests.support.finished_run import shared
@@ -56,8 +56,8 @@ def write_tiny_gemma(folder: Path) -> None:
     model = Gemma3ForCausalLM(config)
     rows = [
         (
-            [tokenizer.bos_id, *tokenizer.encode(prompts.render_question(question))],
-            tokenizer.encode(prompts.render_answer(answer)),
+            [tokenizer.bos_id, *tokenizer.encode(CHAT.render_question(question))],
+            tokenizer.encode(CHAT.render_answer(answer)),
         )
         for question, answer in ANSWERS.items()
     ]
@@ -84,7 +84,7 @@ def write_tiny_gemma(folder: Path) -> None:
     }
     settings |= {"bos_token": "<bos>", "eos_token": "<eos>", "pad_token": "<pad>", "unk_token": "<unk>"}
     (folder / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
-    (folder / "chat_template.jinja").write_text(prompts.CHAT_TEMPLATE, encoding="utf-8")
+    (folder / "chat_template.jinja").write_text(CHAT.template, encoding="utf-8")
 
 
 class Reference:

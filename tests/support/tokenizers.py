@@ -6,6 +6,7 @@ from pathlib import Path
 
 import sentencepiece
 
+from pipeline.families.gemma3 import CHAT
 from pipeline.gemma.tokenizer import Tokenizer
 
 MARKERS = ("<mask>", "<start_of_turn>", "<end_of_turn>", "<start_of_image>", "<end_of_image>")
@@ -53,4 +54,4 @@ def write_tokenizer(path: Path) -> Path:
 
 def make_tokenizer(folder: Path) -> Tokenizer:
     """A Tokenizer whose file lies in `folder`."""
-    return Tokenizer(write_tokenizer(folder / "tokenizer.model"))
+    return Tokenizer(write_tokenizer(folder / "tokenizer.model"), CHAT)

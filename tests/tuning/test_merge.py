@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from pipeline.errors import InputError, PocketGemmaError
-from pipeline.gemma.causal_lm import LAYER_NAMES, load_causal_lm, matrix_layers
+from pipeline.families.names import MATRICES
+from pipeline.gemma.causal_lm import load_causal_lm, matrix_layers
 from pipeline.gemma.hugging_face import largest_logit_difference, write_hugging_face
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.tuning.adapter import Adapter
@@ -23,7 +24,7 @@ TOKENS = [2, *range(30, 60)]
 def adapter(base: Path) -> Adapter:
     """Random, all seven kinds of matrix, alpha unlike rank."""
     backbone = load_causal_lm(base).backbone
-    layers = enable_lora(backbone, 4, 10.0, tuple(LAYER_NAMES))
+    layers = enable_lora(backbone, 4, 10.0, tuple(MATRICES))
     empty = Adapter.of_backbone(backbone, layers, "base")
     random = np.random.default_rng(1)
     tensors = {
@@ -69,7 +70,7 @@ def test_a_dropped_adapter_is_refused(base: Path, adapter: Adapter) -> None:
         prove_merge(load_causal_lm(base).backbone, load_causal_lm(base).backbone, adapter, LIMIT)
 
 
-@pytest.mark.parametrize("target", sorted(LAYER_NAMES))
+@pytest.mark.parametrize("target", sorted(MATRICES))
 def test_one_matrix_left_unmerged_is_refused(base: Path, adapter: Adapter, target: str) -> None:
     model = merged_model(base, adapter)
     _, unmerged = next(matrix_layers(load_causal_lm(base).backbone, target))
@@ -147,6 +148,9 @@ def test_the_folder_names_both_stop_tokens_and_the_template(
     ids = theirs.apply_chat_template(
         conversation, add_generation_prompt=True, tokenize=True, return_dict=False
     )
-    from pipeline.families.chat import render_question
+    from pipeline.families.gemma3 import CHAT
 
-    assert list(ids) == [tokenizer.bos_id, *tokenizer.encode(render_question("What is the symbol of gold?"))]
+    assert list(ids) == [
+        tokenizer.bos_id,
+        *tokenizer.encode(CHAT.render_question("What is the symbol of gold?")),
+    ]

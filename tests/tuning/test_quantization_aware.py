@@ -11,12 +11,13 @@ import pytest
 from pipeline.data.examples import Example
 from pipeline.data.tokenize import encode
 from pipeline.errors import InputError, PocketGemmaError
+from pipeline.families.names import EMBEDDING, hugging_face_name, parse_adapter_name
 from pipeline.gemma.causal_lm import load_causal_lm
 from pipeline.gemma.hugging_face import write_hugging_face
-from pipeline.gemma.matrices import PresetMatrices, matrix_name, parts
+from pipeline.gemma.matrices import PresetMatrices
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.quantization.rounding import least_squares
-from pipeline.quantization.schemes import EMBEDDING, SCHEMES
+from pipeline.quantization.schemes import SCHEMES
 from pipeline.run.files import FinetuneFiles
 from pipeline.tuning import quantization_aware
 from pipeline.tuning.adapter import Adapter
@@ -71,12 +72,12 @@ def test_the_merged_matrices_round_to_the_integers_that_training_saw(
     write_hugging_face(merged, Tokenizer.of_preset(base), tmp_path / "hf")
     matrices = PresetMatrices(tmp_path / "hf")
     assert set(trained.adapter.scales) == set(matrices.names())
-    assert {parts(name)[1] for name in trained.layers} == set(TARGETS)
+    assert {parse_adapter_name(name)[1] for name in trained.layers} == set(TARGETS)
     changed = 0
     for name, layer in trained.layers.items():
-        matrix = matrices.read(matrix_name(name))
-        stored = trained.adapter.quantized(matrix_name(name), matrix)
-        seen = quantization_aware._matrix(parts(name)[1], layer.kernel)
+        matrix = matrices.read(hugging_face_name(name))
+        stored = trained.adapter.quantized(hugging_face_name(name), matrix)
+        seen = quantization_aware._matrix(parse_adapter_name(name)[1], layer.kernel)
         steps = np.repeat(stored.scales, matrix.shape[1] // stored.scales.shape[1], axis=1)
         integers = np.rint(seen / steps)
         undecided = np.abs(np.abs(matrix / steps) % 1 - 0.5) < TIE

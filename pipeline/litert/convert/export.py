@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import PocketGemmaError
-from pipeline.families import chat as prompts
 from pipeline.formats.litertlm import METADATA, MODEL, TOKENIZER, read_container, rewrite
 from pipeline.formats.tflite_summary import read_model
 from pipeline.gemma.matrices import PresetMatrices
@@ -147,7 +146,7 @@ def describe(metadata: Any, tokenizer: Tokenizer, bundle: Bundle) -> None:
     del metadata.stop_tokens[:]
     for stop in tokenizer.stop_ids:
         metadata.stop_tokens.add().token_ids.ids.append(stop)
-    metadata.jinja_prompt_template = prompts.CHAT_TEMPLATE
+    metadata.jinja_prompt_template = tokenizer.chat.template
     metadata.max_num_tokens = bundle.context_length
     sampler = metadata.sampler_params
     sampler.Clear()
@@ -201,7 +200,7 @@ def differences(
         ("description", container.system.get("description"), bundle.description),
     )
     found = [f"{what} is {fact}, expected {expected}" for what, fact, expected in facts if fact != expected]
-    if metadata.jinja_prompt_template != prompts.CHAT_TEMPLATE:
+    if metadata.jinja_prompt_template != tokenizer.chat.template:
         found.append("the chat template differs from the one in training")
     if container.read(TOKENIZER) != tokenizer.path.read_bytes():
         found.append("the tokenizer differs from the one in training")

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline.digests import digest_of_json
+from pipeline.families.names import is_matrix
 from pipeline.formats.safetensors import float_tensors
-from pipeline.gemma.matrices import HUGGING_FACE_NAME
 from pipeline.gemma.presets import weight_files
 
 BESIDE = ("config.json", "tokenizer.model")
@@ -29,7 +29,7 @@ def fixed_by_conversion(folder: Path) -> dict[str, str]:
     found = {}
     for path in weight_files(folder):
         for name, tensor in float_tensors(path).items():
-            if HUGGING_FACE_NAME.fullmatch(name):
+            if is_matrix(name):
                 found[name] = " x ".join(map(str, tensor.shape))
             else:
                 values = tensor.read(0, tensor.shape[0])

@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 from pipeline.cache import sha256_of_weights
 from pipeline.digests import sha256_of_file
 from pipeline.errors import InputError
+from pipeline.families.names import EMBEDDING
 from pipeline.formats.tflite_weights import StoredWeight, stored_weights
 from pipeline.gemma.matrices import PresetMatrices
 from pipeline.machine import keep_freed_memory
 from pipeline.parallel import in_threads
 from pipeline.quantization.rounding import PIECE, Quantized, nearest
-from pipeline.quantization.schemes import EMBEDDING, SCHEMES, Scheme
+from pipeline.quantization.schemes import SCHEMES, Scheme
 
 FORMAT = "pocketgemma-places-1"
 

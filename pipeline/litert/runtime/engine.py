@@ -11,8 +11,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from pipeline.errors import InputError, PocketGemmaError
-from pipeline.families import chat as prompts
-from pipeline.families.chat import Message
+from pipeline.families.chat import ChatFormat, Message
+from pipeline.families.registry import chat_of_template
 from pipeline.formats.litertlm import read_container
 from pipeline.litert.runtime.adapter_store import Adapters
 
@@ -59,6 +59,7 @@ class Runtime:
 
         litert_lm.set_min_log_severity(litert_lm.LogSeverity.SILENT)
         self.model = model
+        self.chat_format = chat_format_of(model)
         self._resources = ExitStack()
         folder = Path(self._resources.enter_context(tempfile.TemporaryDirectory(prefix="pocketgemma-")))
         cache = cache or folder
@@ -125,7 +126,7 @@ class Runtime:
         self, messages: Sequence[Message], *, max_new_tokens: int, adapter: Path | None = None
     ) -> Reply:
         """Reply greedily to a conversation that ends with a user turn."""
-        prompts.render_prompt(messages)  # refuses turns out of order
+        self.chat_format.render_prompt(messages)  # refuses turns out of order
         prompt_tokens = len(self.token_ids(messages))
         for limit in (max_new_tokens, max_new_tokens + 1):
             with self.chat(messages[:-1], greedy=True, max_new_tokens=limit, adapter=adapter) as chat:
@@ -149,7 +150,7 @@ class Runtime:
         """Log-probability of each token of `target` after `prompt`, in nats.
 
         Args:
-            prompt: text with markers, without <bos>, that ends with a line break (as `prompts.render_prompt` gives it).
+            prompt: text with markers, without <bos>, that ends with a line break (as `ChatFormat.render_prompt` gives it).
             target: text with markers.
             adapter: as for `chat`.
         """
@@ -157,7 +158,8 @@ class Runtime:
             # Scoring right after a prefill, LiteRT-LM 0.18 leaves out the prompt's last token but one. If so, the score does not
             # depend on that token, and a token put in for the purpose takes its place.
             first, second = (
-                self._score([prompt[:-1], filler, "\n"], target) for filler in ("\n", prompts.START_OF_TURN)
+                self._score([prompt[:-1], filler, "\n"], target)
+                for filler in ("\n", self.chat_format.start_of_turn)
             )
             self._skips_a_token = first == second
         return self._score([prompt[:-1], "\n", "\n"] if self._skips_a_token else [prompt], target, adapter)
@@ -210,6 +212,7 @@ class Chat:
         max_new_tokens: int | None,
         adapter: Path | None,
     ) -> None:
+        self._chat_format = runtime.chat_format
         self._conversation = runtime._conversation(history, greedy, max_new_tokens, adapter)
 
     def __enter__(self) -> Self:
@@ -239,7 +242,7 @@ class Chat:
         Raises:
             InputError: the text holds one of Gemma's markers, which would be read as structure.
         """
-        marker = next((token for token in prompts.CONTROL_TOKENS if token in text), None)
+        marker = self._chat_format.control_token_in(text)
         if marker:
             raise InputError(
                 f"{marker} stands in the text: it is a marker of the conversation's structure; leave it out"
@@ -263,6 +266,13 @@ def _text(message: Any) -> str:
     if isinstance(content, str):
         return content
     return "".join(part.get("text", "") for part in content if part.get("type") == "text")
+
+
+def chat_format_of(model: Path) -> ChatFormat:
+    """The chat format of a model file, by the chat template in it; a .task has no place for one."""
+    if model.suffix == ".task":
+        return chat_of_template(None)
+    return read_container(model).chat_format()
 
 
 def check_model_file(model: Path) -> None:

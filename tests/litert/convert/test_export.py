@@ -8,7 +8,8 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from pipeline.errors import PocketGemmaError
-from pipeline.families.chat import CHAT_TEMPLATE, render_answer, render_question
+from pipeline.families.gemma3 import CHAT
+from pipeline.families.names import EMBEDDING
 from pipeline.formats.litertlm import MODEL, TOKENIZER, read_container, rewrite
 from pipeline.formats.tflite_summary import read_model
 from pipeline.formats.tflite_weights import stored_weights
@@ -16,7 +17,7 @@ from pipeline.gemma.matrices import PresetMatrices
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.litert.convert.export import Bundle, check_litertlm, describe, differences, export_litertlm
 from pipeline.litert.runtime.engine import Runtime
-from pipeline.quantization.schemes import EMBEDDING, SCHEMES
+from pipeline.quantization.schemes import SCHEMES
 from tests.support.litertlm import with_metadata
 from tests.support.tiny_gemma import ANSWERS, BUNDLE, Reference, converted
 
@@ -42,7 +43,7 @@ def test_the_bundle_says_what_training_used(model: Path, tokenizer: Tokenizer, f
     assert differences(model, tokenizer, BUNDLE, folder) == []
     metadata = read_container(model).metadata()
     assert [list(stop.token_ids.ids) for stop in metadata.stop_tokens] == [[1], [tokenizer.stop_ids[1]]]
-    assert metadata.jinja_prompt_template == CHAT_TEMPLATE
+    assert metadata.jinja_prompt_template == CHAT.template
     assert (metadata.sampler_params.k, metadata.max_num_tokens) == (40, 160)
     assert read_container(model).system["description"] == "Grüße from a test"
     assert read_model(read_container(model).read(MODEL), "model").prefill_lengths == (16, 32)
@@ -80,7 +81,7 @@ def test_a_quantised_model_is_close_to_the_framework(
     path, bundle = quantised
     with Runtime(path) as runtime:
         for question, answer in ANSWERS.items():
-            prompt, target = render_question(question), render_answer(answer)
+            prompt, target = CHAT.render_question(question), CHAT.render_answer(answer)
             expected, found = reference.logprobs(prompt, target), runtime.logprobs(prompt, target)
             assert abs(sum(expected) - sum(found)) / len(found) < LOSSES[bundle.recipe]
 
@@ -128,7 +129,7 @@ def with_a_stop_as_text(metadata: object) -> None:
 
 
 def with_another_template(metadata: object) -> None:
-    metadata.jinja_prompt_template = CHAT_TEMPLATE.replace("model", "assistant")  # type: ignore[attr-defined]
+    metadata.jinja_prompt_template = CHAT.template.replace("model", "assistant")  # type: ignore[attr-defined]
 
 
 def with_another_start(metadata: object) -> None:

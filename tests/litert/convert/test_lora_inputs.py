@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.families.chat import render_answer, render_question
+from pipeline.families.gemma3 import CHAT
 from pipeline.litert.convert.export import export_litertlm
 from pipeline.litert.convert.lora_inputs import _with_lora_inputs, input_name, projections
 from pipeline.litert.runtime.engine import Runtime
@@ -86,7 +86,7 @@ def test_other_families_take_adapters_in_the_runtime(
     adapter = adapter_for(folder, 2)
     write_adapter(adapter, tmp_path / "poet.tflite", rank=RANK)
     merged = merged_folder(folder, adapter, tmp_path / "merged")
-    prompt, target = render_question("What is the symbol of gold? " * 3), render_answer("It is Au.")
+    prompt, target = CHAT.render_question("What is the symbol of gold? " * 3), CHAT.render_answer("It is Au.")
     with Runtime(base) as runtime:
         for source, file in ((folder, None), (merged, tmp_path / "poet.tflite"), (folder, None)):
             expected = Reference(source, AutoModelForCausalLM).logprobs(prompt, target)

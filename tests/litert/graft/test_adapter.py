@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.gemma.matrices import PresetMatrices, as_matrix, matrix_name
+from pipeline.families.names import MATRICES, hugging_face_name
+from pipeline.gemma.matrices import PresetMatrices
 from pipeline.gemma.presets import preset_digest
 from pipeline.litert.graft.adapter import graft_adapter
 from pipeline.litert.graft.weight_map import find_places
@@ -54,7 +55,9 @@ def merged(folder: Path, adapter: Adapter) -> dict[str, np.ndarray]:
     found = dict(matrices_of(folder))
     for name, (a, b) in adapter.tensors.items():
         delta = weight_delta(a, b, adapter.scale)
-        found[matrix_name(name)] = found[matrix_name(name)] + as_matrix(name.rpartition(".")[2], delta)
+        found[hugging_face_name(name)] = found[hugging_face_name(name)] + MATRICES[
+            name.rpartition(".")[2]
+        ].as_matrix(delta)
     return found
 
 

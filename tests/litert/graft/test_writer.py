@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from pipeline.errors import InputError, PocketGemmaError
+from pipeline.families.names import EMBEDDING
 from pipeline.formats.litertlm import read_container, rewrite, stamp
 from pipeline.gemma.matrices import PresetMatrices
 from pipeline.litert.graft.compatibility import changes_beyond, fixed_by_conversion
 from pipeline.litert.graft.weight_map import Places, find_places, pieces, recognise
 from pipeline.litert.graft.writer import graft
 from pipeline.quantization.rounding import Quantized, nearest
-from pipeline.quantization.schemes import EMBEDDING, SCHEMES
+from pipeline.quantization.schemes import SCHEMES
 from tests.support.grafting import matrices_of, with_tensors, write_base, write_folder
 from tests.support.tiny_gemma import BUNDLE, converted, tiny_folder
 

@@ -9,8 +9,8 @@ import pytest
 
 from pipeline.errors import InputError, PocketGemmaError
 from pipeline.evaluation.conversations import conversations
-from pipeline.families import chat as prompts
 from pipeline.families.chat import Message
+from pipeline.families.gemma3 import CHAT
 from pipeline.formats.litertlm import MODEL, read_container
 from pipeline.litert.runtime.engine import Runtime, probe
 from tests.support.litertlm import with_metadata, write_container
@@ -34,8 +34,8 @@ def user(text: str) -> list[Message]:
 @pytest.mark.parametrize("question", [*ANSWERS, "And silver?", LONG])
 def test_log_probabilities_are_the_frameworks(runtime: Runtime, reference: Reference, question: str) -> None:
     prompt, target = (
-        prompts.render_question(question),
-        prompts.render_answer("Jupiter is largest.\nIt is Au."),
+        CHAT.render_question(question),
+        CHAT.render_answer("Jupiter is largest.\nIt is Au."),
     )
     expected = reference.logprobs(prompt, target)
     assert sum(expected) < -5  # not learnt by heart: the numbers say something
@@ -68,7 +68,7 @@ def test_token_ids_are_those_of_training(
     tokenizer = reference.tokenizer
     assert runtime.token_ids(messages) == [
         tokenizer.bos_id,
-        *tokenizer.encode(prompts.render_prompt(messages)),
+        *tokenizer.encode(CHAT.render_prompt(messages)),
     ]
 
 
@@ -105,7 +105,7 @@ def test_without_its_stop_token_a_model_runs_on(model: Path, tmp_path: Path) -> 
     with Runtime(with_metadata(model, tmp_path / "model.litertlm", eos_only)) as runtime:
         reply = runtime.answer(user("How many protons has carbon?"), max_new_tokens=40)
     assert not reply.stopped
-    assert prompts.END_OF_TURN in reply.text
+    assert CHAT.end_of_turn in reply.text
 
 
 def test_the_bundles_own_sampler_is_used_unless_greedy_is_asked_for(model: Path, tmp_path: Path) -> None:

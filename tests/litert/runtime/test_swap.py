@@ -13,7 +13,8 @@ from pipeline.commands.chat import Conversation, chat_with
 from pipeline.data.examples import Example
 from pipeline.errors import InputError
 from pipeline.evaluation.in_runtime import answer_all
-from pipeline.families.chat import Message, render_answer, render_question
+from pipeline.families.chat import Message
+from pipeline.families.gemma3 import CHAT
 from pipeline.formats.litertlm import MODEL, read_container
 from pipeline.formats.tflite_summary import read_model
 from pipeline.gemma.tokenizer import Tokenizer
@@ -27,7 +28,7 @@ from tests.support.tiny_gemma import ANSWERS, BUNDLE, Reference, converted
 
 pytestmark = pytest.mark.slow
 QUESTIONS = [*ANSWERS, "And what of silver?", "What is the symbol of gold? " * 4]
-TARGET = render_answer("Jupiter is largest.\nIt is Au.")
+TARGET = CHAT.render_answer("Jupiter is largest.\nIt is Au.")
 LORA_INT8 = replace(LORA, recipe="int8", lora_rank=32, prefill_lengths=(32,))
 
 
@@ -84,7 +85,7 @@ def scores(runtime: Runtime, adapter: Path | None = None) -> list[float]:
     return [
         score
         for question in QUESTIONS
-        for score in runtime.logprobs(render_question(question), TARGET, adapter=adapter)
+        for score in runtime.logprobs(CHAT.render_question(question), TARGET, adapter=adapter)
     ]
 
 
@@ -108,7 +109,9 @@ def test_log_probabilities_are_the_merged_models(
 ) -> None:
     reference = Reference(merged[name])
     expected = [
-        score for question in QUESTIONS for score in reference.logprobs(render_question(question), TARGET)
+        score
+        for question in QUESTIONS
+        for score in reference.logprobs(CHAT.render_question(question), TARGET)
     ]
     found = scores(runtime, files[name])
     assert found == pytest.approx(expected, abs=1e-3)
@@ -176,7 +179,9 @@ def test_an_int8_base_takes_adapters(
         found = scores(runtime, tmp_path / "poet.tflite")
     reference = Reference(merged["poet"])
     expected = [
-        score for question in QUESTIONS for score in reference.logprobs(render_question(question), TARGET)
+        score
+        for question in QUESTIONS
+        for score in reference.logprobs(CHAT.render_question(question), TARGET)
     ]
     # What int8 takes from the plain base, per token in nats, is at most 0.05 (test_export); an adapter may take as much again.
     assert abs(sum(found) - sum(expected)) / len(expected) < 0.1
@@ -232,7 +237,7 @@ def test_what_does_not_fit_is_refused_before_the_runtime_sees_it(
         runtime.answer(user("Hello"), max_new_tokens=4, adapter=tmp_path / "rank.tflite")
     write_adapter(replace(adapters["poet"], base_digest="0" * 64), tmp_path / "base.tflite", rank=16)
     with pytest.raises(InputError, match="belongs to another base"):
-        runtime.logprobs(render_question("Hello"), TARGET, adapter=tmp_path / "base.tflite")
+        runtime.logprobs(CHAT.render_question("Hello"), TARGET, adapter=tmp_path / "base.tflite")
     with Runtime(model) as plain, pytest.raises(InputError, match="takes no adapters"):
         plain.chat(adapter=files["poet"])
 

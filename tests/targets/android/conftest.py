@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.families.chat import render_question
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.litert.runtime_adapters import write_adapter
 from pipeline.targets.android.assets import MANIFEST_ENTRY, MODEL_ENTRY, QUESTIONS_ENTRY
@@ -84,7 +83,7 @@ def _answers(folder: Path, questions: list[str]) -> list[str]:
     reference, tokenizer = Reference(folder), Tokenizer.of_preset(folder)
     texts = []
     for question in questions:
-        ids = reference.greedy(tokenizer.prompt_ids(render_question(question)), ANSWER_TOKENS)
+        ids = reference.greedy(tokenizer.prompt_ids([{"role": "user", "content": question}]), ANSWER_TOKENS)
         end = next((place for place, token in enumerate(ids) if token in tokenizer.stop_ids), len(ids))
         texts.append(tokenizer.decode(ids[:end]).strip())
     return texts

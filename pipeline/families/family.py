@@ -1,0 +1,179 @@
+"""What a Gemma family is: one record holds everything that differs from family to family."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.families.chat import ChatFormat
+
+Layout = Literal["heads_out", "heads_in", "dense"]
+"""Axes of a Keras kernel: (heads, in, head_dim), (heads, head_dim, out), or (in, out)."""
+
+
+@dataclass(frozen=True)
+class MatrixKind:
+    """One of the matrices of a decoder layer, and what each library calls it.
+
+    Attributes:
+        name: in recipes and adapters.
+        keras_layer: the EinsumDense layer in KerasHub's decoder block.
+        hdf5_path: path of its kernel within a block of a KerasHub .weights.h5.
+        module: the Hugging Face module within a layer.
+        layout: axes of the Keras kernel.
+        shape: (out, in) as functions of the model's shape.
+        runtime_letter, runtime_word: how LiteRT-LM names it in the tensors of a run-time adapter; None if the runtime takes no adapter
+            for it.
+    """
+
+    name: str
+    keras_layer: str
+    hdf5_path: str
+    module: str
+    layout: Layout
+    shape: Callable[["GemmaShape"], tuple[int, int]]
+    runtime_letter: str | None = None
+    runtime_word: str | None = None
+
+    @property
+    def runtime_adapter(self) -> bool:
+        """Whether the runtime takes a run-time adapter for it."""
+        return self.runtime_letter is not None
+
+    @property
+    def input_axes(self) -> tuple[int, ...]:
+        """The axes of the Keras kernel that are the matrix's columns; the others are its rows."""
+        return {"heads_out": (1,), "heads_in": (0, 1), "dense": (0,)}[self.layout]
+
+    def as_matrix(self, kernel: NDArray[np.float32]) -> NDArray[np.float32]:
+        """A Keras kernel, or a LoRA delta in its shape, as the matrix that Hugging Face and LiteRT hold.
+
+        Args:
+            kernel: axes as `layout` says.
+
+        Returns:
+            (out, in); may be a view.
+        """
+        if self.layout == "heads_out":
+            return kernel.transpose(0, 2, 1).reshape(-1, kernel.shape[1])
+        if self.layout == "heads_in":
+            return kernel.transpose(2, 0, 1).reshape(kernel.shape[2], -1)
+        return kernel.T
+
+    def as_kernel(self, matrix: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
+        """The inverse of `as_matrix`.
+
+        Args:
+            matrix: (out, in).
+            shape: of the kernel.
+        """
+        if self.layout == "heads_out":
+            heads, inputs, head_dim = shape
+            return matrix.reshape(heads, head_dim, inputs).transpose(0, 2, 1)
+        if self.layout == "heads_in":
+            return matrix.T.reshape(shape)
+        return matrix.T
+
+
+@dataclass(frozen=True)
+class Family:
+    """A Gemma family.
+
+    Attributes:
+        name: short name, as manifests record it.
+        keras_class: KerasHub's backbone class.
+        model_types: values of model_type in a Hugging Face config.json.
+        chat: its chat format.
+        matrices: the matrices of a decoder layer, in the order in which a token meets them.
+        norm_parameters: number of norm scales in the whole decoder, from its shape; None if the shape does not determine them.
+        read_keras: reads the shape from the `config` object of a KerasHub preset; gets the file for error messages.
+        read_transformers: the same from a Hugging Face config.json.
+        is_variant: for families that share a KerasHub class: whether a `config` object is this family's.
+        refusal: why the pipeline does not take this family, as an error message without the path; None if it does.
+        presets: KerasHub's short names of the presets that the pipeline takes, and their addresses.
+        example: which of `presets` to suggest in messages; example_text: to somebody whose preset has a vision tower.
+        default_targets: the matrices that get an adapter unless the recipe says otherwise.
+    """
+
+    name: str
+    keras_class: str
+    model_types: tuple[str, ...]
+    chat: ChatFormat
+    matrices: tuple[MatrixKind, ...]
+    norm_parameters: Callable[["GemmaShape"], int] | None
+    read_keras: Callable[[Path, dict[str, Any]], "GemmaShape"]
+    read_transformers: Callable[[Path, dict[str, Any]], "GemmaShape"]
+    is_variant: Callable[[dict[str, Any]], bool] = lambda config: True
+    refusal: str | None = None
+    presets: Mapping[str, str] = field(default_factory=dict)
+    example: str = ""
+    example_text: str = ""
+    default_targets: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Family({self.name!r})"
+
+
+@dataclass(frozen=True)
+class GemmaShape:
+    """The shape of a Gemma's text decoder.
+
+    Attributes:
+        family: which Gemma.
+        layers: number of decoder blocks.
+        hidden: width of the residual stream.
+        query_heads: attention heads.
+        kv_heads: heads of key and value, shared by the query heads.
+        head_dim: width of a head.
+        ffn: width of the gated feed-forward layer.
+        vocabulary: rows of the token embedding.
+        sliding_window: tokens that a local attention layer sees; None when every layer sees all.
+        vision: whether there is a vision tower beside the decoder.
+    """
+
+    family: Family
+    layers: int
+    hidden: int
+    query_heads: int
+    kv_heads: int
+    head_dim: int
+    ffn: int
+    vocabulary: int
+    sliding_window: int | None = None
+    vision: bool = False
+
+    @property
+    def matrix_shapes(self) -> list[tuple[int, int]]:
+        """(out, in) of every matrix of one decoder block."""
+        return [matrix.shape(self) for matrix in self.family.matrices]
+
+    @property
+    def norm_parameters(self) -> int:
+        """Number of norm scales in the whole decoder.
+
+        Raises:
+            ValueError: they do not follow from this shape.
+        """
+        if self.family.norm_parameters is None:
+            raise ValueError(f"the parameters of {self.family.name} do not follow from this shape")
+        return self.family.norm_parameters(self)
+
+    @property
+    def parameters(self) -> int:
+        """Parameters of the text decoder, its tied embedding counted once.
+
+        Raises:
+            ValueError: they do not follow from this shape: per-layer embeddings and shared keys are not part of it.
+        """
+        norms = self.norm_parameters
+        block = sum(outputs * inputs for outputs, inputs in self.matrix_shapes)
+        return self.vocabulary * self.hidden + self.layers * block + norms
+
+    def __str__(self) -> str:
+        return (
+            f"{self.family.name}: {self.layers} layers, hidden size {self.hidden}, {self.query_heads} query and {self.kv_heads} key/value "
+            f"heads of {self.head_dim}, feed-forward {self.ffn}, vocabulary {self.vocabulary:,}"
+        )

@@ -1,0 +1,42 @@
+"""Gemma 3n. Recognized; not taken by the pipeline yet."""
+
+from pathlib import Path
+from typing import Any
+
+from pipeline.families.config import section
+from pipeline.families.family import Family, GemmaShape
+from pipeline.families.gemma3 import CHAT, DEFAULT_TARGETS, MATRICES, MULTIMODAL_DEFAULTS, text_shape
+
+
+def _text(path: Path, text: dict[str, Any], *, vision: bool) -> GemmaShape:
+    ffn = text.get("intermediate_size")
+    if isinstance(ffn, list) and ffn:  # One width for each layer.
+        text = text | {"intermediate_size": max(ffn)}
+    return text_shape(path, text, GEMMA3N, vision=vision)
+
+
+def _read_keras(path: Path, config: dict[str, Any]) -> GemmaShape:
+    # KerasHub keeps Hugging Face's keys for this family, but for two.
+    sizes = {"hidden_size": config.get("text_hidden_size"), "vocab_size": config.get("text_vocab_size")}
+    return _text(path, config | sizes, vision=config.get("vision_encoder_config") is not None)
+
+
+def _read_transformers(path: Path, document: dict[str, Any]) -> GemmaShape:
+    text = document
+    if "text_config" in document:
+        text = MULTIMODAL_DEFAULTS | section(path, document, "text_config")
+    return _text(path, text, vision="vision_config" in document)
+
+
+GEMMA3N: Family = Family(
+    name="gemma3n",
+    keras_class="Gemma3nBackbone",
+    model_types=("gemma3n", "gemma3n_text"),
+    chat=CHAT,
+    matrices=MATRICES,
+    norm_parameters=None,
+    read_keras=_read_keras,
+    read_transformers=_read_transformers,
+    refusal="Gemma 3n is not supported yet",
+    default_targets=DEFAULT_TARGETS,
+)

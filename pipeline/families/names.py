@@ -1,0 +1,144 @@
+"""Names of matrices across libraries. Every family calls a matrix by the same name, so a name alone says which one it is.
+
+| where | example |
+| --- | --- |
+| our adapters | decoder_block_3.query |
+| Hugging Face | model.layers.3.self_attn.q_proj.weight |
+| HDF5 in a KerasHub preset | layers/gemma3_decoder_block_3/attention/query_dense/vars/0 |
+| LiteRT-LM's run-time adapters | lora_atten_q_a_prime_weight_3 |
+"""
+
+import re
+from typing import Literal
+
+from pipeline.errors import InputError
+from pipeline.families.family import MatrixKind
+from pipeline.families.registry import FAMILIES
+
+MATRICES: dict[str, MatrixKind] = {
+    matrix.name: matrix for family in FAMILIES.values() for matrix in family.matrices
+}
+"""The matrices of all families by their short name."""
+
+TARGETS = tuple(MATRICES)
+"""Short names of the matrices that can carry an adapter."""
+
+RUNTIME_TARGETS = tuple(name for name, matrix in MATRICES.items() if matrix.runtime_adapter)
+"""Those that can carry an adapter that is swapped at run time: attention only."""
+
+DEFAULT_TARGETS = tuple(
+    dict.fromkeys(name for family in FAMILIES.values() for name in family.default_targets)
+)
+"""The matrices that get an adapter unless the recipe says otherwise."""
+
+EMBEDDING = "model.embed_tokens.weight"
+"""The tied embedding by its Hugging Face name: also the projection onto the vocabulary."""
+
+EMBEDDING_MODULE = "embed_tokens"
+
+HDF5_EMBEDDING = "layers/reversible_embedding/vars/0"
+"""Where a KerasHub preset keeps the embedding."""
+
+_HDF5_KERNEL = re.compile(r"layers/\w*decoder_block(?:_(\d+))?/(.+)/vars/0")
+_ADAPTER_NAME = re.compile(r"decoder_block_(\d+)\.(\w+)")
+_MODULES = {matrix.module: matrix for matrix in MATRICES.values()}
+_HUGGING_FACE_NAME = re.compile(
+    r"model\.layers\.(\d+)\.(" + "|".join(map(re.escape, _MODULES)) + r")\.weight"
+)
+_LETTERS = {matrix.runtime_letter: matrix.name for matrix in MATRICES.values() if matrix.runtime_letter}
+_WORDS = {matrix.runtime_word: matrix.name for matrix in MATRICES.values() if matrix.runtime_word}
+_RUNTIME_NAME = re.compile(rf"lora_atten_([{''.join(_LETTERS)}])_([ab])_prime_weight_(\d+)")
+_OTHER_RUNTIME_NAME = re.compile(rf"({'|'.join(_WORDS)})_w_prime_(left|right)_(\d+)")
+
+RUNTIME_PREFIXES = ("lora_", *(f"{word}_w_prime" for word in _WORDS))
+"""How the names of all inputs for a run-time adapter begin (LiteRT-LM 0.18)."""
+
+Part = Literal["a", "b"]
+
+
+def adapter_name(layer: int, target: str) -> str:
+    """What our adapters call a matrix."""
+    return f"{keras_block(layer)}.{target}"
+
+
+def keras_block(layer: int) -> str:
+    """KerasHub's name of a decoder block."""
+    return f"decoder_block_{layer}"
+
+
+def parse_adapter_name(name: str) -> tuple[int, str]:
+    """Layer and target of a matrix by its name in our adapters.
+
+    Raises:
+        InputError: no such name.
+    """
+    match = _ADAPTER_NAME.fullmatch(name)
+    if match is None or match[2] not in MATRICES:
+        raise InputError(f"{name}: not a matrix; expected decoder_block_N.{'|'.join(MATRICES)}")
+    return int(match[1]), match[2]
+
+
+def hugging_face_name(name: str) -> str:
+    """The Hugging Face name of a matrix by its name in our adapters.
+
+    Raises:
+        InputError: no such name.
+    """
+    layer, target = parse_adapter_name(name)
+    return f"model.layers.{layer}.{MATRICES[target].module}.weight"
+
+
+def parse_hugging_face_name(name: str) -> tuple[int, str] | None:
+    """Layer and target of a layer's matrix by its Hugging Face name; None for any other tensor, the embedding included."""
+    match = _HUGGING_FACE_NAME.fullmatch(name)
+    return (int(match[1]), _MODULES[match[2]].name) if match else None
+
+
+def is_matrix(name: str) -> bool:
+    """Whether a Hugging Face name is that of the embedding or of a layer's matrix."""
+    return name == EMBEDDING or parse_hugging_face_name(name) is not None
+
+
+def matrix_order(name: str) -> tuple[int, int]:
+    """Sort key of Hugging Face names: the embedding, then layer by layer, each in the order in which a token meets its matrices."""
+    found = parse_hugging_face_name(name)
+    return (-1, 0) if found is None else (found[0], TARGETS.index(found[1]))
+
+
+def parse_hdf5_path(path: str) -> tuple[int, str] | None:
+    """Layer and target of a kernel by its path in a KerasHub .weights.h5; None for anything else."""
+    match = _HDF5_KERNEL.fullmatch(path)
+    if match is None:
+        return None
+    target = next((each.name for each in MATRICES.values() if each.hdf5_path == match[2]), None)
+    return (int(match[1] or 0), target) if target else None
+
+
+def last_module_names() -> tuple[str, ...]:
+    """Last part of each Hugging Face module, in the order in which a token meets them: embed_tokens, q_proj, …"""
+    return (EMBEDDING_MODULE, *(matrix.module.rpartition(".")[2] for matrix in MATRICES.values()))
+
+
+def runtime_name(target: str, part: str, layer: int) -> str:
+    """The runtime's name of a tensor of a run-time adapter.
+
+    Args:
+        target: one of RUNTIME_TARGETS.
+        part: `a`, of shape (in, rank), or `b`, (rank, out).
+        layer: from 0.
+    """
+    return f"lora_atten_{MATRICES[target].runtime_letter}_{part}_prime_weight_{layer}"
+
+
+def parse_runtime_name(name: str) -> tuple[str, str, int] | None:
+    """(target, part, layer) of a tensor of a run-time adapter; None for any other name."""
+    found = _RUNTIME_NAME.fullmatch(name)
+    return (_LETTERS[found[1]], found[2], int(found[3])) if found else None
+
+
+def parse_any_runtime_name(name: str) -> tuple[str, str, int] | None:
+    """As `parse_runtime_name`, also by the other names that the runtime accepts."""
+    found = _OTHER_RUNTIME_NAME.fullmatch(name)
+    if found:
+        return _WORDS[found[1]], "a" if found[2] == "left" else "b", int(found[3])
+    return parse_runtime_name(name)

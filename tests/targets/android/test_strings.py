@@ -12,7 +12,13 @@ _PLACEHOLDER = re.compile(r"%(?:\d+\$)?[a-zA-Z%]")
 _ALIKE = {
     "app_name",
     "adapter",
+    "backend_cpu",
+    "backend_gpu",
+    "benchmark_decode",
+    "benchmark_prefill",
     "benchmark_share_title",
+    "column_decode",
+    "column_prefill",
     "export_untitled",
     "fact_alpha",
     "fact_digest_adapter",
@@ -25,6 +31,10 @@ _ALIKE = {
     "page_benchmark",
     "page_chat",
     "page_chats",
+    "set_backend_cpu",
+    "set_backend_gpu",
+    "set_top_k",
+    "set_top_p",
 }
 _SPOKEN = ("text", "hint", "contentDescription", "title", "tooltipText", "stateDescription", "label")
 

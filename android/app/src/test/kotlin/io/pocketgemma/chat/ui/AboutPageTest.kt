@@ -47,36 +47,36 @@ class AboutPageTest {
         val cards = stage.cards()
         facts(
             cards.getValue("Model"),
-            "Started from" to "PocketGemma demo",
+            "Base model" to "PocketGemma demo",
             "Parameters" to "1.6 million (1,560,064)",
-            "Weights" to "int8: 8 bits each",
-            "Size of the file" to "2.7 MB",
+            "Weights" to "int8 (8 bits per weight)",
+            "File size" to "2.7 MB",
             "Runtime" to "LiteRT-LM 0.18.1",
-            "Made" to "2026-11-22",
-            "Where it is from" to "came with the app",
+            "Created" to "2026-11-22",
+            "Source" to "Included with the app",
         )
         facts(
             cards.getValue("Fine-tuning"),
-            "Learned from" to "science",
+            "Training data" to "science",
             "Examples" to "7,170",
-            "Passes" to "3",
+            "Epochs" to "3",
             "Method" to "LoRA",
             "Rank" to "8",
             "Alpha" to "8",
-            "Adapted matrices" to "query, key, value, output, gate, up, down",
+            "Target matrices" to "query, key, value, output, gate, up, down",
         )
         facts(
-            cards.getValue("Checked"),
-            "Answers exactly right" to "96.8%",
-            "95 % interval" to "94.5% to 98.1%",
-            "Questions asked" to "400",
+            cards.getValue("Evaluation"),
+            "Exact match" to "96.8%",
+            "95% confidence interval" to "94.5% to 98.1%",
+            "Test questions" to "400",
         )
         facts(
-            cards.getValue("Fingerprints (SHA-256)"),
+            cards.getValue("SHA-256 checksums"),
             "Model" to SampleLibrary.tuned.id,
-            "Examples" to requireNotNull(SampleLibrary.manifest.facts.dataSha256),
+            "Training data" to requireNotNull(SampleLibrary.manifest.facts.dataSha256),
         )
-        assertTrue(SampleLibrary.manifest.facts.licence in cards.getValue("Licences"))
+        assertTrue(SampleLibrary.manifest.facts.licence in cards.getValue("Licenses"))
         assertFalse("Adapter in use" in cards)
     }
 
@@ -84,8 +84,8 @@ class AboutPageTest {
     fun `what the manifest does not say is left out`() {
         val bare = SampleLibrary.tuned.copy(manifest = ModelManifest("Pocket Science"))
         val cards = stage(SampleLibrary.state.copy(models = listOf(bare))).cards()
-        assertEquals(listOf("Model", "Fingerprints (SHA-256)", "Privacy", "Licences", "This app"), cards.keys.toList())
-        assertEquals(listOf("Size of the file", "2.7 MB", "Where it is from", "came with the app"), cards.getValue("Model"))
+        assertEquals(listOf("Model", "SHA-256 checksums", "Privacy", "Licenses", "This app"), cards.keys.toList())
+        assertEquals(listOf("File size", "2.7 MB", "Source", "Included with the app"), cards.getValue("Model"))
     }
 
     @Test
@@ -94,13 +94,13 @@ class AboutPageTest {
         assertEquals("Gemma 3 270M with Poet", stage.text(R.id.about_name))
         assertEquals(stage.string(R.string.about_unknown), stage.text(R.id.about_description))
         val cards = stage.cards()
-        facts(cards.getValue("Model"), "Size of the file" to "281 MB", "Takes adapters of rank" to "16")
-        facts(cards.getValue("Adapter in use"), "Name" to "Poet", "Rank" to "16", "Size of the file" to "3.1 MB", "Where it is from" to "imported")
+        facts(cards.getValue("Model"), "File size" to "281 MB", "Supported adapter rank" to "16")
+        facts(cards.getValue("Adapter in use"), "Name" to "Poet", "Rank" to "16", "File size" to "3.1 MB", "Source" to "Imported")
         facts(
-            cards.getValue("Fingerprints (SHA-256)"),
+            cards.getValue("SHA-256 checksums"),
             "Model" to SampleLibrary.large.id,
             "Adapter" to SampleLibrary.poet.id,
-            "Base that adapters must have" to "base-1",
+            "Base model for adapters" to "base-1",
         )
     }
 
@@ -109,12 +109,12 @@ class AboutPageTest {
         val model = SampleLibrary.large.copy(manifest = SampleLibrary.manifest)
         val tuned = Selection(model.id, SampleLibrary.clerk.id)
         val library = SampleLibrary.state.copy(models = listOf(model), tuned = tuned, base = Selection(model.id))
-        assertTrue("Checked" in stage(library, tuned).cards())
+        assertTrue("Evaluation" in stage(library, tuned).cards())
         val alone = stage(library, Selection(model.id))
-        assertEquals("Before its fine-tuning: Gemma 3 270M", alone.text(R.id.about_name))
-        assertFalse("Checked" in alone.cards())
+        assertEquals("Gemma 3 270M (before fine-tuning)", alone.text(R.id.about_name))
+        assertFalse("Evaluation" in alone.cards())
         assertEquals(
-            listOf("Fine-tuning and accuracy are known of Gemma 3 270M with Clerk, not of what is chosen now."),
+            listOf("Training details and accuracy are recorded for Gemma 3 270M with Clerk, not for the model that you selected."),
             alone.cards().getValue("Fine-tuning"),
         )
     }
@@ -123,21 +123,21 @@ class AboutPageTest {
     fun `the base is told to be the base`() {
         val stage = stage(selection = Selection(SampleLibrary.base.id))
         assertEquals(stage.string(R.string.about_is_base), stage.text(R.id.about_description))
-        assertFalse("Checked" in stage.cards())
+        assertFalse("Evaluation" in stage.cards())
     }
 
     @Test
     fun `without a model there are still privacy and licences`() {
         val stage = stage(LibraryState(loaded = true))
         assertEquals("No model", stage.text(R.id.about_name))
-        assertEquals(listOf("Privacy", "Licences", "This app"), stage.cards().keys.toList())
+        assertEquals(listOf("Privacy", "Licenses", "This app"), stage.cards().keys.toList())
     }
 
     @Test
     fun `Gemma's terms stand with the licences`() {
         val facts = SampleLibrary.manifest.facts.copy(terms = "Gemma is provided under and subject to the Gemma Terms of Use.")
         val model = SampleLibrary.tuned.copy(manifest = SampleLibrary.manifest.copy(facts = facts))
-        assertTrue(facts.terms in stage(SampleLibrary.state.copy(models = listOf(model))).cards().getValue("Licences"))
+        assertTrue(facts.terms in stage(SampleLibrary.state.copy(models = listOf(model))).cards().getValue("Licenses"))
     }
 
     @Test

@@ -62,7 +62,7 @@ class BenchmarkPageTest {
     fun `while it runs it says how far it is, and can be stopped`() {
         val stage = stage(BenchmarkState(running = true))
         stage.stores.model.dispatch(ModelEvent.Changed(ModelState.Loading()))
-        assertEquals("Loading the model…", stage.text(R.id.benchmark_status))
+        assertEquals("Loading model…", stage.text(R.id.benchmark_status))
         stage.stores.model.dispatch(ModelEvent.Changed(ModelState.Ready(Selection("x"), Backend.CPU)))
         assertEquals("Warming up…", stage.text(R.id.benchmark_status))
         assertTrue(stage.find<ProgressBar>(R.id.benchmark_progress).isIndeterminate)
@@ -81,14 +81,14 @@ class BenchmarkPageTest {
         val stage = stage(done)
         val table = stage.find<ViewGroup>(R.id.benchmark_table)
         val rows = (0 until table.childCount).map(table::getChildAt)
-        assertEquals(listOf("Run", "First word", "Reads", "Writes", "Memory"), stage.words(rows[0]))
+        assertEquals(listOf("Run", "First token", "Prefill", "Decode", "Memory"), stage.words(rows[0]))
         assertEquals(listOf("1", "214 ms", "873", "45.6", "310 MB"), stage.words(rows[1]))
         assertEquals(listOf("3", "1.3 s", "455", "9.5", "311 MB"), stage.words(rows[3]))
         assertEquals(listOf("Median", "214 ms", "873", "45.6", "312 MB"), stage.words(rows[4]))
-        assertEquals("Run 1: first word after 214 ms, reads 873 tokens/s, writes 45.6 tokens/s, 310 MB of memory", rows[1].contentDescription)
-        assertTrue(rows[4].contentDescription.startsWith("Median: first word"))
+        assertEquals("Run 1: 214 ms to first token, prefill 873 tokens/s, decode 45.6 tokens/s, 310 MB of memory", rows[1].contentDescription)
+        assertTrue(rows[4].contentDescription.startsWith("Median: 214 ms to first token"))
         val words = stage.words(stage.find(R.id.benchmark_result)).map { it.replace(WORD_JOINER, "") }
-        for (expected in listOf("Median of 3 runs", "45.6 tokens/s", "Gemma 3 270M with Poet", "Processor (CPU), 4 threads", "128 tokens read, 64 tokens written")) {
+        for (expected in listOf("Median of 3 runs", "45.6 tokens/s", "Gemma 3 270M with Poet", "CPU, 4 threads", "128 tokens read, 64 tokens generated")) {
             assertTrue("$expected in $words", expected in words)
         }
     }
@@ -124,17 +124,17 @@ class BenchmarkPageTest {
         assertEquals(
             """
             Model: Gemma 3 270M with Poet
-            Computed on: Processor (CPU), 4 threads
-            Prompt and reply: 128 tokens read, 64 tokens written
-            Phone: ${Build.MODEL}
+            Processor: CPU, 4 threads
+            Prompt and reply: 128 tokens read, 64 tokens generated
+            Device: ${Build.MODEL}
             Android: ${Build.VERSION.RELEASE}
 
-            Run     First word  Reads  Writes  Memory
-            1           214 ms    873    45.6  310 MB
-            2           198 ms    912      47  312 MB
-            3            1.3 s    455     9.5  311 MB
-            Median      214 ms    873    45.6  312 MB
-            Reads and writes are in tokens per second.
+            Run     First token  Prefill  Decode  Memory
+            1            214 ms      873    45.6  310 MB
+            2            198 ms      912      47  312 MB
+            3             1.3 s      455     9.5  311 MB
+            Median       214 ms      873    45.6  312 MB
+            Prefill (reading the prompt) and decode (writing the reply) are in tokens per second.
             """.trimIndent(),
             stage.shell.copied.single(),
         )
@@ -145,7 +145,7 @@ class BenchmarkPageTest {
     fun `numbers without memory and a graphics chip without threads are told without them`() {
         val stage = stage(done.copy(backend = Backend.GPU, threads = 0, results = listOf(runs[0].copy(memoryBytes = null))))
         val words = stage.words(stage.find(R.id.benchmark_result))
-        assertTrue(words.toString(), "Graphics chip (GPU)" in words && "Median of 1 run" in words)
+        assertTrue(words.toString(), "GPU" in words && "Median of 1 run" in words)
         assertFalse(words.toString(), words.any { it.contains("MB") })
     }
 
@@ -154,7 +154,7 @@ class BenchmarkPageTest {
         val stage = stage(BenchmarkState(problem = BenchmarkState.Problem.Model(ModelProblem.Damaged)))
         assertEquals(ProblemTexts(stage.activity).whyNoAnswer(ModelProblem.Damaged), stage.text(R.id.benchmark_problem_text))
         stage.stores.benchmark.become(BenchmarkState(problem = BenchmarkState.Problem.Runtime("code 9")))
-        assertEquals("The model stopped in the middle of a run. Start again. (code 9)", stage.text(R.id.benchmark_problem_text))
+        assertEquals("The model stopped during a run. Start the benchmark again. (code 9)", stage.text(R.id.benchmark_problem_text))
         stage.stores.benchmark.become(BenchmarkState())
         assertFalse(stage.isShown(R.id.benchmark_problem))
     }

@@ -107,7 +107,7 @@ class ChatAccessibilityTest {
     fun `the way to choose who answers is a heading that says all of it`() {
         val who = stage(SampleChat.short).find<View>(R.id.who)
         assertTrue(who.isAccessibilityHeading)
-        assertEquals("How heavy is gold?\nPocket Science · offline\nChoose who answers", who.contentDescription)
+        assertEquals("How heavy is gold?\nPocket Science · offline\nChoose a model", who.contentDescription)
     }
 
     @Test

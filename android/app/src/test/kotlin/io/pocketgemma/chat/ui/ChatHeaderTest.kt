@@ -55,14 +55,14 @@ class ChatHeaderTest {
             stage.stores.model.dispatch(ModelEvent.Changed(model))
             return listOf(stage.text(R.id.title), stage.text(R.id.status))
         }
-        assertEquals(listOf("Pocket Science", "On this phone, no network"), header(ready))
-        assertEquals(listOf("Pocket Science", "On this phone’s GPU, no network"), header(ready.copy(backend = Backend.GPU)))
-        assertEquals(listOf("Pocket Science", "GPU did not work, so the CPU answers"), header(ready.copy(fellBack = true)))
-        assertEquals(listOf("Pocket Science", "Asleep until you ask"), header(ModelState.Asleep))
-        assertEquals(listOf("Pocket Science", "Setting up, 40%"), header(ModelState.Loading(0.4)))
-        assertEquals(listOf("Pocket Science", "Not ready"), header(ModelState.Failed(tuned, ModelProblem.Damaged)))
+        assertEquals(listOf("Pocket Science", "On this phone, offline"), header(ready))
+        assertEquals(listOf("Pocket Science", "On this phone’s GPU, offline"), header(ready.copy(backend = Backend.GPU)))
+        assertEquals(listOf("Pocket Science", "GPU unavailable, using CPU"), header(ready.copy(fellBack = true)))
+        assertEquals(listOf("Pocket Science", "Loads when needed"), header(ModelState.Asleep))
+        assertEquals(listOf("Pocket Science", "Setting up… 40%"), header(ModelState.Loading(0.4)))
+        assertEquals(listOf("Pocket Science", "Model unavailable"), header(ModelState.Failed(tuned, ModelProblem.Damaged)))
         assertEquals(listOf("How heavy is gold?", "Pocket Science · offline"), header(ready, SampleChat.short))
-        assertEquals(listOf("How heavy is gold?", "Waking up… · Pocket Science"), header(ModelState.Loading(), SampleChat.short))
+        assertEquals(listOf("How heavy is gold?", "Loading… · Pocket Science"), header(ModelState.Loading(), SampleChat.short))
         stage.click(R.id.open_chats)
         stage.click(R.id.new_chat)
         assertEquals(listOf(Screen.CHATS), stage.shell.opened)
@@ -100,7 +100,7 @@ class ChatHeaderTest {
     @Test
     fun `who answers from here on is said where it changes`() {
         val stage = stage(SampleChat.of(question(0, "a"), reply(1, "A"), question(2, "b"), reply(3, "B", by = "Poet")))
-        assertEquals(listOf(null, "Now answering: Poet"), listOf(stage.rows[1], stage.rows[3]).map { it.words(R.id.reply_who) })
+        assertEquals(listOf(null, "Now using Poet"), listOf(stage.rows[1], stage.rows[3]).map { it.words(R.id.reply_who) })
     }
 
     @Test
@@ -110,7 +110,7 @@ class ChatHeaderTest {
         val menu = menu().menu
         val items = (0 until menu.size()).map(menu::getItem)
         assertEquals(
-            listOf("Rename", "Share…", "Export as Markdown", "Export as text") +
+            listOf("Rename", "Share", "Export as Markdown", "Export as text") +
                 listOf("Before / after", "Models", "Settings", "Benchmark", "About this model"),
             items.map { it.title },
         )
@@ -139,7 +139,7 @@ class ChatHeaderTest {
     @Test
     fun `an export is asked for with where it is to go`() {
         val stage = stage(SampleChat.short)
-        for (title in listOf("Export as Markdown", "Export as text", "Share…")) {
+        for (title in listOf("Export as Markdown", "Export as text", "Share")) {
             stage.click(R.id.more)
             stage.choose(title)
         }

@@ -167,10 +167,10 @@ class ChatPageTest {
         val stage = stage(SampleChat.short)
         val line = Texts(stage.activity).numbers(SampleChat.numbers)
         stage.click(stage.rows[1].findViewById<View>(R.id.more_reply))
-        stage.choose("Show numbers")
+        stage.choose("Show statistics")
         assertEquals(listOf(line, null), listOf(stage.rows[1], stage.rows[3]).map { it.words(R.id.reply_caption) })
         stage.click(stage.rows[1].findViewById<View>(R.id.more_reply))
-        stage.choose("Hide numbers")
+        stage.choose("Hide statistics")
         assertEquals(null, stage.rows[1].words(R.id.reply_caption))
     }
 

@@ -74,7 +74,7 @@ class ChatsPageTest {
     fun `the open one is marked, to the eye and to the ear`() {
         val stage = stage()
         assertEquals(listOf(true, false, false), (0..2).map { stage.row(it).findViewById<View>(R.id.chat_row).isActivated })
-        assertTrue(stage.row(0).findViewById<View>(R.id.chat_row).contentDescription.startsWith("Open now"))
+        assertTrue(stage.row(0).findViewById<View>(R.id.chat_row).contentDescription.startsWith("Currently open"))
     }
 
     @Test
@@ -121,7 +121,7 @@ class ChatsPageTest {
         stage.settle()
         stage.choose(1, "Export as Markdown")
         stage.choose(1, "Export as text")
-        stage.choose(1, "Share…")
+        stage.choose(1, "Share")
         assertEquals(
             listOf(
                 HistoryEvent.Rename(2, "Kobold"),

@@ -117,7 +117,7 @@ class ComparePageTest {
         assertFalse(stage.isShown(R.id.compare_same))
         assertEquals("null", stage.status(Side.AFTER))
         stage.stores.settings.become(SettingsState(Settings(showNumbers = true), loaded = true))
-        assertEquals("13 tokens · 45.6 tokens/s · first word after 120 ms", stage.status(Side.AFTER))
+        assertEquals("13 tokens · 45.6 tokens/s · 120 ms to first token", stage.status(Side.AFTER))
         assertEquals(SampleLibrary.state.sampleQuestions.drop(1), stage.words(stage.find(R.id.compare_chips)))
     }
 
@@ -147,9 +147,9 @@ class ComparePageTest {
         }
         assertEquals("Stopping…", said(ReplyStatus.Active(stopping = true), "some"))
         assertEquals("Stopped", said(ReplyStatus.Stopped(numbers), "some"))
-        assertEquals("Had nothing to say to this.", said(ReplyStatus.Complete(numbers)))
+        assertEquals("The model returned an empty reply. Try rephrasing your question.", said(ReplyStatus.Complete(numbers)))
         assertEquals(stage.string(R.string.question_too_long), said(ReplyStatus.ContextFull))
-        assertEquals("Could not answer. Ask again. (code 3)", said(ReplyStatus.Failed("code 3")))
+        assertEquals("Couldn’t generate a reply. Try again. (code 3)", said(ReplyStatus.Failed("code 3")))
         assertEquals(ProblemTexts(stage.activity).whyNoAnswer(ModelProblem.OtherBase), said(ReplyStatus.NoModel(ModelProblem.OtherBase)))
     }
 
@@ -158,7 +158,7 @@ class ComparePageTest {
         val tooLarge = ReplyStatus.NoModel(ModelProblem.TooLarge(2, 1, tryAnyway = true))
         val stage = stage(asked.copy(before = Answer(base, "x", ReplyStatus.Complete(null)), after = Answer(tuned, "", tooLarge)))
         val again = (stage.find<View>(R.id.after_who).parent as View).findViewById<Button>(R.id.answer_again)
-        assertEquals("Load it anyway", again.text)
+        assertEquals("Load anyway", again.text)
         stage.click(again)
         assertEquals(listOf(tuned to EngineOptions(despiteMemory = true)), stage.stores.model.prepared.toList())
         assertEquals(listOf<CompareEvent>(CompareEvent.Ask("How heavy is gold?")), stage.stores.compare.events)
@@ -184,7 +184,7 @@ class ComparePageTest {
     fun `without a base it says how to get one`() {
         val stage = stage(CompareState(after = Answer(tuned)), SampleLibrary.state.copy(base = null))
         assertTrue(stage.isShown(R.id.compare_no_base))
-        assertEquals("Choose who answers", stage.text(R.id.before_who))
+        assertEquals("Choose a model", stage.text(R.id.before_who))
         assertFalse(stage.isShown(R.id.compare_chips))
         stage.shoot("compare-no-base")
         stage.click(R.id.compare_models)

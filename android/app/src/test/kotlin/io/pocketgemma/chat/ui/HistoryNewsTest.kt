@@ -66,7 +66,7 @@ class HistoryNewsTest {
     @Test
     fun `an export that cannot be had is told`() {
         answer(ExportWay.SHARE, null)
-        assertEquals(listOf("This chat cannot be exported. It may have been deleted already."), shell.notices.map { it.text })
+        assertEquals(listOf("Couldn’t export this chat. It may have been deleted."), shell.notices.map { it.text })
         assertEquals(HistoryEvent.Exported, history.events.last())
     }
 

@@ -333,7 +333,7 @@ class MainActivityTest {
             {
                 open(Screen.MODELS)
                 val removals = ArrayList<View>()
-                activity.findViewById<View>(R.id.models_page).findViewsWithText(removals, "Remove", View.FIND_VIEWS_WITH_CONTENT_DESCRIPTION)
+                activity.findViewById<View>(R.id.models_page).findViewsWithText(removals, "Delete", View.FIND_VIEWS_WITH_CONTENT_DESCRIPTION)
                 removals.first { it.isShown }.performClick()
             },
             {

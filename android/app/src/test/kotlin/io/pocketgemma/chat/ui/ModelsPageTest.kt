@@ -60,10 +60,10 @@ class ModelsPageTest {
         val stage = stage()
         assertEquals(listOf("Pocket Science", "PocketGemma demo", "Gemma 3 270M", "Poet", "Clerk"), stage.rows().map(::name))
         assertEquals(listOf("Poet", "Clerk"), rows(stage.children(R.id.model_list)[2].findViewById(R.id.adapter_list)).map(::name))
-        assertEquals(listOf("Sailor", "6.3 MB · imported\nAdapter of rank 32"), stage.words(stage.find(R.id.orphan_list)))
-        assertEquals("2.7 MB · came with the app\nThe model before its fine-tuning\nTakes no adapters", detail(stage.row("PocketGemma demo")))
-        assertEquals("281 MB · imported\nTakes adapters of rank 16", detail(stage.row("Gemma 3 270M")))
-        assertEquals("All of this takes 298 MB on this phone.", stage.text(R.id.models_total))
+        assertEquals(listOf("Sailor", "6.3 MB · Imported\nAdapter, rank 32"), stage.words(stage.find(R.id.orphan_list)))
+        assertEquals("2.7 MB · Included with the app\nModel before fine-tuning\nDoesn’t support adapters", detail(stage.row("PocketGemma demo")))
+        assertEquals("281 MB · Imported\nSupports adapters of rank 16", detail(stage.row("Gemma 3 270M")))
+        assertEquals("Storage used: 298 MB", stage.text(R.id.models_total))
     }
 
     private fun detail(row: View): String = row.findViewById<TextView>(R.id.entry_detail).text.toString()
@@ -103,13 +103,13 @@ class ModelsPageTest {
             return stage.row("Pocket Science").findViewById<TextView>(R.id.entry_now).text.toString()
         }
         val tuned = Selection(SampleLibrary.tuned.id)
-        assertEquals("Setting up, 40%", now(ModelState.Loading(0.4)))
+        assertEquals("Setting up… 40%", now(ModelState.Loading(0.4)))
         assertEquals("Loading…", now(ModelState.Loading()))
-        assertEquals("Ready · Processor (CPU)", now(ModelState.Ready(tuned, Backend.CPU)))
-        assertEquals("Ready · Processor (CPU), as the graphics chip could not run it", now(ModelState.Ready(tuned, Backend.CPU, fellBack = true)))
+        assertEquals("Ready · CPU", now(ModelState.Ready(tuned, Backend.CPU)))
+        assertEquals("Ready · CPU (the GPU can’t run this model)", now(ModelState.Ready(tuned, Backend.CPU, fellBack = true)))
         assertEquals(ProblemTexts(stage.activity).whyNoAnswer(ModelProblem.Damaged), now(ModelState.Failed(tuned, ModelProblem.Damaged)))
-        assertEquals("Loaded with the next question", now(ModelState.Failed(Selection(SampleLibrary.base.id), ModelProblem.Damaged)))
-        assertEquals("Loaded with the next question", now(ModelState.Ready(Selection(SampleLibrary.base.id), Backend.CPU)))
+        assertEquals("Loads with your next message", now(ModelState.Failed(Selection(SampleLibrary.base.id), ModelProblem.Damaged)))
+        assertEquals("Loads with your next message", now(ModelState.Ready(Selection(SampleLibrary.base.id), Backend.CPU)))
     }
 
     @Test
@@ -122,7 +122,7 @@ class ModelsPageTest {
             stage.stores.model.dispatch(ModelEvent.Changed(ModelState.Failed(tuned, problem)))
             stage.click(again)
         }
-        assertEquals("Load it anyway", again.text)
+        assertEquals("Load anyway", again.text)
         stage.shoot("models-too-large")
         assertEquals(listOf(tuned to EngineOptions(), tuned to EngineOptions(despiteMemory = true)), stage.stores.model.prepared.toList())
     }
@@ -133,7 +133,7 @@ class ModelsPageTest {
         val removable = stage.rows().filter { it.findViewById<View>(R.id.entry_remove).isShown }
         assertEquals(listOf("Gemma 3 270M", "Poet"), removable.map(::name))
         val button = removable.first().findViewById<ImageButton>(R.id.entry_remove)
-        assertEquals("Remove Gemma 3 270M", button.contentDescription)
+        assertEquals("Delete Gemma 3 270M", button.contentDescription)
         stage.click(button)
         assertEquals(emptyList<LibraryEvent>(), stage.stores.library.events)
         val dialog = ShadowAlertDialog.getLatestAlertDialog() as AlertDialog
@@ -167,7 +167,7 @@ class ModelsPageTest {
     @Test
     fun `a refused import names the file and what to do, until it is read`() {
         val stage = stage(SampleLibrary.state.copy(refused = LibraryState.Refused("holiday.pdf", ModelProblem.WrongKind("PDF"))))
-        assertEquals("“holiday.pdf” was not imported", stage.text(R.id.refused_title))
+        assertEquals("Couldn’t import “holiday.pdf”", stage.text(R.id.refused_title))
         assertEquals(ProblemTexts(stage.activity).whyRefused(ModelProblem.WrongKind("PDF")), stage.text(R.id.refused_text))
         stage.shoot("models-refused")
         stage.click(R.id.refused_again)
@@ -183,7 +183,7 @@ class ModelsPageTest {
         val stage = stage(SampleLibrary.state.copy(imported = SampleLibrary.poet.id))
         stage.stores.library.become(SampleLibrary.state.copy(imported = SampleLibrary.poet.id, importing = Import("x")))
         val notice = stage.shell.notices.single()
-        assertEquals("“Poet” is here", notice.text)
+        assertEquals("“Poet” imported", notice.text)
         notice.act()
         assertEquals(listOf<LibraryEvent>(LibraryEvent.Noted), stage.stores.library.events)
         assertEquals(
@@ -195,7 +195,7 @@ class ModelsPageTest {
     @Test
     fun `an imported adapter without its base is not offered for use`() {
         val notice = stage(SampleLibrary.state.copy(imported = SampleLibrary.lost.id)).shell.notices.single()
-        assertEquals("“Sailor” is here, but its base model is not", notice.text)
+        assertEquals("“Sailor” imported, but its base model is missing", notice.text)
         assertEquals(null, notice.action)
     }
 

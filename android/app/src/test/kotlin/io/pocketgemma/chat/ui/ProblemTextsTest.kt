@@ -32,18 +32,18 @@ class ProblemTextsTest {
     @Config(qualifiers = "en-rUS")
     fun `why no answer comes, in English`() = assertEquals(
         listOf(
-            "There is no model yet. Import one, or put it here from a computer: /files/model.litertlm",
-            "The model file is damaged: it is cut short or was changed. Import it again; if it came with the app, install the app again.",
-            "The model needs 280 MB of free space, and there is less. Free some space and try again.",
-            "The model needs about 1.2 GB of memory, and 800 MB are free just now. Close other apps and try again. " +
-                "You can also load it anyway: it may work, or Android may close the app.",
-            "The model needs about 9.0 GB of memory, more than this phone can give (800 MB are free). Choose a smaller model.",
-            "The file is neither a model nor an adapter. Choose another model.",
-            "The file is neither a model nor an adapter, but this: PDF. Choose another model.",
-            "The adapter was trained on another base model. Choose the model that it belongs to, or no adapter.",
-            "This model takes no adapters. Choose it without one, or choose another model.",
-            "The model file could not be read or written. Try again; if that does not help, import the model again. (EIO)",
-            "The model file does not work on this phone. Choose another model, or import a newer file. (code 3)",
+            "There’s no model yet. Import one, or copy one from a computer to: /files/model.litertlm",
+            "The model file is damaged: it’s incomplete or was changed. Import it again. If it came with the app, reinstall the app.",
+            "Not enough storage: the model needs 280 MB of free space. Free up space and try again.",
+            "Not enough free memory: the model needs about 1.2 GB, and 800 MB is available. Close other apps " +
+                "and try again. You can also load the model anyway, but Android might close the app.",
+            "The model needs about 9.0 GB of memory, which is more than this phone can provide (800 MB is available). Choose a smaller model.",
+            "This file is neither a model nor an adapter. Choose another model.",
+            "This file (PDF) is neither a model nor an adapter. Choose another model.",
+            "This adapter was trained for a different base model. Choose the model that it belongs to, or use no adapter.",
+            "This model doesn’t support adapters. Use it without an adapter, or choose another model.",
+            "Couldn’t read or write the model file. Try again. If that doesn’t help, import the model again. (EIO)",
+            "This model file doesn’t work on this phone. Choose another model, or import a newer file. (code 3)",
         ),
         problems.map(texts::whyNoAnswer),
     )
@@ -52,19 +52,21 @@ class ProblemTextsTest {
     @Config(qualifiers = "de")
     fun `why no answer comes, in German`() = assertEquals(
         listOf(
-            "Hier ist noch kein Modell. Importiere eines, oder lege es vom Computer aus hierhin: /files/model.litertlm",
-            "Die Modelldatei ist beschädigt: Sie ist abgeschnitten oder wurde verändert. Importiere sie noch einmal; kam sie mit der App, " +
-                "installiere die App neu.",
-            "Das Modell braucht 280 MB freien Speicherplatz, und so viel ist nicht da. Schaffe Platz und versuche es noch einmal.",
-            "Das Modell braucht etwa 1,2 GB Arbeitsspeicher, und im Moment sind 800 MB frei. Schließe andere Apps und versuche es noch einmal. " +
-                "Du kannst es auch trotzdem laden: Vielleicht geht es, vielleicht beendet Android die App.",
-            "Das Modell braucht etwa 9,0 GB Arbeitsspeicher, mehr als dieses Handy hergibt (frei sind 800 MB). Wähle ein kleineres Modell.",
-            "Die Datei ist weder ein Modell noch ein Adapter. Wähle ein anderes Modell.",
-            "Die Datei ist weder ein Modell noch ein Adapter, sondern dies: PDF. Wähle ein anderes Modell.",
-            "Der Adapter wurde auf einem anderen Basismodell trainiert. Wähle das Modell, zu dem er gehört, oder keinen Adapter.",
-            "Dieses Modell nimmt keine Adapter. Wähle es ohne Adapter, oder wähle ein anderes Modell.",
-            "Die Modelldatei ließ sich nicht lesen oder schreiben. Versuche es noch einmal; hilft das nicht, importiere das Modell neu. (EIO)",
-            "Die Modelldatei funktioniert auf diesem Handy nicht. Wähle ein anderes Modell, oder importiere eine neuere Datei. (code 3)",
+            "Es gibt noch kein Modell. Importiere eines oder kopiere eines von einem Computer nach: /files/model.litertlm",
+            "Die Modelldatei ist beschädigt: Sie ist unvollständig oder wurde verändert. Importiere " +
+                "sie noch einmal. Wenn sie in der App enthalten war, installiere die App neu.",
+            "Nicht genügend Speicherplatz: Das Modell benötigt 280 MB. Gib Speicherplatz frei und versuche es noch einmal.",
+            "Nicht genügend freier Arbeitsspeicher: Das Modell benötigt etwa 1,2 GB, verfügbar sind 800 MB. Schließe andere Apps und " +
+                "versuche es noch einmal. Du kannst das Modell auch trotzdem laden, aber möglicherweise schließt Android dann die App.",
+            "Das Modell benötigt etwa 9,0 GB Arbeitsspeicher, mehr als dieses Handy " +
+                "bereitstellen kann (verfügbar sind 800 MB). Wähle ein kleineres Modell aus.",
+            "Diese Datei ist weder ein Modell noch ein Adapter. Wähle ein anderes Modell aus.",
+            "Diese Datei (PDF) ist weder ein Modell noch ein Adapter. Wähle ein anderes Modell aus.",
+            "Dieser Adapter wurde für ein anderes Basismodell trainiert. Wähle das zugehörige Modell aus oder verwende keinen Adapter.",
+            "Dieses Modell unterstützt keine Adapter. Verwende es ohne Adapter oder wähle ein anderes Modell aus.",
+            "Die Modelldatei konnte nicht gelesen oder geschrieben werden. Versuche es noch " +
+                "einmal. Wenn das nicht hilft, importiere das Modell noch einmal. (EIO)",
+            "Diese Modelldatei funktioniert auf diesem Handy nicht. Wähle ein anderes Modell aus oder importiere eine neuere Datei. (code 3)",
         ),
         problems.map { texts.whyNoAnswer(it).plainSpaces() },
     )
@@ -73,17 +75,17 @@ class ProblemTextsTest {
     @Config(qualifiers = "en-rUS")
     fun `why a file was refused, in English`() = assertEquals(
         listOf(
-            "The file is no longer there. Choose it again.",
-            "The file is damaged: it is cut short or was changed. Get it once more, then import it again.",
-            "It needs 280 MB of free space, and there is less. Free some space, then import it again.",
-            "It needs about 1.2 GB of memory, more than this phone can give (800 MB are free). Import a smaller model.",
-            "It needs about 9.0 GB of memory, more than this phone can give (800 MB are free). Import a smaller model.",
-            "It is neither a model (.litertlm) nor an adapter for one. Choose another file.",
-            "It is neither a model (.litertlm) nor an adapter for one, but this: PDF. Choose another file.",
-            "It is an adapter for another base than any model here. Import its base model first, then the adapter again.",
-            "It is an adapter, and no model here takes adapters. Import its base model first, then the adapter again.",
-            "The file could not be read. Copy it to this phone's own storage, then import it again. (EIO)",
-            "The file does not work on this phone. Get a newer one, then import that. (code 3)",
+            "This file is no longer available. Choose it again.",
+            "This file is damaged: it’s incomplete or was changed. Download or copy it again, then import it.",
+            "Not enough storage: this file needs 280 MB of free space. Free up space, then import it again.",
+            "This model needs about 1.2 GB of memory, which is more than this phone can provide (800 MB is available). Import a smaller model.",
+            "This model needs about 9.0 GB of memory, which is more than this phone can provide (800 MB is available). Import a smaller model.",
+            "This file is neither a model (.litertlm) nor an adapter. Choose another file.",
+            "This file (PDF) is neither a model (.litertlm) nor an adapter. Choose another file.",
+            "The base model for this adapter isn’t on this phone. Import the base model first, then import the adapter again.",
+            "This file is an adapter, but none of your models supports adapters. Import its base model first, then import the adapter again.",
+            "Couldn’t open this file. Copy it to this phone’s storage, then import it again. (EIO)",
+            "This file doesn’t work on this phone. Import a newer file. (code 3)",
         ),
         problems.map(texts::whyRefused),
     )
@@ -92,17 +94,21 @@ class ProblemTextsTest {
     @Config(qualifiers = "de")
     fun `why a file was refused, in German`() = assertEquals(
         listOf(
-            "Die Datei ist nicht mehr da. Wähle sie noch einmal aus.",
-            "Die Datei ist beschädigt: Sie ist abgeschnitten oder wurde verändert. Besorge sie dir neu und importiere sie dann noch einmal.",
-            "Sie braucht 280 MB freien Speicherplatz, und so viel ist nicht da. Schaffe Platz und importiere sie dann noch einmal.",
-            "Sie braucht etwa 1,2 GB Arbeitsspeicher, mehr als dieses Handy hergibt (frei sind 800 MB). Importiere ein kleineres Modell.",
-            "Sie braucht etwa 9,0 GB Arbeitsspeicher, mehr als dieses Handy hergibt (frei sind 800 MB). Importiere ein kleineres Modell.",
-            "Sie ist weder ein Modell (.litertlm) noch ein Adapter für eines. Wähle eine andere Datei.",
-            "Sie ist weder ein Modell (.litertlm) noch ein Adapter für eines, sondern dies: PDF. Wähle eine andere Datei.",
-            "Sie ist ein Adapter für eine andere Basis als alle Modelle hier. Importiere zuerst sein Basismodell, dann noch einmal den Adapter.",
-            "Sie ist ein Adapter, und kein Modell hier nimmt Adapter. Importiere zuerst sein Basismodell, dann noch einmal den Adapter.",
-            "Die Datei ließ sich nicht lesen. Kopiere sie in den eigenen Speicher dieses Handys und importiere sie dann noch einmal. (EIO)",
-            "Die Datei funktioniert auf diesem Handy nicht. Besorge dir eine neuere und importiere diese. (code 3)",
+            "Diese Datei ist nicht mehr verfügbar. Wähle sie noch einmal aus.",
+            "Diese Datei ist beschädigt: Sie ist unvollständig oder wurde verändert. Lade sie " +
+                "noch einmal herunter oder kopiere sie erneut und importiere sie dann.",
+            "Nicht genügend Speicherplatz: Diese Datei benötigt 280 MB. Gib Speicherplatz frei und importiere sie dann noch einmal.",
+            "Dieses Modell benötigt etwa 1,2 GB Arbeitsspeicher, mehr als dieses Handy " +
+                "bereitstellen kann (verfügbar sind 800 MB). Importiere ein kleineres Modell.",
+            "Dieses Modell benötigt etwa 9,0 GB Arbeitsspeicher, mehr als dieses Handy " +
+                "bereitstellen kann (verfügbar sind 800 MB). Importiere ein kleineres Modell.",
+            "Diese Datei ist weder ein Modell (.litertlm) noch ein Adapter. Wähle eine andere Datei aus.",
+            "Diese Datei (PDF) ist weder ein Modell (.litertlm) noch ein Adapter. Wähle eine andere Datei aus.",
+            "Das Basismodell für diesen Adapter ist nicht auf diesem Handy. Importiere zuerst das Basismodell und dann noch einmal den Adapter.",
+            "Diese Datei ist ein Adapter, aber keines deiner Modelle unterstützt Adapter. " +
+                "Importiere zuerst das zugehörige Basismodell und dann noch einmal den Adapter.",
+            "Diese Datei konnte nicht geöffnet werden. Kopiere sie in den Speicher dieses Handys und importiere sie dann noch einmal. (EIO)",
+            "Diese Datei funktioniert auf diesem Handy nicht. Importiere eine neuere Datei. (code 3)",
         ),
         problems.map { texts.whyRefused(it).plainSpaces() },
     )

@@ -49,7 +49,7 @@ class SettingsPageTest {
         assertTrue(stage.find<RadioButton>(R.id.backend_gpu).isChecked)
         assertEquals("4 threads", stage.said(R.id.set_threads))
         assertEquals("0.7", stage.said(R.id.set_temperature))
-        assertEquals("40 words", stage.said(R.id.set_top_k))
+        assertEquals("40 tokens", stage.said(R.id.set_top_k))
         assertEquals("90%", stage.said(R.id.set_top_p))
         assertEquals("1,024 tokens", stage.said(R.id.set_reply_tokens))
         assertEquals("123", stage.text(R.id.set_seed))
@@ -66,7 +66,7 @@ class SettingsPageTest {
         assertEquals("512 tokens", stage.said(R.id.set_reply_tokens))
         assertFalse(stage.isShown(R.id.set_temperature))
         stage.stores.settings.become(SettingsState(Settings(ownSampling = true), loaded = true))
-        assertEquals(listOf("1", "64 words", "95%"), listOf(R.id.set_temperature, R.id.set_top_k, R.id.set_top_p).map { stage.said(it) })
+        assertEquals(listOf("1", "64 tokens", "95%"), listOf(R.id.set_temperature, R.id.set_top_k, R.id.set_top_p).map { stage.said(it) })
         assertEquals("", stage.text(R.id.set_seed))
     }
 

@@ -19,9 +19,9 @@ class TextsTest {
 
     @Test
     fun `what a reply cost is one line`() {
-        assertEquals("1 token · 45.6 tokens/s · first word after 42 ms · 310 MB of memory", texts.numbers(numbers))
+        assertEquals("1 token · 45.6 tokens/s · 42 ms to first token · 310 MB of memory", texts.numbers(numbers))
         assertEquals(
-            "1,024 tokens · 1,201 tokens/s · first word after 2.4 s",
+            "1,024 tokens · 1,201 tokens/s · 2.4 s to first token",
             texts.numbers(Numbers(2.38, 20, 900.0, 1024, 1200.7)),
         )
     }
@@ -29,7 +29,7 @@ class TextsTest {
     @Test
     @Config(qualifiers = "de")
     fun `numbers are written as the language writes them`() {
-        assertEquals("1 Token · 45,6 Tokens/s · erstes Wort nach 42 ms · 310 MB Arbeitsspeicher", texts.numbers(numbers).replace('\u00a0', ' '))
+        assertEquals("1 Token · 45,6 Tokens/s · erstes Token nach 42 ms · 310 MB Arbeitsspeicher", texts.numbers(numbers).replace('\u00a0', ' '))
         assertEquals("96,8 %", texts.percent(0.9675).replace('\u00a0', ' '))
         assertEquals("1,6 Millionen", texts.inWords(1_560_064))
         assertEquals("7.170", texts.number(7170))
@@ -44,9 +44,9 @@ class TextsTest {
         val library = SampleLibrary.state
         assertEquals("Pocket Science", texts.who(library, Selection(SampleLibrary.tuned.id)))
         assertEquals("Gemma 3 270M with Poet", texts.who(library, Selection(SampleLibrary.large.id, SampleLibrary.poet.id)))
-        assertEquals("Nobody", texts.who(library, Selection("gone")))
-        assertEquals("Nobody", texts.who(LibraryState(), null))
+        assertEquals("No model", texts.who(library, Selection("gone")))
+        assertEquals("No model", texts.who(LibraryState(), null))
         val withAdapter = library.copy(tuned = Selection(SampleLibrary.large.id, SampleLibrary.clerk.id), base = Selection(SampleLibrary.large.id))
-        assertEquals("Before its fine-tuning: Gemma 3 270M", texts.who(withAdapter, withAdapter.base))
+        assertEquals("Gemma 3 270M (before fine-tuning)", texts.who(withAdapter, withAdapter.base))
     }
 }

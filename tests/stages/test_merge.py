@@ -28,7 +28,10 @@ Damage = Callable[[Any, Any], None]
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run folder as far as finetune, with a random adapter of query and value."""
     folder = tmp_path_factory.mktemp("merge") / "run"
-    question: Any = ({"role": "user", "content": "Greet gold."}, {"role": "assistant", "content": "Hi, gold!"})
+    question: Any = (
+        {"role": "user", "content": "Greet gold."},
+        {"role": "assistant", "content": "Hi, gold!"},
+    )
     with Run(folder) as run:
         with run.stage("download", settings={}) as work:
             shutil.copytree(DEMO / "base", work.folder / "preset")
@@ -72,7 +75,12 @@ def refused(folder: Path, message: str) -> None:
 def test_it_publishes_both_forms_and_the_proof(folder: Path) -> None:
     run_merge(folder)
     published = folder / "merge"
-    assert {path.name for path in published.iterdir()} == {"keras", "huggingface", "proof.json", "manifest.json"}
+    assert {path.name for path in published.iterdir()} == {
+        "keras",
+        "huggingface",
+        "proof.json",
+        "manifest.json",
+    }
     details = json.loads((published / "manifest.json").read_text(encoding="utf-8"))["details"]
     proof = json.loads((published / "proof.json").read_text(encoding="utf-8"))
     adapter = Adapter.load(folder / "finetune" / "adapter.safetensors")

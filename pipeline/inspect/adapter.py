@@ -1,20 +1,19 @@
 """What an adapter tells: the runtime's .tflite, our adapter.safetensors, a PEFT folder."""
 
-import json
 import re
+from collections.abc import Mapping
 from math import prod
 from pathlib import Path
 
 from pipeline.digests import sha256_of_file
 from pipeline.errors import InputError
+from pipeline.formats.adapter_safetensors import read_adapter_safetensors
 from pipeline.formats.flatbuffer import ERRORS
+from pipeline.formats.peft import WEIGHTS, read_peft_folder
 from pipeline.formats.runtime_adapter import MANIFEST, RANK, read_adapter_file
-from pipeline.formats.safetensors import SafetensorsFile, read_safetensors
+from pipeline.formats.safetensors import SafetensorsTensor
 from pipeline.formats.tflite import read_document
 from pipeline.inspect.facts import Adapter, Report, Tensor
-from pipeline.tuning.adapter import FORMAT
-
-PEFT_CONFIG, PEFT_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
 TARGETS = {"q": "query", "k": "key", "v": "value", "o": "output"}
 TARGETS |= {"query": "query", "key": "key", "value": "value", "post": "output"}
@@ -81,32 +80,23 @@ def report_runtime(path: Path, data: memoryview) -> Report:
 
 
 def report_safetensors(path: Path) -> Report:
-    """All about our adapter.safetensors.
+    """All about the adapter.safetensors of a finetune stage.
 
     Raises:
-        InputError: damaged, or no adapter of a finetune stage.
+        InputError: as `read_adapter_safetensors`.
     """
-    file = read_safetensors(path)
-    tensors = _tensors(file)
-    try:
-        told = json.loads(file.metadata.get("pocketgemma", "{}"))
-        if told.get("format") != FORMAT:
-            raise InputError(
-                f"{path}: safetensors, but no adapter of a finetune stage; a PEFT adapter is given by its folder"
-            )
-        adapter = Adapter(
-            "pocketgemma",
-            None,
-            told["rank"],
-            told["alpha"],
-            told["base_digest"],
-            tuple(told["targets"]),
-            len({tensor.name.rpartition(".")[0] for tensor in tensors}),
-            sum(prod(tensor.shape) for tensor in tensors),
-            tensors,
-        )
-    except (KeyError, TypeError, ValueError):
-        raise InputError(f"{path}: its header is damaged; copy it again") from None
+    file = read_adapter_safetensors(path)
+    adapter = Adapter(
+        form="pocketgemma",
+        name=None,
+        rank=file.header.rank,
+        alpha=file.header.alpha,
+        base=file.header.base_digest,
+        targets=file.header.targets,
+        matrices=len(file.factors),
+        parameters=sum(tensor.elements for tensor in file.tensors.values()),
+        tensors=_tensors(file.tensors),
+    )
     return Report("adapter", path.name, path.stat().st_size, sha256_of_file(path), adapter=adapter)
 
 
@@ -114,46 +104,40 @@ def report_peft(folder: Path) -> Report:
     """All about a PEFT adapter's folder; size and digest are those of its weights.
 
     Raises:
-        InputError: a file is missing or damaged.
+        InputError: as `read_peft_folder`.
     """
-    try:
-        config = json.loads((folder / PEFT_CONFIG).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(
-            f"{folder}: a folder without {PEFT_CONFIG}; expected a file, or a PEFT adapter's folder"
-        ) from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{folder / PEFT_CONFIG}: not readable as JSON: {error}") from None
-    weights = folder / PEFT_WEIGHTS
-    if not isinstance(config, dict):
-        raise InputError(f"{folder / PEFT_CONFIG}: expected a JSON object")
-    if not weights.is_file():
-        raise InputError(f"{folder}: {PEFT_WEIGHTS} is missing")
-    tensors = _tensors(read_safetensors(weights))
+    found = read_peft_folder(folder)
+    config, weights = found.config, folder / WEIGHTS
     targets = config.get("target_modules") or ()
     adapter = Adapter(
-        "peft",
-        None,
-        config.get("r"),
-        config.get("lora_alpha"),
-        config.get("base_model_name_or_path"),
-        (targets,) if isinstance(targets, str) else tuple(sorted(targets)),
-        len({tensor.name.split(".lora_")[0] for tensor in tensors}),
-        sum(prod(tensor.shape) for tensor in tensors),
-        tensors,
+        form="peft",
+        name=None,
+        rank=config.get("r"),
+        alpha=config.get("lora_alpha"),
+        base=config.get("base_model_name_or_path"),
+        targets=(targets,) if isinstance(targets, str) else tuple(sorted(targets)),
+        matrices=len({name.split(".lora_")[0] for name in found.tensors}),
+        parameters=sum(tensor.elements for tensor in found.tensors.values()),
+        tensors=_tensors(found.tensors),
     )
-    notes = tuple(
-        f"{key} is {config[key]!r}: more than plain LoRA"
-        for key in ("use_dora", "modules_to_save", "rank_pattern", "alpha_pattern")
+    notes = [f"{key} is {config[key]!r}: more than plain LoRA" for key in found.beyond_plain_lora]
+    notes += [
+        f"{key} is {config[key]!r}: not the same for every matrix"
+        for key in ("rank_pattern", "alpha_pattern")
         if config.get(key)
-    )
+    ]
     return Report(
-        "adapter", folder.name, weights.stat().st_size, sha256_of_file(weights), adapter=adapter, notes=notes
+        "adapter",
+        folder.name,
+        weights.stat().st_size,
+        sha256_of_file(weights),
+        adapter=adapter,
+        notes=tuple(notes),
     )
 
 
-def _tensors(file: SafetensorsFile) -> tuple[Tensor, ...]:
+def _tensors(tensors: Mapping[str, SafetensorsTensor]) -> tuple[Tensor, ...]:
     return tuple(
         Tensor(name, tensor.shape, DTYPES.get(tensor.dtype, tensor.dtype))
-        for name, tensor in sorted(file.tensors.items())
+        for name, tensor in sorted(tensors.items())
     )

@@ -1,6 +1,5 @@
-"""The adapter file: one safetensors file with every A and B, what it belongs to, and how it is to be rounded if it was trained for that."""
+"""A trained adapter in memory: every A and B, what they belong to, and the scales if it was trained for a quantization recipe."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,20 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from pipeline.errors import InputError
+from pipeline.formats.adapter_safetensors import (
+    AdapterHeader,
+    read_adapter_safetensors,
+    write_adapter_safetensors,
+)
 from pipeline.quantization.rounding import Quantized, with_scales
 from pipeline.quantization.schemes import SCHEMES
 
 if TYPE_CHECKING:
     import keras_hub
-
-FORMAT = "pocketgemma-lora-1"
-
-SCALES = ".scales"
-"""Ends the names of tensors that hold scales."""
 
 
 @dataclass(frozen=True)
@@ -69,64 +66,31 @@ class Adapter:
 
     def save(self, path: Path) -> None:
         """Write the file; the same tensors give the same bytes."""
-        arrays = {name + SCALES: np.ascontiguousarray(self.scales[name]) for name in sorted(self.scales)}
-        for name in sorted(self.tensors):
-            a, b = self.tensors[name]
-            arrays[f"{name}.lora_a"] = np.ascontiguousarray(a, np.float32)
-            arrays[f"{name}.lora_b"] = np.ascontiguousarray(b, np.float32)
-        # One value only: safetensors writes the entries of a larger header in no fixed order.
-        header = {
-            "format": FORMAT,
-            "rank": self.rank,
-            "alpha": self.alpha,
-            "targets": self.targets,
-            "base_digest": self.base_digest,
-        } | ({"recipe": self.recipe} if self.scales else {})
-        save_file(arrays, str(path), metadata={"pocketgemma": json.dumps(header, sort_keys=True)})
+        header = AdapterHeader(self.rank, self.alpha, self.targets, self.base_digest, self.recipe)
+        write_adapter_safetensors(path, header, self.tensors, self.scales)
 
     @classmethod
     def load(cls, path: Path) -> "Adapter":
         """Read the file.
 
         Raises:
-            InputError: missing, damaged or not an adapter of this kind; an A without its B; scales of an unknown recipe.
+            InputError: as `read_adapter_safetensors`; scales of an unknown recipe.
         """
-        try:
-            with safe_open(str(path), framework="numpy") as file:
-                header = json.loads((file.metadata() or {}).get("pocketgemma", "{}"))
-                arrays = {key: file.get_tensor(key) for key in file.keys()}
-        except FileNotFoundError:
-            raise InputError(f"{path}: no such adapter file") from None
-        except (SafetensorError, OSError, ValueError) as error:
-            raise InputError(f"{path}: damaged, or not a safetensors file: {error}") from None
-        if header.get("format") != FORMAT:
+        file = read_adapter_safetensors(path)
+        header = file.header
+        if bool(file.scales) != (header.recipe in SCHEMES):
             raise InputError(
-                f"{path}: not a {FORMAT} file; expected the adapter.safetensors of a finetune stage"
+                f"{path}: has {len(file.scales)} tensors of scales for the recipe {header.recipe!r}; known recipes are "
+                f"{', '.join(SCHEMES)}; train it again"
             )
-        scales = {key.removesuffix(SCALES): arrays.pop(key) for key in list(arrays) if key.endswith(SCALES)}
-        recipe = header.get("recipe", "")
-        if bool(scales) != (recipe in SCHEMES):
-            raise InputError(
-                f"{path}: holds {len(scales)} scales for the recipe {recipe!r}; known are {', '.join(SCHEMES)}; train it again"
-            )
-        names = sorted({key.rpartition(".")[0] for key in arrays})
-        missing = [
-            f"{name}.{part}"
-            for name in names
-            for part in ("lora_a", "lora_b")
-            if f"{name}.{part}" not in arrays
-        ]
-        if missing or not names:
-            raise InputError(f"{path}: lacks {', '.join(missing) or 'all tensors'}; train it again")
-        tensors = {name: (arrays[f"{name}.lora_a"], arrays[f"{name}.lora_b"]) for name in names}
         return cls(
-            header["rank"],
-            header["alpha"],
-            tuple(header["targets"]),
-            header["base_digest"],
-            tensors,
-            recipe,
-            scales,
+            header.rank,
+            header.alpha,
+            header.targets,
+            header.base_digest,
+            {name: (a.read_all(), b.read_all()) for name, (a, b) in file.factors.items()},
+            header.recipe,
+            {name: scales.read_all() for name, scales in file.scales.items()},
         )
 
     @classmethod

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from pipeline.errors import InputError
 from pipeline.families.names import MATRICES, hugging_face_name, parse_adapter_name
+from pipeline.formats.peft import CONFIG, WEIGHTS
 from pipeline.run.files import ADAPTER
-from pipeline.tuning import peft
 from pipeline.tuning.adapter import Adapter
 from pipeline.tuning.lora import weight_delta
+from pipeline.tuning.peft import read_peft
 
 
 @dataclass(frozen=True)
@@ -50,12 +51,10 @@ def deltas(path: Path) -> Deltas:
         InputError: no such file, no adapter, or one that does more than add to matrices.
     """
     folder = path if path.is_dir() else path.parent
-    if (folder / peft.CONFIG).is_file() and (path.is_dir() or path.name == peft.WEIGHTS):
-        return Deltas("PEFT", peft.read_peft(folder))
+    if (folder / CONFIG).is_file() and (path.is_dir() or path.name == WEIGHTS):
+        return Deltas("PEFT", read_peft(folder))
     if path.is_dir() and not (path / ADAPTER).is_file():
-        raise InputError(
-            f"{path}: no adapter in it; expected {ADAPTER}, or PEFT's {peft.CONFIG} and {peft.WEIGHTS}"
-        )
+        raise InputError(f"{path}: no adapter in it; expected {ADAPTER}, or PEFT's {CONFIG} and {WEIGHTS}")
     return of_adapter(Adapter.load(path / ADAPTER if path.is_dir() else path))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import InputError
-from pipeline.tuning import peft
+from pipeline.formats.peft import read_peft_folder
 from pipeline.tuning.adapter import Adapter
 
 Factors = tuple[NDArray[np.float32], NDArray[np.float32]]
@@ -53,7 +53,7 @@ def peft_factors(folder: Path) -> dict[tuple[str, int], Factors]:
         InputError: no plain LoRA adapter, or one that touches more than attention.
     """
     found, others = {}, []
-    for name, (a, b, scale) in peft.pairs(folder).items():
+    for name, (a, b, scale) in read_peft_folder(folder).pairs().items():
         place = re.fullmatch(r"model\.layers\.(\d+)\.self_attn\.(\w+)\.weight", name)
         if place is None or place[2] not in MODULES:
             others.append(name.removesuffix(".weight").rpartition(".")[2])

@@ -258,7 +258,10 @@ def test_a_peft_adapter_is_told_by_its_folder(tmp_path: Path) -> None:
     assert (found.adapter.targets, found.adapter.matrices) == (("q_proj", "v_proj"), 1)
     assert {tensor.dtype for tensor in found.adapter.tensors} == {"FLOAT16"}
     assert found.notes == ("use_dora is True: more than plain LoRA",)
-    with pytest.raises(InputError, match="a PEFT adapter is given by its folder"):
+    with pytest.raises(
+        InputError,
+        match="expected the adapter.safetensors of a finetune stage, or the folder of a PEFT adapter",
+    ):
         inspect_file(folder / "adapter_model.safetensors")
     (folder / "adapter_model.safetensors").unlink()
     with pytest.raises(InputError, match=r"adapter_model\.safetensors is missing"):
@@ -342,7 +345,7 @@ def test_the_text_fits_a_hundred_columns_and_needs_no_colour(
 
 
 def test_every_key_of_the_json_is_documented() -> None:
-    text = (ROOT / "docs" / "litert.md").read_text(encoding="utf-8").partition("## Looking into a file")[2]
+    text = (ROOT / "docs" / "litert.md").read_text(encoding="utf-8").partition("## Inspecting a file")[2]
     kinds = [kind for kind in vars(facts).values() if is_dataclass(kind)]
     names = {each.name for kind in kinds for each in fields(kind)}
     assert {name for name in names if f"`{name}" not in text} == set()

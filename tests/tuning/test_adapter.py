@@ -69,7 +69,7 @@ def test_scales_are_read_back_and_an_ordinary_adapter_does_not_mention_them(tmp_
 def test_scales_of_an_unknown_recipe_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     small_adapter(recipe="int3", scales={"x": np.ones((8, 1), np.float32)}).save(path)
-    with pytest.raises(InputError, match="1 scales for the recipe 'int3'"):
+    with pytest.raises(InputError, match="1 tensors of scales for the recipe 'int3'"):
         Adapter.load(path)
 
 
@@ -77,12 +77,12 @@ def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     small_adapter().save(path)
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(InputError, match="damaged"):
+    with pytest.raises(InputError, match="truncated"):
         Adapter.load(path)
 
 
 def test_a_missing_file_and_a_foreign_file_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no such adapter"):
+    with pytest.raises(InputError, match="No such file"):
         Adapter.load(tmp_path / "none.safetensors")
     save_file({"x": np.zeros(3, np.float32)}, tmp_path / "x.safetensors")
     with pytest.raises(InputError, match="not a pocketgemma-lora-1 file"):

@@ -1,0 +1,164 @@
+"""The folder of an adapter of Hugging Face's PEFT (0.21): adapter_config.json and adapter_model.safetensors, read without PEFT.
+
+What PEFT merges is W0 + scale * B A with scale = alpha / r, or alpha / sqrt(r) for rank-stabilized LoRA (Kalajdzievski 2023,
+arXiv:2312.03732), A (r, in) and B (out, r). Everything else that a configuration may ask for is refused by name.
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pipeline.errors import InputError
+from pipeline.families.names import EMBEDDING_MODULE
+from pipeline.formats.safetensors import FLOATS, SafetensorsTensor, read_safetensors
+
+CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+"""The files of a PEFT adapter's folder."""
+
+PLAIN_LORA = frozenset(
+    (
+        "alpha_pattern", "auto_mapping", "base_model_name_or_path", "corda_config", "ensure_weight_tying", "eva_config",
+        "exclude_modules", "fan_in_fan_out", "inference_mode", "init_lora_weights", "layers_pattern", "layers_to_transform",
+        "loftq_config", "lora_alpha", "lora_dropout", "lora_ga_config", "megatron_config", "megatron_core", "peft_type",
+        "peft_version", "qalora_group_size", "r", "rank_pattern", "revision", "runtime_config", "target_modules", "task_type",
+        "use_rslora",
+    )
+)  # fmt: skip
+"""Keys of a configuration that are read here, or that change nothing in how A and B are merged into linear layers."""
+
+NEUTRAL: tuple[Any, ...] = (None, False, "none", [], {}, "")
+"""Values that ask for nothing."""
+
+CHANGED_BASES = ("pissa", "olora", "corda", "loftq", "lora_ga")
+"""Initializations (init_lora_weights) that take something out of the base: A and B then belong to that residual, not to the base."""
+
+TENSOR = re.compile(r"base_model\.model\.(?P<module>[\w.]+)\.lora_(?P<part>[AB])\.weight")
+"""Names of the tensors: the module that A or B belongs to, by Hugging Face's name."""
+
+
+class LoraPair(NamedTuple):
+    """A (r, in) and B (out, r) of one matrix, and the scale of their product B A."""
+
+    a: SafetensorsTensor
+    b: SafetensorsTensor
+    scale: float
+
+
+@dataclass(frozen=True)
+class PeftAdapter:
+    """A PEFT adapter's folder whose configuration and list of tensors were read.
+
+    Attributes:
+        folder: the folder.
+        config: the content of adapter_config.json.
+        tensors: by name, as they are in adapter_model.safetensors.
+    """
+
+    folder: Path
+    config: Mapping[str, Any]
+    tensors: Mapping[str, SafetensorsTensor]
+
+    @property
+    def beyond_plain_lora(self) -> list[str]:
+        """Keys of the configuration that ask for more than A and B of linear layers."""
+        return [key for key, value in self.config.items() if key not in PLAIN_LORA and value not in NEUTRAL]
+
+    def pairs(self) -> dict[str, LoraPair]:
+        """A, B and scale of each adapted matrix by its Hugging Face name, such as `model.layers.0.mlp.up_proj.weight`.
+
+        Raises:
+            InputError: not LoRA with nothing but A and B of linear layers; an A without its B, or another rank than configured.
+        """
+        self._check_config()
+        path, tensors = self.folder / WEIGHTS, self._tensors()
+        found = {}
+        for module in sorted({module for module, _ in tensors}):
+            name = f"{module}.weight"
+            for part in "AB":
+                if (module, part) not in tensors:
+                    raise InputError(f"{path}: {name} lacks its {part}; save the adapter again")
+            a, b = tensors[module, "A"], tensors[module, "B"]
+            rank, configured = a.shape[0], self._configured("rank_pattern", "r", module)
+            if b.shape[1] != rank or rank != configured:
+                raise InputError(
+                    f"{path}: {name} has A {a.shape} and B {b.shape}, {CONFIG} declares rank {configured}; save the adapter again"
+                )
+            alpha = self._configured("alpha_pattern", "lora_alpha", module)
+            scale = alpha / math.sqrt(rank) if self.config.get("use_rslora") else alpha / rank
+            found[name] = LoraPair(a, b, scale)
+        if not found:
+            raise InputError(f"{path}: holds no A and B; save the adapter again")
+        return found
+
+    def _check_config(self) -> None:
+        path = self.folder / CONFIG
+        if self.config.get("peft_type") != "LORA":
+            raise InputError(f"{path}: peft_type is {self.config.get('peft_type')!r}, expected 'LORA'")
+        for key in self.beyond_plain_lora:
+            raise InputError(
+                f"{path}: {key} is {self.config[key]!r:.60}: only plain LoRA (A and B of linear layers) is supported; merge the adapter "
+                "with PEFT (merge_and_unload) and convert the merged model"
+            )
+        start = str(self.config.get("init_lora_weights", "")).lower()
+        if start.startswith(CHANGED_BASES):
+            raise InputError(
+                f"{path}: init_lora_weights is {start!r}: the adapter was trained on a changed base; save it with PEFT's "
+                "path_initial_model_for_weight_conversion, or merge it with PEFT"
+            )
+
+    def _tensors(self) -> dict[tuple[str, str], SafetensorsTensor]:
+        """A and B by module and part.
+
+        Raises:
+            InputError: another tensor is among them.
+        """
+        path, found = self.folder / WEIGHTS, {}
+        for name, tensor in self.tensors.items():
+            if EMBEDDING_MODULE in name:
+                raise InputError(
+                    f"{path}: holds {name}: PEFT trains the embedding separately from the projection that shares its matrix, and a merge "
+                    f"would change both; train without {EMBEDDING_MODULE}"
+                )
+            match = TENSOR.fullmatch(name)
+            if match is None:
+                raise InputError(
+                    f"{path}: holds {name}, which is no A or B of a matrix; only those are supported"
+                )
+            if tensor.dtype not in FLOATS or len(tensor.shape) != 2:
+                raise InputError(
+                    f"{path}: {name} is stored as {tensor.dtype} {tensor.shape}; expected a matrix in {', '.join(FLOATS)}"
+                )
+            found[match["module"], match["part"]] = tensor
+        return found
+
+    def _configured(self, patterns: str, default: str, module: str) -> Any:
+        """The value for a module: that of the first pattern that fits the end of its name, as PEFT looks them up."""
+        for pattern, value in (self.config.get(patterns) or {}).items():
+            if re.match(rf"(.*\.)?({pattern})$", module):
+                return value
+        return self.config.get(default)
+
+
+def read_peft_folder(folder: Path) -> PeftAdapter:
+    """Read the configuration and the list of tensors of a PEFT adapter; reads no tensor.
+
+    Raises:
+        InputError: a file is missing, damaged or truncated.
+    """
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(
+            f"{folder}: a folder without {CONFIG}; expected the folder of a PEFT adapter, with {CONFIG} and {WEIGHTS}"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder / CONFIG}: not readable as JSON: {error}") from None
+    if not isinstance(config, dict):
+        raise InputError(f"{folder / CONFIG}: expected a JSON object, found {type(config).__name__}")
+    if not (folder / WEIGHTS).is_file():
+        raise InputError(f"{folder}: {WEIGHTS} is missing; save the adapter again")
+    return PeftAdapter(folder, config, read_safetensors(folder / WEIGHTS).tensors)

@@ -1,0 +1,120 @@
+"""Promise: A, B and scale of a PEFT folder are what PEFT would merge; what is more than plain LoRA, or not whole, is refused by name."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from pipeline.errors import InputError
+from pipeline.formats.peft import CONFIG, WEIGHTS, read_peft_folder
+
+MODULES = ("model.layers.0.self_attn.q_proj", "model.layers.1.mlp.up_proj")
+
+
+def write(folder: Path, tensors: dict[str, np.ndarray] | None = None, **changes: Any) -> Path:
+    config = {"peft_type": "LORA", "r": 2, "lora_alpha": 8, "target_modules": ["q_proj"], "bias": "none"}
+    (folder / CONFIG).write_text(json.dumps(config | changes))
+    plain = {}
+    for module in MODULES:
+        plain[f"base_model.model.{module}.lora_A.weight"] = np.ones((2, 6), np.float32)
+        plain[f"base_model.model.{module}.lora_B.weight"] = np.ones((4, 2), np.float16)
+    save_file(
+        {name: array for name, array in (plain | (tensors or {})).items() if array.size}, folder / WEIGHTS
+    )
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("changes", "scales"),
+    [
+        ({}, (4.0, 4.0)),
+        ({"use_rslora": True}, (8 / math.sqrt(2), 8 / math.sqrt(2))),
+        ({"alpha_pattern": {"up_proj": 3}}, (4.0, 1.5)),
+        ({"r": 16, "rank_pattern": {r"layers\.\d+\.(mlp|self_attn)\.\w+": 2}}, (4.0, 4.0)),
+        ({"use_dora": False, "bias": "none", "modules_to_save": None}, (4.0, 4.0)),
+    ],
+)
+def test_each_matrix_has_a_b_and_the_configured_scale(
+    tmp_path: Path, changes: dict[str, Any], scales: tuple[float, float]
+) -> None:
+    pairs = read_peft_folder(write(tmp_path, **changes)).pairs()
+    assert list(pairs) == [f"{module}.weight" for module in MODULES]
+    assert tuple(pair.scale for pair in pairs.values()) == scales
+    for pair in pairs.values():
+        assert (pair.a.shape, pair.b.shape) == ((2, 6), (4, 2))
+        assert np.array_equal(pair.b.read_all(), np.ones((4, 2), np.float32))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"peft_type": "LOHA"}, "peft_type is 'LOHA', expected 'LORA'"),
+        ({"use_dora": True}, "use_dora is True: only plain LoRA"),
+        ({"something_new": 1}, "something_new is 1: only plain LoRA"),
+        ({"init_lora_weights": "PiSSA_niter_4"}, "trained on a changed base"),
+        ({"r": 4}, "declares rank 4"),
+    ],
+)
+def test_a_configuration_that_asks_for_more_is_refused(
+    tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=message) as error:
+        read_peft_folder(write(tmp_path, **changes)).pairs()
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "tensor", "message"),
+    [
+        ("base_model.model.model.norm.weight", np.ones(3, np.float32), "which is no A or B"),
+        (
+            "base_model.model.lm_head.embed_tokens.lora_A.weight",
+            np.ones((2, 2)),
+            "train without embed_tokens",
+        ),
+        (
+            f"base_model.model.{MODULES[0]}.lora_A.weight",
+            np.ones((2, 6), np.int8),
+            r"is stored as I8 \(2, 6\)",
+        ),
+        (
+            f"base_model.model.{MODULES[0]}.lora_A.weight",
+            np.ones(12, np.float32),
+            r"is stored as F32 \(12,\)",
+        ),
+        (
+            f"base_model.model.{MODULES[0]}.lora_A.weight",
+            np.ones((3, 6), np.float32),
+            r"has A \(3, 6\) and B",
+        ),
+        (f"base_model.model.{MODULES[0]}.lora_A.weight", np.ones(0), "q_proj.weight lacks its A"),
+    ],
+)
+def test_tensors_that_are_no_a_and_b_are_refused(
+    tmp_path: Path, name: str, tensor: np.ndarray, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        read_peft_folder(write(tmp_path, {name: tensor})).pairs()
+
+
+def test_a_folder_that_is_not_whole_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"a folder without adapter_config\.json"):
+        read_peft_folder(tmp_path)
+    write(tmp_path)
+    (tmp_path / CONFIG).write_text("[]")
+    with pytest.raises(InputError, match="expected a JSON object, found list"):
+        read_peft_folder(tmp_path)
+    (tmp_path / CONFIG).write_text("{")
+    with pytest.raises(InputError, match="not readable as JSON"):
+        read_peft_folder(tmp_path)
+    write(tmp_path)
+    (tmp_path / WEIGHTS).write_bytes((tmp_path / WEIGHTS).read_bytes()[:-1])
+    with pytest.raises(InputError, match="truncated"):
+        read_peft_folder(tmp_path)
+    (tmp_path / WEIGHTS).unlink()
+    with pytest.raises(InputError, match=r"adapter_model\.safetensors is missing"):
+        read_peft_folder(tmp_path)

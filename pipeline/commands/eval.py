@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.table import Table
 
 from pipeline.console import console
-from pipeline.data.checks import check_file
+from pipeline.data.checks import RowPolicy, check_file
 from pipeline.data.faults import Faults
 from pipeline.errors import InputError
 from pipeline.evaluation.answers import Answer, Scores, score
@@ -41,7 +41,7 @@ def ask_file(
     tokenizer = Tokenizer.of_preset(preset)
     faults = Faults()
     examples = check_file(
-        data, config.data.model_copy(update={"duplicates": "keep"}), tokenizer, faults
+        data, RowPolicy(config.data.max_length, config.data.too_long, "keep"), tokenizer, faults
     ).examples
     faults.raise_if_any()
     if not examples:

@@ -1,1 +1,1 @@
-"""Readers, the example schema, checks, tokenising and batching."""
+"""Reading, checking, splitting, tokenizing and batching examples."""

@@ -1,8 +1,9 @@
-"""What the examples are checked for: duplicates, the window, and questions that would be both learned and measured."""
+"""Checks on examples: duplicates, length, and prompts that occur in both training and held-out data."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from pipeline.data.conversations import Candidate, to_candidates
 from pipeline.data.examples import Example
@@ -10,12 +11,26 @@ from pipeline.data.faults import Faults, Place
 from pipeline.data.readers import read_rows
 from pipeline.families.chat import ChatFormat
 from pipeline.gemma.tokenizer import Tokenizer
-from pipeline.recipe.schema import DataSection
+
+
+@dataclass(frozen=True)
+class RowPolicy:
+    """What happens to rows that are duplicates or too long.
+
+    Attributes:
+        max_length: longest example in tokens: prompt, response and markers together.
+        too_long: what to do with a longer one; truncate shortens the response.
+        duplicates: what to do with a row whose turns equal those of an earlier row.
+    """
+
+    max_length: int
+    too_long: Literal["refuse", "drop", "truncate"] = "refuse"
+    duplicates: Literal["refuse", "drop", "keep"] = "drop"
 
 
 @dataclass(frozen=True)
 class CheckedFile:
-    """The usable examples of one file, and what became of the others."""
+    """The usable examples of one file, and how many rows were dropped or shortened."""
 
     candidates: tuple[Candidate, ...]
     rows: int = 0
@@ -37,27 +52,27 @@ class CheckedFile:
         }
 
 
-def check_file(path: Path, data: DataSection, tokenizer: Tokenizer, faults: Faults) -> CheckedFile:
-    """Read a file and check every row; `data` says what becomes of duplicates and of examples beyond the window.
+def check_file(path: Path, policy: RowPolicy, tokenizer: Tokenizer, faults: Faults) -> CheckedFile:
+    """Read a file and check every row.
 
     Raises:
-        InputError: the file cannot be read at all. What is wrong with its rows goes to `faults`.
+        InputError: the file cannot be read at all. Faults in its rows are added to `faults`.
     """
     rows = read_rows(path, faults)
-    unique, duplicates = drop_duplicates(to_candidates(rows, faults, tokenizer.chat), data, faults)
-    kept, too_long, truncated = fit_window(unique, data, tokenizer, faults)
+    unique, duplicates = drop_duplicates(to_candidates(rows, faults, tokenizer.chat), policy, faults)
+    kept, too_long, truncated = fit_window(unique, policy, tokenizer, faults)
     return CheckedFile(tuple(kept), len(rows), duplicates, too_long, truncated)
 
 
 def drop_duplicates(
-    candidates: Sequence[Candidate], data: DataSection, faults: Faults
+    candidates: Sequence[Candidate], policy: RowPolicy, faults: Faults
 ) -> tuple[list[Candidate], int]:
-    """Find rows that say the same as an earlier one, turn by turn.
+    """Find rows whose turns equal those of an earlier row.
 
     Returns:
-        The candidates left, and how many were dropped.
+        The remaining candidates, and how many were dropped.
     """
-    if data.duplicates == "keep":
+    if policy.duplicates == "keep":
         return list(candidates), 0
     first: dict[tuple[tuple[str, str], ...], Place] = {}
     kept = []
@@ -66,51 +81,51 @@ def drop_duplicates(
         if turns not in first:
             first[turns] = candidate.place
             kept.append(candidate)
-        elif data.duplicates == "refuse":
+        elif policy.duplicates == "refuse":
             faults.add(
                 candidate.place,
-                f"says the same as {first[turns]}; remove it, or set data.duplicates to drop or keep",
+                f"duplicate of {first[turns]}; remove it, or set data.duplicates to drop or keep",
             )
     return kept, len(candidates) - len(kept)
 
 
 def fit_window(
-    candidates: Sequence[Candidate], data: DataSection, tokenizer: Tokenizer, faults: Faults
+    candidates: Sequence[Candidate], policy: RowPolicy, tokenizer: Tokenizer, faults: Faults
 ) -> tuple[list[Candidate], int, int]:
-    """Find examples longer than `data.max_length` tokens: markers, prompt and response together.
+    """Find examples longer than `policy.max_length` tokens.
 
     Returns:
-        The candidates left, how many were dropped, how many had their response shortened.
+        The remaining candidates, how many were dropped, how many had their response shortened.
     """
     kept = []
     dropped = truncated = 0
     for candidate in candidates:
         prompt = len(tokenizer.prompt_ids(candidate.example.context))
         length = prompt + len(tokenizer.response_ids(candidate.example.response))
-        if length <= data.max_length:
+        if length <= policy.max_length:
             kept.append(candidate)
-        elif data.too_long == "drop":
+        elif policy.too_long == "drop":
             dropped += 1
-        elif data.too_long == "refuse":
+        elif policy.too_long == "refuse":
             faults.add(
                 candidate.place,
-                f"takes {length} tokens, data.max_length is {data.max_length}; shorten it, raise data.max_length, "
+                f"{length} tokens long, data.max_length is {policy.max_length}; shorten it, raise data.max_length, "
                 "or set data.too_long to drop or truncate",
             )
-        elif shorter := _truncate(candidate.example, data.max_length - prompt, tokenizer):
+        elif shorter := _truncate(candidate.example, policy.max_length - prompt, tokenizer):
             kept.append(replace(candidate, example=shorter))
             truncated += 1
         else:
             faults.add(
                 candidate.place,
-                f"its prompt alone takes {prompt} tokens and leaves no room for a response in data.max_length "
-                f"{data.max_length}; shorten the prompt or raise data.max_length",
+                f"the prompt alone is {prompt} tokens long and leaves no room for a response within data.max_length "
+                f"{policy.max_length}; shorten the prompt or raise data.max_length",
             )
     return kept, dropped, truncated
 
 
 def _truncate(example: Example, room: int, tokenizer: Tokenizer) -> Example | None:
-    """The example with the longest beginning of its response, in whole words, that takes at most `room` tokens."""
+    """The example with the longest start of its response, in whole words, that is at most `room` tokens long."""
     words = example.response.split(" ")
     fits, beyond = 0, len(words)
     while beyond - fits > 1:

@@ -1,4 +1,4 @@
-"""From rows to examples: which columns hold the conversation, and whether it is one."""
+"""From rows to examples: which columns hold the conversation, and whether it is valid."""
 
 import json
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from pipeline.families.chat import ChatFormat, Message
 MESSAGES = "messages"
 SYSTEM = "system"
 PAIRS = (("prompt", "response"), ("question", "answer"), ("prompt", "completion"), ("instruction", "output"))
-"""Names of question and answer that are understood, as the field's data sets use them."""
+"""Column names of question and answer that are recognized, as public data sets use them."""
 CONTEXT = "input"
-"""Beside instruction and output: text that the instruction is about (Alpaca's form); it follows after an empty line."""
+"""Beside instruction and output: text that the instruction refers to (Alpaca's form); it is appended after an empty line."""
 
 ROLES: dict[str, Literal["system", "user", "assistant"]] = {
     "system": "system",
@@ -23,23 +23,23 @@ ROLES: dict[str, Literal["system", "user", "assistant"]] = {
     "assistant": "assistant",
     "model": "assistant",
 }
-"""Roles that are understood, and what they are called here."""
+"""Recognized roles, and their names in `Message`."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """An example that is still being checked, and where it stands."""
+    """An example that is still being checked, and where it was read."""
 
     place: Place
     example: Example
 
 
 NamedTurns = list[tuple[str, Message]]
-"""Turns, each with the name that a person knows it by: a column or "turn 2"."""
+"""Turns, each with its name in messages: a column, or "turn 2"."""
 
 
 def to_candidates(rows: list[Row], faults: Faults, chat: ChatFormat) -> list[Candidate]:
-    """Read each row as a conversation; rows that are none are noted as faults and left out."""
+    """Read each row as a conversation; rows that are not are reported as faults and left out."""
     candidates = []
     for row in rows:
         try:
@@ -68,26 +68,26 @@ def _to_example(row: Row, chat: ChatFormat) -> Example:
 
 
 def _turns(values: dict[str, Any]) -> tuple[NamedTurns, set[str]]:
-    """The conversation of a row, and the columns that it was made of."""
+    """The conversation in a row, and the columns that it uses."""
     columns = {name for name, value in values.items() if value is not None}
     pairs = [pair for pair in PAIRS if columns.issuperset(pair)]
     if MESSAGES in columns and pairs:
-        raise InputError(f"has both {MESSAGES} and {' and '.join(pairs[0])}; keep one of the two")
+        raise InputError(f"has both {MESSAGES} and {' and '.join(pairs[0])}; keep one of them")
     if MESSAGES in columns:
         return _messages(values[MESSAGES]), {MESSAGES}
     if len(pairs) > 1:
         found = "; ".join(" and ".join(pair) for pair in pairs)
-        raise InputError(f"has more than one question and answer: {found}; keep one pair")
+        raise InputError(f"has more than one pair of question and answer columns: {found}; keep one pair")
     if pairs:
         return _pair(values, *pairs[0])
     half = next((pair for pair in PAIRS if columns.intersection(pair)), None)
-    missing = "no question and answer found"
+    missing = "no question and answer columns"
     if half:
         name = next(name for name in half if name not in columns)
         missing = f"{name} is {'empty' if name in values else 'missing'}"
     known = ", ".join("/".join(pair) for pair in PAIRS)
     raise InputError(
-        f"{missing}; expected {known} or {MESSAGES}, found columns: {', '.join(values) or 'none'}"
+        f"{missing}; expected {known} or {MESSAGES}, found columns {', '.join(values) or 'none'}"
     )
 
 
@@ -112,11 +112,11 @@ def _pair(values: dict[str, Any], question: str, answer: str) -> tuple[NamedTurn
 
 
 def _messages(value: Any) -> NamedTurns:
-    if isinstance(value, str):  # A CSV field can only hold the list as text.
+    if isinstance(value, str):  # A CSV field holds the list as text.
         try:
             value = json.loads(value)
         except (ValueError, RecursionError) as error:
-            raise InputError(f"{MESSAGES} is text but not a JSON list: {error}") from None
+            raise InputError(f"{MESSAGES} is text, but not a JSON list: {error}") from None
     if not isinstance(value, list) or not value:
         raise InputError(f"{MESSAGES} is {value!r:.40}, expected a list of turns")
     turns: NamedTurns = []
@@ -142,15 +142,15 @@ def _check_text(name: str, text: str, chat: ChatFormat) -> None:
     token = chat.control_token_in(text)
     if token:
         raise InputError(
-            f"{name} holds the control token {token}: the model would read it as structure; remove it"
+            f"{name} contains the control token {token}, which the model would read as structure; remove it"
         )
     if "\0" in text:
-        raise InputError(f"{name} holds a NUL character; remove it")
+        raise InputError(f"{name} contains a NUL character; remove it")
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
         raise InputError(
-            f"{name} is not Unicode text: half a surrogate pair at character {error.start + 1}"
+            f"{name} is not valid Unicode: unpaired surrogate at character {error.start + 1}"
         ) from None
 
 
@@ -161,7 +161,9 @@ def _check_order(messages: tuple[Message, ...]) -> None:
         if message["role"] != expected:
             raise InputError(
                 f"roles out of order: turn {number + first + 1} is {message['role']}, expected {expected} "
-                "(user and assistant alternate, system comes first)"
+                "(an optional system turn, then user and assistant in turn)"
             )
     if messages[-1]["role"] != "assistant":
-        raise InputError("the last turn must be the assistant's: it is what the model learns to say")
+        raise InputError(
+            "the last turn must be the assistant's: it is the response that the model is trained on"
+        )

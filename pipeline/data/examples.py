@@ -1,4 +1,4 @@
-"""The one schema of an example inside the pipeline, and its JSONL form."""
+"""The schema of an example inside the pipeline, and its JSONL form."""
 
 import json
 from collections.abc import Iterable
@@ -11,12 +11,12 @@ from pipeline.families.chat import ChatFormat, Message
 
 @dataclass(frozen=True)
 class Example:
-    """A conversation whose last turn, the assistant's, is what the model is to say.
+    """A conversation whose last turn, the assistant's, is the expected response.
 
     Attributes:
         messages: alternating user and assistant turns, an optional system turn first, an assistant turn last.
-        source: file name and row that it came from, for messages to the person.
-        tags: further text columns of the row (kind, topic, …); scores are broken down by them.
+        source: file name and row that it came from, for messages.
+        tags: other text columns of the row (kind, topic, …); scores are broken down by them.
     """
 
     messages: tuple[Message, ...]
@@ -34,12 +34,12 @@ class Example:
 
     @property
     def response(self) -> str:
-        """What the assistant is to say, without markers."""
+        """The expected response, without markers."""
         return self.messages[-1]["content"].strip()
 
     @property
     def question(self) -> str:
-        """The last user turn as the person wrote it."""
+        """The last user turn as written."""
         return self.messages[-2]["content"].strip()
 
 

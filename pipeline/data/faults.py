@@ -1,4 +1,4 @@
-"""What is wrong with the examples: everything is collected first and then said once."""
+"""Faults in the examples: all of them are collected, then reported once."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -6,12 +6,12 @@ from pathlib import Path
 from pipeline.errors import InputError
 
 SHOWN = 20
-"""How many faults are printed; the count says how many there are."""
+"""How many faults are listed; the count covers all."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a row stands: file and line (JSONL, CSV) or row (Parquet), counted from 1; 0 stands for the whole file."""
+    """Where a row is: file and line (JSONL, CSV) or row (Parquet), counted from 1; 0 stands for the whole file."""
 
     file: Path
     number: int = 0
@@ -25,7 +25,7 @@ class Place:
 
 @dataclass
 class Faults:
-    """A list of faults, each with its place."""
+    """Faults, each with its place."""
 
     found: list[tuple[Place, str]] = field(default_factory=list)
 
@@ -33,7 +33,7 @@ class Faults:
         self.found.append((place, what))
 
     def raise_if_any(self) -> None:
-        """Say all of them at once, in the order of files and rows.
+        """Report all faults at once, in the order of files and rows.
 
         Raises:
             InputError: there is at least one; the first SHOWN are listed.

@@ -1,4 +1,4 @@
-"""Rows of .jsonl, .csv and .parquet files. What is no row is noted as a fault with its line, and reading goes on."""
+"""Rows of .jsonl, .csv and .parquet files. Whatever is not a row is reported as a fault with its line, and reading continues."""
 
 import csv
 import io
@@ -17,7 +17,7 @@ UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 @dataclass(frozen=True)
 class Row:
-    """One row as it stands in the file: column name to value."""
+    """One row as it is in the file: column name to value."""
 
     place: Place
     values: dict[str, Any]
@@ -28,15 +28,15 @@ def read_rows(path: Path, faults: Faults) -> list[Row]:
 
     Args:
         path: a .jsonl, .csv or .parquet file.
-        faults: gets what could not be read: broken JSON, not UTF-8, too many or too few fields.
+        faults: receives what could not be read: invalid JSON or UTF-8, too many or too few fields.
 
     Raises:
-        InputError: the file is missing, cannot be opened, or is of another kind.
+        InputError: the file is missing, cannot be opened, or has another suffix.
     """
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         raise InputError(
-            f"{path}: examples are read from {', '.join(READERS)}; {path.suffix or 'no suffix'} is none of them"
+            f"{path}: unsupported file type {path.suffix or '(no suffix)'}; expected {', '.join(READERS)}"
         )
     try:
         rows = list(reader(path, faults))
@@ -45,7 +45,7 @@ def read_rows(path: Path, faults: Faults) -> list[Row]:
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
     if not rows and not any(place.file == path for place, _ in faults.found):
-        faults.add(Place(path), "holds no rows")
+        faults.add(Place(path), "contains no rows")
     return rows
 
 
@@ -62,12 +62,12 @@ def _jsonl(path: Path, faults: Faults) -> Iterator[Row]:
         except UnicodeDecodeError as error:
             faults.add(place, _not_utf8(line, error))
         except (ValueError, RecursionError) as error:
-            faults.add(place, f"broken JSON: {error}")
+            faults.add(place, f"invalid JSON: {error}")
         else:
             if isinstance(values, dict):
                 yield Row(place, values)
             else:
-                faults.add(place, f"expected one JSON object {{…}} a line, found {type(values).__name__}")
+                faults.add(place, f"expected one JSON object {{…}} per line, found {type(values).__name__}")
 
 
 def _csv(path: Path, faults: Faults) -> Iterator[Row]:
@@ -100,12 +100,12 @@ def _csv(path: Path, faults: Faults) -> Iterator[Row]:
             elif len(fields) != len(header):
                 faults.add(
                     place,
-                    f"has {len(fields)} fields, the header has {len(header)}: quote fields that hold commas or line ends",
+                    f"has {len(fields)} fields, the header has {len(header)}; quote fields that contain commas or line breaks",
                 )
             else:
                 yield Row(place, dict(zip(header, fields, strict=True)))
     except csv.Error as error:
-        faults.add(Place(path, start), f"broken CSV: {error}")
+        faults.add(Place(path, start), f"invalid CSV: {error}")
 
 
 def _parquet(path: Path, faults: Faults) -> Iterator[Row]:
@@ -127,7 +127,7 @@ def _parquet(path: Path, faults: Faults) -> Iterator[Row]:
         try:
             yield Row(place, {name: table[name][index].as_py() for name in table.column_names})
         except UnicodeDecodeError as error:
-            faults.add(place, f"not UTF-8: {error.reason}")
+            faults.add(place, f"not valid UTF-8: {error.reason}")
 
 
 def _is_utf16(content: bytes, path: Path, faults: Faults) -> bool:
@@ -139,7 +139,7 @@ def _is_utf16(content: bytes, path: Path, faults: Faults) -> bool:
 
 def _not_utf8(line: bytes, error: UnicodeDecodeError) -> str:
     before = line[max(0, error.start - 20) : error.start].decode("utf-8", errors="ignore")
-    return f"not UTF-8: byte 0x{line[error.start]:02x} at column {error.start + 1}, after {before!r}"
+    return f"not valid UTF-8: byte 0x{line[error.start]:02x} at column {error.start + 1}, after {before!r}"
 
 
 READERS: dict[str, Callable[[Path, Faults], Iterator[Row]]] = {
@@ -147,4 +147,4 @@ READERS: dict[str, Callable[[Path, Faults], Iterator[Row]]] = {
     ".csv": _csv,
     ".parquet": _parquet,
 }
-"""A reader for each suffix."""
+"""The reader for each suffix."""

@@ -1,4 +1,4 @@
-"""Which examples are learned and which only measured, and the share of replay among the learned ones."""
+"""Splitting off validation examples, and mixing replay into the training examples."""
 
 import hashlib
 from collections import defaultdict
@@ -9,7 +9,7 @@ from pipeline.data.examples import Example
 from pipeline.families.chat import ChatFormat
 
 REPLAY_TAG = {"replay": "yes"}
-"""Marks an example of what the base could do before."""
+"""Tags an example of what the base could already do."""
 
 
 def split_validation(
@@ -19,20 +19,20 @@ def split_validation(
     chat: ChatFormat,
     train_prompts: Collection[str] = (),
 ) -> tuple[list[Example], list[Example]]:
-    """Set a share of the examples aside for validation.
+    """Split off a share of the examples for validation.
 
-    All examples with the same prompt stay on one side. Which side is decided by a hash of seed and prompt, so that adding
-    examples moves few of the others.
+    All examples with the same prompt stay on the same side. A hash of seed and prompt decides which, so that adding examples moves
+    few of the others.
 
     Args:
-        examples: what there is; both sides keep its order.
-        share: wanted share of validation, 0 to below 1. When above 0, at least one prompt is set aside and one is left.
-        seed: another seed, another choice.
+        examples: all examples; both sides keep their order.
+        share: target share of validation, in [0, 1). Above 0, at least one prompt goes to each side.
+        seed: another seed gives another split.
         chat: the chat format in which prompts are compared.
         train_prompts: prompts that are in the training data anyway (replay) and so cannot be set aside.
 
     Returns:
-        The examples to learn, and those to validate with (none when there is no second prompt).
+        The training and the validation examples (no validation examples if there is only one prompt).
     """
     sizes: dict[str, int] = defaultdict(int)
     for example in examples:
@@ -41,7 +41,7 @@ def split_validation(
     chosen: set[str] = set()
     count = 0
     for prompt in [prompt for prompt in order[:-1] if prompt not in train_prompts]:
-        # Half a group beyond the wanted number is as near as half a group short of it.
+        # Half a group above the target is as close as half a group below it.
         if share == 0 or (chosen and count + sizes[prompt] / 2 > share * len(examples)):
             break
         chosen.add(prompt)
@@ -52,12 +52,12 @@ def split_validation(
 
 @dataclass(frozen=True)
 class Mix:
-    """The examples to learn with replay among them.
+    """Training examples with replay mixed in.
 
     Attributes:
-        examples: both, in one order.
+        examples: both, shuffled together.
         replay: how many of them are replay.
-        times: how often the most used replay example occurs; above 1 the file was too small for the share.
+        times: how often the most frequent replay example occurs; above 1, the file was too small for the share.
     """
 
     examples: list[Example]
@@ -70,16 +70,16 @@ class Mix:
 
 
 def mix_replay(examples: Sequence[Example], replay: Sequence[Example], share: float, seed: int) -> Mix:
-    """Mix replay among the examples so that it makes up `share` of all.
+    """Mix in replay so that it makes up `share` of all examples.
 
-    A replay file that is too small is gone through again and again: what keeps a model from forgetting is how often it
-    meets the old, not how many different examples of it.
+    A replay file that is too small is repeated: what keeps a model from forgetting is how often it sees old examples, not how many
+    different ones.
 
     Args:
-        examples: what is to be learned.
-        replay: examples of what the base could do before.
-        share: wanted share of replay among all, 0 to below 1.
-        seed: decides which replay is taken and the order of all.
+        examples: the new training examples.
+        replay: examples of what the base can already do.
+        share: target share of replay, in [0, 1).
+        seed: decides which replay examples are used, and the order.
     """
     import numpy as np
 

@@ -1,4 +1,4 @@
-"""What the prepared examples are like: counts, token lengths, and what a shorter window would cost."""
+"""Statistics of the prepared examples: counts, token lengths, and the cost of a shorter maximum length."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -13,20 +13,20 @@ from pipeline.gemma.tokenizer import Tokenizer
 
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "max": 1.0}
 WINDOWS = (32, 64, 128, 256, 512, 1024, 2048, 4096, 8192)
-"""Window lengths, in tokens, whose cost is told."""
+"""Maximum lengths, in tokens, whose cost is reported."""
 
 
 def token_lengths(
     examples: Sequence[Example], tokenizer: Tokenizer
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Tokens of each prompt (markers and <bos> included) and of each response (with <end_of_turn>), both (examples,)."""
+    """Number of tokens in each prompt (markers included) and in each response (with its end-of-turn marker), both (examples,)."""
     prompts = [len(tokenizer.prompt_ids(example.context)) for example in examples]
     responses = [len(tokenizer.response_ids(example.response)) for example in examples]
     return np.array(prompts, dtype=np.int64), np.array(responses, dtype=np.int64)
 
 
 def describe_tokens(examples: Sequence[Example], tokenizer: Tokenizer) -> dict[str, Any]:
-    """Token-length quantiles of prompt, response and whole, and what windows shorter than the longest example would cost.
+    """Token-length quantiles of prompt, response and whole example, and the cost of maximum lengths below the longest example.
 
     Returns:
         {"prompt": {"p50": …, "total": …}, "response": …, "whole": …, "truncation": [{"max_length", "examples", "tokens"}, …]};
@@ -58,7 +58,7 @@ def _quantiles(lengths: npt.NDArray[np.int64]) -> dict[str, int]:
 
 
 def prompts_with_several_responses(examples: Sequence[Example], chat: ChatFormat) -> int:
-    """How many prompts occur with different responses: the model can learn only one of them by heart."""
+    """Number of prompts that occur with different responses: greedy decoding can reproduce only one of them."""
     responses: dict[str, set[str]] = defaultdict(set)
     for example in examples:
         responses[example.prompt(chat)].add(example.response)

@@ -1,4 +1,4 @@
-"""From examples to arrays for training: token ids, batches of alike length, loss on the response only."""
+"""From examples to training arrays: token IDs, batches of similar length, loss on the response only."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -13,10 +13,10 @@ from pipeline.data.examples import Example
 from pipeline.gemma.tokenizer import Tokenizer
 
 LENGTH_STEP = 16
-"""Batch lengths are multiples of this: accelerators work in tiles."""
+"""Batch lengths are multiples of this: accelerators compute in tiles."""
 
 LENGTH_QUANTILES = (0.2, 0.4, 0.6, 0.8, 0.95, 1.0)
-"""Where the data's lengths are cut into buckets. Each bucket is one shape that XLA compiles, so there are few."""
+"""Quantiles of the lengths at which buckets end. Each bucket is one shape that XLA compiles, so there are few."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class EncodedExample:
     """Token ids of one conversation.
 
     Attributes:
-        token_ids: int32 (length,): <bos>, the prompt, the response, <end_of_turn>.
+        token_ids: int32 (length,): start token, prompt, response, end-of-turn marker.
         response_start: index of the first response token.
     """
 
@@ -49,7 +49,7 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class EncodedExamples:
-    """Tokenised examples and the id that fills what is left of a batch."""
+    """Tokenized examples and the padding ID."""
 
     examples: tuple[EncodedExample, ...]
     pad_id: int
@@ -64,7 +64,7 @@ class EncodedExamples:
 
     @property
     def response_tokens(self) -> int:
-        """How many tokens the loss looks at in one epoch: the responses, each with its <end_of_turn>."""
+        """Number of tokens with loss in one epoch: the responses, each with its end-of-turn marker."""
         return sum(len(example) - example.response_start for example in self.examples)
 
     @cached_property
@@ -72,15 +72,15 @@ class EncodedExamples:
         """Ascending batch lengths: at most `len(LENGTH_QUANTILES)` multiples of LENGTH_STEP; the last one holds the longest example."""
         if not self.examples:
             return ()
-        # One less than the example: its last token is only ever a label.
+        # One less than the example: its last token is only a label.
         cuts = np.quantile(self.lengths - 1, LENGTH_QUANTILES, method="higher")
         return tuple(sorted({math.ceil(cut / LENGTH_STEP) * LENGTH_STEP for cut in cuts}))
 
 
 def encode(examples: Sequence[Example], tokenizer: Tokenizer) -> EncodedExamples:
-    """Tokenise examples.
+    """Tokenize examples.
 
-    Prompt and response are tokenised apart, as a runtime does it: there the prompt's tokens are fixed before the reply begins.
+    Prompt and response are tokenized separately, as in a runtime, where the prompt's tokens are fixed before the reply begins.
     """
     encoded = []
     for example in examples:
@@ -98,19 +98,19 @@ def steps_per_epoch(encoded: EncodedExamples, batch_size: int) -> int:
 def batches(
     encoded: EncodedExamples, batch_size: int, *, seed: int | None = None, epoch: int = 0
 ) -> Iterator[Batch]:
-    """All examples once, in batches of alike length.
+    """All examples once, in batches of similar length.
 
-    Every batch has `batch_size` rows and one of `encoded.bucket_lengths`, so that few shapes are compiled. What does not fill a
-    batch of its bucket moves to the next longer one; the last batch is filled up with rows of weight 0.
+    Every batch has `batch_size` rows and one of `encoded.bucket_lengths`, so that few shapes are compiled. Examples that do not
+    fill a batch of their bucket move to the next longer one; the last batch is padded with rows of weight 0.
 
     Args:
         encoded: the examples.
         batch_size: rows of each batch.
-        seed: order of examples and of batches, the same for the same seed and epoch; None keeps the shortest first.
+        seed: decides the order of examples and batches, together with the epoch; None sorts by length.
         epoch: a different order each epoch.
 
     Yields:
-        Batch, every array (batch_size, length). The loss weight is 1 where the label is a response token (<end_of_turn> included).
+        Batch, every array (batch_size, length). The loss weight is 1 where the label is a response token (end-of-turn marker included).
     """
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
@@ -142,7 +142,7 @@ def _batch(examples: Sequence[EncodedExample], batch_size: int, length: int, pad
     labels = np.full((batch_size, length), pad_id, dtype=np.int32)
     sample_weight = np.zeros((batch_size, length), dtype=np.float32)
     for row in range(batch_size):
-        # Rows beyond the data repeat the first example without weight: a row of padding alone has nothing to attend to.
+        # Rows beyond the data repeat the first example with weight 0: a row of padding only has nothing to attend to.
         example = examples[row] if row < len(examples) else examples[0]
         steps = len(example) - 1
         token_ids[row, :steps] = example.token_ids[:-1]

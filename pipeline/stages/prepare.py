@@ -7,7 +7,7 @@ from typing import Any
 from rich.table import Table
 
 from pipeline.console import console
-from pipeline.data.checks import CheckedFile, check_file, check_leaks
+from pipeline.data.checks import CheckedFile, RowPolicy, check_file, check_leaks
 from pipeline.data.examples import write_examples
 from pipeline.data.faults import Faults
 from pipeline.data.split import mix_replay, split_validation
@@ -45,7 +45,8 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
             return
         tokenizer = Tokenizer.of_preset(run.files.download.preset)
         chat, faults = tokenizer.chat, Faults()
-        checked = {name: check_file(path, data, tokenizer, faults) for name, path in paths.items()}
+        policy = RowPolicy(data.max_length, data.too_long, data.duplicates)
+        checked = {name: check_file(path, policy, tokenizer, faults) for name, path in paths.items()}
         _check_leaks(checked, faults, chat)
         faults.raise_if_any()
 

@@ -1,16 +1,16 @@
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from pipeline.data.checks import check_file, check_leaks, drop_duplicates, fit_window
+from pipeline.data.checks import RowPolicy, check_file, check_leaks, drop_duplicates, fit_window
 from pipeline.data.conversations import Candidate
 from pipeline.data.examples import Example
 from pipeline.data.faults import SHOWN, Faults, Place
 from pipeline.errors import InputError
 from pipeline.families.gemma3 import CHAT
 from pipeline.gemma.tokenizer import Tokenizer
-from pipeline.recipe.schema import DataSection
 from tests.support.rows import pair, write_jsonl
 from tests.support.tokenizers import make_tokenizer
 
@@ -30,8 +30,8 @@ def candidates(*pairs: tuple[str, str], file: str = "train.jsonl") -> list[Candi
     ]
 
 
-def data(**settings: object) -> DataSection:
-    return DataSection.model_validate({"train": "train.jsonl", **settings})
+def policy(**settings: Any) -> RowPolicy:
+    return RowPolicy(**({"max_length": 512} | settings))
 
 
 def said(faults: Faults) -> list[str]:
@@ -47,17 +47,17 @@ SAME = candidates(("Q", "A"), ("Q", "B"), (" Q", "A\n"), ("q", "A"))
 
 def test_rows_that_say_the_same_are_dropped_and_counted_unless_told_otherwise() -> None:
     faults = Faults()
-    kept, dropped = drop_duplicates(SAME, data(), faults)
+    kept, dropped = drop_duplicates(SAME, policy(), faults)
     assert ([candidate.place.number for candidate in kept], dropped, faults.found) == ([1, 2, 4], 1, [])
 
 
 def test_rows_that_say_the_same_can_be_refused_or_kept() -> None:
     faults = Faults()
-    drop_duplicates(SAME, data(duplicates="refuse"), faults)
+    drop_duplicates(SAME, policy(duplicates="refuse"), faults)
     assert said(faults) == [
-        "train.jsonl line 3: says the same as train.jsonl line 1; remove it, or set data.duplicates to drop or keep"
+        "train.jsonl line 3: duplicate of train.jsonl line 1; remove it, or set data.duplicates to drop or keep"
     ]
-    assert drop_duplicates(SAME, data(duplicates="keep"), Faults()) == (SAME, 0)
+    assert drop_duplicates(SAME, policy(duplicates="keep"), Faults()) == (SAME, 0)
 
 
 def test_an_example_of_exactly_the_window_fits_and_one_token_more_does_not(tokenizer: Tokenizer) -> None:
@@ -66,15 +66,15 @@ def test_an_example_of_exactly_the_window_fits_and_one_token_more_does_not(token
         tokenizer.response_ids(candidate.example.response)
     )
     faults = Faults()
-    assert fit_window([candidate], data(max_length=length), tokenizer, faults) == ([candidate], 0, 0)
+    assert fit_window([candidate], policy(max_length=length), tokenizer, faults) == ([candidate], 0, 0)
     assert not faults.found
-    fit_window([candidate], data(max_length=length - 1), tokenizer, faults)
-    assert f"takes {length} tokens, data.max_length is {length - 1}" in said(faults)[0]
+    fit_window([candidate], policy(max_length=length - 1), tokenizer, faults)
+    assert f"{length} tokens long, data.max_length is {length - 1}" in said(faults)[0]
 
 
 def test_too_long_examples_can_be_dropped(tokenizer: Tokenizer) -> None:
     short, long = candidates(("Q", "A"), ("Q", "word " * 200))
-    assert fit_window([short, long], data(max_length=64, too_long="drop"), tokenizer, Faults()) == (
+    assert fit_window([short, long], policy(max_length=64, too_long="drop"), tokenizer, Faults()) == (
         [short],
         1,
         0,
@@ -85,7 +85,7 @@ def test_truncation_keeps_the_prompt_and_as_many_whole_words_as_fit(tokenizer: T
     answer = " ".join(f"word{number}" for number in range(100))
     (long,) = candidates(("What is Au?", answer))
     (kept,), dropped, truncated = fit_window(
-        [long], data(max_length=64, too_long="truncate"), tokenizer, Faults()
+        [long], policy(max_length=64, too_long="truncate"), tokenizer, Faults()
     )
     assert (dropped, truncated) == (0, 1)
     assert kept.example.context == long.example.context
@@ -104,10 +104,10 @@ def test_truncation_keeps_the_prompt_and_as_many_whole_words_as_fit(tokenizer: T
 def test_a_prompt_that_fills_the_window_alone_cannot_be_truncated(tokenizer: Tokenizer) -> None:
     faults = Faults()
     kept, _, truncated = fit_window(
-        candidates(("word " * 100, "A")), data(max_length=64, too_long="truncate"), tokenizer, faults
+        candidates(("word " * 100, "A")), policy(max_length=64, too_long="truncate"), tokenizer, faults
     )
     assert (kept, truncated) == ([], 0)
-    assert "its prompt alone takes" in said(faults)[0]
+    assert "the prompt alone is" in said(faults)[0]
 
 
 def test_a_test_question_that_is_also_training_data_is_a_fault() -> None:
@@ -138,7 +138,7 @@ def test_a_file_is_checked_whole_and_all_its_faults_are_said_at_once(
         ],
     )
     faults = Faults()
-    checked = check_file(file, data(duplicates="refuse"), tokenizer, faults)
+    checked = check_file(file, policy(duplicates="refuse"), tokenizer, faults)
     assert len(checked.candidates) == 1
     with pytest.raises(InputError) as caught:
         faults.raise_if_any()
@@ -151,7 +151,9 @@ def test_a_file_is_checked_whole_and_all_its_faults_are_said_at_once(
 
 def test_what_is_dropped_is_counted(tokenizer: Tokenizer, tmp_path: Path) -> None:
     rows = [pair("Q", "A"), pair("Q", "A"), pair("R", "word " * 600)]
-    checked = check_file(write_jsonl(tmp_path / "t.jsonl", rows), data(too_long="drop"), tokenizer, Faults())
+    checked = check_file(
+        write_jsonl(tmp_path / "t.jsonl", rows), policy(too_long="drop"), tokenizer, Faults()
+    )
     assert checked.as_json() == {
         "rows": 3,
         "kept": 1,

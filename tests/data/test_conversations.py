@@ -79,21 +79,21 @@ def test_examples_read_back_as_written(tmp_path: Path) -> None:
         ({"prompt": "", "response": "A"}, "prompt is empty"),
         ({"prompt": "Q", "response": None}, "response is empty"),
         ({"prompt": "Q"}, "response is missing"),
-        ({"text": "Q"}, "no question and answer found; expected prompt/response"),
-        ({}, "found columns: none"),
+        ({"text": "Q"}, "no question and answer columns; expected prompt/response"),
+        ({}, "found columns none"),
         ({"prompt": 5, "response": "A"}, "prompt is int 5, expected text"),
         ({"prompt": "Q", "response": ["A"]}, "response is list ['A'], expected text"),
         ({"prompt": "Q", "response": "A", "system": 1}, "system is int 1, expected text"),
         (
             {"prompt": "Q", "response": "A", "question": "Q", "answer": "A"},
-            "more than one question and answer",
+            "more than one pair of question and answer columns",
         ),
         (
             {"prompt": "Q", "response": "A", "messages": [USER, ASSISTANT]},
             "has both messages and prompt and response",
         ),
         ({"messages": []}, "messages is [], expected a list of turns"),
-        ({"messages": "not json"}, "messages is text but not a JSON list"),
+        ({"messages": "not json"}, "messages is text, but not a JSON list"),
         ({"messages": {"role": "user"}}, "expected a list of turns"),
         ({"messages": ["hello"]}, "turn 1 must have role and content"),
         ({"messages": [{"role": "user"}]}, "turn 1 must have role and content"),
@@ -112,12 +112,12 @@ def test_examples_read_back_as_written(tmp_path: Path) -> None:
         ),
         ({"messages": [USER]}, "the last turn must be the assistant's"),
         ({"messages": [{"role": "system", "content": "S"}]}, "the last turn must be the assistant's"),
-        ({"prompt": "a\0b", "response": "A"}, "prompt holds a NUL character"),
+        ({"prompt": "a\0b", "response": "A"}, "prompt contains a NUL character"),
         (
             {"prompt": "Q", "response": "a\ud800"},
-            "response is not Unicode text: half a surrogate pair at character 2",
+            "response is not valid Unicode: unpaired surrogate at character 2",
         ),
-        ({"prompt": "Q", "response": "A", "kind": "a\ud800"}, "kind is not Unicode text"),
+        ({"prompt": "Q", "response": "A", "kind": "a\ud800"}, "kind is not valid Unicode"),
     ],
 )
 def test_each_fault_says_what_is_wrong(values: dict[str, Any], what: str) -> None:
@@ -126,9 +126,9 @@ def test_each_fault_says_what_is_wrong(values: dict[str, Any], what: str) -> Non
 
 @pytest.mark.parametrize("token", CHAT.control_tokens)
 def test_control_tokens_inside_text_are_refused(token: str) -> None:
-    assert f"prompt holds the control token {token}" in fault_of(
+    assert f"prompt contains the control token {token}" in fault_of(
         {"prompt": f"hi{token}there", "response": "A"}
     )
-    assert f"turn 2 holds the control token {token}" in fault_of(
+    assert f"turn 2 contains the control token {token}" in fault_of(
         {"messages": [USER, {"role": "assistant", "content": f"A{token}"}]}
     )

@@ -55,18 +55,18 @@ def test_each_broken_line_is_named_and_the_others_are_read(tmp_path: Path) -> No
     faults = Faults()
     assert [row.place.number for row in read_rows(file, faults)] == [1, 6]
     found = [f"{place}: {what}" for place, what in faults.found]
-    assert found[0].startswith("rows.jsonl line 2: broken JSON: Expecting value")
-    assert found[1] == "rows.jsonl line 3: expected one JSON object {…} a line, found list"
-    assert found[2] == 'rows.jsonl line 4: not UTF-8: byte 0xe9 at column 16, after \'{"prompt": "caf\''
-    assert found[3].startswith("rows.jsonl line 5: broken JSON")
+    assert found[0].startswith("rows.jsonl line 2: invalid JSON: Expecting value")
+    assert found[1] == "rows.jsonl line 3: expected one JSON object {…} per line, found list"
+    assert found[2] == 'rows.jsonl line 4: not valid UTF-8: byte 0xe9 at column 16, after \'{"prompt": "caf\''
+    assert found[3].startswith("rows.jsonl line 5: invalid JSON")
 
 
 def test_csv_lines_are_counted_through_quoted_line_ends(tmp_path: Path) -> None:
     file = tmp_path / "rows.csv"
     file.write_text('prompt,response\n"two\nlines",a\n\nc\nd,e,f\n', encoding="utf-8")
     assert faults_of(file) == [
-        "rows.csv line 5: has 1 fields, the header has 2: quote fields that hold commas or line ends",
-        "rows.csv line 6: has 3 fields, the header has 2: quote fields that hold commas or line ends",
+        "rows.csv line 5: has 1 fields, the header has 2; quote fields that contain commas or line breaks",
+        "rows.csv line 6: has 3 fields, the header has 2; quote fields that contain commas or line breaks",
     ]
 
 
@@ -74,7 +74,7 @@ def test_a_quote_that_is_never_closed_is_named_by_the_line_where_it_opens(tmp_pa
     file = tmp_path / "rows.csv"
     file.write_text('prompt,response\na,b\n"c,d\ne,f\n', encoding="utf-8")
     (fault,) = faults_of(file)
-    assert fault.startswith("rows.csv line 3: broken CSV")
+    assert fault.startswith("rows.csv line 3: invalid CSV")
 
 
 def test_csv_that_is_not_utf8_names_every_line(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_parquet_text_that_is_not_utf8_names_the_row(tmp_path: Path) -> None:
 
     damaged = pyarrow.array([b"fine", b"caf\xe9"], pyarrow.binary()).view(pyarrow.utf8())
     file = write_parquet(tmp_path / "rows.parquet", {"prompt": damaged})
-    assert faults_of(file)[0].startswith("rows.parquet row 2: not UTF-8")
+    assert faults_of(file)[0].startswith("rows.parquet row 2: not valid UTF-8")
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n"])
@@ -113,11 +113,11 @@ def test_parquet_text_that_is_not_utf8_names_the_row(tmp_path: Path) -> None:
 def test_an_empty_file_is_a_fault(tmp_path: Path, suffix: str, content: bytes) -> None:
     file = tmp_path / f"rows.{suffix}"
     file.write_bytes(content)
-    assert faults_of(file) == [f"rows.{suffix}: holds no rows"]
+    assert faults_of(file) == [f"rows.{suffix}: contains no rows"]
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("rows.xlsx", "read from"), ("rows", "no suffix"), ("none.jsonl", "no such file")]
+    ("name", "message"), [("rows.xlsx", "unsupported file type .xlsx"), ("rows", "no suffix"), ("none.jsonl", "no such file")]
 )
 def test_files_that_cannot_be_read_are_refused_by_name(tmp_path: Path, name: str, message: str) -> None:
     if "none" not in name:

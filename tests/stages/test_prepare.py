@@ -101,25 +101,25 @@ def test_faults_of_all_files_are_said_at_once_and_nothing_is_written(run: Run, t
     assert message.startswith("5 faults in the examples; nothing was written:")
     for fault in (
         "train.jsonl line 101: response is empty",
-        "train.jsonl line 102: broken JSON",
+        "train.jsonl line 102: invalid JSON",
         "test.jsonl line 1: has the same prompt as train.jsonl line 4, which is training data",
-        "test.jsonl line 2: prompt holds the control token <eos>",
-        "old.jsonl line 1: takes ",
+        "test.jsonl line 2: prompt contains the control token <eos>",
+        "old.jsonl line 1: 3017 tokens long",
     ):
         assert fault in message
 
 
-@pytest.mark.parametrize("learned", ["train", "replay"])
-@pytest.mark.parametrize("measured", ["validation", "test"])
-def test_a_question_both_learned_and_measured_is_refused(
-    learned: str, measured: str, run: Run, tmp_path: Path
+@pytest.mark.parametrize("source", ["train", "replay"])
+@pytest.mark.parametrize("held_out", ["validation", "test"])
+def test_a_question_in_both_training_and_held_out_data_is_refused(
+    source: str, held_out: str, run: Run, tmp_path: Path
 ) -> None:
     leak = pair("What is leaking?", "This.")
-    train = write_jsonl(tmp_path / "train.jsonl", [*TRAIN, leak] if learned == "train" else TRAIN)
-    old = write_jsonl(tmp_path / "old.jsonl", [leak if learned == "replay" else pair("o", "p")])
-    other = write_jsonl(tmp_path / "measured.jsonl", [pair(" What is leaking?", "That.")])
-    settings = config(train, 0, replay=old, **{measured: other})
-    assert "measured.jsonl line 1: asks the same as" in refused(settings, run)
+    train = write_jsonl(tmp_path / "train.jsonl", [*TRAIN, leak] if source == "train" else TRAIN)
+    old = write_jsonl(tmp_path / "old.jsonl", [leak if source == "replay" else pair("o", "p")])
+    other = write_jsonl(tmp_path / "held_out.jsonl", [pair(" What is leaking?", "That.")])
+    settings = config(train, 0, replay=old, **{held_out: other})
+    assert "held_out.jsonl line 1: has the same prompt as" in refused(settings, run)
 
 
 def test_replay_never_asks_what_is_set_aside_for_validation(run: Run, tmp_path: Path) -> None:

@@ -20,22 +20,22 @@ android {
         ndk { abiFilters += "arm64-v8a" }
     }
 
-    // The runtime's library and the assets (models, adapters, manifest, questions), put there by `python -m pipeline.targets.android.studio`.
+    // The runtime's library and the assets (models, adapters, manifest, questions), copied there by `python -m pipeline.targets.android.studio`.
     sourceSets["main"].jniLibs.srcDir("../build/studio/jniLibs")
     sourceSets["main"].assets.srcDir("../build/studio/assets")
 
     externalNativeBuild { cmake { path = file("src/main/cpp/CMakeLists.txt") } }
 
-    // The app copies models out of the APK as they lie there.
+    // The app copies models out of the APK, so they must be stored uncompressed.
     androidResources { noCompress += listOf("litertlm", "tflite") }
 
-    // Libraries lie in the APK as they are and are mapped from it; as bundle.compress_libraries: false.
+    // Libraries are stored uncompressed and mapped from the APK, like bundle.compress_libraries: false.
     packaging { jniLibs { useLegacyPackaging = false } }
 
     buildTypes {
         debug {
             isDebuggable = true
-            // For the emulator.
+            // For emulators.
             ndk { abiFilters += "x86_64" }
         }
         release {

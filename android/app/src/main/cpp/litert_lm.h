@@ -20,9 +20,9 @@ typedef struct LiteRtLmStreamChunk LiteRtLmStreamChunk;
 
 typedef void (*LiteRtLmStreamCallback)(void* user_data, LiteRtLmStreamChunk* chunk);
 
-// Of the activations' data types.
+// Data types of activations; the app uses only this one.
 enum { LITERT_LM_FLOAT32 = 0 };
-// Of the samplers; there is no greedy one in 0.18 ("Sampler type: 3 not implemented").
+// Samplers; the app uses only this one. Version 0.18 has no greedy sampler ("Sampler type: 3 not implemented").
 enum { LITERT_LM_TOP_P = 2 };
 
 void litert_lm_set_min_log_level(int level);

@@ -1,7 +1,7 @@
-// The native half of io.pocketgemma.chat.runtime.Native: plain calls into LiteRT-LM's C API, hardly any state.
+// The native side of io.pocketgemma.chat.runtime.Native: plain calls to LiteRT-LM's C API, with almost no state.
 //
-// Text crosses as UTF-8 byte arrays, because JNI's own strings are "modified UTF-8" and damage emoji. Three functions of the C
-// library are used and declared here, so that the file compiles for Android without Android's headers.
+// Text is passed as UTF-8 byte arrays, because JNI strings are "modified UTF-8", which corrupts emoji. The three functions of the C
+// library that this file uses are declared here, so that it compiles for Android without Android's headers.
 
 #include <jni.h>
 #include <stdbool.h>
@@ -27,7 +27,7 @@ static void* pointer(jlong handle) { return (void*)(size_t)handle; }
 
 static jlong handle(void* pointer) { return (jlong)(size_t)pointer; }
 
-// A zero-terminated copy that the caller frees; NULL for null.
+// A zero-terminated copy, which the caller frees; NULL for null.
 static char* copy_text(JNIEnv* env, jbyteArray bytes) {
   if (!bytes) return NULL;
   jsize length = (*env)->GetArrayLength(env, bytes);
@@ -45,7 +45,7 @@ static jbyteArray to_bytes(JNIEnv* env, const char* text) {
   if (bytes) {
     (*env)->SetByteArrayRegion(env, bytes, 0, length, (const jbyte*)text);
   } else {
-    (*env)->ExceptionClear(env);  // no memory: nothing may be called while an exception waits
+    (*env)->ExceptionClear(env);  // out of memory: JNI allows no calls while an exception is pending
   }
   return bytes;
 }
@@ -68,7 +68,7 @@ JNIEXPORT jbyteArray JNICALL NATIVE(nativeLastError)(JNIEnv* env, jclass type) {
   return message;
 }
 
-// {context length in tokens or 0, sampler: type, temperature, top-k, top-p} as the file says, or null when it cannot be read.
+// {context length in tokens or 0, sampler: type, temperature, top-k, top-p} as recorded in the file, or null if it cannot be read.
 JNIEXPORT jdoubleArray JNICALL NATIVE(nativeDescribe)(JNIEnv* env, jclass type, jbyteArray model) {
   (void)type;
   char* model_path = copy_text(env, model);
@@ -84,7 +84,7 @@ JNIEXPORT jdoubleArray JNICALL NATIVE(nativeDescribe)(JNIEnv* env, jclass type, 
   return to_doubles(env, values, sizeof(values) / sizeof(*values));
 }
 
-// 0 when the model cannot be loaded.
+// Returns 0 if the model cannot be loaded.
 JNIEXPORT jlong JNICALL NATIVE(nativeCreateEngine)(JNIEnv* env, jclass type, jbyteArray model, jbyteArray cache, jboolean gpu,
                                                    jint threads) {
   (void)type;
@@ -95,7 +95,7 @@ JNIEXPORT jlong JNICALL NATIVE(nativeCreateEngine)(JNIEnv* env, jclass type, jby
   if (settings) {
     litert_lm_engine_settings_set_num_threads(settings, threads);
     if (cache_folder) litert_lm_engine_settings_set_cache_dir(settings, cache_folder);
-    // With fewer bits Gemma's activations overflow on a GPU, and <pad> floods the reply.
+    // In half precision, Gemma's activations overflow on a GPU and the reply fills with <pad>.
     if (gpu) litert_lm_engine_settings_set_activation_data_type(settings, LITERT_LM_FLOAT32);
     litert_lm_engine_settings_enable_benchmark(settings);  // token counts and speeds come from here
     engine = litert_lm_engine_create(settings);
@@ -111,7 +111,7 @@ JNIEXPORT void JNICALL NATIVE(nativeDeleteEngine)(JNIEnv* env, jclass type, jlon
   litert_lm_engine_delete(pointer(engine));
 }
 
-// Length of a text in tokens; negative when the runtime refuses.
+// Length of a text in tokens; negative if the runtime reports an error.
 JNIEXPORT jint JNICALL NATIVE(nativeCountTokens)(JNIEnv* env, jclass type, jlong engine, jbyteArray text) {
   (void)type;
   char* copy = copy_text(env, text);
@@ -123,8 +123,8 @@ JNIEXPORT jint JNICALL NATIVE(nativeCountTokens)(JNIEnv* env, jclass type, jlong
   return count;
 }
 
-// messages: a JSON list of what was said so far, or null. lora: the path of an adapter file, or null. top_k 0 leaves the sampler to the
-// runtime. 0 when the conversation cannot be made.
+// messages: a JSON list of the earlier messages, or null. lora: the path of an adapter file, or null. top_k 0 selects the runtime's default
+// sampler. Returns 0 if the conversation cannot be created.
 JNIEXPORT jlong JNICALL NATIVE(nativeCreateConversation)(JNIEnv* env, jclass type, jlong engine, jbyteArray messages, jbyteArray lora,
                                                          jint top_k, jfloat top_p, jfloat temperature, jint seed, jint max_output) {
   (void)type;
@@ -155,7 +155,7 @@ JNIEXPORT jlong JNICALL NATIVE(nativeCreateConversation)(JNIEnv* env, jclass typ
   return handle(conversation);
 }
 
-// What the model's template makes of the conversation so far and a message; null when it refuses.
+// The conversation so far and a message, rendered with the model's chat template; null on error.
 JNIEXPORT jbyteArray JNICALL NATIVE(nativeRender)(JNIEnv* env, jclass type, jlong conversation, jbyteArray message) {
   (void)type;
   char* json = copy_text(env, message);
@@ -174,7 +174,7 @@ JNIEXPORT void JNICALL NATIVE(nativeCancel)(JNIEnv* env, jclass type, jlong conv
   litert_lm_conversation_cancel_process(pointer(conversation));
 }
 
-// Who hears a reply. Freed with the last chunk.
+// Receives the chunks of a reply. Freed with the last chunk.
 typedef struct {
   jobject sink;
   jmethodID on_chunk;
@@ -185,7 +185,7 @@ static void free_receiver(JNIEnv* env, Receiver* receiver) {
   free(receiver);
 }
 
-// Whether the end of the newest reply could not be told.
+// Whether the end of the latest reply could not be reported.
 static _Atomic bool end_lost;
 
 JNIEXPORT jboolean JNICALL NATIVE(nativeEndLost)(JNIEnv* env, jclass type) {
@@ -193,17 +193,17 @@ JNIEXPORT jboolean JNICALL NATIVE(nativeEndLost)(JNIEnv* env, jclass type) {
   return end_lost;
 }
 
-// Called on a thread of the runtime's own, which the virtual machine does not know yet.
+// Called on one of the runtime's own threads, which is not attached to the virtual machine yet.
 static void forward_chunk(void* user_data, LiteRtLmStreamChunk* chunk) {
   Receiver* receiver = user_data;
   JNIEnv* env = NULL;
   bool attached = false;
   if ((*virtual_machine)->GetEnv(virtual_machine, (void**)&env, JNI_VERSION_1_6) != JNI_OK) {
-    // void* suits both declarations of this function: Android's (JNIEnv**) and the JDK's (void**).
+    // void* fits both declarations of this function: Android's (JNIEnv**) and the JDK's (void**).
     jint status = (*virtual_machine)->AttachCurrentThreadAsDaemon(virtual_machine, (void*)&env, NULL);
     if (status != JNI_OK) {
-      // Out of memory or threads. Nobody can be told, but who waits for the end looks for this. The receiver stays: only the virtual
-      // machine could free it.
+      // Out of memory or threads. The sink cannot be called, but code that waits for the end of a reply polls this flag. The receiver
+      // leaks: only an attached thread can free it.
       if (litert_lm_stream_chunk_get_error(chunk) || litert_lm_stream_chunk_is_final(chunk)) end_lost = true;
       return;
     }
@@ -224,12 +224,13 @@ static void forward_chunk(void* user_data, LiteRtLmStreamChunk* chunk) {
   if (attached) (*virtual_machine)->DetachCurrentThread(virtual_machine);
 }
 
-// Returns at once; sink.onChunk(byte[] text, boolean final, byte[] error) hears the reply. Anything but 0: nothing was sent.
+// Returns immediately; sink.onChunk(byte[] text, boolean final, byte[] error) receives the reply. A result other than 0 means that nothing
+// was sent.
 JNIEXPORT jint JNICALL NATIVE(nativeSend)(JNIEnv* env, jclass type, jlong conversation, jbyteArray message, jobject sink) {
   (void)type;
   Receiver* receiver = malloc(sizeof(Receiver));
   if (!receiver) return -1;
-  // Looked up on the object's own class: FindClass on a native thread would ask the wrong class loader.
+  // Looked up on the object's class: on a native thread, FindClass would use the wrong class loader.
   receiver->on_chunk = (*env)->GetMethodID(env, (*env)->GetObjectClass(env, sink), "onChunk", "([BZ[B)V");
   if (!receiver->on_chunk) {
     free(receiver);
@@ -244,7 +245,7 @@ JNIEXPORT jint JNICALL NATIVE(nativeSend)(JNIEnv* env, jclass type, jlong conver
   return status;
 }
 
-// {replies measured so far; of the last one: prompt tokens read, per second, tokens written, per second}.
+// {number of measured replies; for the last one: prompt tokens, prefill tokens per second, generated tokens, decode tokens per second}.
 JNIEXPORT jdoubleArray JNICALL NATIVE(nativeMeasured)(JNIEnv* env, jclass type, jlong conversation) {
   (void)type;
   LiteRtLmBenchmarkInfo* info = litert_lm_conversation_get_benchmark_info(pointer(conversation));

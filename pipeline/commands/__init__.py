@@ -1,0 +1,1 @@
+"""Commands other than stages: chat, eval, trace, doctor."""

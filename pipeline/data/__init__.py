@@ -1,1 +1,1 @@
-"""Reading, checking, splitting, tokenizing and batching examples."""
+"""Examples: reading, checking, splitting, tokenizing and batching."""

@@ -1,1 +1,1 @@
-"""The embedded default: a tiny Gemma 3, its science questions, and the scripts that made both."""
+"""The demo: a tiny Gemma 3, its science questions, and the scripts that create both."""

@@ -1,1 +1,1 @@
-"""Answers, their scores, and how two sides of the same model compare."""
+"""Answers in Keras and in the runtime, their scores, and comparisons of the two."""

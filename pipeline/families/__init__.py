@@ -1,1 +1,1 @@
-"""The Gemma families, one file each. This room alone knows their matrices, markers, templates and configurations."""
+"""The Gemma families, one file each: matrices, chat formats, configurations."""

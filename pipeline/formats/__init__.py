@@ -1,0 +1,1 @@
+"""File formats byte by byte: flatbuffer, protobuf, safetensors, .tflite, .litertlm, .task, adapter files."""

@@ -1,1 +1,1 @@
-"""What is known about the Gemma families: presets, tokenizers, shapes, Keras <-> Hugging Face weights."""
+"""Presets: finding, downloading, checking and loading them; export to Hugging Face."""

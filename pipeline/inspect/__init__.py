@@ -1,1 +1,1 @@
-"""Looking into a finished file: a bundle, a bare model, an adapter, an APK. Reads, never changes, and never reads a model whole."""
+"""Contents of a finished file: model file, adapter or APK. Read-only; never loads a whole model into memory."""

@@ -1,1 +1,1 @@
-"""Export to LiteRT, the .litertlm and .task containers, and the run-time wrapper."""
+"""Conversion to LiteRT, graft, adapters at run time, and LiteRT-LM on the host."""

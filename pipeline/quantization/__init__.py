@@ -1,1 +1,1 @@
-"""What a recipe stores of a matrix, and how its numbers are chosen."""
+"""Quantization schemes and roundings: which bits a weight gets, and which integers."""

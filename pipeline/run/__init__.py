@@ -1,0 +1,1 @@
+"""Run folders: stages, manifests, file names."""

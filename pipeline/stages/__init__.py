@@ -1,1 +1,1 @@
-"""One file a stage: `run(config, run)`. Stages meet only in the run folder."""
+"""The stages of the pipeline, one file each. They exchange data only through the run folder."""

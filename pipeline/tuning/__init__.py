@@ -1,1 +1,1 @@
-"""LoRA, the loss, the training loop, the adapter file and merging."""
+"""Fine-tuning: LoRA, loss, training loop, devices; merging and its check."""

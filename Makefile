@@ -8,7 +8,7 @@ OPTIONS := --config $(CONFIG) $(if $(RUN),--run runs/$(RUN))
 READY := .venv/.ready
 
 STAGES := download prepare finetune merge convert verify bundle deploy
-.PHONY: $(STAGES) all apk setup chat doctor test lint lock demo-data demo-base clean help
+.PHONY: $(STAGES) all apk setup chat doctor test lint lock docs demo-data demo-base clean help
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
@@ -50,6 +50,9 @@ lint: $(READY)
 lock: ## Pin the newest versions that pyproject.toml allows
 	@uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes --no-emit-index-url \
 	    --custom-compile-command 'make lock' --output-file requirements.lock pyproject.toml
+
+docs: $(READY) ## Write docs/configuration.md from the schema of the recipes
+	@$(BIN)/python -m pipeline.recipe.documentation
 
 demo-data: $(READY) ## Make the embedded examples and tokenizer again
 	@$(BIN)/python -m pipeline.demo.build data

@@ -182,14 +182,13 @@ def swaps(folder: Path, base: Path, work: Path) -> dict[str, float]:
 
 def accuracy(run: Path) -> dict[str, Any]:
     """Exact match of the merged model and of the base with its adapter, both int8, on the same questions."""
-    from pipeline.data.checks import check_file
+    from pipeline.data.checks import RowPolicy, check_file
     from pipeline.data.faults import Faults
     from pipeline.evaluation.answers import score
     from pipeline.evaluation.in_runtime import answer_all
     from pipeline.evaluation.paired import paired_difference
     from pipeline.formats.runtime_adapter import read_adapter_file
     from pipeline.gemma.tokenizer import Tokenizer
-    from pipeline.recipe.schema import DataSection
 
     places = {way: run.with_name(f"{run.name}-{way}") for way in ("merged", "runtime")}
     for way, place in places.items():
@@ -200,10 +199,10 @@ def accuracy(run: Path) -> dict[str, Any]:
     converted = ConvertFiles(places["runtime"])
     base, file = converted.model, converted.adapter
     found: dict[str, Any] = {"rank": read_adapter_file(file).rank, "adapter_bytes": file.stat().st_size}
-    settings = DataSection(train="unused", max_length=96, duplicates="keep")
+    policy = RowPolicy(max_length=96, duplicates="keep")
     tokenizer = Tokenizer.of_preset(RunFiles(run).download.preset)
     for data in ("test", "skills"):
-        examples = check_file(SCIENCE / f"{data}.jsonl", settings, tokenizer, Faults()).examples
+        examples = check_file(SCIENCE / f"{data}.jsonl", policy, tokenizer, Faults()).examples
         merged = answer_all(ConvertFiles(places["merged"]).model, examples, max_new_tokens=32)
         separate = answer_all(base, examples, max_new_tokens=32, adapter=file)
         sides = {"merged": score(merged), "separate": score(separate)}

@@ -79,7 +79,7 @@ def _walk(
 
 
 def _config(path: Path, overrides: list[str] | None) -> "Config":
-    from pipeline.recipe.schema import load_config
+    from pipeline.recipe.reading import load_config
 
     return load_config(path, overrides or [])
 

@@ -81,7 +81,7 @@ def test_every_stage_takes_the_common_options(stage: str) -> None:
     [
         (("prepare", "--config", "missing.yaml"), "missing.yaml: no such recipe"),
         (("prepare", "--set", "finetune.ranks=4"), "finetune.ranks: unknown key; did you mean 'rank'?"),
-        (("prepare", "--set", "convert.recipe=int5"), "convert.recipe: Input should be"),
+        (("prepare", "--set", "convert.recipe=int5"), "convert.recipe: expected one of int8, int4"),
         (("prepare", "--run", "Makefile"), "Makefile: is a file; --run expects a folder"),
         (("download", "--set", "model.preset=/nowhere/gemma"), "/nowhere/gemma: no such folder"),
     ],

@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline.evaluation.answers import Answer, Scores, score
 from pipeline.families.registry import DEFAULT_CHAT
-from pipeline.recipe.schema import VerifySection
+from pipeline.recipe.sections.verify import VerifySection
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from pipeline.console import console
 from pipeline.errors import PocketGemmaError
 from pipeline.evaluation.interval import wilson_interval
 from pipeline.families.registry import read_shape
-from pipeline.recipe.schema import DEMO, Config
+from pipeline.recipe.schema import Config
+from pipeline.recipe.section import DEMO
 from pipeline.run.files import BundleFiles
 from pipeline.run.folder import Run
 from pipeline.targets.android.build import build_app

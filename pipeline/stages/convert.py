@@ -44,7 +44,7 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
     """
     settings = config.convert.model_dump() | {
         "description": Bundle.of(config).description,
-        "chat_template": read_family(run.folder("download") / "preset").chat.template,
+        "chat_template": read_family(run.files.download.preset).chat.template,
     }
     if config.carries_base:
         settings["base"] = Bundle.of_base(config).description

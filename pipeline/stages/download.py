@@ -11,7 +11,8 @@ from pipeline.gemma.hubs import fetch
 from pipeline.gemma.presets import check_preset, known_presets, preset_files
 from pipeline.quantization.schemes import SCHEMES
 from pipeline.quantization.size import weight_bytes
-from pipeline.recipe.schema import DEMO, Config
+from pipeline.recipe.schema import Config
+from pipeline.recipe.section import DEMO
 from pipeline.run.files import DownloadFiles
 from pipeline.run.folder import Run
 

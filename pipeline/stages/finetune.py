@@ -10,7 +10,8 @@ from pipeline.gemma.causal_lm import load_backbone, use_backend
 from pipeline.gemma.presets import preset_digest
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.quantization.schemes import SCHEMES
-from pipeline.recipe.schema import Config, FinetuneSection
+from pipeline.recipe.schema import Config
+from pipeline.recipe.sections.finetune import FinetuneSection
 from pipeline.run.files import FinetuneFiles
 from pipeline.run.folder import Run
 from pipeline.tuning.adapter import Adapter

@@ -117,7 +117,8 @@ def test_an_empty_file_is_a_fault(tmp_path: Path, suffix: str, content: bytes) -
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("rows.xlsx", "unsupported file type .xlsx"), ("rows", "no suffix"), ("none.jsonl", "no such file")]
+    ("name", "message"),
+    [("rows.xlsx", "unsupported file type .xlsx"), ("rows", "no suffix"), ("none.jsonl", "no such file")],
 )
 def test_files_that_cannot_be_read_are_refused_by_name(tmp_path: Path, name: str, message: str) -> None:
     if "none" not in name:

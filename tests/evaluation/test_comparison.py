@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.evaluation.answers import Answer
 from pipeline.evaluation.comparison import Comparison, TokenIds, compare, logprob_difference
-from pipeline.recipe.schema import VerifySection
+from pipeline.recipe.sections.verify import VerifySection
 
 LIMITS = VerifySection(
     max_accuracy_loss=2, min_same_answers=0.9, max_logprob_difference=0.1, max_perplexity_ratio=1.1

@@ -9,7 +9,7 @@ from rich.console import Console
 from pipeline.evaluation.answers import Answer
 from pipeline.evaluation.comparison import Comparison, TokenIds, compare
 from pipeline.evaluation.report import markdown, table, write_report
-from pipeline.recipe.schema import VerifySection
+from pipeline.recipe.sections.verify import VerifySection
 from pipeline.run.files import VerifyFiles
 
 KERAS = (

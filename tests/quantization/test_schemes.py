@@ -1,18 +1,11 @@
 """A scheme gives every matrix its bits and blocks, and each recipe that a user can write has one."""
 
-from typing import get_args
-
 import pytest
 
 from pipeline.families.names import EMBEDDING
 from pipeline.quantization.schemes import SCHEMES
-from pipeline.recipe.schema import Recipe
 
 QUERY = "model.layers.0.self_attn.q_proj.weight"
-
-
-def test_the_configuration_offers_exactly_the_schemes() -> None:
-    assert set(get_args(Recipe)) == set(SCHEMES)
 
 
 @pytest.mark.parametrize(

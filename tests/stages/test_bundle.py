@@ -17,7 +17,8 @@ from pipeline.formats.litertlm import read_container, rewrite
 from pipeline.formats.runtime_adapter import write_adapter_file
 from pipeline.litert.convert.lora_inputs import input_name
 from pipeline.litert.memory_estimate import memory_cost
-from pipeline.recipe.schema import Config, ModelSection
+from pipeline.recipe.schema import Config
+from pipeline.recipe.sections.model import ModelSection
 from pipeline.run.folder import Run
 from pipeline.stages import bundle
 from pipeline.targets.android.assets import (

@@ -8,7 +8,8 @@ import pytest
 from pipeline.errors import InputError, PocketGemmaError
 from pipeline.gemma import hubs
 from pipeline.gemma.presets import check_preset
-from pipeline.recipe.schema import Config, load_config
+from pipeline.recipe.reading import load_config
+from pipeline.recipe.schema import Config
 from pipeline.run.folder import Run
 from pipeline.stages import download
 from tests.support.hubs import COMMIT, TOKEN, Hub, serve

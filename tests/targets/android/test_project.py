@@ -5,7 +5,7 @@ import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
-from pipeline.recipe.schema import BundleSection
+from pipeline.recipe.sections.bundle import BundleSection
 from pipeline.targets.android.assets import BASE_ENTRY, MODEL_ENTRY, adapter_entry
 from pipeline.targets.android.native import RUNTIME_LIBRARY, SHIM_LIBRARY
 from pipeline.targets.android.project import DEPENDENCIES, MAIN, NAMESPACE, ROOT, TESTS, app_settings

@@ -1,0 +1,145 @@
+"""Rules that connect several keys of a recipe. The docstring of each is its text in docs/configuration.md."""
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from pipeline.families.names import RUNTIME_TARGETS
+from pipeline.quantization.roundings import ROUNDINGS
+from pipeline.quantization.schemes import SCHEMES
+
+if TYPE_CHECKING:
+    from pipeline.recipe.schema import Config
+
+LARGEST_INTEGER_BITS = 8
+
+
+def prefill_fits_the_context(config: "Config") -> str | None:
+    """No length in `convert.prefill_lengths` exceeds `convert.context_length`."""
+    convert = config.convert
+    longer = [length for length in convert.prefill_lengths if length > convert.context_length]
+    if not longer:
+        return None
+    return (
+        f"convert.prefill_lengths: {_listed(longer)} exceeds convert.context_length: {convert.context_length}; "
+        "shorten the chunks or raise the context length"
+    )
+
+
+def rounding_needs_integers(config: "Config") -> str | None:
+    """A `convert.rounding` other than `nearest` needs an integer `convert.recipe`."""
+    convert = config.convert
+    if not ROUNDINGS[convert.rounding].needs_grafting or _has_integers(convert.recipe):
+        return None
+    return (
+        f"convert.rounding: {convert.rounding} chooses integers, but convert.recipe: {convert.recipe} has none; "
+        "use rounding: nearest or an int recipe"
+    )
+
+
+def rounding_needs_grafting(config: "Config") -> str | None:
+    """A `convert.rounding` other than `nearest` needs `convert.graft: true`."""
+    convert = config.convert
+    if not ROUNDINGS[convert.rounding].needs_grafting or convert.graft:
+        return None
+    return f"convert.rounding: {convert.rounding} requires grafting; set convert.graft: true"
+
+
+def task_has_no_separate_adapter(config: "Config") -> str | None:
+    """`convert.adapters: runtime` needs a .litertlm file, so `convert.formats` must not contain `task`."""
+    if config.convert.adapters != "runtime" or "task" not in config.convert.formats:
+        return None
+    return "convert.adapters: runtime works with .litertlm files only; remove task from convert.formats"
+
+
+def separate_adapter_is_not_calibrated(config: "Config") -> str | None:
+    """`convert.adapters: runtime` does not go with `convert.rounding: gptq`, which calibrates the merged model."""
+    convert = config.convert
+    if convert.adapters != "runtime" or not ROUNDINGS[convert.rounding].needs_calibration:
+        return None
+    plain = [name for name, rounding in ROUNDINGS.items() if not rounding.needs_calibration]
+    return (
+        f"convert.rounding: {convert.rounding} calibrates the merged model, but convert.adapters: runtime does not merge; "
+        f"use rounding: {' or '.join(plain)}"
+    )
+
+
+def separate_adapter_is_of_attention(config: "Config") -> str | None:
+    """With `convert.adapters: runtime`, `finetune.targets` can contain `query`, `key`, `value` and `output` only: the runtime's limit."""
+    others = [target for target in config.finetune.targets if target not in RUNTIME_TARGETS]
+    if config.convert.adapters != "runtime" or not others:
+        return None
+    return (
+        f"finetune.targets: convert.adapters: runtime supports {_listed(RUNTIME_TARGETS)} only; remove {_listed(others)}, "
+        "or use convert.adapters: merged"
+    )
+
+
+def more_adapters_need_a_base_with_inputs(config: "Config") -> str | None:
+    """`bundle.adapters` needs `convert.adapters: runtime`."""
+    if config.convert.adapters == "runtime" or not config.bundle.adapters:
+        return None
+    return "bundle.adapters: this model takes no adapters at run time; set convert.adapters: runtime, or remove them"
+
+
+def quantization_aware_needs_integers(config: "Config") -> str | None:
+    """`finetune.quantization_aware` needs an integer `convert.recipe`."""
+    if not config.finetune.quantization_aware or _has_integers(config.convert.recipe):
+        return None
+    return (
+        f"finetune.quantization_aware: convert.recipe: {config.convert.recipe} has no integers to train for; "
+        "use an int recipe"
+    )
+
+
+def quantization_aware_is_rounded_as_trained(config: "Config") -> str | None:
+    """`finetune.quantization_aware` does not go with `convert.rounding: gptq`: training chooses the integers."""
+    convert = config.convert
+    if not config.finetune.quantization_aware or not ROUNDINGS[convert.rounding].needs_calibration:
+        return None
+    return (
+        f"finetune.quantization_aware: convert.rounding: {convert.rounding} would round again what training has rounded; "
+        "leave convert.rounding out"
+    )
+
+
+def quantization_aware_needs_grafting(config: "Config") -> str | None:
+    """`finetune.quantization_aware` needs `convert.graft: true`."""
+    if not config.finetune.quantization_aware or config.convert.graft:
+        return None
+    return (
+        "finetune.quantization_aware: the trained integers are written by grafting; set convert.graft: true"
+    )
+
+
+def quantization_aware_is_merged(config: "Config") -> str | None:
+    """`finetune.quantization_aware` needs `convert.adapters: merged`: it rounds the merged matrices."""
+    if not config.finetune.quantization_aware or config.convert.adapters == "merged":
+        return None
+    return (
+        "finetune.quantization_aware: training rounds the merged matrices; set convert.adapters: merged, "
+        "or quantization_aware: false"
+    )
+
+
+RULES: tuple[Callable[["Config"], str | None], ...] = (
+    prefill_fits_the_context,
+    rounding_needs_integers,
+    rounding_needs_grafting,
+    task_has_no_separate_adapter,
+    separate_adapter_is_not_calibrated,
+    separate_adapter_is_of_attention,
+    more_adapters_need_a_base_with_inputs,
+    quantization_aware_needs_integers,
+    quantization_aware_is_rounded_as_trained,
+    quantization_aware_needs_grafting,
+    quantization_aware_is_merged,
+)
+"""Each returns an error message, or None if the recipe keeps it."""
+
+
+def _has_integers(recipe: str) -> bool:
+    return SCHEMES[recipe].bits <= LARGEST_INTEGER_BITS
+
+
+def _listed(items: Iterable[object]) -> str:
+    return ", ".join(map(str, items))

@@ -1,0 +1,73 @@
+"""The `finetune` section."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pipeline.families.names import DEFAULT_TARGETS, TARGETS
+from pipeline.recipe.section import OneOf, Section, Share
+
+
+class FinetuneSection(Section):
+    """LoRA with Keras's enable_lora (Hu et al. 2021, arXiv:2106.09685)."""
+
+    backend: Literal["auto", "jax", "torch", "tensorflow"] = Field(
+        "auto", description="the Keras backend; `auto` chooses by the machine"
+    )
+    dtype: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto",
+        description="the data type of the computation; `auto` is bfloat16 only if the processor supports it",
+    )
+    rank: int = Field(
+        8, ge=1, le=512, description="the rank of the matrices A and B: the size of the adapter"
+    )
+    alpha: float | None = Field(
+        None,
+        gt=0,
+        description="the adapter is scaled by alpha / rank; without a value, alpha is the rank and the scale is 1",
+    )
+    targets: tuple[Annotated[str, OneOf.of(TARGETS)], ...] = Field(
+        DEFAULT_TARGETS, min_length=1, description="the matrices of each decoder layer that get an adapter"
+    )
+    dropout: Share = Field(
+        0.0,
+        description="the share of attention weights and of residual updates that is dropped in training, as KerasHub's backbone does it",
+    )
+    quantization_aware: bool = Field(
+        False,
+        description="train the adapter with the merged matrices rounded as `convert.recipe` rounds them, so that training optimizes "
+        "the quantized model",
+    )
+    epochs: int = Field(3, ge=1, description="how many times at most training goes through all examples")
+    batch_size: int = Field(8, ge=1, description="how many examples make up one training step")
+    learning_rate: float = Field(
+        2e-4, gt=0, description="the learning rate at the end of the warmup, which is the highest"
+    )
+    warmup_steps: int = Field(
+        20,
+        ge=0,
+        description="over how many steps the learning rate rises; at most half of all steps",
+    )
+    final_learning_rate: float = Field(
+        0.02,
+        ge=0,
+        le=1,
+        description="the learning rate at the end of the cosine decay, as a share of `learning_rate`",
+    )
+    weight_decay: float = Field(0.0, ge=0, description="AdamW's weight decay")
+    clip_norm: float = Field(
+        1.0, gt=0, description="gradients with a larger global norm are scaled down to this one"
+    )
+    monitor: Literal["loss", "exact_match"] = Field(
+        "loss",
+        description="which validation result decides the epoch that is kept: the loss, or the share of responses with every token right "
+        "(for short answers, where a few confident mistakes raise the loss while the answers improve)",
+    )
+    patience: int = Field(
+        3, ge=1, description="training stops after this many epochs without a better validation result"
+    )
+    seed: int = Field(
+        0,
+        ge=0,
+        description="the seed of the initial adapter, of the order of the examples, of the validation split and of the replay mix",
+    )

@@ -1,0 +1,69 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.recipes import SMALL, refused
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        (SMALL | {"finetun": {}}, "finetun: unknown key; did you mean 'finetune'?"),
+        (SMALL | {"finetune": {"ranks": 8}}, "finetune.ranks: unknown key; did you mean 'rank'?"),
+        (SMALL | {"finetune": {"zzzzz": 8}}, "finetune.zzzzz: unknown key; known keys: backend, dtype, rank"),
+        (
+            SMALL | {"finetune": {"rank": 0}},
+            "finetune.rank: expected 1 or more, got 0",
+        ),
+        (SMALL | {"finetune": {"rank": "many"}}, "finetune.rank: expected a whole number, got 'many'"),
+        (
+            SMALL | {"finetune": {"targets": ["query", "wq"]}},
+            "finetune.targets.1: expected one of query, key, value, output, gate, up, down, got 'wq'",
+        ),
+        (SMALL | {"finetune": {"targets": []}}, "finetune.targets: expected 1 or more entries, got []"),
+        (SMALL | {"convert": {"recipe": "int2"}}, "fp16, fp32, got 'int2'; did you mean 'int8'?"),
+        (
+            SMALL | {"convert": {"prefill_lengths": [4096]}},
+            "convert.prefill_lengths: 4096 exceeds convert.context_length: 1280; shorten",
+        ),
+        (SMALL | {"data": {"train": 5}}, "data.train: expected text, got 5"),
+        (
+            SMALL | {"data": {"train": "a", "replay_share": 1.0}},
+            "data.replay_share: expected less than 1, got 1.0",
+        ),
+        ({"name": "small"}, "data: missing; add it"),
+        ({"name": "small", "data": {}}, "data.train: missing; add it"),
+        ({"data": {"train": "a"}}, "name: missing; add it"),
+        (SMALL | {"name": "../escape"}, "name: expected at most 64 letters, digits, dots"),
+        (SMALL | {"convert": {"graft": "perhaps"}}, "convert.graft: expected true or false, got 'perhaps'"),
+        (
+            SMALL | {"finetune": {"backend": "tensorflw"}},
+            "finetune.backend: expected one of auto, jax, torch, tensorflow, got 'tensorflw'; did you mean 'tensorflow'?",
+        ),
+        (SMALL | {"bundle": {"title": ""}}, "bundle.title: expected 1 or more characters, got ''"),
+        (SMALL | {"finetune": None}, "finetune: expected a section with keys of its own, got None"),
+        ("- a\n- b\n", "expected sections such as 'model:' and 'data:', found a list"),
+        ("", "name: missing; add it"),
+        ("name: [unclosed", "not valid YAML: "),
+        ("name: !!python/object/apply:os.system ['true']", "not valid YAML: "),
+    ],
+)
+def test_the_message_names_file_key_and_what_was_expected(
+    tmp_path: Path, document: Any, message: str
+) -> None:
+    said = refused(tmp_path, document)
+    assert message in said
+    assert said.startswith(str(tmp_path / "recipe.yaml"))
+
+
+def test_all_errors_are_reported_together_one_on_a_line(tmp_path: Path) -> None:
+    said = refused(tmp_path, SMALL | {"finetune": {"rank": 0, "epochs": 0}, "convrt": {}})
+    assert len(said.splitlines()) == 3
+
+
+def test_broken_rules_are_lines_of_their_own(tmp_path: Path) -> None:
+    broken = {"convert": {"recipe": "fp32", "rounding": "gptq", "graft": False}}
+    lines = refused(tmp_path, SMALL | broken).splitlines()
+    path = str(tmp_path / "recipe.yaml")
+    assert [line.startswith(f"{path}: convert.rounding: gptq ") for line in lines] == [True, True]

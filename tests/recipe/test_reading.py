@@ -1,0 +1,117 @@
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import InputError
+from pipeline.recipe.reading import PATHS, load_config
+from tests.support.recipes import SMALL, recipe, refused
+
+
+def test_relative_paths_start_at_the_folder_of_the_recipe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = {
+        "name": "a",
+        "model": {"preset": "../gemma"},
+        "data": {"train": "x/train.jsonl", "test": "/abs/test.csv"},
+    }
+    path = recipe(tmp_path, document)
+    monkeypatch.chdir("/")
+    config = load_config(path)
+    assert config.model.preset == str((tmp_path / "../gemma").resolve())
+    assert config.data.train == str(tmp_path.resolve() / "x/train.jsonl")
+    assert config.data.test == "/abs/test.csv"
+
+
+@pytest.mark.parametrize(
+    "preset", ["demo", "kaggle://keras/gemma3/keras/gemma3_270m", "hf://google/gemma-3-270m-it"]
+)
+def test_addresses_are_left_alone(tmp_path: Path, preset: str) -> None:
+    assert load_config(recipe(tmp_path, SMALL | {"model": {"preset": preset}})).model.preset == preset
+
+
+def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    config = load_config(recipe(tmp_path, {"name": "a", "data": {"train": "~/train.jsonl"}}))
+    assert config.data.train == str(tmp_path.resolve() / "train.jsonl")
+
+
+def test_overrides_are_read_as_yaml_and_the_last_one_wins(tmp_path: Path) -> None:
+    path = recipe(tmp_path, SMALL)
+    config = load_config(
+        path,
+        [
+            "finetune.rank=16",
+            "finetune.rank=32",
+            "finetune.targets=[query, gate]",
+            "bundle.title=Ask: science",
+            "verify.min_accuracy=null",
+            "model.preset=hf://a/b=c",
+        ],
+    )
+    assert config.finetune.rank == 32
+    assert config.finetune.targets == ("query", "gate")
+    assert config.bundle.title == "Ask: science"
+    assert config.verify.min_accuracy is None
+    assert config.model.preset == "hf://a/b=c"
+
+
+@pytest.mark.parametrize("value", ["./mine.jsonl", "mine.jsonl"])
+def test_paths_in_overrides_are_start_at_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    config = load_config(recipe(tmp_path, SMALL), [f"data.train={value}"])
+    assert config.data.train == str((tmp_path / "here/mine.jsonl").resolve())
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("finetune.rank", "expected key.path=value"),
+        ("=5", "expected key.path=value"),
+        ("finetune..rank=5", "expected key.path=value"),
+        ("finetune.rank=[", "the value is not valid YAML; quote it"),
+        ("name.rank=5", "name is not a section"),
+        ("finetune.rnk=5", "finetune.rnk: unknown key; did you mean 'rank'?"),
+        ("finetune=5", "finetune: expected a section with keys of its own, got 5"),
+    ],
+)
+def test_unusable_overrides_are_refused(tmp_path: Path, override: str, message: str) -> None:
+    assert message in refused(tmp_path, SMALL, override)
+
+
+def test_the_message_for_a_missing_recipe_names_the_folder_of_the_others(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such recipe; the included recipes are in configs/"):
+        load_config(tmp_path / "none.yaml")
+
+
+def test_a_recipe_that_is_a_folder_or_not_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "folder.yaml").mkdir()
+    (tmp_path / "bytes.yaml").write_bytes(b"name: caf\xe9")
+    for name, message in (("folder.yaml", "cannot be read"), ("bytes.yaml", "not UTF-8 text at byte 9")):
+        with pytest.raises(InputError, match=f"{name}: {message}"):
+            load_config(tmp_path / name)
+
+
+def test_adapters_for_the_app_are_found_from_the_recipe_and_from_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = SMALL | {"convert": {"adapters": "runtime"}, "bundle": {"adapters": ["../poet.tflite"]}}
+    path = recipe(tmp_path, document)
+    assert load_config(path).bundle.adapters == (str((tmp_path / "../poet.tflite").resolve()),)
+    monkeypatch.chdir("/")
+    given = load_config(path, ["bundle.adapters=[clerk.tflite, /abs/judge.tflite]"])
+    assert given.bundle.adapters == ("/clerk.tflite", "/abs/judge.tflite")
+
+
+def test_the_keys_that_name_files_are_found_in_the_schema() -> None:
+    assert {
+        "model.preset",
+        "data.train",
+        "data.validation",
+        "data.test",
+        "data.replay",
+        "bundle.adapters",
+    } == PATHS

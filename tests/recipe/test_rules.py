@@ -1,0 +1,91 @@
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from pipeline.recipe import rules
+from pipeline.recipe.reading import load_config
+from pipeline.recipe.rules import RULES
+from tests.support.recipes import SMALL, recipe, refused
+
+RUNTIME, AWARE = "convert.adapters=runtime", "finetune.quantization_aware=true"
+
+BROKEN: dict[str, tuple[Sequence[str], str]] = {
+    "prefill_fits_the_context": (
+        ["convert.prefill_lengths=[64, 4096]"],
+        "convert.prefill_lengths: 4096 exceeds convert.context_length: 1280",
+    ),
+    "rounding_needs_integers": (
+        ["convert.recipe=fp32", "convert.rounding=gptq"],
+        "convert.rounding: gptq chooses integers, but convert.recipe: fp32 has none; use rounding: nearest",
+    ),
+    "rounding_needs_grafting": (
+        ["convert.recipe=int4", "convert.rounding=gptq", "convert.graft=false"],
+        "convert.rounding: gptq requires grafting; set convert.graft: true",
+    ),
+    "task_has_no_separate_adapter": (
+        ["convert.formats=[litertlm, task]", RUNTIME],
+        "remove task from convert.formats",
+    ),
+    "separate_adapter_is_not_calibrated": (
+        ["convert.rounding=gptq", RUNTIME],
+        "convert.rounding: gptq calibrates the merged model, but convert.adapters: runtime does not merge; "
+        "use rounding: nearest or least_squares",
+    ),
+    "separate_adapter_is_of_attention": (
+        ["finetune.targets=[query,up]", RUNTIME],
+        "finetune.targets: convert.adapters: runtime supports query, key, value, output only; remove up",
+    ),
+    "more_adapters_need_a_base_with_inputs": (
+        ["bundle.adapters=[poet.tflite]"],
+        "bundle.adapters: this model takes no adapters at run time; set convert.adapters: runtime",
+    ),
+    "quantization_aware_needs_integers": (
+        [AWARE, "convert.recipe=fp16"],
+        "convert.recipe: fp16 has no integers to train for",
+    ),
+    "quantization_aware_is_rounded_as_trained": (
+        [AWARE, "convert.recipe=int4", "convert.rounding=gptq"],
+        "convert.rounding: gptq would round again what training has rounded",
+    ),
+    "quantization_aware_needs_grafting": (
+        [AWARE, "convert.graft=false"],
+        "finetune.quantization_aware: the trained integers are written by grafting; set convert.graft: true",
+    ),
+    "quantization_aware_is_merged": (
+        [AWARE, RUNTIME],
+        "finetune.quantization_aware: training rounds the merged matrices; set convert.adapters: merged",
+    ),
+}
+"""Settings that break each rule, and what is said."""
+
+
+@pytest.mark.parametrize("rule", BROKEN)
+def test_settings_that_break_a_rule_are_refused(tmp_path: Path, rule: str) -> None:
+    overrides, message = BROKEN[rule]
+    assert message in refused(tmp_path, SMALL, *overrides)
+
+
+@pytest.mark.parametrize("rule", BROKEN)
+def test_no_other_rule_refuses_them(tmp_path: Path, rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    overrides, message = BROKEN[rule]
+    monkeypatch.setattr("pipeline.recipe.schema.RULES", (getattr(rules, rule),))
+    assert message in refused(tmp_path, SMALL, *overrides)
+    others = tuple(other for other in RULES if other.__name__ != rule)
+    monkeypatch.setattr("pipeline.recipe.schema.RULES", others)
+    load_config(recipe(tmp_path, SMALL), overrides)
+
+
+def test_every_rule_is_broken_by_a_test_and_documented() -> None:
+    assert [rule.__name__ for rule in RULES] == list(BROKEN)
+    assert [rule.__name__ for rule in RULES if not rule.__doc__] == []
+
+
+def test_settings_that_go_together_are_taken(tmp_path: Path) -> None:
+    path = recipe(tmp_path, SMALL)
+    for overrides in (
+        ["convert.recipe=int4", "convert.rounding=gptq"],
+        ["convert.recipe=int4", "finetune.quantization_aware=true"],
+        ["finetune.targets=[query,output]", "convert.adapters=runtime", "convert.recipe=fp32"],
+    ):
+        load_config(path, overrides)

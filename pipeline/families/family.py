@@ -94,7 +94,7 @@ class Family:
         is_variant: for families that share a KerasHub class: whether a `config` object is this family's.
         refusal: why the pipeline does not take this family, as an error message without the path; None if it does.
         presets: KerasHub's short names of the presets that the pipeline takes, and their addresses.
-        example: which of `presets` to suggest in messages; example_text: to somebody whose preset has a vision tower.
+        example: which of `presets` messages suggest; example_text: which one they suggest instead of a preset with a vision tower.
         default_targets: the matrices that get an adapter unless the recipe says otherwise.
     """
 

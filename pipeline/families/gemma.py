@@ -12,7 +12,7 @@ from pipeline.families.gemma3 import (
 )
 
 KERAS_CLASS = "GemmaBackbone"
-"""KerasHub's class for Gemma 1 and Gemma 2, which it tells apart by the norms after attention and feed-forward."""
+"""KerasHub's class for Gemma 1 and Gemma 2; Gemma 2 has norms after attention and feed-forward."""
 
 FFN_DIVISOR = 2
 """This class counts gate and up together (keras_hub GemmaDecoderBlock halves the value)."""

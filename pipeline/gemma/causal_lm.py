@@ -1,4 +1,4 @@
-"""KerasHub's causal language models, loaded from a preset folder, and the names of their matrices."""
+"""KerasHub's causal language models, loaded from a preset folder, and access to their matrices."""
 
 import importlib
 import os
@@ -21,7 +21,7 @@ Backend = Literal["jax", "torch", "tensorflow"]
 
 
 def use_backend(backend: Backend) -> None:
-    """Load Keras on a backend, which then stays that of this process; must come before anything else imports Keras.
+    """Load Keras on a backend. Call it before anything else imports Keras: a process keeps its backend.
 
     Raises:
         PocketGemmaError: Keras already runs on another backend here.
@@ -30,15 +30,15 @@ def use_backend(backend: Backend) -> None:
         active = sys.modules["keras"].config.backend()
         if active != backend:
             raise PocketGemmaError(
-                f"Keras already runs on {active} in this process, {backend} was asked for; run the stages in separate commands"
+                f"Keras already runs on {active} in this process, but {backend} is needed; run the stages in separate commands"
             )
         return
     os.environ["KERAS_BACKEND"] = backend
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # TensorFlow only serves KerasHub's tokenizers; left alone it would take a GPU's whole memory from the backend.
+    # TensorFlow only serves KerasHub's tokenizers; by default it would take all of a GPU's memory from the backend.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     with waiting(f"loading Keras on {backend}"), without_native_chatter():
-        # PyTorch first: its Triton crashes the process when it is loaded after TensorFlow, as transformers would do later on.
+        # PyTorch first: loading its Triton after TensorFlow, as transformers would later, crashes the process.
         for package in ("torch", "keras_hub"):
             importlib.import_module(package)
 
@@ -50,11 +50,11 @@ def load_causal_lm(
 
     Args:
         preset: the folder.
-        dtype: of the weights and of the computation.
+        dtype: of weights and computation.
         with_preprocessor: also load the tokenizer into the model; without it the model takes token ids.
 
     Raises:
-        InputError: the folder is no text-only causal language model that KerasHub knows.
+        InputError: KerasHub does not recognize a text-only causal language model in the folder.
     """
     import keras_hub
 
@@ -72,11 +72,11 @@ def load_backbone(
 
     Args:
         preset: as for `load_causal_lm`.
-        dtype: of the weights and of the computation.
-        dropout: share of attention weights and of residual updates dropped while training.
+        dtype: of weights and computation.
+        dropout: share of attention weights and residual updates dropped during training.
 
     Raises:
-        InputError: the folder is no text-only backbone that KerasHub knows.
+        InputError: KerasHub does not recognize a text-only backbone in the folder.
     """
     import keras_hub
 
@@ -94,13 +94,13 @@ def _loading(preset: Path) -> Iterator[None]:
             yield
     except (ValueError, KeyError, OSError) as error:
         first_line = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise InputError(f"{preset}: not a Gemma preset that KerasHub can load: {first_line}") from error
+        raise InputError(f"{preset}: KerasHub cannot load this preset: {first_line}") from error
 
 
 def _check_text_only(preset: Path, backbone: "keras_hub.models.Backbone") -> None:
     if getattr(backbone, "vision_encoder", None) is not None:
         raise InputError(
-            f"{preset}: has a vision encoder; take the text-only preset of the same size (its name ends in _text)"
+            f"{preset}: has a vision encoder; use the text-only preset of the same size (its name ends in _text)"
         )
 
 

@@ -1,6 +1,6 @@
-"""Fetching a preset from Kaggle or Hugging Face through their own clients, and saying plainly what stood in the way.
+"""Downloading a preset from Kaggle or Hugging Face through their own clients, with clear errors.
 
-Both clients keep what they fetched in their usual caches, so a second run folder costs no second download.
+Both clients keep downloads in their usual caches, so another run folder needs no second download.
 """
 
 import os
@@ -17,32 +17,32 @@ KAGGLE = "kaggle://"
 HUGGING_FACE = "hf://"
 
 WAITS = (1.0, 4.0, 10.0)
-"""Seconds to wait before each new attempt when a server is unwell or a connection breaks."""
+"""Seconds to wait before each retry when a server or a connection fails."""
 
 KAGGLE_FORMS = ("keras", "transformers")
-"""Frameworks on Kaggle whose files are a KerasHub preset or a Hugging Face folder."""
+"""Kaggle frameworks whose files form a KerasHub preset or a Hugging Face folder."""
 
-KAGGLE_TOKEN = "into ~/.kaggle/kaggle.json, or into the environment as KAGGLE_USERNAME and KAGGLE_KEY"
-HUGGING_FACE_TOKEN = "into the environment as HF_TOKEN, or run: hf auth login"
+KAGGLE_TOKEN = "put your API token into ~/.kaggle/kaggle.json, or set KAGGLE_USERNAME and KAGGLE_KEY"
+HUGGING_FACE_TOKEN = "set HF_TOKEN to your access token, or run: hf auth login"
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """A preset on this machine, and exactly which version it is."""
+    """A downloaded preset and its exact version."""
 
     folder: Path
     version: str
 
 
 def fetch(uri: str) -> Fetched:
-    """Download a preset, or find it in the client's cache.
+    """Download a preset, or take it from the client's cache.
 
     Args:
         uri: kaggle://owner/model/framework/variation[/version] or hf://owner/name[@revision].
 
     Raises:
-        InputError: the address is malformed or unknown, or access was refused (licence not accepted, no token).
-        PocketGemmaError: the server or the network failed again and again.
+        InputError: the address is malformed or unknown, or access was denied (license not accepted, no token).
+        PocketGemmaError: the server or the network failed repeatedly.
     """
     if not console.is_terminal:
         os.environ.setdefault("TQDM_DISABLE", "1")
@@ -52,38 +52,38 @@ def fetch(uri: str) -> Fetched:
     if uri.startswith(HUGGING_FACE):
         return _fetch_hugging_face(uri)
     raise InputError(
-        f"{uri}: presets are fetched from {KAGGLE}… or {HUGGING_FACE}…; a local folder needs no scheme"
+        f"{uri}: unknown scheme; expected {KAGGLE}… or {HUGGING_FACE}…, or the path of a local folder without a scheme"
     )
 
 
-class _Unwell(Exception):
-    """The server or the network failed in a way that may pass."""
+class _Transient(Exception):
+    """The server or the network failed in a way that may be temporary."""
 
 
-def _patiently(uri: str, attempt: Callable[[], Path]) -> Path:
-    """Call until it works, WAITS apart, as long as what fails may pass.
+def _with_retries(uri: str, attempt: Callable[[], Path]) -> Path:
+    """Call until it succeeds, with WAITS in between, as long as failures may be temporary.
 
     Raises:
-        PocketGemmaError: it did not pass.
+        PocketGemmaError: all attempts failed.
     """
     for wait in (*WAITS, None):
         try:
             return attempt()
-        except _Unwell as error:
+        except _Transient as error:
             if wait is None:
                 raise PocketGemmaError(
-                    f"{uri}: could not be fetched in {len(WAITS) + 1} attempts ({' '.join(str(error).split())}); "
-                    "check the network and try again: what has arrived is kept"
+                    f"{uri}: download failed after {len(WAITS) + 1} attempts ({' '.join(str(error).split())}); "
+                    "check the network and try again: completed files are kept"
                 ) from error
             console.print(
-                f"  {uri}: {' '.join(str(error).split())[:200]}; trying again in {wait:.0f} s", markup=False
+                f"  {uri}: {' '.join(str(error).split())[:200]}; retrying in {wait:.0f} s", markup=False
             )
             time.sleep(wait)
     raise AssertionError("unreachable")
 
 
-def _may_pass(status: int | None) -> bool:
-    """Whether an HTTP status (None: no answer at all) is worth another attempt."""
+def _may_be_temporary(status: int | None) -> bool:
+    """Whether an HTTP status (None: no response) is worth a retry."""
     return status is None or status == 429 or status >= 500
 
 
@@ -96,7 +96,7 @@ def _fetch_kaggle(uri: str) -> Fetched:
         )
     if parts[2].lower() not in KAGGLE_FORMS:
         raise InputError(
-            f"{uri}: framework {parts[2]!r} holds no preset; expected one of {', '.join(KAGGLE_FORMS)}"
+            f"{uri}: framework {parts[2]!r} does not provide presets; expected one of {', '.join(KAGGLE_FORMS)}"
         )
     page = f"https://www.kaggle.com/models/{parts[0]}/{parts[1]}"
 
@@ -108,20 +108,20 @@ def _fetch_kaggle(uri: str) -> Fetched:
         try:
             return Path(kagglehub.model_download("/".join(parts)))
         except UnauthenticatedError as error:
-            raise InputError(_refused(uri, page, KAGGLE_TOKEN)) from error
+            raise InputError(_access_denied(uri, page, KAGGLE_TOKEN)) from error
         except DataCorruptionError as error:
-            raise _Unwell("a file arrived damaged") from error
+            raise _Transient("a downloaded file is corrupt") from error
         except requests.RequestException as error:
             status = error.response.status_code if error.response is not None else None
-            if status in (401, 403):  # Kaggle answers 403 also where there is no such model.
-                raise InputError(_refused(uri, page, KAGGLE_TOKEN)) from error
+            if status in (401, 403):  # Kaggle also answers 403 if there is no such model.
+                raise InputError(_access_denied(uri, page, KAGGLE_TOKEN)) from error
             if status == 404:
-                raise InputError(f"{uri}: Kaggle knows no such model or version; look at {page}") from error
-            if _may_pass(status):
-                raise _Unwell(str(error)) from error
-            raise PocketGemmaError(f"{uri}: Kaggle answered: {' '.join(str(error).split())}") from error
+                raise InputError(f"{uri}: no such model or version on Kaggle; see {page}") from error
+            if _may_be_temporary(status):
+                raise _Transient(str(error)) from error
+            raise PocketGemmaError(f"{uri}: Kaggle responded: {' '.join(str(error).split())}") from error
 
-    folder = _patiently(uri, attempt)
+    folder = _with_retries(uri, attempt)
     return Fetched(folder, folder.name)
 
 
@@ -146,12 +146,12 @@ def _fetch_hugging_face(uri: str) -> Fetched:
                 )
             )
         except errors.RevisionNotFoundError as error:
-            raise InputError(f"{uri}: {page} has no revision {revision or 'main'}") from error
+            raise InputError(f"{uri}: no revision {revision or 'main'} at {page}") from error
         except errors.RepositoryNotFoundError as error:
-            # Hugging Face answers alike for what does not exist and for what needs permission.
-            raise InputError(_refused(uri, page, HUGGING_FACE_TOKEN)) from error
+            # Hugging Face gives the same response for a missing and for a gated repository.
+            raise InputError(_access_denied(uri, page, HUGGING_FACE_TOKEN)) from error
         except errors.HFValidationError as error:
-            raise InputError(f"{uri}: not a name on Hugging Face: {error}") from error
+            raise InputError(f"{uri}: not a valid Hugging Face repository name: {error}") from error
         except (httpx2.HTTPError, OSError) as error:
             cause = (
                 error.__cause__
@@ -161,19 +161,16 @@ def _fetch_hugging_face(uri: str) -> Fetched:
             response = getattr(cause, "response", None)
             status = response.status_code if response is not None else None
             if status in (401, 403):
-                raise InputError(_refused(uri, page, HUGGING_FACE_TOKEN)) from error
+                raise InputError(_access_denied(uri, page, HUGGING_FACE_TOKEN)) from error
             offline = isinstance(cause, errors.OfflineModeIsEnabled)
             local = isinstance(cause, OSError) and cause.errno is not None  # such as a full disk
-            if _may_pass(status) and not offline and not local:
-                raise _Unwell(str(cause)) from error
-            raise PocketGemmaError(f"{uri}: could not be fetched: {' '.join(str(cause).split())}") from error
+            if _may_be_temporary(status) and not offline and not local:
+                raise _Transient(str(cause)) from error
+            raise PocketGemmaError(f"{uri}: download failed: {' '.join(str(cause).split())}") from error
 
-    folder = _patiently(uri, attempt)
+    folder = _with_retries(uri, attempt)
     return Fetched(folder, folder.name)
 
 
-def _refused(uri: str, page: str, token: str) -> str:
-    return (
-        f"{uri}: access refused, or no such model. Check the spelling; then, signed in, open {page} and accept Gemma's licence "
-        f"there; then put your own token {token}"
-    )
+def _access_denied(uri: str, page: str, token: str) -> str:
+    return f"{uri}: access denied, or no such model; check the spelling, sign in and accept Gemma's license at {page}, then {token}"

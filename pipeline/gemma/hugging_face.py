@@ -1,4 +1,4 @@
-"""A Hugging Face folder of a Keras model, complete enough that every tool downstream stops where it should."""
+"""Writing a Keras model as a Hugging Face folder that is complete: stop tokens, chat template, tokenizer."""
 
 import json
 import shutil
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 
 
 def write_hugging_face(model: "keras_hub.models.CausalLM", tokenizer: Tokenizer, folder: Path) -> None:
-    """Export weights with KerasHub's exporter and put right what it leaves out.
+    """Export weights with KerasHub's exporter, and add what it leaves out.
 
-    KerasHub names <eos> as the only stop token, writes no chat template, and takes the tokenizer's ids for granted.
+    KerasHub writes <eos> as the only stop token, no chat template, and assumes the tokenizer's IDs.
 
     Args:
-        model: without LoRA: KerasHub would write W0 and lose an adapter without a word.
+        model: without LoRA: KerasHub would write W0 and silently lose the adapter.
         tokenizer: the preset's.
-        folder: made here.
+        folder: created here.
 
     Raises:
         PocketGemmaError: the model has LoRA enabled.
     """
     if any(getattr(layer, "lora_enabled", False) for layer in model.backbone._flatten_layers()):
         raise PocketGemmaError(
-            "the model still has LoRA enabled; merge it first: an export would lose the adapter"
+            "the model has LoRA enabled, and an export would lose the adapter; merge it first"
         )
     from keras_hub.src.utils.transformers.export.hf_exporter import export_backbone
 
@@ -73,11 +73,11 @@ def largest_logit_difference(
 
     Args:
         model: the Keras side.
-        folder: what `write_hugging_face` wrote, read back by transformers.
-        sequences: token ids; at least one should be longer than the sliding window, where the families' masks differ.
+        folder: written by `write_hugging_face`; transformers reads it.
+        sequences: token IDs; at least one should be longer than the sliding window, where attention masks differ.
     """
-    # transformers loads Triton, whose library has been seen to crash beside XLA and TensorFlow. Only compiling for a graphics card
-    # needs it, which is not done here.
+    # transformers loads Triton, whose library can crash beside XLA and TensorFlow. Only compiling for a GPU needs it, which does
+    # not happen here.
     sys.modules.setdefault("triton", None)  # type: ignore[arg-type]
     with without_native_chatter():
         import torch

@@ -1,6 +1,7 @@
-"""The matrices of a Gemma by their Hugging Face names, read one at a time out of a preset in either form.
+"""The matrices of a Gemma by their Hugging Face names, read one at a time from a preset in either form.
 
-Needs no model library: the weights of a Hugging Face folder are safetensors, those of a KerasHub preset are HDF5. What is read of a KerasHub preset equals, to the bit, what `write_hugging_face` writes of it in float32.
+Needs no model library: the weights of a Hugging Face folder are safetensors, those of a KerasHub preset are HDF5. Values read from a
+KerasHub preset are bit-identical to what `write_hugging_face` writes of it in float32.
 """
 
 from collections.abc import Iterator
@@ -34,7 +35,7 @@ class Hdf5Tensor:
         path: the file.
         dtype: as numpy reads it; uint16 for bfloat16.
         shape: of the tensor.
-        offset: its first byte in the file; None when HDF5 keeps it in pieces.
+        offset: its first byte in the file; None if HDF5 stores it in chunks.
         name: its path inside the HDF5 file.
     """
 
@@ -57,7 +58,7 @@ class Hdf5Tensor:
 class Matrix:
     """A matrix in a file, (out, in), that is read when it is sliced; slices come as float32.
 
-    A Keras kernel lies crosswise: it is read as a whole at the first slice and kept as long as this object is.
+    A Keras kernel is transposed: it is read as a whole at the first slice, and kept as long as this object exists.
 
     Attributes:
         shape: (out, in).
@@ -67,7 +68,7 @@ class Matrix:
         self._tensor = tensor
         self._target = target
         self._kernel: NDArray[np.float32] | None = None
-        # A view of nothing tells the shape without reading.
+        # A broadcast view has the shape without reading anything.
         nothing = np.broadcast_to(np.float32(0), tensor.shape)
         rows, columns = (MATRICES[target].as_matrix(nothing) if target else nothing).shape
         self.shape = (rows, columns)
@@ -86,13 +87,13 @@ class Matrix:
 
 
 class PresetMatrices:
-    """The token embedding and the seven matrices of every layer of a preset folder."""
+    """The token embedding and the matrices of every layer in a preset folder."""
 
     def __init__(self, folder: Path) -> None:
-        """Look for the matrices; reads no weights.
+        """Locate the matrices; reads no weights.
 
         Raises:
-            InputError: no weights, a damaged file, or no Gemma's.
+            InputError: no weights, a damaged file, or not a Gemma.
         """
         self.folder = folder
         found: dict[str, tuple[Readable, str | None]] = {}
@@ -122,10 +123,10 @@ class PresetMatrices:
         """A matrix that is read when it is sliced.
 
         Raises:
-            InputError: the preset has none of that name.
+            InputError: the preset has no matrix of that name.
         """
         if name not in self._found:
-            raise InputError(f"{self.folder}: has no matrix {name}")
+            raise InputError(f"{self.folder}: no matrix {name}")
         return Matrix(*self._found[name])
 
     def items(self) -> Iterator[tuple[str, Matrix]]:
@@ -138,17 +139,17 @@ def _hdf5(path: Path) -> dict[str, tuple[Hdf5Tensor, str | None]]:
 
     found: dict[str, tuple[Hdf5Tensor, str | None]] = {}
 
-    def visit(place: str, item: Any) -> None:
-        kernel = parse_hdf5_path(place)
-        if not isinstance(item, h5py.Dataset) or not (place == HDF5_EMBEDDING or kernel):
+    def visit(name: str, item: Any) -> None:
+        kernel = parse_hdf5_path(name)
+        if not isinstance(item, h5py.Dataset) or not (name == HDF5_EMBEDDING or kernel):
             return
         # Keras stores bfloat16 as two opaque bytes.
         dtype = np.dtype(np.uint16) if item.dtype.kind == "V" else item.dtype
         if dtype.type not in (np.uint16, np.float16, np.float32):
             raise InputError(
-                f"{path}: {place} is stored as {item.dtype}, expected float32, float16 or bfloat16"
+                f"{path}: {name} is stored as {item.dtype}, expected float32, float16 or bfloat16"
             )
-        tensor = Hdf5Tensor(path, dtype, item.shape, item.id.get_offset(), place)
+        tensor = Hdf5Tensor(path, dtype, item.shape, item.id.get_offset(), name)
         if kernel is None:
             found[EMBEDDING] = (tensor, None)
         else:
@@ -159,5 +160,5 @@ def _hdf5(path: Path) -> dict[str, tuple[Hdf5Tensor, str | None]]:
             file.visititems(visit)
     except (OSError, RuntimeError) as error:
         reason = " ".join(str(error).split())
-        raise InputError(f"{path}: not a whole HDF5 file ({reason}); fetch it again") from None
+        raise InputError(f"{path}: not a complete HDF5 file ({reason}); download it again") from None
     return found

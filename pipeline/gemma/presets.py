@@ -1,8 +1,7 @@
-"""What a preset folder holds: whether it is a Gemma that the stages can take, with its weights and tokenizer all there.
+"""Preset folders: whether one is a supported Gemma with complete weights and tokenizer.
 
-A preset comes in two forms: a KerasHub preset (config.json with a class name, model.weights.h5, assets/tokenizer) and a
-Hugging Face folder (config.json with a model type, safetensors, tokenizer.model). Both are read here without loading either
-library.
+A preset is either a KerasHub preset (config.json with a class name, model.weights.h5, assets/tokenizer) or a Hugging Face folder
+(config.json with a model type, safetensors, tokenizer.model). Both are read here without loading either library.
 """
 
 from pathlib import Path
@@ -28,16 +27,16 @@ PATTERNS = (
     "LICENSE*",
     "NOTICE*",
 )
-"""Files that make up a preset. Pickles (.bin, .pt, .ckpt) run code when they are read and are never among them."""
+"""Files that belong to a preset. Pickles (.bin, .pt, .ckpt) run code when they are read, so they never do."""
 
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.msgpack")
 
 
 def check_preset(preset: Path) -> GemmaShape:
-    """Whether a folder holds a Gemma that every stage can take, with its weights and its tokenizer.
+    """Check that a folder is a Gemma that every stage supports, with complete weights and tokenizer.
 
     Raises:
-        InputError: another family or a vision tower; no, incomplete, cut off or pickled weights; no or a wrong tokenizer.
+        InputError: unsupported family or vision tower; missing, incomplete, truncated or pickled weights; missing or wrong tokenizer.
     """
     shape = read_shape(preset)
     if shape.family.refusal:
@@ -73,14 +72,14 @@ def example_preset(*, text_only: bool = False) -> str:
 
 
 def preset_files(preset: Path) -> list[Path]:
-    """The files of a folder that belong to a preset: those of PATTERNS at its top and below assets/."""
+    """The files in a folder that belong to a preset: those that match PATTERNS at the top level and below assets/."""
     found = {path for pattern in PATTERNS for path in preset.glob(pattern)}
     found |= {path for pattern in PATTERNS for path in (preset / "assets").rglob(pattern)}
     return sorted(path for path in found if path.is_file())
 
 
 def weight_files(preset: Path) -> list[Path]:
-    """The files that hold a preset's weights: one, or all the shards that its index names.
+    """The files with a preset's weights: one, or all shards that its index lists.
 
     Raises:
         InputError: there are none, a shard is missing, or there are only pickles.
@@ -96,11 +95,11 @@ def weight_files(preset: Path) -> list[Path]:
     pickles = sorted(path.name for pattern in PICKLES for path in preset.glob(pattern))
     if pickles:
         raise InputError(
-            f"{preset}: holds its weights only as pickles ({', '.join(pickles[:3])}), which run code when they are read; "
-            "take a preset with safetensors or .weights.h5"
+            f"{preset}: its weights are only available as pickles ({', '.join(pickles[:3])}), which run code when they are read; "
+            "use a preset with safetensors or .weights.h5"
         )
     raise InputError(
-        f"{preset}: holds no weights (looked for model.weights.h5 and model.safetensors, whole or in shards)"
+        f"{preset}: no weights (looked for model.weights.h5 and model.safetensors, whole or sharded)"
     )
 
 
@@ -111,16 +110,16 @@ def _shards(index: Path) -> list[Path]:
     missing = sorted(name for name in names if Path(name).name != name or not (index.parent / name).is_file())
     if missing or not names:
         raise InputError(
-            f"{index}: names shards that are not there: {', '.join(missing) or 'none named'}; the preset is incomplete"
+            f"{index}: missing shards: {', '.join(missing) or 'none listed'}; download the preset again"
         )
     return [index.parent / name for name in sorted(names)]
 
 
 def _elements(path: Path) -> int:
-    """How many numbers a weight file holds; reads no weight, only the file's directory.
+    """Number of values in a weight file; reads only the file's directory, no weights.
 
     Raises:
-        InputError: the file is cut off or not what its name says.
+        InputError: the file is truncated, or its content does not match its name.
     """
     return read_safetensors(path).elements if path.suffix == ".safetensors" else _h5_elements(path)
 
@@ -140,13 +139,13 @@ def _h5_elements(path: Path) -> int:
             file.visititems(add)
     except (OSError, RuntimeError) as error:
         raise InputError(
-            f"{path}: not a whole HDF5 file ({' '.join(str(error).split())}); fetch it again"
+            f"{path}: not a complete HDF5 file ({' '.join(str(error).split())}); download it again"
         ) from None
     return elements
 
 
 def preset_digest(preset: Path) -> str:
-    """One sha256 for a base: over the names and digests of its weights, configuration and tokenizer, nothing else.
+    """One sha256 for a base, over the names and digests of its weights, configuration and tokenizer.
 
     Args:
         preset: a folder that `check_preset` accepted.

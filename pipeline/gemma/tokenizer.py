@@ -7,8 +7,8 @@ from pipeline.errors import InputError
 from pipeline.families.chat import ChatFormat, Message
 from pipeline.families.registry import read_family
 
-# Where KerasHub presets and Hugging Face folders keep the SentencePiece file.
-PLACES = (
+# Where KerasHub presets and Hugging Face folders store the SentencePiece file.
+PATHS = (
     "assets/tokenizer/vocabulary.spm",
     "vocabulary.spm",
     "tokenizer.model",
@@ -20,18 +20,18 @@ def tokenizer_file(preset: Path) -> Path:
     """The SentencePiece file of a preset folder.
 
     Raises:
-        InputError: the folder holds none.
+        InputError: the folder has none.
     """
-    for place in PLACES:
-        if (preset / place).is_file():
-            return preset / place
+    for path in PATHS:
+        if (preset / path).is_file():
+            return preset / path
     raise InputError(
-        f"{preset}: no SentencePiece tokenizer (looked for {', '.join(PLACES)}); is this a Gemma preset?"
+        f"{preset}: no SentencePiece tokenizer (looked for {', '.join(PATHS)}); is this a Gemma preset?"
     )
 
 
 class Tokenizer:
-    """Token ids of text in which a family's markers are read as markers.
+    """Token IDs of text in which a family's markers are single tokens.
 
     Args:
         path: a SentencePiece model file.
@@ -75,11 +75,11 @@ class Tokenizer:
         return self._processor.vocab_size()
 
     def encode(self, text: str) -> list[int]:
-        """Ids of text, without `bos`."""
+        """IDs of text, without `bos`."""
         return self._processor.encode(text)
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Text of ids."""
+        """Text of IDs."""
         return self._processor.decode([int(token) for token in ids])
 
     def prompt_ids(self, messages: Sequence[Message]) -> list[int]:

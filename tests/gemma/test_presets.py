@@ -170,9 +170,9 @@ KERAS_FAULTS = [
     (changed("vision_encoder", {"class_name": "Gemma3VisionEncoder"}), "has a vision tower"),
     (changed("num_layers", 3), "incomplete: its weights hold"),
     (changed("vocabulary_size", 100), "belongs to another model"),
-    (removed("model.weights.h5"), "holds no weights"),
-    (cut("model.weights.h5", 0.5), "not a whole HDF5 file"),
-    (written("model.weights.h5", b""), "not a whole HDF5 file"),
+    (removed("model.weights.h5"), "no weights"),
+    (cut("model.weights.h5", 0.5), "not a complete HDF5 file"),
+    (written("model.weights.h5", b""), "not a complete HDF5 file"),
     (removed("assets"), r"no SentencePiece tokenizer \(looked for"),
     (written("assets/tokenizer/vocabulary.spm", b"nonsense"), "not a SentencePiece model"),
 ]
@@ -198,8 +198,8 @@ TRANSFORMERS_FAULTS = [
         config_of(TRANSFORMERS_CONFIG | {"model_type": "gemma4_text"}),
         "Gemma 4 is not supported yet; use kaggle://",
     ),
-    (removed("model.safetensors"), r"only as pickles \(pytorch_model.bin\)"),
-    (removed("model.safetensors", "pytorch_model.bin"), "holds no weights"),
+    (removed("model.safetensors"), r"only available as pickles \(pytorch_model.bin\)"),
+    (removed("model.safetensors", "pytorch_model.bin"), "no weights"),
     (cut("model.safetensors", 0.5), "truncated"),
     (cut("model.safetensors", 0.0001), "not a safetensors file"),
     (written("model.safetensors", b"<html>Please sign in</html>"), "not a safetensors file"),
@@ -231,7 +231,7 @@ def test_shards_are_found_through_their_index(transformers_folder: Path) -> None
     assert [path.name for path in weight_files(transformers_folder)] == names
     assert check_preset(transformers_folder) == SHAPE
     (transformers_folder / names[1]).unlink()
-    with pytest.raises(InputError, match=f"names shards that are not there: {names[1]}"):
+    with pytest.raises(InputError, match=f"missing shards: {names[1]}"):
         check_preset(transformers_folder)
 
 
@@ -247,7 +247,7 @@ def test_keras_shards_are_found_through_their_index(keras_preset: Path) -> None:
     )
     assert check_preset(keras_preset) == SHAPE
     (keras_preset / names[0]).unlink()
-    with pytest.raises(InputError, match="names shards that are not there"):
+    with pytest.raises(InputError, match="missing shards"):
         check_preset(keras_preset)
 
 
@@ -256,7 +256,7 @@ def test_an_index_cannot_point_outside_the_preset(transformers_folder: Path) -> 
     write_json(
         transformers_folder / "model.safetensors.index.json", {"weight_map": {"a": "../other.safetensors"}}
     )
-    with pytest.raises(InputError, match="names shards that are not there"):
+    with pytest.raises(InputError, match="missing shards"):
         check_preset(transformers_folder)
 
 

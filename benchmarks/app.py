@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pipeline.targets.android.contents import Carried
     from pipeline.targets.android.package import Assets
+    from pipeline.targets.target import PackagedFile
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -45,29 +45,33 @@ GROUPS = {
 """The parts of an APK by the prefix of the entry name; everything else is "other"."""
 
 
-def assets_of(apk: Path, folder: Path) -> "tuple[Assets, list[Carried]]":
+def assets_of(apk: Path, folder: Path) -> "tuple[Assets, list[PackagedFile]]":
     """The models, adapters, manifest and questions of a bundled APK as files, and the contents that a check expects."""
     from pipeline.targets.android.assets import BASE_ENTRY, MANIFEST_ENTRY, MODEL_ENTRY, QUESTIONS_ENTRY
-    from pipeline.targets.android.contents import read_carried
+    from pipeline.targets.android.contents import read_packaged_files
     from pipeline.targets.android.package import Assets
 
     with zipfile.ZipFile(apk) as archive:
-        carried = read_carried(archive)
-        inside = {each.entry: Path(archive.extract(each.entry, folder)) for each in carried if each.inside}
+        files = read_packaged_files(archive)
+        packaged = {
+            each.entry: Path(archive.extract(each.entry, folder)) for each in files if each.actual_sha256
+        }
         assets = Assets(
             manifest=json.loads(archive.read(MANIFEST_ENTRY)),
             questions=json.loads(archive.read(QUESTIONS_ENTRY)),
-            model=inside.get(MODEL_ENTRY),
-            base=inside.get(BASE_ENTRY),
+            model=packaged.get(MODEL_ENTRY),
+            base=packaged.get(BASE_ENTRY),
             adapters={
-                each.inside: inside[each.entry] for each in carried if each.role == "adapter" and each.inside
+                each.actual_sha256: packaged[each.entry]
+                for each in files
+                if each.role == "adapter" and each.actual_sha256
             },
         )
-    return assets, carried
+    return assets, files
 
 
 def variant(
-    abis: tuple[str, ...], compressed: bool, assets: "Assets", carried: "list[Carried]", folder: Path
+    abis: tuple[str, ...], compressed: bool, assets: "Assets", files: "list[PackagedFile]", folder: Path
 ) -> dict[str, Any]:
     """Sizes in bytes of an APK for the given ABIs."""
     from pipeline.targets.android.build import build_app
@@ -79,7 +83,7 @@ def variant(
     unsigned, signed = folder / "unsigned.apk", folder / "signed.apk"
     package_apk(app, assets, unsigned)
     sign(unsigned, signed)
-    report = check_apk(signed, ExpectedApk(app.settings, abis, carried, compressed))
+    report = check_apk(signed, ExpectedApk(app.settings, abis, files, compressed))
     print(
         f"{', '.join(abis)}, {'compressed' if compressed else 'uncompressed'} libraries: {report.bytes:,} bytes"
     )
@@ -213,18 +217,16 @@ def main() -> None:
     seconds = build_afresh()
     with tempfile.TemporaryDirectory(prefix="pocketgemma-app-") as temporary:
         folder = Path(temporary)
-        assets, carried = assets_of(apk, folder)
+        assets, files = assets_of(apk, folder)
         variants = [
-            variant(abis, compressed, assets, carried, folder)
-            for abis in ABIS
-            for compressed in (False, True)
+            variant(abis, compressed, assets, files, folder) for abis in ABIS for compressed in (False, True)
         ]
     document = {
         "date": time.strftime("%Y-%m-%d"),
         "command": "python benchmarks/app.py" + " --figures FILE" * bool(figures),
         "machine": describe_machine() | {"cores": len(os.sched_getaffinity(0))},
         "run": options.run.name,
-        "models": [each.role for each in carried if each.inside],
+        "models": [each.role for each in files if each.actual_sha256],
         "variants": variants,
         "build_seconds": seconds,
         "activity": figures,

@@ -1,8 +1,9 @@
-"""What the road needs on this machine: what is here, what is missing, and how to get it."""
+"""Check this machine: what the pipeline needs, what is missing, and how to install it."""
 
 import os
 import platform
 import shutil
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -10,117 +11,92 @@ import psutil
 from rich.table import Table
 
 from pipeline.console import console
-from pipeline.machine import PACKAGES as PYTHON_PACKAGES
-from pipeline.machine import cpu_flags, cpu_model
-from pipeline.targets.android.tools import PACKAGES, find_tool, missing_tools
+from pipeline.machine import PACKAGES, cpu_flags, cpu_model
+from pipeline.targets import load_target, target_names
+from pipeline.targets.target import Finding
 from pipeline.tuning.devices import BFLOAT16_FLAGS, find_accelerator
 
-GOOD, NOTE, BAD = "[green]✓[/]", "[yellow]–[/]", "[red]✗[/]"
+MARKS = {"good": "[green]✓[/]", "note": "[yellow]–[/]", "bad": "[red]✗[/]"}
 FREE_DISK = 5
+"""GB that a run takes."""
+
 MEMORY = 6
+"""GB that the conversion of a Gemma with 270M parameters takes."""
 
 
 def examine() -> bool:
-    """Print one line for each thing that matters; False when something that the road needs is missing."""
+    """Print a line for each requirement; returns False if one that is not optional is missing."""
+    findings = [_system(), _python(), _memory(), _disk(), _compute()]
+    for name in target_names():
+        findings += load_target(name).doctor()
+    findings += _tokens()
     table = Table(box=None, show_header=False, padding=(0, 1))
-    rows = [_system(), _python(), *_resources(), _compute(), *_tools(), _phone(), *_tokens()]
-    for mark, name, text in rows:
-        table.add_row(mark, name, text)
+    for finding in findings:
+        table.add_row(MARKS[finding.level], finding.name, finding.text)
     console.print(table)
-    missing = missing_tools()
-    if missing:
+    packages = sorted({finding.package for finding in findings if finding.package})
+    if packages:
         console.print(
-            f"To build the app: sudo apt-get install -y {' '.join(sorted(set(missing.values())))}",
-            markup=False,
+            f"To install what is missing: sudo apt-get install -y {' '.join(packages)}", markup=False
         )
-    return not any(mark == BAD for mark, _, _ in rows)
+    return not any(finding.level == "bad" for finding in findings)
 
 
-def _system() -> tuple[str, str, str]:
+def _system() -> Finding:
     system, machine = platform.system(), platform.machine()
-    supported = system == "Linux" and machine == "x86_64"
     text = f"{system} {machine}, {cpu_model()}"
-    return (
-        (GOOD, "system", text)
-        if supported
-        else (BAD, "system", f"{text}: the converter has builds for Linux x86_64 only")
-    )
+    if system == "Linux" and machine == "x86_64":
+        return Finding("good", "system", text)
+    return Finding("bad", "system", f"{text}: the converter supports only Linux x86_64")
 
 
-def _python() -> tuple[str, str, str]:
-    missing = []
-    for name in PYTHON_PACKAGES:
+def _python() -> Finding:
+    version, missing = platform.python_version(), []
+    for name in PACKAGES:
         try:
             metadata.version(name)
         except metadata.PackageNotFoundError:
             missing.append(name)
     if missing:
-        return BAD, "Python", f"{platform.python_version()}; missing: {', '.join(missing)}; run: make setup"
-    return (
-        GOOD,
-        "Python",
-        f"{platform.python_version()}, Keras {metadata.version('keras')}, LiteRT-LM {metadata.version('litert-lm')}",
+        return Finding("bad", "Python", f"{version}; missing packages: {', '.join(missing)}; run: make setup")
+    keras, runtime = metadata.version("keras"), metadata.version("litert-lm")
+    return Finding("good", "Python", f"{version}, Keras {keras}, LiteRT-LM {runtime}")
+
+
+def _memory() -> Finding:
+    memory = psutil.virtual_memory()
+    return Finding(
+        "good" if memory.available >= MEMORY * 10**9 else "note",
+        "memory",
+        f"{memory.available / 1e9:.0f} of {memory.total / 1e9:.0f} GB free; "
+        f"the conversion of a Gemma with 270M parameters takes about {MEMORY} GB",
     )
 
 
-def _resources() -> list[tuple[str, str, str]]:
-    memory = psutil.virtual_memory()
+def _disk() -> Finding:
     free = shutil.disk_usage(Path.cwd()).free
-    enough = memory.available >= MEMORY * 10**9
-    return [
-        (
-            GOOD if enough else NOTE,
-            "memory",
-            f"{memory.available / 1e9:.0f} of {memory.total / 1e9:.0f} GB free; a 270M Gemma converts in about {MEMORY} GB",
-        ),
-        (GOOD if free >= FREE_DISK * 10**9 else NOTE, "disk", f"{free / 1e9:.0f} GB free here"),
-    ]
+    return Finding(
+        "good" if free >= FREE_DISK * 10**9 else "note", "disk", f"{free / 1e9:.0f} GB free in this folder"
+    )
 
 
-def _compute() -> tuple[str, str, str]:
+def _compute() -> Finding:
     accelerator = find_accelerator()
     if accelerator:
-        return GOOD, "training", f"{accelerator.upper()} found"
+        return Finding("good", "training", f"{accelerator.upper()} available")
     bfloat16 = any(flag in cpu_flags() for flag in BFLOAT16_FLAGS)
-    return (
-        GOOD,
-        "training",
-        f"{os.cpu_count()} processor cores, {'with' if bfloat16 else 'without'} bfloat16 arithmetic",
-    )
+    text = f"{os.cpu_count()} processor cores, {'with' if bfloat16 else 'without'} bfloat16 arithmetic"
+    return Finding("good", "training", text)
 
 
-def _tools() -> list[tuple[str, str, str]]:
-    missing = missing_tools()
-    return [
-        (BAD, name, f"missing; Debian and Ubuntu package {missing[name]}")
-        if name in missing
-        else (GOOD, name, str(find_tool(name)))
-        for name in PACKAGES
-    ]
-
-
-def _phone() -> tuple[str, str, str]:
-    adb = shutil.which("adb")
-    return (
-        (GOOD, "adb", adb)
-        if adb
-        else (NOTE, "adb", "not installed; only needed to install over a cable (package adb)")
-    )
-
-
-def _tokens() -> list[tuple[str, str, str]]:
-    """Whether the hubs' tokens are set; never their values."""
-    kaggle = (
-        "KAGGLE_KEY" in os.environ
-        or "KAGGLE_API_TOKEN" in os.environ
-        or (Path.home() / ".kaggle" / "kaggle.json").exists()
-    )
-    hugging_face = "HF_TOKEN" in os.environ or (Path.home() / ".cache" / "huggingface" / "token").exists()
-    return [
-        (
-            GOOD if found else NOTE,
-            name,
-            "token found" if found else "no token; only needed for presets from there",
-        )
-        for name, found in (("Kaggle", kaggle), ("Hugging Face", hugging_face))
-    ]
+def _tokens() -> Iterator[Finding]:
+    """Whether access tokens for the model hubs are set; their values are not read."""
+    home = Path.home()
+    kaggle = "KAGGLE_KEY" in os.environ or "KAGGLE_API_TOKEN" in os.environ
+    kaggle = kaggle or (home / ".kaggle" / "kaggle.json").exists()
+    hugging_face = "HF_TOKEN" in os.environ or (home / ".cache" / "huggingface" / "token").exists()
+    for name, found in (("Kaggle", kaggle), ("Hugging Face", hugging_face)):
+        if found:
+            yield Finding("good", name, "access token found")
+        else:
+            yield Finding("note", name, "no access token; only needed to download presets from there")

@@ -15,7 +15,7 @@ from pipeline.run.folder import Manifest, list_files, read_manifest
 from pipeline.run.stages import STAGES
 
 if TYPE_CHECKING:
-    from pipeline.targets.android.contents import Carried
+    from pipeline.targets.target import PackagedFile
 
 
 @dataclass(frozen=True)
@@ -139,19 +139,16 @@ def _from_apk(file: Path, roots: list[Path]) -> list[Link]:
 
 def _carried(file: Path, roots: list[Path]) -> tuple[list[Link], list[tuple[Path, str]]]:
     """Two links for each model and adapter of an APK (none when the file is no app), and the run folders and stages they come from."""
-    if not zipfile.is_zipfile(file):
-        return [], []
-    from pipeline.targets.android.contents import read_carried
+    from pipeline.targets import load_target
 
     try:
-        with zipfile.ZipFile(file) as apk:
-            carried = read_carried(apk)
+        files = load_target().packaged_files(file)
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         return [Link("", file.name, False, f"cannot be read: {error}")], []
     links, places = [], []
-    for each in carried:
+    for each in files:
         links.append(Link("", each.entry, *_as_told(each)))
-        digest = each.inside or each.told or ""
+        digest = each.actual_sha256 or each.declared_sha256 or ""
         made = next(_outputs(roots, digest), None)
         if made:
             root, stage, name = made
@@ -168,16 +165,16 @@ def _carried(file: Path, roots: list[Path]) -> tuple[list[Link], list[tuple[Path
     return links, list(latest.items())
 
 
-def _as_told(each: "Carried") -> tuple[bool, str]:
+def _as_told(each: "PackagedFile") -> tuple[bool, str]:
     """Whether a model or adapter of an APK is the one that its manifest tells of, and that in words."""
-    if each.told is None:
-        return False, f"is inside, but the APK does not tell of it: sha256 {(each.inside or '')[:12]}…"
-    if each.inside is None:
+    if each.declared_sha256 is None:
+        return False, f"is inside, but the APK does not tell of it: sha256 {(each.actual_sha256 or '')[:12]}…"
+    if each.actual_sha256 is None:
         if each.role == "adapter":
-            return False, f"is not inside, but the APK tells of it: sha256 {each.told[:12]}…"
+            return False, f"is not inside, but the APK tells of it: sha256 {each.declared_sha256[:12]}…"
         return True, f"is not inside: the {each.role} is pushed beside the APK"
-    if each.inside != each.told:
-        return False, f"is another {each.role} than the APK tells of: sha256 {each.inside[:12]}…"
+    if each.actual_sha256 != each.declared_sha256:
+        return False, f"is another {each.role} than the APK tells of: sha256 {each.actual_sha256[:12]}…"
     return True, f"is the {each.role} that the APK tells of"
 
 

@@ -25,11 +25,12 @@ from pipeline.targets.android.check import (
     read_application,
     read_identity,
 )
-from pipeline.targets.android.contents import Carried, read_carried
+from pipeline.targets.android.contents import read_packaged_files
 from pipeline.targets.android.elf import load_alignments
 from pipeline.targets.android.native import PAGE_BYTES
 from pipeline.targets.android.native_check import abis_of, unpacked_bytes
 from pipeline.targets.android.tools import find_tool
+from pipeline.targets.target import PackagedFile
 
 ANDROID_MANIFEST = "AndroidManifest.xml"
 OLDEST_SDK = 24
@@ -74,9 +75,9 @@ def report_apk(path: Path) -> Report:
         manifest = _json(archive, MANIFEST_ENTRY, notes)
         questions = _json(archive, QUESTIONS_ENTRY, notes)
         dex_bytes = sum(entry.file_size for entry in archive.infolist() if entry.filename.endswith(".dex"))
-        carried = read_carried(archive)
+        carried = read_packaged_files(archive)
         inside, base = (_model(path, archive, name, notes) for name in (MODEL_ENTRY, BASE_ENTRY))
-        entries = [each.entry for each in carried if each.role == "adapter" and each.inside]
+        entries = [each.entry for each in carried if each.role == "adapter" and each.actual_sha256]
         adapters = tuple(_adapter(archive, entry) for entry in entries)
         if manifest and MODEL_ENTRY not in names:
             notes.append("no model inside: it lies beside the APK and is pushed to the phone")
@@ -135,17 +136,19 @@ def _adapter(archive: zipfile.ZipFile, entry: str) -> Report:
 
 
 def _disagreements(
-    carried: Sequence[Carried], inside: Report | None, adapters: Sequence[Report]
+    carried: Sequence[PackagedFile], inside: Report | None, adapters: Sequence[Report]
 ) -> list[str]:
     """What does not fit between what the app tells and what it carries, a sentence each."""
     notes = []
     for each in carried:
-        if each.told and each.inside and each.told != each.inside:
-            notes.append(f"the app tells of another {each.role} (sha256 {each.told}) than the one inside")
-        elif each.inside and not each.told:
+        if each.declared_sha256 and each.actual_sha256 and each.declared_sha256 != each.actual_sha256:
+            notes.append(
+                f"the app tells of another {each.role} (sha256 {each.declared_sha256}) than the one inside"
+            )
+        elif each.actual_sha256 and not each.declared_sha256:
             notes.append(f"the app does not tell of {each.entry}")
-        elif each.role == "adapter" and not each.inside:
-            notes.append(f"the app tells of an adapter that is not inside: sha256 {each.told}")
+        elif each.role == "adapter" and not each.actual_sha256:
+            notes.append(f"the app tells of an adapter that is not inside: sha256 {each.declared_sha256}")
     system = inside.system if inside else {}
     for adapter in adapters:
         found = adapter.adapter

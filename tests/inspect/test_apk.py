@@ -29,6 +29,7 @@ from pipeline.targets.android.build import build_app
 from pipeline.targets.android.manifest import AdapterFacts, AppManifest, ModelFacts
 from pipeline.targets.android.package import Assets, package_apk
 from pipeline.targets.android.sign import sign
+from pipeline.targets.target import Provenance
 from tests.support.litertlm import write_container
 from tests.support.tflite import Constant, write_tflite
 
@@ -258,9 +259,8 @@ def test_an_app_of_this_package_is_told_in_full(
     tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     app = build_app(["arm64-v8a"], "PocketGemma")
-    manifest = AppManifest(
-        "Test", ModelFacts(model.stat().st_size, sha256_of_file(model)), quantization="int8"
-    )
+    facts = ModelFacts(model.stat().st_size, sha256_of_file(model))
+    manifest = AppManifest("Test", facts, provenance=Provenance(quantization="int8"))
     package_apk(app, Assets(manifest.document(), ["Why?"], model), tmp_path / "unsigned.apk")
     with pytest.raises(PocketGemmaError, match="signature"):
         check.check_signature(tmp_path / "unsigned.apk", 24)

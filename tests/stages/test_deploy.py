@@ -24,11 +24,11 @@ exit 0
 """
 
 
-def bundled(tmp_path: Path, *, beside: bool, base: bool = False) -> Run:
+def bundled(tmp_path: Path, *, pushed: bool = False, base: bool = False) -> Run:
     run = Run(tmp_path / "run")
     with run.stage("bundle", settings={}) as work:
         (work.folder / "metals.apk").write_bytes(b"an apk")
-        if beside:
+        if pushed:
             (work.folder / "model.litertlm").write_bytes(b"a large model")
         if base:
             (work.folder / "base.litertlm").write_bytes(b"its base")
@@ -42,7 +42,7 @@ def no_phone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def phone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A phone played by a script; the file with the calls it got."""
+    """A script that plays a phone; returns the file that records its calls."""
     folder, log = tmp_path / "bin", tmp_path / "calls"
     folder.mkdir()
     (folder / "adb").write_text(PHONE.format(log=log, stored=tmp_path / "stored"))
@@ -52,10 +52,10 @@ def phone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return log
 
 
-def test_without_a_phone_it_says_how_to_install_and_ends_with_the_path(
+def test_without_a_phone_it_prints_instructions_and_then_the_path(
     tmp_path: Path, no_phone: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = bundled(tmp_path, beside=False)
+    run = bundled(tmp_path)
     deploy.run(CONFIG, run)
     printed = capsys.readouterr().out
     apk = run.folder("bundle") / "metals.apk"
@@ -64,10 +64,10 @@ def test_without_a_phone_it_says_how_to_install_and_ends_with_the_path(
     assert printed.strip().splitlines()[-1] == str(apk)
 
 
-def test_a_second_time_it_is_up_to_date_and_still_ends_with_the_path(
+def test_a_second_run_is_up_to_date_and_still_ends_with_the_path(
     tmp_path: Path, no_phone: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = bundled(tmp_path, beside=False)
+    run = bundled(tmp_path)
     deploy.run(CONFIG, run)
     capsys.readouterr()
     deploy.run(CONFIG, run)
@@ -76,17 +76,17 @@ def test_a_second_time_it_is_up_to_date_and_still_ends_with_the_path(
     assert printed.strip().splitlines()[-1] == str(run.folder("bundle") / "metals.apk")
 
 
-def test_a_model_beside_the_apk_is_in_the_instructions(
+def test_a_model_that_is_not_in_the_apk_is_in_the_instructions(
     tmp_path: Path, no_phone: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = bundled(tmp_path, beside=True)
+    run = bundled(tmp_path, pushed=True)
     deploy.run(CONFIG, run)
     model = run.folder("bundle") / "model.litertlm"
     assert f"adb push {model} /sdcard/Android/data/{APP}/files/model.litertlm" in capsys.readouterr().out
 
 
-def test_a_base_that_alone_lies_beside_the_apk_is_pushed(tmp_path: Path, phone: Path) -> None:
-    run = bundled(tmp_path, beside=False, base=True)
+def test_only_the_base_is_pushed_if_only_it_is_not_in_the_apk(tmp_path: Path, phone: Path) -> None:
+    run = bundled(tmp_path, base=True)
     deploy.run(CONFIG, run)
     base = run.folder("bundle") / "base.litertlm"
     assert f"push {base} /sdcard/Android/data/{APP}/files/base.litertlm" in phone.read_text()
@@ -96,7 +96,7 @@ def test_a_base_that_alone_lies_beside_the_apk_is_pushed(tmp_path: Path, phone: 
 def test_both_models_are_in_the_instructions(
     tmp_path: Path, no_phone: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    deploy.run(CONFIG, bundled(tmp_path, beside=True, base=True))
+    deploy.run(CONFIG, bundled(tmp_path, pushed=True, base=True))
     printed = capsys.readouterr().out
     assert printed.count("adb push") == 2
     assert printed.count("mkdir -p") == 1
@@ -105,7 +105,7 @@ def test_both_models_are_in_the_instructions(
 def test_with_a_phone_it_installs_and_starts(
     tmp_path: Path, phone: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = bundled(tmp_path, beside=False)
+    run = bundled(tmp_path)
     deploy.run(CONFIG, run)
     calls = phone.read_text().splitlines()
     assert calls[1:] == [
@@ -115,20 +115,20 @@ def test_with_a_phone_it_installs_and_starts(
     assert "the chat is open on Pixel 9" in capsys.readouterr().out
 
 
-def test_with_a_phone_a_big_model_is_pushed_before_the_start(tmp_path: Path, phone: Path) -> None:
-    run = bundled(tmp_path, beside=True)
+def test_a_large_model_is_pushed_before_the_app_starts(tmp_path: Path, phone: Path) -> None:
+    run = bundled(tmp_path, pushed=True)
     deploy.run(CONFIG, run)
     calls = phone.read_text()
     assert (tmp_path / "stored").read_bytes() == b"a large model"
     assert calls.index(" push ") < calls.index("am start")
 
 
-def test_a_phone_that_refuses_leaves_nothing_done(
+def test_a_phone_that_refuses_leaves_no_result(
     tmp_path: Path, phone: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = bundled(tmp_path, beside=False)
+    run = bundled(tmp_path)
     monkeypatch.setenv("FULL", "1")
-    with pytest.raises(PocketGemmaError, match="Pixel 9: the phone is full"):
+    with pytest.raises(PocketGemmaError, match="Pixel 9: the phone has too little free storage"):
         deploy.run(CONFIG, run)
     assert not run.folder("deploy").exists()
     monkeypatch.delenv("FULL")
@@ -136,10 +136,10 @@ def test_a_phone_that_refuses_leaves_nothing_done(
     assert run.folder("deploy").exists()
 
 
-def test_a_phone_that_comes_later_gets_the_app(
+def test_a_phone_that_is_connected_later_gets_the_app(
     tmp_path: Path, phone: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = bundled(tmp_path, beside=False)
+    run = bundled(tmp_path)
     with monkeypatch.context() as without:
         without.setenv("PATH", str(tmp_path))
         deploy.run(CONFIG, run)

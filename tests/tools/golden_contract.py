@@ -12,6 +12,7 @@ from typing import Any
 from pipeline.targets.android import assets
 from pipeline.targets.android.manifest import AdapterFacts, AppManifest, ModelFacts
 from pipeline.targets.android.project import TESTS
+from pipeline.targets.target import Provenance
 
 CONTRACT = TESTS / "resources" / "golden" / "app_contract.json"
 
@@ -36,13 +37,8 @@ ADAPTERS = (
     AdapterFacts(sha256="07" * 32, name="poems", bytes=600_006, rank=64, base_digest="18" * 32),
 )
 
-FULL = AppManifest(
-    name="Pocket Science",
-    model=MODEL,
-    base_model=BASE_MODEL,
-    adapters=ADAPTERS,
+PROVENANCE = Provenance(
     description="Answers questions about metals.",
-    remembers_conversation=False,
     base="kaggle://keras/gemma3/keras/gemma3_270m",
     parameters=268_098_176,
     data="metals.jsonl",
@@ -57,10 +53,19 @@ FULL = AppManifest(
     accuracy=0.75,
     accuracy_interval=(0.6875, 0.8125),
     questions=200,
-    runtime="LiteRT-LM 0.18.1",
     made="2026-01-31",
     licence="The app: Apache License 2.0.",
     terms="Terms of use: example.com/terms.",
+)
+
+FULL = AppManifest(
+    name="Pocket Science",
+    model=MODEL,
+    base_model=BASE_MODEL,
+    adapters=ADAPTERS,
+    remembers_conversation=False,
+    provenance=PROVENANCE,
+    runtime="LiteRT-LM 0.18.1",
 )
 
 MINIMAL = AppManifest(name="Minimal", model=ModelFacts(bytes=10_000_007, sha256="3a" * 32))

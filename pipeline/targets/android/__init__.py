@@ -1,1 +1,1 @@
-"""The app: built from source without the Android SDK, given a model, signed, checked, and put on a phone."""
+"""Android phones: the app is built from source without the Android SDK, packaged with a model, signed, checked, and installed."""

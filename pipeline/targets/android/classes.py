@@ -1,4 +1,4 @@
-"""The app's code: its Kotlin compiled by kotlinc, shrunk together with its libraries and turned into Android's bytecode by R8."""
+"""Compile the app's code: Kotlin by kotlinc; then R8 shrinks it together with its libraries and translates it to Android's bytecode."""
 
 import zipfile
 from collections.abc import Sequence
@@ -19,13 +19,17 @@ def compile_kotlin(
     """Compile a folder of Kotlin sources into a folder of classes.
 
     Args:
+        sources: the folder of sources.
+        class_path: what they are compiled against, besides Kotlin's standard library.
+        target: the folder to write.
+        doing: the step, for the error message.
         friends: classes whose `internal` members the sources may use.
 
     Raises:
-        PocketGemmaError: the compiler refuses; quotes it.
+        PocketGemmaError: the compiler fails; the message quotes it.
     """
     jars = fetch_jars("build")
-    # Java's library as of 17, whatever kit compiles: newer ones have methods that hide Kotlin's own of the same name, and no phone has them.
+    # Always the library of Java 17: newer ones have methods that hide Kotlin's methods of the same name, and phones lack them.
     options = ["-no-stdlib", "-no-reflect", "-jvm-target", "17", "-Xjdk-release=17"] + (
         [f"-Xfriend-paths={friends}"] if friends else []
     )
@@ -40,12 +44,12 @@ def compile_kotlin(
 
 
 def library_jars() -> list[Path]:
-    """What the app's own code calls and takes with it, beside Kotlin's standard library."""
+    """The libraries that the app contains, besides Kotlin's standard library."""
     return sorted(fetch_jars("app").glob("*.jar"))
 
 
 def library_resources() -> dict[str, bytes]:
-    """The files that the libraries look for on the class path (a table of character names), by their names in the APK."""
+    """The files that those libraries look for on the class path (a table of character names), by their names in the APK."""
     resources = {}
     for jar in library_jars():
         with zipfile.ZipFile(jar) as archive:
@@ -60,7 +64,7 @@ def library_resources() -> dict[str, bytes]:
 
 
 def build_classes(resources: Resources) -> Path:
-    """The app's classes as the JVM's bytecode: what R8 reads and what the tests on the JVM run. A folder."""
+    """The folder of the app's classes in JVM bytecode, which R8 reads and the tests on the JVM run."""
 
     def make(folder: Path) -> None:
         framework = one_jar(fetch_jars("build"), "android-all")
@@ -76,25 +80,25 @@ def build_classes(resources: Resources) -> Path:
 
 
 def build_dex(resources: Resources) -> Path:
-    """The app's classes.dex, shrunk. The map back to source names lies beside it as mapping.txt.
+    """The app's shrunk classes.dex. The mapping back to source names is next to it, in mapping.txt.
 
     Raises:
-        PocketGemmaError: R8 refuses; quotes it.
+        PocketGemmaError: R8 fails; the message quotes it.
     """
     return _shrink("dex", resources, ["--min-api", str(app_settings().min_sdk)]) / "classes.dex"
 
 
 def build_shrunk_classes(resources: Resources) -> Path:
-    """The app shrunk by the same rules as for the phone, but as the JVM's bytecode, for tests of what shrinking leaves. A jar.
+    """A jar of the app's classes, shrunk by the same rules as for the phone but in JVM bytecode: tests run on it.
 
     Raises:
-        PocketGemmaError: R8 refuses; quotes it.
+        PocketGemmaError: R8 fails; the message quotes it.
     """
     return _shrink("shrunk", resources, ["--classfile"], "classes.jar") / "classes.jar"
 
 
 def _shrink(kind: str, resources: Resources, options: Sequence[str], output: str = ".") -> Path:
-    """The folder with R8's output (a name in it), and the map of names as mapping.txt."""
+    """The folder with R8's output, under the name `output`, and with mapping.txt."""
     classes = build_classes(resources)
     rules = ROOT / "app" / "proguard-rules.pro"
 
@@ -106,11 +110,11 @@ def _shrink(kind: str, resources: Resources, options: Sequence[str], output: str
                 archive.writestr(
                     zipfile.ZipInfo(path.relative_to(classes).as_posix(), _STAMP), path.read_bytes()
                 )
-        # The framework jar has no java.lang, which the development kit adds.
+        # The framework jar lacks java.lang; the JDK has it.
         arguments: list[str | Path] = ["--release", *options]
         arguments += ["--lib", one_jar(jars, "android-all"), "--lib", java_home()]
         arguments += ["--pg-conf", rules, "--pg-conf", resources.keep_rules]
-        # What the libraries read at run time is packed by itself, see `library_resources`.
+        # `library_resources` adds the files that the libraries read at run time.
         arguments += [
             "--no-data-resources",
             "--pg-map-output",

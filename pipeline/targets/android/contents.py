@@ -1,9 +1,8 @@
-"""The models and adapters of an app: what its manifest tells of them, and what lies in the APK."""
+"""The models and adapters of an app: what its manifest declares, and what the APK contains."""
 
 import json
 import zipfile
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from pipeline.digests import sha256_of_stream
 from pipeline.targets.android.assets import (
@@ -13,52 +12,36 @@ from pipeline.targets.android.assets import (
     MODEL_ENTRY,
     adapter_entry,
 )
-
-Role = Literal["model", "base", "adapter"]
-
-
-@dataclass(frozen=True)
-class Carried:
-    """A model or an adapter of an app.
-
-    Attributes:
-        role: the model that answers, its base, or an adapter.
-        entry: its name in the APK.
-        told: sha256 that the app's manifest tells; None when it tells of none.
-        inside: sha256 of what lies in the APK; None when nothing does.
-    """
-
-    role: Role
-    entry: str
-    told: str | None
-    inside: str | None
+from pipeline.targets.target import PackagedFile, Role
 
 
-def read_carried(archive: zipfile.ZipFile) -> list[Carried]:
-    """What an APK tells of models and adapters and what it holds of them, every byte hashed: the model, its base, adapters in the
-    order of the manifest, and at the end those that the manifest does not tell of. One that is neither told nor inside is left out.
+def read_packaged_files(archive: zipfile.ZipFile) -> list[PackagedFile]:
+    """List the models and adapters that an APK declares or contains, and hash what it contains.
+
+    Returns:
+        The model, its base, the adapters in the order of the manifest, then the adapters that the manifest does not list.
     """
     names = set(archive.namelist())
-    manifest = read_manifest(archive)
-    places: list[tuple[Role, str, str | None]] = [
+    manifest = read_app_manifest(archive)
+    listed = manifest.get("adapters")
+    adapters = [digest for each in listed if (digest := _digest(each))] if isinstance(listed, list) else []
+    declared: list[tuple[Role, str, str | None]] = [
         ("model", MODEL_ENTRY, _digest(manifest.get("model"))),
         ("base", BASE_ENTRY, _digest(manifest.get("base_model"))),
+        *(("adapter", adapter_entry(digest), digest) for digest in adapters),
     ]
-    listed = manifest.get("adapters")
-    told = [digest for entry in listed if (digest := _digest(entry))] if isinstance(listed, list) else []
-    places += [("adapter", adapter_entry(digest), digest) for digest in told]
-    known = {entry for _, entry, _ in places}
-    untold = sorted(name for name in names - known if name.startswith(ADAPTERS_FOLDER))
-    places += [("adapter", name, None) for name in untold]
-    found = [
-        Carried(role, entry, digest, _hash(archive, entry) if entry in names else None)
-        for role, entry, digest in places
+    known = {entry for _, entry, _ in declared}
+    unlisted = sorted(name for name in names - known if name.startswith(ADAPTERS_FOLDER))
+    declared += [("adapter", name, None) for name in unlisted]
+    files = [
+        PackagedFile(role, entry, digest, _hash(archive, entry) if entry in names else None)
+        for role, entry, digest in declared
     ]
-    return [each for each in found if each.told or each.inside]
+    return [file for file in files if file.declared_sha256 or file.actual_sha256]
 
 
-def read_manifest(archive: zipfile.ZipFile) -> dict[str, Any]:
-    """assets/manifest.json; nothing when there is none or it is no JSON object."""
+def read_app_manifest(archive: zipfile.ZipFile) -> dict[str, Any]:
+    """assets/manifest.json; empty if it is missing or not a JSON object."""
     try:
         document = json.loads(archive.read(MANIFEST_ENTRY))
     except (KeyError, ValueError):
@@ -66,8 +49,8 @@ def read_manifest(archive: zipfile.ZipFile) -> dict[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
-def _digest(told: Any) -> str | None:
-    digest = told.get("sha256") if isinstance(told, dict) else None
+def _digest(facts: Any) -> str | None:
+    digest = facts.get("sha256") if isinstance(facts, dict) else None
     return digest if isinstance(digest, str) else None
 
 

@@ -1,4 +1,4 @@
-"""The little of an ELF file's structure that tells whether a phone with large memory pages can load it."""
+"""Read the segment alignments of an ELF file: they decide whether a phone with large memory pages can load it."""
 
 import struct
 from typing import BinaryIO
@@ -13,11 +13,11 @@ def load_alignments(file: BinaryIO, start: int = 0) -> list[int]:
     """Alignment in bytes of each LOAD segment of a 64-bit little-endian ELF file (System V ABI, chapter 5, "Program Header").
 
     Args:
-        file: a file that can seek.
-        start: where in it the ELF file begins.
+        file: a seekable file.
+        start: the byte at which the ELF file starts.
 
     Raises:
-        PocketGemmaError: it is not such a file.
+        PocketGemmaError: not such a file, truncated, or without LOAD segments.
     """
     file.seek(start)
     header = file.read(64)
@@ -30,10 +30,10 @@ def load_alignments(file: BinaryIO, start: int = 0) -> list[int]:
         file.seek(start + table + index * size)
         entry = file.read(_PROGRAM_HEADER.size)
         if size < _PROGRAM_HEADER.size or len(entry) < _PROGRAM_HEADER.size:
-            raise PocketGemmaError("an ELF file cut short")
+            raise PocketGemmaError("a truncated ELF file")
         fields = _PROGRAM_HEADER.unpack(entry)
         if fields[0] == _LOAD:
             alignments.append(fields[7])
     if not alignments:
-        raise PocketGemmaError("an ELF file with nothing to load")
+        raise PocketGemmaError("an ELF file without LOAD segments")
     return alignments

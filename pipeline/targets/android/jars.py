@@ -1,4 +1,4 @@
-"""Jars from Maven: pinned by android/dependencies/*.xml, and each checked against the list of digests beside it."""
+"""Fetch jars from Maven: android/dependencies/*.xml pin the versions, and the lists of digests next to them pin the content."""
 
 import zipfile
 from functools import cache
@@ -10,19 +10,19 @@ from pipeline.errors import PocketGemmaError
 from pipeline.targets.android.project import DEPENDENCIES
 from pipeline.targets.android.tools import find_tool, run_tool
 
-# Pinned, because Maven would take the newest it knows.
+# Pinned, because Maven would use the newest version it knows.
 _COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
 
 
 @cache
 def fetch_jars(purpose: str) -> Path:
-    """The folder with every jar that android/dependencies/<purpose>.xml leads to, checked.
+    """The folder with every jar that android/dependencies/<purpose>.xml requires, directly or indirectly.
 
     Args:
-        purpose: "app" (goes into the app), "build" or "test".
+        purpose: "app" (the app contains them), "build" or "test".
 
     Raises:
-        PocketGemmaError: Maven fails, or what it brought is not what the list of digests says.
+        PocketGemmaError: Maven fails, or a jar does not match the list of digests.
     """
     pom, digests = DEPENDENCIES / f"{purpose}.xml", DEPENDENCIES / f"{purpose}.sha256"
 
@@ -48,10 +48,10 @@ def fetch_jars(purpose: str) -> Path:
 
 
 def check_jars(folder: Path, digests: Path) -> None:
-    """Compare the files of a folder with a list as sha256sum writes it.
+    """Compare the files of a folder with a list in the format of sha256sum.
 
     Raises:
-        PocketGemmaError: a file is missing, unknown or different; names all of them.
+        PocketGemmaError: a file is missing, unknown or different; the message lists all of them.
     """
     expected = {
         name: digest
@@ -70,7 +70,7 @@ def check_jars(folder: Path, digests: Path) -> None:
 
 
 def _unpack_classes(archive: Path) -> None:
-    """An Android library is a zip with a classes.jar in it; the JVM wants the jar."""
+    """Replace an Android library, a zip that contains classes.jar, by that jar."""
     with zipfile.ZipFile(archive) as library:
         archive.with_suffix(".jar").write_bytes(library.read("classes.jar"))
     archive.unlink()

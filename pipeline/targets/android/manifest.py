@@ -1,11 +1,13 @@
-"""What the app tells about its models: assets/manifest.json, read by ModelManifest.kt. The only home of its keys on this side."""
+"""The manifest that describes the app's models: assets/manifest.json. This module is the only one that writes its keys."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from pipeline.targets.target import Provenance
+
 FORMAT = 2
-"""Of the document: raised when a key changes its meaning or its place. Format 1 had no base, no adapters and no data of its own."""
+"""Version of the document, raised when a key changes its meaning or moves. Format 1 had no base, no adapters and no data."""
 
 
 @dataclass(frozen=True)
@@ -15,9 +17,9 @@ class ModelFacts:
     Attributes:
         bytes: its size.
         sha256: of the file.
-        memory_bytes: what it takes of a phone's memory when it is open, as `pipeline.litert.memory_estimate` estimates it.
-        adapter_rank: rank of the adapters that it takes at run time; None when it takes none.
-        base_digest: digest of the preset that those adapters must name.
+        memory_bytes: memory of the phone that the open model takes, as `pipeline.litert.memory_estimate` estimates it.
+        adapter_rank: rank of the adapters that it takes at run time; None if it takes none.
+        base_digest: digest of the preset that those adapters must belong to.
     """
 
     bytes: int
@@ -33,7 +35,7 @@ class AdapterFacts:
 
     Attributes:
         sha256: of the file.
-        name: what the adapter is called.
+        name: of the adapter.
         bytes: its size.
         rank: of its tensors.
         base_digest: digest of the preset that it was trained on.
@@ -48,82 +50,64 @@ class AdapterFacts:
 
 @dataclass(frozen=True)
 class AppManifest:
-    """Facts about a model in the words that a person reads. What is None or empty is left out, and the app then says nothing of it.
+    """What the app needs to know about its models, and what it shows about them. What is None or empty is left out of the document.
 
     Attributes:
-        name: of the app and of the model in it.
-        model: the file that answers. When it takes adapters it is the base, and the first of `adapters` is the fine-tune.
-        base_model: the base of a merged model, brought along for before / after.
-        remembers_conversation: False when the model was taught single questions only: the app then starts each one afresh.
-        base: name of the base that was fine-tuned; parameters: numbers in it.
-        data: name of the file of examples; examples: how many were trained on; data_sha256: of that file.
-        accuracy: share of `questions` test questions that the converted model answered exactly right, 0 to 1.
-        accuracy_interval: its 95 % confidence interval.
-        made: a date, as in 2026-01-31.
-        licence: of the model and of the app; terms: whose terms of use also hold, in a sentence with its address.
+        name: of the app and of its model.
+        model: the file that answers. If it takes adapters, it is the base, and the first of `adapters` is the fine-tune.
+        base_model: the base of a merged model, for the comparison before / after.
+        adapters: the adapters in the APK.
+        remembers_conversation: False for a model that was trained on single questions only; the app then starts a new conversation
+            with each question.
+        provenance: how the model was made and how it scored.
+        runtime: name and version of the runtime in the app.
     """
 
     name: str
     model: ModelFacts
     base_model: ModelFacts | None = None
     adapters: Sequence[AdapterFacts] = ()
-    description: str | None = None
     remembers_conversation: bool = True
-    base: str | None = None
-    parameters: int | None = None
-    data: str | None = None
-    examples: int | None = None
-    data_sha256: str | None = None
-    method: str | None = None
-    rank: int | None = None
-    alpha: float | None = None
-    targets: Sequence[str] = ()
-    epochs: int | None = None
-    quantization: str | None = None
-    accuracy: float | None = None
-    accuracy_interval: tuple[float, float] | None = None
-    questions: int | None = None
+    provenance: Provenance = field(default_factory=Provenance)
     runtime: str | None = None
-    made: str | None = None
-    licence: str | None = None
-    terms: str | None = None
 
     def document(self) -> dict[str, Any]:
         """The JSON document."""
-        low, high = self.accuracy_interval or (None, None)
+        facts = self.provenance
+        low, high = facts.accuracy_interval or (None, None)
         return _known(
             {
                 "format": FORMAT,
                 "name": self.name,
-                "description": self.description,
+                "description": facts.description,
                 "model": _known(asdict(self.model)),
                 "base_model": _known(asdict(self.base_model)) if self.base_model else None,
                 "adapters": [asdict(adapter) for adapter in self.adapters],
                 "remembers_conversation": self.remembers_conversation,
-                "base": _known({"name": self.base, "parameters": self.parameters}),
-                "data": _known({"name": self.data, "examples": self.examples, "sha256": self.data_sha256}),
+                "base": _known({"name": facts.base, "parameters": facts.parameters}),
+                "data": _known({"name": facts.data, "examples": facts.examples, "sha256": facts.data_sha256}),
                 "tuning": _known(
                     {
-                        "method": self.method,
-                        "rank": self.rank,
-                        "alpha": self.alpha,
-                        "targets": list(self.targets),
-                        "epochs": self.epochs,
+                        "method": facts.method,
+                        "rank": facts.rank,
+                        "alpha": facts.alpha,
+                        "targets": list(facts.targets),
+                        "epochs": facts.epochs,
                     }
                 ),
-                "quantization": self.quantization,
+                "quantization": facts.quantization,
                 "check": _known(
                     {
-                        "accuracy": self.accuracy,
+                        "accuracy": facts.accuracy,
                         "accuracy_low": low,
                         "accuracy_high": high,
-                        "questions": self.questions,
+                        "questions": facts.questions,
                     }
                 ),
                 "runtime": self.runtime,
-                "made": self.made,
-                "licence": self.licence,
-                "terms": self.terms,
+                "made": facts.made,
+                "licence": facts.licence,
+                "terms": facts.terms,
             }
         )
 

@@ -1,4 +1,4 @@
-"""The app's resources and manifest, compiled and linked by aapt2."""
+"""Compile and link the app's resources and its Android manifest with aapt2."""
 
 import shutil
 import zipfile
@@ -17,7 +17,13 @@ _ANDROID = "http://schemas.android.com/apk/res/android"
 
 @dataclass(frozen=True)
 class Resources:
-    """What aapt2 makes: an APK without code, the ids that the code is compiled against, and the names that shrinking must keep."""
+    """Compiled resources.
+
+    Attributes:
+        apk: an APK that contains only the resources and the Android manifest.
+        id_classes: the folder of the classes with resource ids, which the code is compiled against.
+        keep_rules: the rules for names that R8 must keep.
+    """
 
     apk: Path
     id_classes: Path
@@ -25,14 +31,14 @@ class Resources:
 
 
 def build_resources(title: str, *, compress_libraries: bool = False) -> Resources:
-    """Compile and link the resources, with the app called `title` on the phone.
+    """Compile and link the resources of the app.
 
     Args:
-        title: the app's name.
-        compress_libraries: have the manifest say that the phone is to unpack the native libraries.
+        title: the app's name on the phone.
+        compress_libraries: whether the Android manifest tells the phone to unpack the native libraries.
 
     Raises:
-        PocketGemmaError: aapt2 or javac refuses; quotes it.
+        PocketGemmaError: aapt2 or javac fails; the message quotes it.
     """
 
     def make(folder: Path) -> None:
@@ -66,7 +72,7 @@ def build_resources(title: str, *, compress_libraries: bool = False) -> Resource
         link += ["--version-code", str(settings.version_code), "--version-name", settings.version_name]
         link += ["--java", folder / "java", "--proguard", folder / "keep.pro", "-o", folder / "resources.apk"]
         run_tool([*link, "-R", folder / "overlay.zip", compiled], "linking the app's resources")
-        # Its comments name this very folder; without them another title needs no new shrinking.
+        # Its comments contain the path of this folder. Without them, another title does not cause R8 to run again.
         rules = (folder / "keep.pro").read_text(encoding="utf-8").splitlines(keepends=True)
         (folder / "keep.pro").write_text(
             "".join(line for line in rules if not line.startswith("#")), encoding="utf-8"
@@ -76,8 +82,8 @@ def build_resources(title: str, *, compress_libraries: bool = False) -> Resource
             [find_tool("javac"), "-nowarn", "--release", "17", "-d", folder / "ids", ids],
             "compiling the resource ids",
         )
-        for place in (overlay, folder / "java"):
-            shutil.rmtree(place)
+        for temporary in (overlay, folder / "java"):
+            shutil.rmtree(temporary)
 
     folder = cached(
         "resources",
@@ -92,26 +98,26 @@ def build_resources(title: str, *, compress_libraries: bool = False) -> Resource
 
 
 def _framework_resources() -> Path:
-    """Android's own manifest and resource table, taken out of the framework jar: aapt2 wants a small APK, not 180 MB of classes."""
+    """An APK of Android's own manifest and resource table, without the 180 MB of classes in the framework jar."""
     jar = one_jar(fetch_jars("build"), "android-all")
 
     def make(folder: Path) -> None:
-        with zipfile.ZipFile(jar) as whole, zipfile.ZipFile(folder / "framework.apk", "w") as part:
+        with zipfile.ZipFile(jar) as framework, zipfile.ZipFile(folder / "framework.apk", "w") as apk:
             for name in ("AndroidManifest.xml", "resources.arsc"):
-                part.writestr(name, whole.read(name))
+                apk.writestr(name, framework.read(name))
 
     return cached("framework", digest_of([Path(__file__)], jar.name), make) / "framework.apk"
 
 
 def _write_manifest(target: Path, application_id: str, *, extract_libraries: bool) -> None:
-    """The source manifest names no package, because Gradle forbids it, and leaves the libraries to the build; aapt2 wants both."""
+    """Add the package name, which Gradle forbids in the source, and the treatment of native libraries, which the build decides."""
     ElementTree.register_namespace("android", _ANDROID)
     tree = ElementTree.parse(MAIN / "AndroidManifest.xml")
     tree.getroot().set("package", application_id)
     for application in tree.iter("application"):
         application.set(f"{{{_ANDROID}}}extractNativeLibs", str(extract_libraries).lower())
     for element in tree.iter():
-        # A leading dot means the package of the code, which need not be the id under which the app is installed.
+        # A leading dot stands for the package of the code, which can differ from the id under which the app is installed.
         for attribute in (f"{{{_ANDROID}}}name", f"{{{_ANDROID}}}backupAgent"):
             name = element.get(attribute, "")
             if name.startswith("."):
@@ -120,7 +126,7 @@ def _write_manifest(target: Path, application_id: str, *, extract_libraries: boo
 
 
 def _resource_text(text: str) -> str:
-    """Escape a title for a string resource: quotes and backslashes mean something there, and so does a leading @ or ?."""
+    """Escape a title for a string resource, where quotes, backslashes and a leading @ or ? have a meaning."""
     escaped = text.replace("\\", "\\\\").replace("'", "\\'").replace('"', '\\"')
     if escaped[:1] in "@?":
         escaped = "\\" + escaped

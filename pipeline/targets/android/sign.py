@@ -1,6 +1,6 @@
-"""Signing an APK: with the person's own key from the environment, or with a debug key made on the spot and kept in the cache.
+"""Sign an APK: with your key, which the environment names, or with a generated debug key, which stays in the cache.
 
-A password is only ever in an environment variable: not in an argument (which every user of the machine can list), not in a file.
+Passwords are only passed in environment variables: not as arguments, which every user of the machine can list, and not in files.
 """
 
 import os
@@ -19,7 +19,7 @@ KEYSTORE_PASSWORD = "POCKETGEMMA_KEYSTORE_PASSWORD"
 KEY_ALIAS = "POCKETGEMMA_KEY_ALIAS"
 KEY_PASSWORD = "POCKETGEMMA_KEY_PASSWORD"
 
-# The debug key is no secret: it only has to stay the same, or the phone refuses to install a new build over the old one.
+# The debug key is not secret. It must stay the same, or the phone refuses to update an installed build.
 _DEBUG_ALIAS = "debug"
 _DEBUG_PASSWORD = "android"
 _DEBUG_VALIDITY_DAYS = 10950
@@ -27,40 +27,46 @@ _DEBUG_VALIDITY_DAYS = 10950
 
 @dataclass(frozen=True, repr=False)
 class SigningKey:
-    """A key and where its passwords come from. Has no repr, so that no password gets into a log."""
+    """A key and its passwords. It has no repr, so that no password gets into a log.
+
+    Attributes:
+        keystore: the file with the key.
+        alias: name of the key in it.
+        debug: whether this is the generated debug key.
+        secrets: environment variables for the signing program only: name and password.
+    """
 
     keystore: Path
     alias: str
     debug: bool
-    # Variables for the signing program only: name and secret.
     secrets: Mapping[str, str]
 
 
 def signing_key() -> SigningKey:
-    """The person's key when POCKETGEMMA_KEYSTORE is set, else the debug key.
+    """Your key if POCKETGEMMA_KEYSTORE is set, else the debug key.
 
     Raises:
         InputError: POCKETGEMMA_KEYSTORE is set, but the file or one of the other variables is missing.
     """
-    place = os.environ.get(KEYSTORE)
-    if not place:
+    path = os.environ.get(KEYSTORE)
+    if not path:
         return _debug_key()
-    keystore = Path(place).expanduser()
+    keystore = Path(path).expanduser()
     if not keystore.is_file():
         raise InputError(f"{KEYSTORE}: no such file: {keystore}")
     missing = [name for name in (KEYSTORE_PASSWORD, KEY_ALIAS) if not os.environ.get(name)]
     if missing:
-        raise InputError(f"{KEYSTORE} is set, so {' and '.join(missing)} must be set too")
+        raise InputError(f"{KEYSTORE} is set; set {' and '.join(missing)} too")
     password = os.environ[KEYSTORE_PASSWORD]
     secrets = {KEYSTORE_PASSWORD: password, KEY_PASSWORD: os.environ.get(KEY_PASSWORD) or password}
     return SigningKey(keystore, os.environ[KEY_ALIAS], debug=False, secrets=secrets)
 
 
 def signer_digest() -> str:
-    """Tells one signer from another without naming a secret: the sha256 of the person's keystore and the alias, or "debug".
+    """Identify the signer without a secret: the sha256 of your keystore and the alias, or "debug".
 
     Raises:
-        InputError: as `signing_key`.
+        InputError: as for `signing_key`.
     """
     if not os.environ.get(KEYSTORE):
         return "debug"
@@ -93,21 +99,21 @@ def _debug_key() -> SigningKey:
             *options,
             *passwords,
         ]
-        run_tool(command, "making a debug key", secrets)
+        run_tool(command, "generating a debug key", secrets)
 
     return SigningKey(cached("key", "debug", make) / "debug.p12", _DEBUG_ALIAS, debug=True, secrets=secrets)
 
 
 def sign(unsigned: Path, target: Path) -> SigningKey:
-    """Sign an APK (signature schemes v2 and v3) and return the key it was signed with.
+    """Sign an APK with the signature schemes v2 and v3, and return the key.
 
     Raises:
-        InputError: the person's key is not fully given.
-        PocketGemmaError: apksigner refuses, for instance because of a wrong password.
+        InputError: your key is not fully specified.
+        PocketGemmaError: apksigner fails, for example because the password is wrong.
     """
     key = signing_key()
     settings = app_settings()
-    # Version 1 signatures are for Android 6 and older; leaving them out also leaves META-INF out.
+    # Only Android 6 and older need version 1 signatures. Without them, the APK has no META-INF.
     schemes = [
         "--v1-signing-enabled",
         "false",

@@ -1,4 +1,4 @@
-"""The system's programs that the app is built with: where they are, what to install when one is missing, and how they are run."""
+"""The system's programs that build the app: find them, name the package of a missing one, and run them."""
 
 import os
 import re
@@ -9,8 +9,9 @@ from functools import cache
 from pathlib import Path
 
 from pipeline.errors import PocketGemmaError
+from pipeline.targets.target import Finding
 
-# Program: the Debian and Ubuntu package that brings it.
+# The Debian and Ubuntu package of each program.
 PACKAGES = {
     "java": "default-jdk-headless",
     "mvn": "maven",
@@ -20,7 +21,7 @@ PACKAGES = {
     "apksigner": "apksigner",
 }
 OLDEST_JAVA = 17
-# Where the default is older than that, and what to install instead.
+# Releases whose default is older, and what to install there instead.
 _OLD_RELEASES = ("bullseye", "focal", "jammy")
 _OLD_RELEASES_JAVA = "openjdk-17-jdk-headless"
 _QUOTED_LINES = 12
@@ -28,10 +29,10 @@ _QUOTED_LINES = 12
 
 @cache
 def find_tool(name: str) -> Path:
-    """Where a program of `PACKAGES` (or another) lies; clang and ld.lld also under their versioned names, the newest first.
+    """The path of a program. A versioned name, such as clang-18, counts too; of several, the newest version.
 
     Raises:
-        PocketGemmaError: it is not installed; names the package.
+        PocketGemmaError: it is not installed; the message names the package.
     """
     if name in ("java", "javac", "keytool"):
         return java_home() / "bin" / name
@@ -42,7 +43,7 @@ def find_tool(name: str) -> Path:
 
 
 def package_of(name: str) -> str:
-    """The package of this machine's distribution that brings a program."""
+    """The package that contains a program, in the distribution of this machine."""
     if name == "java" and any(f"VERSION_CODENAME={old}" in _os_release() for old in _OLD_RELEASES):
         return _OLD_RELEASES_JAVA
     return PACKAGES.get(name, name)
@@ -56,7 +57,7 @@ def _os_release() -> str:
 
 
 def _versioned(name: str) -> str | None:
-    """Debian and Ubuntu call a compiler clang-14, clang-18, …; the plain name comes with another package."""
+    """The newest program with a versioned name, as Debian and Ubuntu install compilers: clang-14, clang-18."""
     pattern = re.compile(re.escape(name) + r"-(\d+)")
     found = []
     for folder in os.get_exec_path():
@@ -74,12 +75,12 @@ def _versioned(name: str) -> str | None:
 
 @cache
 def java_home() -> Path:
-    """The Java development kit: JAVA_HOME when it is new enough, else the one that `javac` on the path belongs to.
+    """The Java development kit: JAVA_HOME if it is new enough, else the one that contains the `javac` on the path.
 
     Raises:
-        PocketGemmaError: there is none, it is older than 17, or it has no compiler.
+        PocketGemmaError: there is none of version 17 or newer that has a compiler.
     """
-    candidates = [Path(place) for place in [os.environ.get("JAVA_HOME")] if place]
+    candidates = [Path(home) for home in [os.environ.get("JAVA_HOME")] if home]
     javac = shutil.which("javac")
     if javac:
         candidates.append(Path(javac).resolve().parent.parent)
@@ -92,12 +93,12 @@ def java_home() -> Path:
         ):
             return home
     raise PocketGemmaError(
-        f"no Java development kit of version {OLDEST_JAVA} or newer; run: sudo apt-get install -y {package_of('java')} (or set JAVA_HOME)"
+        f"no Java development kit of version {OLDEST_JAVA} or newer; run: sudo apt-get install -y {package_of('java')}, or set JAVA_HOME"
     )
 
 
 def java_version(home: Path) -> int:
-    """The feature version (17, 21, …) from a kit's `release` file; 0 when it has none."""
+    """The feature version (17, 21, …) in the `release` file of a JDK; 0 if there is none."""
     try:
         match = re.search(
             r'^JAVA_VERSION="(\d+)', (home / "release").read_text(encoding="utf-8"), re.MULTILINE
@@ -108,7 +109,7 @@ def java_version(home: Path) -> int:
 
 
 def missing_tools() -> dict[str, str]:
-    """Programs of `PACKAGES` that are not here, with the package to install for each."""
+    """The programs of `PACKAGES` that are not installed, with the package of each."""
     missing = {}
     for name in PACKAGES:
         try:
@@ -118,18 +119,32 @@ def missing_tools() -> dict[str, str]:
     return missing
 
 
+def findings() -> list[Finding]:
+    """Which programs are installed; adb is optional."""
+    missing = missing_tools()
+    found = [
+        Finding("bad", name, f"missing; Debian and Ubuntu package: {missing[name]}", missing[name])
+        if name in missing
+        else Finding("good", name, str(find_tool(name)))
+        for name in PACKAGES
+    ]
+    adb = shutil.which("adb")
+    optional = "not installed; only needed to install the app over USB (Debian and Ubuntu package: adb)"
+    return [*found, Finding("good", "adb", adb) if adb else Finding("note", "adb", optional)]
+
+
 def run_tool(
     arguments: Sequence[str | Path], doing: str, environment: Mapping[str, str] | None = None
 ) -> str:
-    """Run a program to its end and return what it printed on its standard output.
+    """Run a program and return its standard output.
 
     Args:
         arguments: the program and its arguments.
-        doing: what this is for, in words, for the message.
-        environment: variables added to this process's own; the place for secrets, which must not stand in arguments.
+        doing: the step, for the error message.
+        environment: variables to add to those of this process. Pass secrets here, never as arguments.
 
     Raises:
-        PocketGemmaError: it failed; quotes the end of what it printed.
+        PocketGemmaError: it fails; the message quotes the end of its output.
     """
     command = [str(argument) for argument in arguments]
     try:
@@ -148,13 +163,13 @@ def run_tool(
         printed = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
         raise PocketGemmaError(
             f"{doing}: {Path(command[0]).name} failed:\n  "
-            + "\n  ".join(printed[-_QUOTED_LINES:] or ["(it said nothing)"])
+            + "\n  ".join(printed[-_QUOTED_LINES:] or ["(no output)"])
         )
     return done.stdout
 
 
 def run_java(main_class: str, class_path: Sequence[Path], arguments: Sequence[str | Path], doing: str) -> str:
-    """Run a Java program with the settings that make short runs quick: no second compiler, one collecting thread."""
+    """Run a Java program with settings for short runs: one compiler, one garbage collector thread."""
     options = ["-Xmx1500m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
     path = os.pathsep.join(str(entry) for entry in class_path)
     return run_tool([find_tool("java"), *options, "-cp", path, main_class, *arguments], doing)

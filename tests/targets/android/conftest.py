@@ -2,7 +2,9 @@
 
 import json
 import os
+import shutil
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,11 +12,13 @@ import pytest
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.litert.runtime_adapters import write_adapter
 from pipeline.targets.android.assets import MANIFEST_ENTRY, MODEL_ENTRY, QUESTIONS_ENTRY
-from pipeline.targets.android.questions import answered_questions
+from pipeline.targets.android.build import AppBuild, build_app
+from pipeline.targets.questions import answered_questions
 from tests.support.demo_run import demo_run
 from tests.support.lora import LORA, adapter_for, converted_base, merged_folder
 from tests.support.tiny_gemma import ANSWERS, Reference, tiny_folder
 from tests.targets.android.models import write_endless, write_without_system_turn
+from tests.targets.android.workshop import ABI, Workshop
 
 SCREENSHOTS = "POCKETGEMMA_SCREENSHOTS"
 """Names a folder that keeps the pictures of the screen, for the README."""
@@ -87,3 +91,21 @@ def _answers(folder: Path, questions: list[str]) -> list[str]:
         end = next((place for place, token in enumerate(ids) if token in tokenizer.stop_ids), len(ids))
         texts.append(tokenizer.decode(ids[:end]).strip())
     return texts
+
+
+@pytest.fixture(scope="session")
+def built() -> AppBuild:
+    return build_app([ABI], "PocketGemma")
+
+
+@pytest.fixture
+def workshop(built: AppBuild, tmp_path: Path) -> Workshop:
+    # The runtime's library is 37 MB; a small one is enough for the checks.
+    small = tmp_path / "liblitert-lm.so"
+    shutil.copyfile(built.libraries[ABI][1], small)
+    names = ("model.litertlm", "base.litertlm", "poet.tflite", "clerk.tflite")
+    model, base, *adapters = (tmp_path / name for name in names)
+    for number, path in enumerate((model, base, *adapters)):
+        path.write_bytes(b"LITERTLM" + bytes([number]) + bytes(range(256)) * 64)
+    app = replace(built, libraries={ABI: (small, built.libraries[ABI][1])})
+    return Workshop(app, model, base, tuple(adapters), tmp_path)

@@ -1,4 +1,4 @@
-"""The phone's side is played by a script on the path called adb, which behaves or misbehaves as a test says."""
+"""A script called adb on the path plays the phone; each test sets how it behaves."""
 
 import hashlib
 import os
@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import PocketGemmaError
-from pipeline.targets.android.adb import Phone, find_phone, install, push_model, start
+from pipeline.targets.android.adb import find_device, install, push_model, start
+from pipeline.targets.target import Device
 
 APP = "io.pocketgemma.chat"
-PHONE = Phone("R5CT", "Pixel 9")
+PHONE = Device("R5CT", "Pixel 9")
 DEVICES = "List of devices attached\n"
 
 Adb = Callable[[str], Path]
@@ -20,7 +21,7 @@ Adb = Callable[[str], Path]
 
 @pytest.fixture
 def adb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Adb:
-    """Makes `adb` run the body of a shell script; every call's arguments go to the returned file."""
+    """Make `adb` run a shell script; the returned file records the arguments of every call."""
     folder, log = tmp_path / "bin", tmp_path / "calls"
     folder.mkdir()
     log.touch()
@@ -42,7 +43,7 @@ def listing(*lines: str) -> str:
 
 def test_without_adb_there_is_no_phone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert find_phone() is None
+    assert find_device() is None
 
 
 def test_without_a_device_there_is_no_phone(adb: Adb) -> None:
@@ -50,46 +51,49 @@ def test_without_a_device_there_is_no_phone(adb: Adb) -> None:
         "echo '* daemon not running; starting now at tcp:5037'\necho '* daemon started successfully'\n"
         + listing()
     )
-    assert find_phone() is None
+    assert find_device() is None
 
 
 def test_a_connected_phone_is_found(adb: Adb) -> None:
     adb(listing("R5CT           device usb:1-1 product:tokay model:Pixel_9 device:tokay transport_id:1"))
-    assert find_phone() == PHONE
+    assert find_device() == PHONE
 
 
 @pytest.mark.parametrize(
     ("line", "advice"),
     [
-        ("R5CT  unauthorized usb:1-1 transport_id:1", "R5CT has not allowed this computer yet.*tap Allow"),
-        ("R5CT  offline transport_id:1", "is offline: unplug it"),
-        ("R5CT  no permissions (missing udev rules?); see [http://x]", "cannot be opened by this user"),
+        (
+            "R5CT  unauthorized usb:1-1 transport_id:1",
+            "R5CT does not trust this computer yet; .* allow USB debugging",
+        ),
+        ("R5CT  offline transport_id:1", "is offline; unplug it"),
+        ("R5CT  no permissions (missing udev rules?); see [http://x]", "cannot be opened by your user"),
         ("R5CT  recovery", "is in state 'recovery'"),
     ],
 )
-def test_a_phone_that_cannot_be_used_is_told_with_what_to_do(adb: Adb, line: str, advice: str) -> None:
+def test_a_phone_that_is_not_usable_is_reported_with_advice(adb: Adb, line: str, advice: str) -> None:
     adb(listing(line))
     with pytest.raises(PocketGemmaError, match=advice):
-        find_phone()
+        find_device()
 
 
-def test_among_several_the_environment_chooses(adb: Adb, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_selects_one_of_several(adb: Adb, monkeypatch: pytest.MonkeyPatch) -> None:
     adb(listing("A1 device model:One", "B2 device model:Two", "C3 unauthorized"))
     with pytest.raises(
         PocketGemmaError,
-        match=r"several devices are connected: A1 \(One\), B2 \(Two\); choose one: ANDROID_SERIAL",
+        match=r"several devices are connected: A1 \(One\), B2 \(Two\); set ANDROID_SERIAL",
     ):
-        find_phone()
+        find_device()
     monkeypatch.setenv("ANDROID_SERIAL", "B2")
-    assert find_phone() == Phone("B2", "Two")
+    assert find_device() == Device("B2", "Two")
     monkeypatch.setenv("ANDROID_SERIAL", "D4")
-    with pytest.raises(PocketGemmaError, match="ANDROID_SERIAL=D4: adb sees no such device"):
-        find_phone()
+    with pytest.raises(PocketGemmaError, match="ANDROID_SERIAL=D4: adb finds no such device"):
+        find_device()
 
 
-def test_a_usable_phone_is_taken_beside_one_that_is_not(adb: Adb) -> None:
+def test_a_usable_phone_is_preferred_to_one_that_is_not(adb: Adb) -> None:
     adb(listing("C3 unauthorized", "R5CT device model:Pixel_9"))
-    assert find_phone() == PHONE
+    assert find_device() == PHONE
 
 
 def test_install_replaces_an_older_build(adb: Adb, tmp_path: Path) -> None:
@@ -102,7 +106,7 @@ def test_install_replaces_an_older_build(adb: Adb, tmp_path: Path) -> None:
     ("code", "advice"),
     [
         ("INSTALL_FAILED_UPDATE_INCOMPATIBLE", f"adb uninstall {APP}"),
-        ("INSTALL_FAILED_INSUFFICIENT_STORAGE", "the phone is full"),
+        ("INSTALL_FAILED_INSUFFICIENT_STORAGE", "the phone has too little free storage"),
         ("INSTALL_FAILED_NO_MATCHING_ABIS", "x86_64"),
         ("INSTALL_FAILED_VERSION_DOWNGRADE", "a newer version"),
         ("INSTALL_PARSE_FAILED_NO_CERTIFICATES", "INSTALL_PARSE_FAILED_NO_CERTIFICATES"),
@@ -123,7 +127,7 @@ def model(tmp_path: Path) -> Path:
 
 
 def phone_storage(tmp_path: Path) -> str:
-    """A phone whose whole storage is the file `stored`."""
+    """A phone whose storage is the file `stored`."""
     return f"""
 case "$3 $4" in
   "shell sha256sum"*) [ -e {tmp_path}/stored ] && sha256sum {tmp_path}/stored ;;
@@ -148,7 +152,7 @@ def test_a_model_is_pushed_to_the_apps_folder_and_compared_there(
     assert f"push {model} /sdcard/Android/data/{APP}/files/model.litertlm" in log.read_text()
 
 
-def test_a_model_that_is_there_is_not_pushed_again(adb: Adb, model: Path, tmp_path: Path) -> None:
+def test_a_model_that_the_phone_has_is_not_pushed_again(adb: Adb, model: Path, tmp_path: Path) -> None:
     (tmp_path / "stored").write_bytes(model.read_bytes())
     log = adb(phone_storage(tmp_path))
     push_model(PHONE, model, APP)
@@ -160,7 +164,9 @@ def test_a_model_that_arrives_damaged_is_refused(
 ) -> None:
     monkeypatch.setenv("DAMAGE", "1")
     adb(phone_storage(tmp_path))
-    with pytest.raises(PocketGemmaError, match=f"expected {hashlib.sha256(model.read_bytes()).hexdigest()}"):
+    with pytest.raises(
+        PocketGemmaError, match=f"expected sha256 {hashlib.sha256(model.read_bytes()).hexdigest()}"
+    ):
         push_model(PHONE, model, APP)
 
 

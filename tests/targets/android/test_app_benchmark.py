@@ -1,4 +1,4 @@
-"""Promise: the benchmark of the app counts every byte of an APK once, and reads what the app's tests measured."""
+"""The benchmark of the app counts every byte of an APK once and reads the measurements of the app's tests."""
 
 import importlib.util
 import json
@@ -33,7 +33,7 @@ def test_every_byte_of_an_apk_is_in_one_group(benchmark: ModuleType, tmp_path: P
         packed = archive.getinfo("classes.dex").compress_size
     found = benchmark.parts(apk)
     assert sum(found.values()) == apk.stat().st_size
-    rest = found.pop("the rest")
+    rest = found.pop("other")
     assert found == {"libraries": 300, "code": packed, "resources": 30, "models": 450}
     assert rest > 5
 
@@ -57,5 +57,5 @@ def test_figures_of_the_app_s_tests_are_read(benchmark: ModuleType, tmp_path: Pa
 def test_a_file_without_figures_is_refused(benchmark: ModuleType, tmp_path: Path, text: str) -> None:
     if text:
         (tmp_path / "figures.json").write_text(text)
-    with pytest.raises(SystemExit, match="no figures of the app's tests"):
+    with pytest.raises(SystemExit, match="not a figures file of the app's tests"):
         benchmark.read_figures(tmp_path / "figures.json")

@@ -4,9 +4,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import PocketGemmaError
-from pipeline.targets.android import native
 from pipeline.targets.android.jars import check_jars, one_jar
-from pipeline.targets.android.native import find_uv, locked_requirement
 
 
 @pytest.fixture
@@ -29,7 +27,7 @@ def digests(jars: Path, tmp_path: Path) -> Path:
     return path
 
 
-def test_jars_as_listed_pass(jars: Path, digests: Path) -> None:
+def test_listed_jars_pass(jars: Path, digests: Path) -> None:
     check_jars(jars, digests)
 
 
@@ -50,26 +48,3 @@ def test_an_artifact_is_not_mistaken_for_a_longer_name(jars: Path) -> None:
     assert one_jar(jars, "one") == jars / "one-1.0.jar"
     with pytest.raises(PocketGemmaError, match="expected one three jar"):
         one_jar(jars, "three")
-
-
-def test_the_runtime_is_pinned_with_hashes() -> None:
-    requirement = locked_requirement("litert-lm-api")
-    assert requirement.startswith("litert-lm-api==")
-    assert requirement.count("--hash=sha256:") >= 3  # this machine's and two Android ABIs'
-    assert "# via" not in requirement
-
-
-def test_a_package_that_is_not_pinned_is_refused() -> None:
-    with pytest.raises(PocketGemmaError, match="does not pin no-such-package"):
-        locked_requirement("no-such-package")
-
-
-def test_uv_is_found_where_setup_puts_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(native.sys, "executable", str(tmp_path / "bin" / "python"))
-    monkeypatch.setattr(native, "LOCK", tmp_path / "requirements.lock")
-    assert find_uv() is None
-    uv = tmp_path / ".venv-uv" / "bin" / "uv"
-    uv.parent.mkdir(parents=True)
-    uv.touch()
-    assert find_uv() == uv

@@ -12,7 +12,7 @@ from pipeline.targets.android.tools import find_tool
 SECRET = "correct horse battery staple"
 
 RECORDER = """#!/bin/sh
-# Stands in for apksigner: notes what it was given.
+# Stands in for apksigner: records its arguments and environment.
 printf '%s\\n' "$@" > "$RECORDED.arguments"
 env > "$RECORDED.environment"
 if [ -n "$REFUSE" ]; then
@@ -35,7 +35,7 @@ def own_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """apksigner replaced by a recorder; the path its notes begin with."""
+    """Replace apksigner by a recorder; returns the path that its records start with."""
     programs = tmp_path / "bin"
     programs.mkdir()
     (programs / "apksigner").write_text(RECORDER)
@@ -47,7 +47,7 @@ def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "recorded"
 
 
-def test_the_password_goes_by_the_environment_and_nowhere_else(
+def test_the_password_is_passed_only_in_the_environment(
     own_key: Path, recorded: Path, tmp_path: Path
 ) -> None:
     key = sign_apk(tmp_path / "in.apk", tmp_path / "out.apk")
@@ -70,12 +70,12 @@ def test_a_refused_password_is_not_in_the_message(
     assert SECRET not in str(caught.value)
 
 
-def test_a_key_password_of_its_own_is_used(own_key: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_separate_key_password_is_used(own_key: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(sign.KEY_PASSWORD, "another")
     assert signing_key().secrets == {sign.KEYSTORE_PASSWORD: SECRET, sign.KEY_PASSWORD: "another"}
 
 
-def test_a_keystore_that_is_not_there_is_bad_input(own_key: Path) -> None:
+def test_a_missing_keystore_is_bad_input(own_key: Path) -> None:
     own_key.unlink()
     with pytest.raises(InputError, match="POCKETGEMMA_KEYSTORE: no such file"):
         signing_key()
@@ -84,13 +84,11 @@ def test_a_keystore_that_is_not_there_is_bad_input(own_key: Path) -> None:
 def test_missing_variables_are_all_named(own_key: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(sign.KEYSTORE_PASSWORD)
     monkeypatch.delenv(sign.KEY_ALIAS)
-    with pytest.raises(
-        InputError, match="POCKETGEMMA_KEYSTORE_PASSWORD and POCKETGEMMA_KEY_ALIAS must be set"
-    ):
+    with pytest.raises(InputError, match="set POCKETGEMMA_KEYSTORE_PASSWORD and POCKETGEMMA_KEY_ALIAS too"):
         signing_key()
 
 
-def test_the_signer_is_told_apart_without_a_secret(own_key: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_signers_are_distinguished_without_a_secret(own_key: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mine = signer_digest()
     assert SECRET not in mine
     monkeypatch.setenv(sign.KEYSTORE_PASSWORD, "changed")

@@ -6,12 +6,13 @@ import pytest
 
 from pipeline.errors import PocketGemmaError
 from pipeline.targets.android import tools
-from pipeline.targets.android.tools import find_tool, java_home, missing_tools, run_tool
+from pipeline.targets.android.tools import find_tool, findings, java_home, missing_tools, run_tool
+from pipeline.targets.target import Finding
 
 
 @pytest.fixture
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty folder as the only one on the path."""
+    """An empty folder that is the only one on the path."""
     folder = tmp_path / "bin"
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))
@@ -41,7 +42,7 @@ def test_the_plain_name_comes_before_versioned_ones(programs: Path) -> None:
     assert find_tool("clang") == programs / "clang"
 
 
-def test_a_missing_tool_is_named_with_its_package(programs: Path) -> None:
+def test_a_missing_tool_is_reported_with_its_package(programs: Path) -> None:
     with pytest.raises(PocketGemmaError, match="aapt2 is not installed; run: sudo apt-get install -y aapt$"):
         find_tool("aapt2")
 
@@ -53,10 +54,20 @@ def test_every_missing_tool_is_listed(programs: Path) -> None:
     assert {"clang", "ld.lld", "aapt2", "apksigner"} <= missing.keys()
 
 
+def test_doctor_reports_every_tool_and_adb_as_optional(programs: Path) -> None:
+    mvn = program(programs, "mvn")
+    reported = {finding.name: finding for finding in findings()}
+    assert reported["mvn"] == Finding("good", "mvn", str(mvn))
+    assert (reported["aapt2"].level, reported["aapt2"].package) == ("bad", "aapt")
+    assert (reported["adb"].level, reported["adb"].package) == ("note", None)
+    adb = program(programs, "adb")
+    assert findings()[-1] == Finding("good", "adb", str(adb))
+
+
 @pytest.mark.parametrize(
     ("release", "package"), [("jammy", "openjdk-17-jdk-headless"), ("trixie", "default-jdk-headless")]
 )
-def test_java_is_asked_for_in_the_release_s_own_words(
+def test_the_package_of_java_depends_on_the_release(
     programs: Path, monkeypatch: pytest.MonkeyPatch, release: str, package: str
 ) -> None:
     monkeypatch.setattr(tools, "_os_release", lambda: f"NAME=x\nVERSION_CODENAME={release}\n")
@@ -72,7 +83,7 @@ def make_kit(home: Path, version: str) -> Path:
     return home
 
 
-def test_a_java_that_is_too_old_is_passed_over(
+def test_a_java_that_is_too_old_is_skipped(
     programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("JAVA_HOME", str(make_kit(tmp_path / "old", "11.0.2")))
@@ -82,7 +93,7 @@ def test_a_java_that_is_too_old_is_passed_over(
     assert java_home() == new
 
 
-def test_java_home_is_taken_when_it_is_new_enough(
+def test_java_home_is_used_if_it_is_new_enough(
     programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = make_kit(tmp_path / "kit", "17.0.9")

@@ -1,4 +1,4 @@
-"""Sample questions for the empty chat: ones that the converted model is known to answer right, as different as can be."""
+"""Choose sample questions for the empty chat: different ones that the converted model answers correctly."""
 
 import json
 import re
@@ -6,19 +6,19 @@ from collections import Counter
 from pathlib import Path
 
 COUNT = 4
-"""As many as a phone's screen shows at once."""
+"""As many as fit on a phone's screen."""
 
 
 def answered_questions(answers: Path, count: int = COUNT) -> list[str]:
-    """Choose questions from what the verify stage wrote down.
+    """Choose questions from the answers that the verify stage recorded.
 
     Args:
-        answers: its answers.jsonl.
-        count: at most so many.
+        answers: the answers.jsonl of that stage.
+        count: largest number of questions.
 
     Returns:
-        Questions that the runtime answered right. Each is the one with the fewest tags, then the fewest words in common with those
-        before it, and then the shortest. Fewer, or none, when fewer were right.
+        Questions that the runtime answered correctly. Each shares the fewest tags with those before it; among equal ones it shares
+        the fewest words, and then it is the shortest. Fewer than `count` if fewer answers were correct.
     """
     lines = [json.loads(line) for line in answers.read_text(encoding="utf-8").splitlines()]
     left = {line["question"]: set(line["tags"].values()) for line in lines if line["runtime"]["correct"]}

@@ -1,7 +1,7 @@
 import json
 from pathlib import Path
 
-from pipeline.targets.android.questions import answered_questions
+from pipeline.targets.questions import answered_questions
 
 
 def write(path: Path, *answers: tuple[str, str, bool]) -> Path:

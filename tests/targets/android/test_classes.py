@@ -1,4 +1,4 @@
-"""The libraries that go into the app: what they read comes along, and so does their licence."""
+"""The libraries in the app: the files that they read are packaged, and so is their license."""
 
 import zipfile
 
@@ -10,13 +10,13 @@ from pipeline.targets.android.project import MAIN, ROOT
 pytestmark = pytest.mark.slow
 
 
-def test_the_table_of_character_names_that_the_reader_of_markdown_looks_for_comes_along() -> None:
+def test_the_table_of_character_names_that_the_markdown_parser_reads_is_packaged() -> None:
     resources = library_resources()
     assert set(resources) == {"org/commonmark/internal/util/entities.txt"}
     assert b"amp=&" in resources["org/commonmark/internal/util/entities.txt"]
 
 
-def test_the_licence_in_the_app_is_the_one_that_the_libraries_bring() -> None:
+def test_the_license_in_the_app_is_the_one_in_the_libraries() -> None:
     shown = (MAIN / "res" / "raw" / "commonmark_license.txt").read_bytes()
     jars = library_jars()
     assert len(jars) == 3

@@ -1,12 +1,14 @@
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipeline.data.conversations import to_candidates
+from pipeline.data import forms
+from pipeline.data.conversations import FORMS, to_candidates
 from pipeline.data.examples import Example, read_examples, write_examples
 from pipeline.data.faults import Faults, Place
-from pipeline.data.readers import Row
+from pipeline.data.rows import Row
 from pipeline.families.gemma3 import CHAT
 
 PLACE = Place(Path("rows.jsonl"), 7)
@@ -86,11 +88,11 @@ def test_examples_read_back_as_written(tmp_path: Path) -> None:
         ({"prompt": "Q", "response": "A", "system": 1}, "system is int 1, expected text"),
         (
             {"prompt": "Q", "response": "A", "question": "Q", "answer": "A"},
-            "more than one pair of question and answer columns",
+            "more than one conversation in columns prompt and response; question and answer; keep one",
         ),
         (
             {"prompt": "Q", "response": "A", "messages": [USER, ASSISTANT]},
-            "has both messages and prompt and response",
+            "more than one conversation in columns prompt and response; messages; keep one",
         ),
         ({"messages": []}, "messages is [], expected a list of turns"),
         ({"messages": "not json"}, "messages is text, but not a JSON list"),
@@ -132,3 +134,14 @@ def test_control_tokens_inside_text_are_refused(token: str) -> None:
     assert f"turn 2 contains the control token {token}" in fault_of(
         {"messages": [USER, {"role": "assistant", "content": f"A{token}"}]}
     )
+
+
+def test_every_module_of_forms_is_found() -> None:
+    modules = {path.stem for path in Path(forms.__path__[0]).glob("*.py")} - {"__init__"}
+    assert modules == {
+        form.read.func.__module__.rpartition(".")[2]
+        if isinstance(form.read, partial)
+        else form.read.__module__.rpartition(".")[2]
+        for form in FORMS
+    }
+    assert len({form.columns for form in FORMS}) == len(FORMS)

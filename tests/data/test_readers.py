@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.data import file_types
 from pipeline.data.faults import Faults
-from pipeline.data.readers import read_rows
+from pipeline.data.readers import READERS, read_rows
 from pipeline.errors import InputError
 from tests.support.rows import write_csv, write_jsonl, write_parquet
 
@@ -132,3 +133,9 @@ def test_a_folder_in_place_of_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").mkdir()
     with pytest.raises(InputError, match="cannot be read"):
         read_rows(tmp_path / "rows.jsonl", Faults())
+
+
+def test_every_module_of_file_types_is_found() -> None:
+    modules = {path.stem for path in Path(file_types.__path__[0]).glob("*.py")} - {"__init__"}
+    assert modules == {reader.__module__.rpartition(".")[2] for reader in READERS.values()}
+    assert list(READERS) == [".csv", ".jsonl", ".parquet"]

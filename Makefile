@@ -1,4 +1,4 @@
-# The road: make finetune convert deploy. Each target does what comes before it where that is not up to date.
+# The pipeline: make finetune convert deploy. Each target first runs the stages before it that are not up to date.
 CONFIG ?= configs/science.yaml
 RUN ?=
 
@@ -8,13 +8,13 @@ OPTIONS := --config $(CONFIG) $(if $(RUN),--run runs/$(RUN))
 READY := .venv/.ready
 
 STAGES := download prepare finetune merge convert verify bundle deploy
-.PHONY: $(STAGES) all apk setup chat doctor test lint lock docs demo-data demo-base clean help
+.PHONY: $(STAGES) all apk setup chat doctor check test lint lock docs demo-data demo-base clean help
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
-help: ## Show what there is
+help: ## List the targets
 	@echo "make finetune convert deploy   from the examples to a signed APK"
-	@echo "CONFIG=configs/….yaml chooses another recipe, RUN=name another folder below runs/"
+	@echo "CONFIG=configs/….yaml selects another recipe, RUN=name another folder below runs/"
 	@echo
 	@grep -hE '^[a-z -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 	@echo "also: $(STAGES)"
@@ -22,44 +22,49 @@ help: ## Show what there is
 $(STAGES): $(READY)
 	@$(POCKETGEMMA) $@ $(OPTIONS)
 
-all: deploy ## The whole road
+all: deploy ## Run the whole pipeline
 
-apk: bundle ## The signed app; from source in a minute, once its model is made
+apk: bundle ## Build the signed app
 
-setup: $(READY) ## Install what is missing: system packages and .venv
+setup: $(READY) ## Install missing system packages and .venv
 
 $(READY): requirements.lock pyproject.toml setup/system.sh setup/python.sh
 	@setup/system.sh
 	@setup/python.sh
 	@touch $@
 
-chat: $(READY) ## Talk to the converted model
+chat: $(READY) ## Chat with the converted model
 	@$(POCKETGEMMA) chat $(OPTIONS)
 
-doctor: $(READY) ## Look at this machine
+doctor: $(READY) ## Check this machine
 	@$(POCKETGEMMA) doctor
 
-test: $(READY) lint ## Check style and types, run all tests
-	@$(BIN)/pytest
+check: $(READY) lint ## Check style, types and contracts; run every test that is not slow
+	@$(BIN)/pytest -n 2 -m "not slow"
+
+test: $(READY) lint ## Check style, types and contracts; run every test
+	@$(BIN)/pytest -n 2 --dist loadgroup
 
 lint: $(READY)
 	@$(BIN)/ruff check pipeline tests benchmarks
 	@$(BIN)/ruff format --check --quiet pipeline tests benchmarks
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/deptry .
 
-lock: ## Pin the newest versions that pyproject.toml allows
+lock: ## Update requirements.lock
 	@uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes --no-emit-index-url \
 	    --custom-compile-command 'make lock' --output-file requirements.lock pyproject.toml
 
 docs: $(READY) ## Write docs/configuration.md from the schema of the recipes
 	@$(BIN)/python -m pipeline.recipe.documentation
 
-demo-data: $(READY) ## Make the embedded examples and tokenizer again
+demo-data: $(READY) ## Regenerate the embedded examples and tokenizer
 	@$(BIN)/python -m pipeline.demo.build data
 	@$(BIN)/python -m pipeline.demo.build tokenizer
 
-demo-base: $(READY) ## Train the embedded base again (some twenty minutes)
+demo-base: $(READY) ## Retrain the embedded base (about twenty minutes)
 	@$(BIN)/python -m pipeline.demo.build base
 
-clean: ## Remove runs and the app's build; keeps .venv
+clean: ## Remove runs and the app's build; keep .venv
 	@rm -rf runs android/build

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Installs the system packages that the road needs, where it may; else prints the exact command and stops.
+# Installs the system packages that the pipeline needs if it may; otherwise prints the exact command and stops.
 # Debian and Ubuntu on x86-64.
 set -euo pipefail
 
 PATH=$PATH:/usr/sbin:/sbin  # ldconfig lies there, where a person's own path seldom leads
 missing=()
 need() { command -v "$1" >/dev/null 2>&1 || missing+=("$2"); }
-# Debian and Ubuntu also call them clang-14, ld.lld-18, … . All of the list is read: ending a pipe early counts as a failure.
+# Debian and Ubuntu also name them clang-14, ld.lld-18, … . grep reads the whole list: closing the pipe early counts as a failure.
 need_versioned() { compgen -c "$1" | grep -E "^$1(-[0-9]+)?\$" >/dev/null || missing+=("$2"); }
 
 need python3 python3
@@ -21,14 +21,14 @@ need_versioned clang clang
 need_versioned ld.lld lld
 need aapt2 aapt
 need apksigner apksigner
-# LiteRT-LM loads Vulkan's loader even when it computes on the CPU.
+# LiteRT-LM loads the Vulkan loader even when it runs on the CPU.
 ldconfig -p 2>/dev/null | grep -q libvulkan.so.1 || missing+=(libvulkan1)
 
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 install="apt-get update && apt-get install -y --no-install-recommends ${missing[*]}"
 if ! command -v apt-get >/dev/null 2>&1; then
-  echo "error: missing: ${missing[*]} (names of Debian's packages); install them with this system's package manager" >&2
+  echo "error: missing system packages: ${missing[*]} (Debian names); install them with your package manager" >&2
   exit 2
 elif [ "$(id -u)" -eq 0 ]; then
   echo "Installing ${missing[*]}"
@@ -41,7 +41,7 @@ elif command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
   sudo apt-get update -qq
   sudo DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 else
-  echo "error: system packages are missing; run this, then make again:" >&2
+  echo "error: system packages are missing; run this command, then run make again:" >&2
   echo "  sudo sh -c '$install'" >&2
   exit 2
 fi

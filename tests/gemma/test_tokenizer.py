@@ -28,7 +28,7 @@ def test_markers_are_single_tokens(preset: Path) -> None:
     tokenizer = Tokenizer.of_preset(preset)
     for marker in (CHAT.start_of_turn, CHAT.end_of_turn):
         assert len(tokenizer.encode(marker)) == 1
-    assert tokenizer.stop_ids == tuple(tokenizer.encode(token)[0] for token in CHAT.stop_tokens)
+    assert tokenizer.stop_ids[1:] == tuple(tokenizer.encode(CHAT.end_of_turn))
 
 
 def test_a_prompt_begins_and_a_response_ends_as_the_format_says(preset: Path) -> None:

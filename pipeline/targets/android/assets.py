@@ -1,4 +1,4 @@
-"""The names under which the app finds its models: entries of the APK, and files that are pushed beside it."""
+"""The names under which the app finds its models: entries of the APK, and files that are pushed to the phone."""
 
 from pipeline.run.files import BASE, MODEL
 

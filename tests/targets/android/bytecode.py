@@ -1,4 +1,4 @@
-"""What compiled code names: the members that a dex file calls, and those that a class file offers. Android's and Java's own formats.
+"""Read compiled code: the members that a dex file references, and those that a class file declares.
 
 https://source.android.com/docs/core/runtime/dex-format and chapter 4 of the Java Virtual Machine Specification.
 """
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-# Where the header tells how many strings, types, prototypes, fields and methods there are, and where each list begins.
+# Offset in the header of the counts and offsets of strings, types, prototypes, fields and methods.
 _DEX_LISTS = 0x38
 _WIDE_CONSTANTS = (5, 6)
 _CONSTANT_BYTES = {
@@ -30,7 +30,7 @@ _CONSTANT_BYTES = {
 
 
 class Member(NamedTuple):
-    """A method or a field: the class that it is looked for in (java/util/List), its name and its type."""
+    """A method or a field: the class that it is looked up in (java/util/List), its name and its type."""
 
     owner: str
     name: str
@@ -39,14 +39,14 @@ class Member(NamedTuple):
 
 @dataclass(frozen=True)
 class ClassFile:
-    """What a class offers by itself, and where it has the rest from."""
+    """The members that a class declares, and its superclass and interfaces."""
 
     members: frozenset[tuple[str, str]]
     parents: tuple[str, ...]
 
 
 def members_called(dex: Path) -> set[Member]:
-    """Every method and field of a class (arrays left out) that a dex file names."""
+    """Every method and field of a class, not of an array, that a dex file references."""
     data = dex.read_bytes()
     lists = struct.unpack_from("<10I", data, _DEX_LISTS)
     (_, strings), (type_count, types), (_, prototypes), (field_count, fields), (method_count, methods) = zip(

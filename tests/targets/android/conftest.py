@@ -1,4 +1,4 @@
-"""What the app's tests on the JVM are given: the demo walked up to its APK, and the models and adapters that they ask."""
+"""Inputs of the app's tests on the JVM: the APK of the demo, and models and adapters to ask."""
 
 import json
 import os
@@ -21,16 +21,16 @@ from tests.targets.android.models import write_endless, write_without_system_tur
 from tests.targets.android.workshop import ABI, Workshop
 
 SCREENSHOTS = "POCKETGEMMA_SCREENSHOTS"
-"""Names a folder that keeps the pictures of the screen, for the README."""
+"""Names a folder for the screenshots of the tests, for the README."""
 
 
 ANSWER_TOKENS = 24
-"""Longest of the answers with adapters, in tokens."""
+"""Length of the longest answer with an adapter, in tokens."""
 
 
 @pytest.fixture(scope="session")
 def apk() -> Path:
-    """The demo, walked up to its signed APK."""
+    """The signed APK of the demo."""
     return next((demo_run("bundle") / "bundle").glob("*.apk"))
 
 
@@ -38,7 +38,7 @@ def apk() -> Path:
 def properties(
     apk: Path, adapters: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, str]:
-    """What the tests in Kotlin are told: the APK's files, a question that its model answers right, models made for tests, adapters."""
+    """System properties of the Kotlin tests: files of the APK, a question that its model answers correctly, test models, adapters."""
     folder, run = tmp_path_factory.mktemp("jvm"), apk.parent.parent
     with zipfile.ZipFile(apk) as archive:
         for name in (MODEL_ENTRY, MANIFEST_ENTRY, QUESTIONS_ENTRY):
@@ -65,7 +65,7 @@ def properties(
 
 @pytest.fixture(scope="session")
 def adapters(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """A base that takes adapters, two of them, and what transformers answers, greedily, with each merged into the weights."""
+    """A base that takes adapters, two adapters, and the greedy answers of transformers with each of them merged."""
     place, source = tmp_path_factory.mktemp("adapters"), tiny_folder(tmp_path_factory)
     questions = [*ANSWERS, "And what of silver?"]
     answers = {"base": _answers(source, questions)}

@@ -1,8 +1,7 @@
-"""The app's own tests, run on this machine's JVM: the same Kotlin classes, the same runtime, Android from Robolectric.
+"""Run the app's tests on this machine's JVM: the same Kotlin classes and the same runtime, with Android from Robolectric.
 
-Which tests there are is read from their sources, so that none can be forgotten, and how many of them ran is compared with that. The shim
-is loaded into the JVM, and a native library belongs to one class loader; so tests that go through Robolectric's class loader and tests
-that do not run in processes of their own.
+The sources list the tests, and the number of tests that ran is compared with them, so that none is forgotten. The JVM loads the shim, and
+a native library belongs to one class loader; so tests with Robolectric's class loader and tests without it run in separate processes.
 """
 
 import os
@@ -29,13 +28,13 @@ from pipeline.targets.android.resources import Resources, build_resources
 from pipeline.targets.android.tools import find_tool, java_home, java_version
 
 PLAIN = "plain"
-"""Tests that need nothing of Android."""
+"""Tests that do not need Android."""
 
 ROBOLECTRIC = "robolectric"
 """Tests of the app's classes on Robolectric."""
 
 JOURNEYS = "journey"
-"""Tests that use the app as a person does and know nothing of its classes: so they can run on the shrunk app, too. Also their package."""
+"""Tests that use the app only through its screens, so they also run on the shrunk app. The name is also their package."""
 
 _TITLE = "PocketGemma"
 _SECONDS = 1500
@@ -48,7 +47,7 @@ _LAST_WATCHED_JAVA = 23
 class Suite:
     """Test classes that run in one process."""
 
-    # Names within io.pocketgemma.chat.
+    # Names relative to io.pocketgemma.chat.
     classes: tuple[str, ...]
     tests: int
 
@@ -59,7 +58,7 @@ class Outcome:
 
     tests: int
     passed: bool
-    # What JUnit printed, without the frames of other people's code.
+    # JUnit's output, without stack frames of other packages.
     report: str
 
 
@@ -67,7 +66,7 @@ def find_suites(sources: Path = TESTS / "kotlin") -> dict[str, Suite]:
     """The test classes under a folder of Kotlin sources, by the kind of process that they need.
 
     Raises:
-        ValueError: a file with tests has no class of the file's name; JUnit would be told the wrong one.
+        ValueError: a file with tests has no class of its name, so JUnit would get a wrong name.
     """
     found: dict[str, list[tuple[str, int]]] = {PLAIN: [], ROBOLECTRIC: [], JOURNEYS: []}
     root = sources.joinpath(*NAMESPACE.split("."))
@@ -117,13 +116,13 @@ def run_tests(
     *,
     shrunk: bool = False,
 ) -> Outcome:
-    """Run JUnit classes (names within io.pocketgemma.chat) in a JVM of their own.
+    """Run JUnit classes (names relative to io.pocketgemma.chat) in a separate JVM.
 
     Args:
         properties: system properties `pocketgemma.test.<name>`, see TestModels.kt.
-        apk: a bundled APK, from which the app then takes its resources and assets; without it there is no model in the app.
-        shrunk: run on what shrinking leaves of the app; for tests that name none of its classes. The files that its libraries look for
-            on the class path then come out of the APK.
+        apk: an APK with a model, which provides the app's resources and assets; without it, the app has no model.
+        shrunk: test the shrunk app, with tests that reference none of its classes. The APK then also provides the files that its
+            libraries look for on the class path.
     """
     resources, jars = build_resources(_TITLE), fetch_jars("build")
     app = build_shrunk_classes(resources) if shrunk else build_classes(resources)
@@ -135,7 +134,7 @@ def run_tests(
             _unpack(apk, settings)
         else:
             class_path += library_jars()
-        # The plain framework last: what Robolectric instruments must come from Robolectric.
+        # The plain framework last, because Robolectric must provide the classes that it instruments.
         class_path += [one_jar(jars, "kotlin-stdlib"), *_test_jars(), one_jar(jars, "android-all")]
         definitions = {
             f"{NAMESPACE}.library": host_shim_library(),
@@ -172,16 +171,16 @@ def run_tests(
 
 
 def _unpack(apk: Path | None, folder: Path) -> None:
-    """Put the files that the app's libraries look for on the class path where they find them, out of the APK as on a phone."""
+    """Extract the files that the app's libraries look for on the class path from the APK, as on a phone."""
     if apk is None:
-        raise ValueError("the shrunk app is run as it is in its APK; give one")
+        raise ValueError("shrunk needs an APK")
     with zipfile.ZipFile(apk) as archive:
         for name in library_resources():
             archive.extract(name, folder)
 
 
 def _write_settings(folder: Path, resources: Resources, apk: Path | None) -> None:
-    """Tell Robolectric where the app's resources lie, in the file that Android's own tools write for it."""
+    """Write the paths of the app's resources into the file that Robolectric reads and Android's tools usually write."""
     path = folder / "com" / "android" / "tools" / "test_config.properties"
     path.parent.mkdir(parents=True)
     settings = {
@@ -190,11 +189,11 @@ def _write_settings(folder: Path, resources: Resources, apk: Path | None) -> Non
         "android_custom_package": NAMESPACE,
     }
     path.write_text("".join(f"{key}={value}\n" for key, value in settings.items()), encoding="utf-8")
-    # The same for all, because each combination makes Robolectric load Android once more, in a class loader of its own.
+    # The same for all tests, because Robolectric loads Android again for each combination.
     (folder / "robolectric.properties").write_text("sdk=35\ngraphicsMode=NATIVE\n", encoding="utf-8")
 
 
 def _test_jars() -> list[Path]:
-    """Everything but the framework that Robolectric loads by itself."""
+    """All jars but the framework, which Robolectric loads itself."""
     jars = sorted(fetch_jars("test").glob("*.jar"))
     return [path for path in jars if not path.name.startswith("android-all-instrumented")]

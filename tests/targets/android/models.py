@@ -6,7 +6,7 @@ from pipeline.formats.litertlm import METADATA, read_container, rewrite
 
 
 def write_endless(model: Path, target: Path) -> None:
-    """The same model without stop tokens that it would ever say: it goes on until its context is full or it is stopped."""
+    """The same model without usable stop tokens: it generates until its context is full or it is stopped."""
     container = read_container(model)
     metadata = container.metadata()
     del metadata.stop_tokens[:]
@@ -15,7 +15,7 @@ def write_endless(model: Path, target: Path) -> None:
 
 
 def write_without_system_turn(model: Path, target: Path) -> None:
-    """The same model with a template that refuses a system turn, as those of some models do."""
+    """The same model with a template that rejects a system turn, as the templates of some models do."""
     container = read_container(model)
     metadata = container.metadata()
     refusal = "{%- if messages[0]['role'] == 'system' -%}{{ raise_exception('System role not supported') }}{%- endif -%}"

@@ -1,4 +1,4 @@
-"""What Android's backup may take along, by version of Android: the same few files everywhere."""
+"""Every version of Android may back up the same few files."""
 
 import xml.etree.ElementTree as ET
 
@@ -10,7 +10,7 @@ CHOSEN = {("database", "conversations.db"), ("sharedpref", "settings.xml")}
 
 
 def included(rules: ET.Element, **attributes: str) -> set[tuple[str | None, str | None]]:
-    assert {rule.tag for rule in rules} == {"include"}, "one include leaves everything else at home"
+    assert {rule.tag for rule in rules} == {"include"}, "an include excludes everything else"
     chosen = [rule for rule in rules if attributes.items() <= rule.attrib.items()]
     return {(rule.get("domain"), rule.get("path")) for rule in chosen}
 
@@ -33,5 +33,5 @@ def test_from_android_9_on(flag: str) -> None:
 def test_from_android_7_on() -> None:
     rules = ET.parse(MAIN / "res" / "xml" / "backup_rules.xml").getroot()
     assert included(rules) == CHOSEN
-    # Android 7 and 8 refuse rules with an attribute that they do not know.
+    # Android 7 and 8 reject rules with an unknown attribute.
     assert all(set(rule.attrib) == {"domain", "path"} for rule in rules)

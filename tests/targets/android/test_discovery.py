@@ -1,4 +1,4 @@
-"""Which of the app's tests are found in their sources, and that one that does not run is seen."""
+"""The app's tests are found in their sources, and a test that does not run is noticed."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ def sources(tmp_path: Path) -> Path:
     return tmp_path / "kotlin"
 
 
-def test_every_class_with_tests_is_found_with_their_number(sources: Path) -> None:
+def test_every_class_is_found_with_its_number_of_tests(sources: Path) -> None:
     suites = find_suites(sources)
     assert (suites[PLAIN].classes, suites[PLAIN].tests) == (("StoreTest",), 2)
     assert (suites[ROBOLECTRIC].classes, suites[ROBOLECTRIC].tests) == (("ui.PageTest",), 1)
@@ -36,7 +36,7 @@ def test_tests_in_a_class_of_another_name_are_refused(sources: Path) -> None:
         find_suites(sources)
 
 
-def test_a_test_that_did_not_run_is_seen(sources: Path) -> None:
+def test_a_test_that_did_not_run_is_noticed(sources: Path) -> None:
     from tests.targets.android.jvm import Outcome
 
     suite = find_suites(sources)[PLAIN]

@@ -1,6 +1,6 @@
-"""The app calls nothing of Java's library that Android 7 lacks: neither its own code nor the libraries that it takes along.
+"""Neither the app's code nor its libraries call a part of Java's library that Android 7 lacks.
 
-Android 7 (API 24) has the library of Java 8, without a few packages. The Java development kit knows what Java 8 had.
+Android 7 (API 24) has the library of Java 8 without a few packages. The JDK contains the signatures of Java 8.
 """
 
 import zipfile
@@ -17,18 +17,18 @@ from tests.targets.android.bytecode import ClassFile, Member, members_called, re
 pytestmark = pytest.mark.slow
 
 NEWER_PACKAGES = ("java/time/", "java/nio/file/", "java/lang/invoke/", "java/lang/module/", "java/net/http/")
-"""Parts of Java 8 that Android has from API 26 on, or not at all."""
+"""Parts of Java 8 that Android has only since API 26, or not at all."""
 
 NEWER_CLASSES = ("java/util/Base64",)
 
 
 @cache
 def java_8() -> dict[str, ClassFile]:
-    """The classes of Java 8's library, from the signatures that the compiler checks `--release 8` against."""
+    """The classes of Java 8's library, from the signatures that the compiler uses for `--release 8`."""
     classes = {}
     with zipfile.ZipFile(java_home() / "lib" / "ct.sym") as signatures:
         for name in signatures.namelist():
-            # A folder is named for the releases that its signatures hold for: 8, or 879A and so on.
+            # The name of a folder lists the releases that its signatures belong to: 8, or 879A and so on.
             releases, _, path = name.partition("/")
             if "8" in releases and path.endswith(".sig"):
                 classes[path.removeprefix("java.base/").removesuffix(".sig")] = read_class(
@@ -47,7 +47,7 @@ def has(member: Member, owner: str) -> bool:
 
 
 def missing(called: Iterable[Member]) -> list[str]:
-    """Those of Java's library that Android 7 lacks."""
+    """The members of Java's library that Android 7 lacks."""
     ours = [member for member in called if member.owner.startswith("java/")]
     newer = [
         member
@@ -59,13 +59,13 @@ def missing(called: Iterable[Member]) -> list[str]:
     return sorted(f"{member.owner}.{member.name}{member.descriptor}" for member in newer)
 
 
-def test_the_app_calls_nothing_of_java_that_android_7_lacks() -> None:
+def test_the_app_calls_no_part_of_java_that_android_7_lacks() -> None:
     called = members_called(build_dex(build_resources("PocketGemma")))
     assert Member("java/util/List", "size", "()I") in called
     assert missing(called) == []
 
 
-def test_what_is_newer_would_be_seen() -> None:
+def test_newer_members_are_found() -> None:
     newer = [
         Member("java/util/List", "of", "()Ljava/util/List;"),
         Member("java/util/ArrayList", "removeLast", "()Ljava/lang/Object;"),

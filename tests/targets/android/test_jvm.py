@@ -1,6 +1,6 @@
-"""The app's own tests (android/app/src/test) on this machine's JVM, with the demo model as converted for the phone.
+"""Run the app's tests (android/app/src/test) on this machine's JVM, with the demo model as it was converted for the phone.
 
-Each function is one process; a class of tests need only lie in that folder to run in one of them.
+Each function here runs one process. A new test class in that folder is found and runs in one of them.
 """
 
 import os
@@ -17,7 +17,7 @@ SCREENS = ("empty", "chat", "chats", "models", "settings", "about", "compare", "
 VARIANTS = ("light", "dark", "large", "landscape", "rtl", "german")
 
 FIGURES = "POCKETGEMMA_FIGURES"
-"""Names a file that keeps what the tests measured, for benchmarks/app.py."""
+"""Names a file for the measurements of the tests, which benchmarks/app.py reads."""
 
 
 def all_ran(suite: Suite, outcome: Outcome) -> None:
@@ -47,4 +47,4 @@ def test_the_app_as_it_is_installed(
         picture = (Path(properties["shots"]) / name).read_bytes()
         width, height = struct.unpack(">II", picture[16:24])
         assert min(width, height) > 500, f"{name} is {width} x {height}"
-        assert len(picture) > 15_000, f"{name} shows next to nothing"
+        assert len(picture) > 15_000, f"{name} is almost empty"

@@ -1,4 +1,4 @@
-"""What holds between the app's sources and the pipeline, which name the same things in two languages."""
+"""The app's sources and the pipeline agree where they name the same things in two languages."""
 
 import json
 import re
@@ -19,7 +19,7 @@ def source(name: str) -> str:
     return (KOTLIN / name).read_text(encoding="utf-8")
 
 
-def test_the_shim_has_a_function_for_every_native_method_and_no_other() -> None:
+def test_the_shim_defines_exactly_the_native_methods() -> None:
     declared = set(re.findall(r"external fun (\w+)\(", source("runtime/Native.kt")))
     defined = set(
         re.findall(r"NATIVE\((native\w+)\)", (MAIN / "cpp" / "pocketgemma_jni.c").read_text(encoding="utf-8"))
@@ -30,22 +30,22 @@ def test_the_shim_has_a_function_for_every_native_method_and_no_other() -> None:
     )
 
 
-def test_only_one_class_and_the_shim_know_the_runtime() -> None:
-    knowing = {
+def test_only_one_class_and_the_shim_use_the_runtime() -> None:
+    using = {
         path.name
         for path in (MAIN / "kotlin").rglob("*.kt")
         if re.search(r"external fun|loadLibrary", path.read_text())
     }
-    assert knowing == {"Native.kt"}
+    assert using == {"Native.kt"}
     assert RUNTIME_LIBRARY in (MAIN / "cpp" / "CMakeLists.txt").read_text(encoding="utf-8")
 
 
-def test_the_manifest_asks_for_no_permission_and_leaves_the_backup_to_the_person() -> None:
+def test_the_manifest_requests_no_permission_and_leaves_backups_to_the_user() -> None:
     manifest = ET.parse(MAIN / "AndroidManifest.xml").getroot()
     assert manifest.findall("uses-permission") == []
     application = manifest.find("application")
     assert application is not None
-    # The agent decides (ChosenBackupTest); without the third, Android would ask it for keys and values instead of files.
+    # The agent decides (ChosenBackupTest). Without fullBackupOnly, Android asks it for key/value pairs instead of files.
     assert application.get(f"{ANDROID}allowBackup") == "true"
     assert application.get(f"{ANDROID}backupAgent") == f"{NAMESPACE}.settings.ChosenBackup"
     assert application.get(f"{ANDROID}fullBackupOnly") == "true"
@@ -62,7 +62,7 @@ def luminance(color: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def test_text_can_be_read_in_both_themes() -> None:
+def test_text_is_readable_in_both_themes() -> None:
     pairs = [("text", "background"), ("text", "surface"), ("text_dim", "background"), ("text_dim", "surface")]
     pairs += [
         ("on_primary", "primary"),
@@ -89,7 +89,7 @@ def test_no_source_file_of_the_app_is_too_long() -> None:
         ] == []
 
 
-def test_the_gradle_project_takes_the_same_settings() -> None:
+def test_the_gradle_project_uses_the_same_settings() -> None:
     gradle = (ROOT / "app" / "build.gradle.kts").read_text(encoding="utf-8")
     for key in ("applicationId", "minSdk", "targetSdk", "versionCode", "versionName"):
         assert f'setting("{key}")' in gradle
@@ -98,13 +98,13 @@ def test_the_gradle_project_takes_the_same_settings() -> None:
 
 
 def pinned(purpose: str) -> dict[str, str]:
-    """Versions by artifact, as android/dependencies/<purpose>.xml has them."""
+    """Versions by artifact in android/dependencies/<purpose>.xml."""
     maven = "{http://maven.apache.org/POM/4.0.0}"
     found = ET.parse(DEPENDENCIES / f"{purpose}.xml").iter(f"{maven}dependency")
     return {each.findtext(f"{maven}artifactId", ""): each.findtext(f"{maven}version", "") for each in found}
 
 
-def test_the_gradle_project_takes_the_same_kotlin_and_the_same_tests() -> None:
+def test_the_gradle_project_uses_the_same_versions_of_kotlin_and_test_libraries() -> None:
     plugins = (ROOT / "build.gradle.kts").read_text(encoding="utf-8")
     assert (
         f'id("org.jetbrains.kotlin.android") version "{pinned("build")["kotlin-compiler-embeddable"]}"'
@@ -115,12 +115,12 @@ def test_the_gradle_project_takes_the_same_kotlin_and_the_same_tests() -> None:
         assert f'testImplementation("{artifact}:{tests[artifact.split(":")[1]]}")' in gradle
 
 
-def test_the_gradle_project_packs_models_and_libraries_as_the_build_does_unless_told() -> None:
+def test_the_gradle_project_packages_models_and_libraries_like_the_build_by_default() -> None:
     gradle = (ROOT / "app" / "build.gradle.kts").read_text(encoding="utf-8")
     assert not BundleSection().compress_libraries and "useLegacyPackaging = false" in gradle
     endings = {Path(entry).suffix[1:] for entry in (MODEL_ENTRY, BASE_ENTRY, adapter_entry("ab"))}
     assert f"noCompress += listOf({', '.join(json.dumps(each) for each in sorted(endings))})" in gradle
-    # Which of the two it is, the build says, not the manifest of the sources.
+    # The build sets it, not the manifest in the sources.
     assert "extractNativeLibs" not in (MAIN / "AndroidManifest.xml").read_text(encoding="utf-8")
 
 

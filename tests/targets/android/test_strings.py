@@ -1,4 +1,4 @@
-"""The app's words: every string in both languages, none unused, none written into layouts or code."""
+"""The app's strings: each exists in both languages, none is unused, and layouts and code contain no text."""
 
 import re
 from xml.etree import ElementTree
@@ -8,7 +8,7 @@ from pipeline.targets.android.project import MAIN, ROOT
 _ANDROID = "{http://schemas.android.com/apk/res/android}"
 _RESOURCES = MAIN / "res"
 _PLACEHOLDER = re.compile(r"%(?:\d+\$)?[a-zA-Z%]")
-# English names of things that are called the same in German would look like forgotten translations.
+# Terms that are the same in English and German. All others would be missing translations.
 _ALIKE = {
     "app_name",
     "adapter",
@@ -40,14 +40,14 @@ _SPOKEN = ("text", "hint", "contentDescription", "title", "tooltipText", "stateD
 
 
 def _strings(folder: str) -> dict[str, dict[str, str]]:
-    """Every string of values or values-de that is to be translated: by name, its text by quantity ("" for one that is not a plural)."""
+    """Translatable strings of values or values-de: by name, their texts by quantity ("" if they are not plurals)."""
     found: dict[str, dict[str, str]] = {}
     for path in sorted((_RESOURCES / folder).glob("*.xml")):
         for element in ElementTree.parse(path).getroot():
             if element.tag not in ("string", "plurals") or element.get("translatable") == "false":
                 continue
             name = element.get("name", "")
-            assert name not in found, f"{path.name}: {name} stands there twice"
+            assert name not in found, f"{path.name}: {name} is defined twice"
             found[name] = (
                 {"": "".join(element.itertext())}
                 if element.tag == "string"
@@ -60,8 +60,8 @@ ENGLISH = _strings("values")
 GERMAN = _strings("values-de")
 
 
-def test_every_string_is_there_in_both_languages() -> None:
-    # The build itself writes the app's name.
+def test_every_string_exists_in_both_languages() -> None:
+    # The build writes the app's name.
     assert set(ENGLISH) - set(GERMAN) <= {"app_name"}
     assert set(GERMAN) <= set(ENGLISH)
 
@@ -79,8 +79,8 @@ def test_a_translation_has_the_same_quantities_and_placeholders() -> None:
     ]
 
 
-def test_nothing_was_left_in_english() -> None:
-    """Strings of more than placeholders and signs that are the same in both languages, but for names."""
+def test_every_string_is_translated() -> None:
+    """Only names, placeholders and signs may be the same in both languages."""
     same = {
         name
         for name in set(ENGLISH) & set(GERMAN)
@@ -113,7 +113,7 @@ def test_no_string_is_unused() -> None:
     assert not (set(ENGLISH) | untranslated) - names
 
 
-def test_layouts_take_their_words_from_the_strings() -> None:
+def test_layouts_contain_no_text() -> None:
     written = [
         f"{path.name}: {attribute}={text!r}"
         for path in sorted(_RESOURCES.glob("layout*/*.xml"))
@@ -125,7 +125,7 @@ def test_layouts_take_their_words_from_the_strings() -> None:
     assert not written
 
 
-def test_code_writes_no_words_into_views() -> None:
+def test_code_contains_no_text() -> None:
     literal = re.compile(
         r'\.(?:text|hint|contentDescription|stateDescription|title)\s*=\s*"[^"$]*[A-Za-z]{2}|'
         r'\b(?:setTitle|setMessage|setText|setPositiveButton|setNegativeButton|setHint|notice)\(\s*"[^"]*[A-Za-z]{2}'
@@ -134,7 +134,7 @@ def test_code_writes_no_words_into_views() -> None:
         assert not literal.search(path.read_text(encoding="utf-8")), path.name
 
 
-def test_signs_are_the_language_s_own() -> None:
+def test_punctuation_follows_the_language() -> None:
     """Quotation marks and ellipses as printed, not as typed: “…” in English, „…“ in German."""
     for language, strings in (("English", ENGLISH), ("German", GERMAN)):
         for name, texts in strings.items():
@@ -144,6 +144,6 @@ def test_signs_are_the_language_s_own() -> None:
                 assert language == "English" or "”" not in text, f"{language} {name}"
 
 
-def test_the_licence_in_the_app_is_the_project_s() -> None:
+def test_the_license_in_the_app_is_that_of_the_project() -> None:
     shown = (_RESOURCES / "raw" / "apache_license.txt").read_text(encoding="utf-8")
     assert shown == (ROOT.parent / "LICENSE").read_text(encoding="utf-8")

@@ -26,8 +26,9 @@ from typing import Any
 import numpy as np
 
 from pipeline.formats.runtime_adapter import write_adapter_file
-from pipeline.litert.convert.export import Bundle, export_litertlm
+from pipeline.litert.convert.export import export_litertlm
 from pipeline.litert.convert.lora_inputs import RANKS
+from pipeline.litert.model_spec import ModelSpec
 from pipeline.run.files import ConvertFiles, RunFiles
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -45,13 +46,13 @@ DIGEST = "0" * 64
 ROUNDS, TOKENS = 12, 64
 SWAPS = 20
 PROMPT = "What is the symbol of gold? " * 10
-BUNDLE = Bundle("int8", (128,), 1280, 0.0, 64, 0.95)
+SPEC = ModelSpec("int8", (128,), 1280, 0.0, 64, 0.95)
 
 
-def convert(folder: Path, output: Path, bundle: Bundle) -> None:
+def convert(folder: Path, output: Path, spec: ModelSpec) -> None:
     """Convert a Hugging Face folder unless the file exists."""
     if not output.exists():
-        export_litertlm(folder, output, bundle, output.with_suffix(".log"))
+        export_litertlm(folder, output, spec, output.with_suffix(".log"))
 
 
 def random_adapter(folder: Path, path: Path, rank: int, seed: int) -> None:
@@ -79,11 +80,11 @@ def speed(work: Path) -> dict[str, Any]:
     folder = work / "270m"
     if not folder.exists():
         write_folder(SHAPES["270m"], folder, "float32", 0)
-    convert(folder, work / "plain.litertlm", BUNDLE)
+    convert(folder, work / "plain.litertlm", SPEC)
     models: dict[str, tuple[Path, Path | None]] = {"plain": (work / "plain.litertlm", None)}
     for rank in RANKS:
         base, adapter = work / f"lora{rank}.litertlm", work / f"random{rank}.tflite"
-        convert(folder, base, replace(BUNDLE, lora_rank=rank, base_digest=DIGEST))
+        convert(folder, base, replace(SPEC, lora_rank=rank, base_digest=DIGEST))
         random_adapter(folder, adapter, rank, rank)
         models[f"rank {rank}"] = (base, adapter)
     sizes = {name: adapter.stat().st_size for name, (_, adapter) in models.items() if adapter}
@@ -189,6 +190,7 @@ def accuracy(run: Path) -> dict[str, Any]:
     from pipeline.evaluation.paired import paired_difference
     from pipeline.formats.runtime_adapter import read_adapter_file
     from pipeline.gemma.tokenizer import Tokenizer
+    from pipeline.litert.runtime.engine import Runtime
 
     places = {way: run.with_name(f"{run.name}-{way}") for way in ("merged", "runtime")}
     for way, place in places.items():
@@ -203,8 +205,10 @@ def accuracy(run: Path) -> dict[str, Any]:
     tokenizer = Tokenizer.of_preset(RunFiles(run).download.preset)
     for data in ("test", "skills"):
         examples = check_file(SCIENCE / f"{data}.jsonl", policy, tokenizer, Faults()).examples
-        merged = answer_all(ConvertFiles(places["merged"]).model, examples, max_new_tokens=32)
-        separate = answer_all(base, examples, max_new_tokens=32, adapter=file)
+        with Runtime(ConvertFiles(places["merged"]).model) as runtime:
+            merged = answer_all(runtime, examples, max_new_tokens=32)
+        with Runtime(base) as runtime:
+            separate = answer_all(runtime, examples, max_new_tokens=32, adapter=file)
         sides = {"merged": score(merged), "separate": score(separate)}
         found[data] = {
             "questions": len(examples),

@@ -33,15 +33,16 @@ def convert(folder: Path, recipe: str) -> tuple[Path, Path]:
     from pipeline.gemma.causal_lm import load_causal_lm
     from pipeline.gemma.hugging_face import write_hugging_face
     from pipeline.gemma.tokenizer import Tokenizer
-    from pipeline.litert.convert.export import Bundle, export_litertlm
+    from pipeline.litert.convert.export import export_litertlm
+    from pipeline.litert.model_spec import ModelSpec
 
     model, task = folder / f"{recipe}.litertlm", folder / f"{recipe}.task"
     if not model.exists():
         source = folder / "huggingface"
         if not source.exists():
             write_hugging_face(load_causal_lm(DEMO / "base"), Tokenizer.of_preset(DEMO / "base"), source)
-        bundle = Bundle(recipe, PREFILL, CONTEXT, 0.0, 64, 0.95, "the demo's base")
-        export_litertlm(source, model, bundle, folder / "convert.log")
+        spec = ModelSpec(recipe, PREFILL, CONTEXT, 0.0, 64, 0.95, "the demo's base")
+        export_litertlm(source, model, spec, folder / "convert.log")
     bundle_task(model, task, folder / "task.log")
     return model, task
 
@@ -73,13 +74,13 @@ def compare(folder: Path, recipe: str) -> dict[str, Any]:
     same_bytes = again.read_bytes() == task.read_bytes()
     again.unlink()
     examples = spread(questions(), QUESTIONS)
-    one, other = (answer_all(path, examples, max_new_tokens=MAX_NEW_TOKENS) for path in (model, task))
     conversations = [example.messages[:-1] for example in examples]
     # Two questions and the first one's answer: a conversation with a history.
     conversations += [
         (*before.messages, *after.messages[:-1]) for before, after in itertools.pairwise(examples)
     ]
     with Runtime(model) as first, Runtime(task) as second:
+        one, other = (answer_all(each, examples, max_new_tokens=MAX_NEW_TOKENS) for each in (first, second))
         ids = sum(first.token_ids(turns) == second.token_ids(turns) for turns in conversations)
         stops = first.stop_ids == second.stop_ids and first.start_id == second.start_id
     row = {

@@ -26,8 +26,9 @@ from pipeline.families.family import GemmaShape
 from pipeline.families.names import MATRICES
 from pipeline.formats.safetensors import SafetensorsTensor, float_tensors, write_float32
 from pipeline.gemma.presets import preset_digest
-from pipeline.litert.convert.export import Bundle, export_litertlm
+from pipeline.litert.convert.export import export_litertlm
 from pipeline.litert.graft.adapter import MAP_SUFFIX
+from pipeline.litert.model_spec import ModelSpec
 from pipeline.machine import PeakMemory, describe_machine, high_water_mark, package_versions
 from pipeline.tuning.adapter import Adapter
 from pipeline.tuning.deltas import Rows, of_adapter
@@ -37,7 +38,7 @@ OUTPUT = ROOT / "docs" / "measurements" / "graft.json"
 RANK = 8
 TARGETS = {"all seven": tuple(MATRICES), "query and value": ("query", "value")}
 WARM_RUNS = 3
-BUNDLE = Bundle(
+SPEC = ModelSpec(
     recipe="int8",
     prefill_lengths=(128,),
     context_length=1024,
@@ -99,7 +100,7 @@ def write_merged(base: Path, adapter: Adapter, folder: Path) -> None:
 def convert(folder: Path, output: Path) -> dict[str, Any]:
     """A full conversion with its check: seconds, peak memory of the converter process and of the calling process."""
     with PeakMemory() as memory:
-        facts = export_litertlm(folder, output, BUNDLE, output.with_suffix(".log"))
+        facts = export_litertlm(folder, output, SPEC, output.with_suffix(".log"))
     return {
         "seconds": facts["seconds"],
         "converter_peak_gb": gigabytes(facts["peak_memory_bytes"]),
@@ -159,7 +160,7 @@ def measure(name: str, work: Path) -> dict[str, Any]:
     if not (work / "merged").exists():
         write_merged(base, Adapter.load(adapters["all seven"]), work / "merged")
     converted, merged, grafted = (work / f"{kind}.litertlm" for kind in ("converted", "merged", "grafted"))
-    row: dict[str, Any] = {"shape": name, "recipe": BUNDLE.recipe, "base_dtype": "bfloat16"}
+    row: dict[str, Any] = {"shape": name, "recipe": SPEC.recipe, "base_dtype": "bfloat16"}
     row["conversion_of_base"] = convert(base, converted)
     row["conversion_of_merged"] = convert(work / "merged", merged)
     row["bytes"] = merged.stat().st_size

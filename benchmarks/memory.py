@@ -61,15 +61,16 @@ def convert(folder: Path, recipe: str, context: int, lengths: tuple[int, ...]) -
     from pipeline.gemma.causal_lm import load_causal_lm
     from pipeline.gemma.hugging_face import write_hugging_face
     from pipeline.gemma.tokenizer import Tokenizer
-    from pipeline.litert.convert.export import Bundle, export_litertlm
+    from pipeline.litert.convert.export import export_litertlm
+    from pipeline.litert.model_spec import ModelSpec
 
     output = folder / f"{recipe}_{context}_{'_'.join(map(str, lengths))}.litertlm"
     if not output.exists():
         source = folder / "huggingface"
         if not source.exists():
             write_hugging_face(load_causal_lm(BASE), Tokenizer.of_preset(BASE), source)
-        bundle = Bundle(recipe, lengths, context, 0.0, 64, 0.95, "the demo's base")
-        export_litertlm(source, output, bundle, folder / "convert.log")
+        spec = ModelSpec(recipe, lengths, context, 0.0, 64, 0.95, "the demo's base")
+        export_litertlm(source, output, spec, folder / "convert.log")
     return output
 
 

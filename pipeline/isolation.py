@@ -20,7 +20,7 @@ HASH_SEED = "0"
 """transformers keeps Gemma 3's kinds of layer in a set of strings: with another seed their constants lie in another order in the file."""
 
 
-def run_apart(module: str, request: Mapping[str, Any], log: Path, what: str) -> int:
+def run_isolated(module: str, request: Mapping[str, Any], log: Path, what: str) -> int:
     """Run `python -m module REQUEST.json` and wait for it.
 
     Args:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import PocketGemmaError
-from pipeline.isolation import run_apart
+from pipeline.isolation import run_isolated
 
 MODULE = "tests.support.worker"
 
@@ -13,7 +13,7 @@ MODULE = "tests.support.worker"
 def test_it_gets_its_request_and_prints_to_the_log_only(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    peak = run_apart(
+    peak = run_isolated(
         MODULE, {"write": str(tmp_path / "done"), "print": "noise"}, tmp_path / "logs" / "log", "working"
     )
     assert (tmp_path / "done").read_text() == "done"
@@ -27,7 +27,7 @@ def test_what_lies_in_a_set_has_the_same_order_each_time(
 ) -> None:
     for seed in ("1", "2"):
         monkeypatch.setenv("PYTHONHASHSEED", seed)
-        run_apart(MODULE, {"hash": "sliding_attention"}, tmp_path / seed, "working")
+        run_isolated(MODULE, {"hash": "sliding_attention"}, tmp_path / seed, "working")
     assert (tmp_path / "1").read_text() == (tmp_path / "2").read_text()
 
 
@@ -35,14 +35,14 @@ def test_a_failure_names_the_last_line_and_the_log(tmp_path: Path) -> None:
     with pytest.raises(
         PocketGemmaError, match=f"working failed: ValueError: no such thing; .*{tmp_path}/log"
     ):
-        run_apart(MODULE, {"raise": "no such thing"}, tmp_path / "log", "working")
+        run_isolated(MODULE, {"raise": "no such thing"}, tmp_path / "log", "working")
 
 
 def test_a_crash_is_told_as_one(tmp_path: Path) -> None:
     with pytest.raises(PocketGemmaError, match="working failed: killed by signal 11"):
-        run_apart(MODULE, {"signal": 11}, tmp_path / "log", "working")
+        run_isolated(MODULE, {"signal": 11}, tmp_path / "log", "working")
 
 
 def test_a_process_killed_for_memory_says_so(tmp_path: Path) -> None:
     with pytest.raises(PocketGemmaError, match="for want of memory"):
-        run_apart(MODULE, {"signal": 9}, tmp_path / "log", "working")
+        run_isolated(MODULE, {"signal": 9}, tmp_path / "log", "working")

@@ -49,12 +49,12 @@ def ask_file(
     limit = config.verify.max_new_tokens
     if on == "runtime":
         from pipeline.evaluation import in_runtime
+        from pipeline.litert.runtime.engine import Runtime
 
         run.manifest("convert")
-        model, apart = run.files.convert.model, run.files.convert.adapter
-        answers = in_runtime.answer_all(
-            model, examples, max_new_tokens=limit, adapter=apart if apart.is_file() else None
-        )
+        separate = run.files.convert.adapter if run.files.convert.adapter.is_file() else None
+        with Runtime(run.files.convert.model) as runtime:
+            answers = in_runtime.answer_all(runtime, examples, max_new_tokens=limit, adapter=separate)
     else:
         from pipeline.evaluation import in_keras
 

@@ -1,4 +1,4 @@
-"""What a model said to a question, and how good that is."""
+"""A model's answer to a question, and scores of answers."""
 
 import math
 from collections import defaultdict
@@ -9,13 +9,13 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Answer:
-    """One greedy answer, and how likely the model found the expected one.
+    """One greedy answer, and the probability that the model gives the expected one.
 
     Attributes:
         question: the last user turn.
-        expected: the right answer.
-        text: what the model said, without markers, white space at both ends removed.
-        stopped: whether the reply ended by itself at a stop token (else it was cut at the limit).
+        expected: the correct answer.
+        text: the model's reply without markers and without whitespace at both ends.
+        stopped: whether the reply ended at a stop token; otherwise it was truncated at the limit.
         logprob: log-probability of the expected answer and its <end_of_turn>, summed over tokens, in nats.
         tokens: how many tokens logprob sums over.
         tags: the example's tags.
@@ -39,7 +39,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Scores:
-    """Exact match in percent, perplexity per token of the expected answers, how many questions."""
+    """Exact match in percent, perplexity per token of the expected answers, number of questions, and exact match by tag and value."""
 
     exact_match: float
     perplexity: float
@@ -48,7 +48,11 @@ class Scores:
 
 
 def score(answers: Sequence[Answer]) -> Scores:
-    """Exact match (equal text) over all answers and by each tag's value; perplexity exp(-sum logprob / sum tokens)."""
+    """Exact match (equal text) over all answers and for each value of a tag; perplexity exp(-sum logprob / sum tokens).
+
+    Raises:
+        ValueError: no answers.
+    """
     if not answers:
         raise ValueError("no answers to score")
     groups: dict[str, dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))

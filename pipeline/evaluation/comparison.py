@@ -1,4 +1,4 @@
-"""Two sides of the same model, Keras and the phone's runtime: how far apart, and whether that is within the limits."""
+"""Compare two sides of the same model, Keras and the phone's runtime, and check the differences against limits."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -6,12 +6,32 @@ from typing import Any
 
 from pipeline.evaluation.answers import Answer, Scores, score
 from pipeline.families.registry import DEFAULT_CHAT
-from pipeline.recipe.sections.verify import VerifySection
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much the runtime may differ from Keras.
+
+    Attributes:
+        max_accuracy_loss: exact match lost, in percentage points.
+        min_same_answers: share of greedy answers that must be identical.
+        max_unstopped: share of replies that may run to the token limit although Keras's stop.
+        max_logprob_difference: mean |difference| of the expected answers' log-probability per token, in nats.
+        max_perplexity_ratio: the runtime's perplexity of the expected answers / Keras's.
+        min_accuracy: exact match that the runtime must reach, in percent; None: no minimum.
+    """
+
+    max_accuracy_loss: float
+    min_same_answers: float
+    max_unstopped: float
+    max_logprob_difference: float
+    max_perplexity_ratio: float
+    min_accuracy: float | None = None
 
 
 @dataclass(frozen=True)
 class Check:
-    """One promise: what was found, what was allowed, whether it holds."""
+    """One check: what was found, what the limit is, and whether it passed."""
 
     name: str
     found: str
@@ -21,7 +41,7 @@ class Check:
 
 @dataclass(frozen=True)
 class TokenIds:
-    """The token ids of one conversation, by the training code and by the runtime."""
+    """The token IDs of one conversation, by the training code and by the runtime."""
 
     conversation: str
     training: list[int]
@@ -34,13 +54,13 @@ class TokenIds:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All checks, and what they were made from.
+    """All checks, and the data behind them.
 
     Attributes:
-        checks: in the order in which a person should read them.
-        keras, runtime: scores of either side.
-        pairs: the answers of both sides to each question, Keras's first.
-        token_ids: of the conversations that were compared.
+        checks: in reading order.
+        keras, runtime: scores of each side.
+        pairs: the two answers to each question, Keras's first.
+        token_ids: of each conversation that was compared.
     """
 
     checks: tuple[Check, ...]
@@ -58,11 +78,11 @@ class Comparison:
         return [check for check in self.checks if not check.passed]
 
     def worst(self, count: int = 10) -> list[tuple[Answer, Answer]]:
-        """The questions on which the two sides differ most: other answers first, then by log-probability per token."""
-        apart = [
+        """The answers that differ most: different texts first, then by log-probability per token."""
+        differing = [
             pair for pair in self.pairs if pair[0].text != pair[1].text or logprob_difference(*pair) > 0.0
         ]
-        return sorted(apart, key=lambda pair: (pair[0].text == pair[1].text, -logprob_difference(*pair)))[
+        return sorted(differing, key=lambda pair: (pair[0].text == pair[1].text, -logprob_difference(*pair)))[
             :count
         ]
 
@@ -84,7 +104,7 @@ def logprob_difference(keras: Answer, runtime: Answer) -> float:
 def compare(
     keras: Sequence[Answer],
     runtime: Sequence[Answer],
-    limits: VerifySection,
+    limits: Limits,
     *,
     control_tokens: Sequence[str] = DEFAULT_CHAT.control_tokens,
     token_ids: Sequence[TokenIds] = (),
@@ -94,52 +114,57 @@ def compare(
 
     Args:
         keras, runtime: answers to the same questions in the same order, at least one.
-        limits: how far apart they may be.
-        control_tokens: none of these may occur in a reply.
-        token_ids: the same conversations tokenised by either side.
-        differences: what the bundle says otherwise than training, in words.
+        limits: how much they may differ.
+        control_tokens: no reply may contain one of these.
+        token_ids: the same conversations tokenized by each side.
+        differences: between the model file and training, each in a few words.
 
     Raises:
-        ValueError: the two lists are not about the same questions.
+        ValueError: the two lists answer different questions.
     """
     if [(a.question, a.expected) for a in keras] != [(a.question, a.expected) for a in runtime]:
         raise ValueError("the two sides answered different questions")
     pairs = tuple(zip(keras, runtime, strict=True))
     ours, theirs = score(keras), score(runtime)
 
-    def count(promise: Callable[[Answer, Answer], bool]) -> int:
-        return sum(not promise(*pair) for pair in pairs)
+    def count_failing(holds: Callable[[Answer, Answer], bool]) -> int:
+        return sum(not holds(*pair) for pair in pairs)
 
     loss = ours.exact_match - theirs.exact_match
-    same = 1 - count(lambda a, b: a.text == b.text) / len(pairs)
+    same = 1 - count_failing(lambda a, b: a.text == b.text) / len(pairs)
     tokens = sum(answer.tokens for answer in keras)
-    apart = sum(abs(a.logprob - b.logprob) for a, b in pairs) / tokens
+    distance = sum(abs(a.logprob - b.logprob) for a, b in pairs) / tokens
     ratio = theirs.perplexity / ours.perplexity
-    run_on = count(lambda a, b: b.stopped or not a.stopped)
-    marked = count(lambda a, b: not any(marker in b.text for marker in control_tokens))
-    cut_otherwise = count(lambda a, b: a.tokens == b.tokens)
+    run_on = count_failing(lambda a, b: b.stopped or not a.stopped)
+    marked = count_failing(lambda a, b: not any(marker in b.text for marker in control_tokens))
+    other_counts = count_failing(lambda a, b: a.tokens == b.tokens)
     other_ids = sum(not ids.same for ids in token_ids)
     checks = [
-        Check("bundle as in training", "; ".join(differences) or "yes", "yes", not differences),
-        Check("conversations with other token ids", f"{other_ids} of {len(token_ids)}", "0", other_ids == 0),
+        Check("model file matches training", "; ".join(differences) or "yes", "yes", not differences),
         Check(
-            "expected answers with another token count",
-            f"{cut_otherwise} of {len(pairs)}",
+            "conversations with different token IDs",
+            f"{other_ids} of {len(token_ids)}",
             "0",
-            cut_otherwise == 0,
+            other_ids == 0,
         ),
-        Check("replies that show a marker", f"{marked} of {len(pairs)}", "0", marked == 0),
         Check(
-            "replies that do not stop, but do in Keras",
+            "expected answers with a different token count",
+            f"{other_counts} of {len(pairs)}",
+            "0",
+            other_counts == 0,
+        ),
+        Check("replies that contain a marker", f"{marked} of {len(pairs)}", "0", marked == 0),
+        Check(
+            "replies that stop in Keras but not in the runtime",
             f"{run_on} of {len(pairs)}",
             f"at most {limits.max_unstopped:.1%}",
             run_on <= limits.max_unstopped * len(pairs),
         ),
         Check(
-            "log-probability per token, mean difference",
-            f"{apart:.4f}",
+            "mean log-probability difference per token",
+            f"{distance:.4f}",
             f"at most {limits.max_logprob_difference}",
-            apart <= limits.max_logprob_difference,
+            distance <= limits.max_logprob_difference,
         ),
         Check(
             "perplexity, runtime / Keras",
@@ -148,7 +173,7 @@ def compare(
             ratio <= limits.max_perplexity_ratio,
         ),
         Check(
-            "same greedy answer",
+            "identical greedy answers",
             f"{same:.1%}",
             f"at least {limits.min_same_answers:.1%}",
             same >= limits.min_same_answers,

@@ -1,4 +1,4 @@
-"""Conversations that tell templates and tokenizers apart: whatever differs between training and the runtime shows in their ids."""
+"""Conversations that reveal differences between templates or tokenizers: any difference shows in their token IDs."""
 
 from collections.abc import Iterator, Sequence
 
@@ -13,11 +13,11 @@ CODE = 'if a < b and c > d: print("{{ x }}") # {% y %} \\n <b>'
 
 
 def conversations(examples: Sequence[Example], count: int = 8) -> list[tuple[str, tuple[Message, ...]]]:
-    """Named conversations, each ending with a user turn: built ones, then some of the person's own.
+    """Named conversations, each ending with a user turn: built-in ones, then some of the examples.
 
     Args:
-        examples: where the person's own are taken from, evenly spread.
-        count: how many of those.
+        examples: the source of the latter, evenly spaced.
+        count: how many examples, at most.
     """
     built: list[tuple[str, tuple[Message, ...]]] = [
         ("one turn", (_user(PLAIN),)),

@@ -1,4 +1,4 @@
-"""Answers on the training side: Keras, with the adapter beside the base as it was trained, or a merged preset."""
+"""Answers on the training side: Keras, with base and adapter separate as in training, or a merged preset."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     import keras_hub
 
 BATCH = 128
-"""Most questions at a time."""
+"""Questions per batch, at most."""
 
 LOGITS = 1 << 26
-"""Most logits held at a time (a quarter of a gigabyte in float32)."""
+"""Logits in memory at a time, at most (a quarter of a gigabyte in float32)."""
 
 LENGTH_STEP = 32
-"""Lengths are rounded up to a multiple of this, for few compiled shapes."""
+"""Lengths are rounded up to a multiple of this, so that few shapes are compiled."""
 
 
 def answer_all(
@@ -34,16 +34,16 @@ def answer_all(
 ) -> list[Answer]:
     """Greedy answers and the log-probability of the expected ones, in float32.
 
-    The Keras backend must have been chosen before (`use_backend`).
+    Choose the Keras backend first (`use_backend`).
 
     Args:
         preset: the base, or a merged preset.
-        examples: questions with the answers expected.
-        max_new_tokens: where a reply is cut.
-        adapter: an adapter file of that base, kept beside it as in training; None for the preset as it is.
+        examples: questions with the expected answers.
+        max_new_tokens: where a reply is truncated.
+        adapter: an adapter file of that base, applied without merging as in training; None means the preset itself.
 
     Raises:
-        InputError: preset or adapter are unusable, or do not belong together.
+        InputError: the preset or the adapter is unusable, or the adapter belongs to another base.
     """
     model = load_causal_lm(preset)
     if adapter is not None:
@@ -68,14 +68,14 @@ def answer_all(
 def _log_probabilities(
     model: "keras_hub.models.CausalLM", examples: Sequence[Example], tokenizer: Tokenizer
 ) -> list[float]:
-    """For each example, the sum over its response's tokens of log p(token | what is before), in nats."""
+    """For each example, the sum over its response's tokens of log p(token | everything before), in nats."""
     encoded = encode(examples, tokenizer)
     responses = _round_up(max(len(item) - item.response_start for item in encoded.examples))
     batch_size = max(1, min(BATCH, LOGITS // (responses * model.backbone.vocabulary_size)))
     scorer = _scorer(model.backbone)
     sums = np.zeros(len(examples))
     for rows in _chunks([len(item) for item in encoded.examples], batch_size):
-        # One batch, its rows in the order given: they are sorted by length already.
+        # One batch with its rows in this order: they are already sorted by length.
         chunk = encode([examples[row] for row in rows], tokenizer)
         (batch,) = batches(chunk, batch_size)
         inputs, labels, weights = response_arrays(batch, min(responses, batch.token_ids.shape[1]))
@@ -85,7 +85,7 @@ def _log_probabilities(
 
 
 def _scorer(backbone: "keras_hub.models.Backbone") -> "keras.Model":
-    """A model from token ids, positions and labels (batch, responses) to the labels' log-probabilities (batch, responses)."""
+    """A model from token IDs, positions and labels (batch, responses) to the labels' log-probabilities (batch, responses)."""
     import keras
     from keras import ops
 
@@ -103,26 +103,26 @@ def _scorer(backbone: "keras_hub.models.Backbone") -> "keras.Model":
 def _greedy_replies(
     model: "keras_hub.models.CausalLM", examples: Sequence[Example], tokenizer: Tokenizer, max_new_tokens: int
 ) -> list[tuple[list[int], bool]]:
-    """For each example, the reply's ids without the stop token, and whether it ended at one."""
+    """For each example, the reply's token IDs without the stop token, and whether it ended at one."""
     from keras import ops
 
     prompts = [tokenizer.prompt_ids(example.context) for example in examples]
     length = _round_up(max(map(len, prompts)) + max_new_tokens)
     model.compile(sampler="greedy")
-    # `generate` around this function gathers every output, an image that a text model lacks among them, and torch cannot.
+    # `generate`, which wraps this function, collects every output, including an image that a text model lacks; with torch that fails.
     generate = model.make_generate_function()
     replies: dict[int, tuple[list[int], bool]] = {}
     for rows in _chunks([len(prompt) for prompt in prompts], BATCH):
-        # Always a full batch, so that one shape is compiled; the rows beyond the questions repeat the first.
+        # Always a full batch, so that only one shape is compiled; extra rows repeat the first question.
         filled = [prompts[row] for row in (rows + rows[:1] * BATCH)[:BATCH]]
         token_ids = np.full((BATCH, length), tokenizer.pad_id, np.int32)
-        for place, prompt in enumerate(filled):
-            token_ids[place, : len(prompt)] = prompt
+        for row, prompt in enumerate(filled):
+            token_ids[row, : len(prompt)] = prompt
         mask = np.arange(length) < np.array([[len(prompt)] for prompt in filled])
         output = generate({"token_ids": token_ids, "padding_mask": mask}, stop_token_ids=tokenizer.stop_ids)
         for row, ids in zip(rows, ops.convert_to_numpy(output["token_ids"]), strict=False):
             new = ids[len(prompts[row]) :][:max_new_tokens].tolist()
-            ends = [place for place, token in enumerate(new) if token in tokenizer.stop_ids]
+            ends = [index for index, token in enumerate(new) if token in tokenizer.stop_ids]
             replies[row] = (new[: ends[0]] if ends else new, bool(ends))
     return [replies[row] for row in range(len(examples))]
 

@@ -10,22 +10,22 @@ from pipeline.litert.runtime.engine import Runtime
 
 
 def answer_all(
-    model: Path, examples: Sequence[Example], *, max_new_tokens: int, adapter: Path | None = None
+    runtime: Runtime, examples: Sequence[Example], *, max_new_tokens: int, adapter: Path | None = None
 ) -> list[Answer]:
     """Greedy answers and the log-probability of the expected ones.
 
     Args:
-        model: a .litertlm or .task file.
-        examples: questions with the answers expected.
-        max_new_tokens: where a reply is cut; the stop token counts.
-        adapter: an adapter file for a model that takes one; None is the model itself.
+        runtime: an open model.
+        examples: questions with the expected answers.
+        max_new_tokens: where a reply is truncated; the stop token counts.
+        adapter: an adapter file for a model that takes one; None means the model itself.
 
     Raises:
-        InputError: a file is unusable, or the adapter belongs to another base.
+        InputError: the adapter is unusable or belongs to another base.
     """
     answers = []
-    with Runtime(model) as runtime, progress_bar() as bar:
-        task = bar.add_task("asking the runtime", total=len(examples), note="")
+    with progress_bar() as bar:
+        task = bar.add_task("answering in the runtime", total=len(examples), note="")
         for example in examples:
             reply = runtime.answer(example.messages[:-1], max_new_tokens=max_new_tokens, adapter=adapter)
             logprobs = runtime.logprobs(

@@ -1,28 +1,28 @@
-"""How sure a share of right answers is."""
+"""Confidence interval of a share of correct answers."""
 
 import math
 
 Z = 1.959963984540054
-"""Quantile of the normal distribution that a two-sided 95 % interval has."""
+"""Quantile of the normal distribution for a two-sided 95 % interval."""
 
 
 def wilson_interval(right: int, count: int) -> tuple[float, float]:
     """95 % confidence interval of a share: all shares that a score test does not reject.
 
-    Wilson 1927, Journal of the American Statistical Association 22:209-212. It stays within 0 and 1 and has a width also where all
-    answers, or none, were right.
+    Wilson 1927, Journal of the American Statistical Association 22:209-212. It stays within 0 and 1, and its width is never 0, even
+    if all answers, or none, were correct.
 
     Args:
-        right: how many were right.
-        count: of how many.
+        right: number of correct answers.
+        count: number of questions.
 
     Raises:
-        ValueError: none was asked, or more were right than asked.
+        ValueError: no questions, or more correct answers than questions.
     """
     if not 0 <= right <= count or count < 1:
-        raise ValueError(f"{right} right of {count}")
+        raise ValueError(f"{right} correct of {count}")
     share, spread = right / count, Z * Z / count
     middle = (share + spread / 2) / (1 + spread)
     half = Z * math.sqrt(share * (1 - share) / count + spread / (4 * count)) / (1 + spread)
-    # Rounding must not put an end on the wrong side of the share itself.
+    # Rounding errors must not move a bound past the share itself.
     return min(share, max(0.0, middle - half)), max(share, min(1.0, middle + half))

@@ -1,4 +1,4 @@
-"""How much better or worse one model answers than another, when both were asked the same questions."""
+"""How much better or worse one model answers than another on the same questions."""
 
 import math
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ class PairedDifference:
     """Exact match of one model minus that of another.
 
     Attributes:
-        gained: questions that only the first answers right.
-        lost: questions that only the second answers right.
+        gained: questions that only the first answers correctly.
+        lost: questions that only the second answers correctly.
         count: all questions.
         difference: in percentage points.
         low, high: 95 % confidence interval of the difference, in percentage points.
@@ -32,12 +32,12 @@ def paired_difference(answers: Sequence[Answer], reference: Sequence[Answer]) ->
     """Exact match of `answers` minus that of `reference`, question by question.
 
     Raises:
-        ValueError: not the same questions in the same order, or none.
+        ValueError: the two answered different questions, or none.
     """
     if [(answer.question, answer.expected) for answer in answers] != [
         (answer.question, answer.expected) for answer in reference
     ]:
-        raise ValueError("the two sides were not asked the same questions in the same order")
+        raise ValueError("the two sides did not answer the same questions in the same order")
     pairs = [(ours.correct, theirs.correct) for ours, theirs in zip(answers, reference, strict=True)]
     gained = sum(ours and not theirs for ours, theirs in pairs)
     lost = sum(theirs and not ours for ours, theirs in pairs)
@@ -51,23 +51,23 @@ def score_interval(gained: int, lost: int, count: int) -> tuple[float, float]:
     """95 % confidence interval of (gained - lost) / count.
 
     The score interval for matched pairs (Tango 1998, Statistics in Medicine 17:891-908, equations 12 to 15): all differences that a
-    score test does not reject. It holds its level for few discordant pairs, and for none, where simpler intervals have no width.
+    score test does not reject. It keeps its coverage for few discordant pairs, and for none, where simpler intervals have width 0.
 
     Args:
-        gained: pairs that count +1.
-        lost: pairs that count -1.
-        count: all pairs; the others count 0.
+        gained: number of pairs that count +1.
+        lost: number of pairs that count -1.
+        count: number of all pairs; the others count 0.
 
     Raises:
-        ValueError: no pair, or more discordant ones than pairs.
+        ValueError: no pairs, or more discordant pairs than pairs.
     """
     if count < 1 or gained < 0 or lost < 0 or gained + lost > count:
         raise ValueError(f"{gained} and {lost} of {count} pairs")
     estimate = (gained - lost) / count
 
     def score(difference: float) -> float:
-        """Standard deviations between what was seen and a true difference."""
-        # The likeliest share of -1 pairs under that difference is the root of a quadratic equation.
+        """Standard deviations between the observed and a hypothetical difference."""
+        # The maximum-likelihood share of -1 pairs under that difference is the root of a quadratic equation.
         a = 2 * count
         b = -gained - lost + (2 * count - gained + lost) * difference
         c = -lost * difference * (1 - difference)

@@ -1,4 +1,4 @@
-"""A comparison for people: a table on the terminal, a report in Markdown, and every answer as JSON lines."""
+"""A comparison as a table on the terminal, a report in JSON and Markdown, and all answers as JSON lines."""
 
 import json
 
@@ -21,7 +21,7 @@ def table(comparison: Comparison) -> Table:
 
 
 def write_report(files: VerifyFiles, comparison: Comparison, title: str) -> None:
-    """Write report.json, report.md and answers.jsonl into a folder, which is made when missing."""
+    """Write report.json, report.md and answers.jsonl; a missing folder is created."""
     files.folder.mkdir(parents=True, exist_ok=True)
     document = json.dumps(comparison.as_json(), indent=1, ensure_ascii=False)
     files.report.write_text(document + "\n", encoding="utf-8")
@@ -37,14 +37,14 @@ def write_report(files: VerifyFiles, comparison: Comparison, title: str) -> None
 
 
 def markdown(comparison: Comparison, title: str) -> str:
-    """The report: verdict, checks, exact match by tag, token ids that differ, and the worst examples."""
-    lines = [f"# {title}", "", "Passed." if comparison.passed else "**Refused.**", ""]
+    """The report: result, checks, exact match by tag, token IDs that differ, and the largest differences."""
+    lines = [f"# {title}", "", "Passed." if comparison.passed else "**Failed.**", ""]
     lines += ["| | check | found | limit |", "|---|---|---|---|"]
     lines += [
         f"| {'✓' if check.passed else '✗'} | {_cell(check.name)} | {_cell(check.found)} | {_cell(check.limit)} |"
         for check in comparison.checks
     ]
-    lines += ["", f"{comparison.keras.count} questions, answered greedily on both sides.", ""]
+    lines += ["", f"Both sides answered {comparison.keras.count} questions greedily.", ""]
     for tag, values in comparison.keras.by_tag.items():
         lines += [f"## Exact match by {tag}", "", f"| {_cell(tag)} | Keras | runtime |", "|---|---|---|"]
         runtime = comparison.runtime.by_tag[tag]
@@ -56,11 +56,14 @@ def markdown(comparison: Comparison, title: str) -> str:
     lines += _token_lines([ids for ids in comparison.token_ids if not ids.same])
     worst = comparison.worst()
     if worst:
-        lines += ["## Where the two sides differ most", ""]
-        lines += ["| question | expected | Keras | runtime | nats per token apart |", "|---|---|---|---|---|"]
+        lines += ["## Largest differences", ""]
+        lines += [
+            "| question | expected | Keras | runtime | difference, nats per token |",
+            "|---|---|---|---|---|",
+        ]
         for pair in worst:
             keras, answer = pair
-            reply = answer.text if answer.stopped else answer.text + " …(does not stop)"
+            reply = answer.text if answer.stopped else answer.text + " … (does not stop)"
             cells = [_cell(text) for text in (keras.question, keras.expected, keras.text, reply)]
             lines.append(f"| {' | '.join(cells)} | {logprob_difference(*pair):.4f} |")
         lines.append("")
@@ -70,13 +73,13 @@ def markdown(comparison: Comparison, title: str) -> str:
 def _token_lines(differing: list[TokenIds]) -> list[str]:
     if not differing:
         return []
-    lines = ["## Conversations with other token ids", ""]
+    lines = ["## Conversations with different token IDs", ""]
     for ids in differing:
-        place = next(
+        position = next(
             (index for index, (a, b) in enumerate(zip(ids.training, ids.runtime, strict=False)) if a != b),
             min(len(ids.training), len(ids.runtime)),
         )
-        lines += [f"{_cell(ids.conversation)}: they part at token {place}", ""]
+        lines += [f"{_cell(ids.conversation)}: the first difference is at token {position}", ""]
         lines += [f"- training: {ids.training}", f"- runtime: {ids.runtime}", ""]
     return lines
 

@@ -10,7 +10,7 @@ from pipeline.families.chat import ChatFormat
 from pipeline.formats.aligned_zip import add_bytes, add_file
 from pipeline.formats.litertlm import MODEL, TOKENIZER, read_container
 from pipeline.formats.tflite_summary import IDENTIFIER
-from pipeline.isolation import run_apart
+from pipeline.isolation import run_isolated
 
 MODEL_ENTRY, TOKENIZER_ENTRY, METADATA_ENTRY = "TF_LITE_PREFILL_DECODE", "TOKENIZER_MODEL", "METADATA"
 """The entries of a text model's .task, by MediaPipe's names."""
@@ -114,6 +114,6 @@ def _metadata(tokenizer: bytes, folder: Path, log: Path, chat: ChatFormat) -> by
             "prompt_prefix_model": chat.model_prefix,
             "prompt_suffix_model": chat.turn_suffix,
         }
-        run_apart("pipeline.litert.convert.task_worker", request, log, "bundling a .task")
+        run_isolated("pipeline.litert.convert.task_worker", request, log, "bundling a .task")
         with zipfile.ZipFile(work / "small.task") as archive:
             return archive.read(METADATA_ENTRY)

@@ -1,97 +1,197 @@
-"""A merged model's .litertlm: by a graft onto its converted base where one was kept, else by the converter."""
+"""The model files of a run: decides for each whether it is converted or grafted, and writes it.
 
-import tempfile
-import time
-from collections.abc import Iterable
+A graft onto the cached converted base takes seconds, a conversion takes minutes, and both give the same bytes if only matrices
+differ. A rounding other than nearest can only be written by a graft. So a model is grafted wherever that is possible and allowed;
+the first conversion of a base puts it into the cache.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, PocketGemmaError
+from pipeline.gemma.causal_lm import Backend
+from pipeline.gemma.presets import preset_digest
 from pipeline.gemma.tokenizer import Tokenizer
-from pipeline.litert.convert.export import Bundle, check_litertlm, differences, export_litertlm, label
-from pipeline.litert.graft.base_cache import KeptBase, keep_base, kept_base
-from pipeline.litert.graft.compatibility import changes_beyond, fixed_by_conversion
-from pipeline.litert.graft.writer import graft
-from pipeline.quantization.rounding import Quantized
+from pipeline.litert.graft.base_cache import CachedBase, cache_base, cached_base
+from pipeline.litert.graft.compatibility import changes_outside_matrices, fixed_content
+from pipeline.litert.model_files import convert_folder, convert_preset, graft_onto
+from pipeline.litert.model_spec import ModelSpec
+from pipeline.litert.rounded_matrices import Examples, base_matrices, merged_matrices
+from pipeline.litert.runtime_adapters import required_rank, write_adapter
+from pipeline.quantization.roundings import TRAINED, find_rounding
+from pipeline.run.files import LogFiles
+from pipeline.tuning.adapter import Adapter
 
-Rounded = Iterable[tuple[str, Quantized | Iterable[Quantized]]]
-"""Hugging Face names of matrices, and what is to be stored of each, whole or some rows at a time."""
+NAMED = 3
+"""How many changes a message names."""
+
+
+@dataclass(frozen=True)
+class RuntimeAdapter:
+    """The adapter as a file for the runtime: where to write it, and its name."""
+
+    path: Path
+    name: str
+
+
+@dataclass(frozen=True)
+class Base:
+    """The converted base as a file beside the model: where to write it, and what it must declare."""
+
+    path: Path
+    spec: ModelSpec
 
 
 @dataclass(frozen=True)
 class Conversion:
-    """What is converted, and where its parts lie.
+    """What to convert, and into which files.
 
     Attributes:
-        preset: the base's folder.
-        base_digest: its digest.
+        preset: folder of the base.
         merged: the Hugging Face folder of base and adapter.
-        bundle: how to convert, and what the file is to say about itself.
-        log: file for the converter's own output.
+        adapter: as trained.
+        model: the .litertlm to write.
+        spec: how to convert the model, and what the file must declare.
+        may_graft: whether a merged model and the base may be grafted; a run-time adapter always takes a graft.
+        runtime_adapter: the adapter stays a separate file, and the model is the base; None: the model is the merged one.
+        base: the base is written too; None: it is not.
+        examples: the training examples, for a rounding that calibrates on them.
+        keras_backend: chooses the Keras backend, for a base that must be converted by itself.
+        logs: where the subprocesses write what they print.
     """
 
     preset: Path
-    base_digest: str
     merged: Path
-    bundle: Bundle
-    log: Path
+    adapter: Adapter
+    model: Path
+    spec: ModelSpec
+    may_graft: bool
+    runtime_adapter: RuntimeAdapter | None
+    base: Base | None
+    examples: Examples
+    keras_backend: Callable[[], Backend]
+    logs: LogFiles
 
-    def full(self, output: Path, *, keep: bool) -> dict[str, Any]:
-        """Convert the merged model itself, each number rounded to nearest.
+    @cached_property
+    def base_digest(self) -> str:
+        return preset_digest(self.preset)
 
-        Args:
-            output: the .litertlm file to write.
-            keep: keep the base as it was converted, for later grafts.
+    @property
+    def needs_grafting(self) -> bool:
+        """Whether the converter cannot choose the model's integers."""
+        return find_rounding(self.spec.rounding).needs_grafting
 
-        Returns:
-            What `export_litertlm` returns, method, converter_seconds, and no_graft: why the base could not be kept, if it could not.
 
-        Raises:
-            PocketGemmaError: the converter failed, or its result is not what was asked for.
-        """
-        plain = replace(self.bundle, rounding="nearest")
-        facts = export_litertlm(self.merged, output, plain, self.log)
-        facts |= {"method": "full conversion", "converter_seconds": facts["seconds"]}
-        if keep:
-            try:
-                keep_base(self.base_digest, self.bundle, output, self.merged, self.preset)
-            except InputError as reason:
-                facts["no_graft"] = str(reason)
+def convert(conversion: Conversion) -> dict[str, Any]:
+    """Write the model, and the base and the run-time adapter if asked for.
+
+    Returns:
+        For the model: method (`full conversion` or `graft`), seconds and bytes; converter_seconds and peak_memory_bytes if the
+        converter ran; matrices, the number of grafted matrices; no_graft, the reason why a model could not be grafted; lora_rank and
+        adapter_bytes for a run-time adapter. Under `base`, the same for the base.
+
+    Raises:
+        InputError: the rounding requires a graft, but the model cannot be grafted; or the runtime cannot take the adapter.
+        PocketGemmaError: the converter failed, or its result differs from what was requested; or the adapter cannot stay separate.
+    """
+    facts = _base_and_adapter(conversion) if conversion.runtime_adapter else _merged_model(conversion)
+    if conversion.base:
+        facts |= {"base": _base(conversion, conversion.base)}
+    return facts
+
+
+def _merged_model(conversion: Conversion) -> dict[str, Any]:
+    if not conversion.may_graft:
+        return _convert_merged(conversion)
+    base = cached_base(conversion.base_digest, conversion.spec)
+    if base is None:
+        return _convert_and_cache(conversion)
+    changes = changes_outside_matrices(base.fixed_content, fixed_content(conversion.merged))
+    if changes:
+        named = f"{', '.join(changes[:NAMED])}{', …' * (len(changes) > NAMED)}"
+        reason = f"a graft writes matrices only, and {named} changed too"
+        if conversion.needs_grafting:
+            raise _graft_required(conversion, reason)
+        return _convert_merged(conversion) | {"no_graft": reason}
+    return _graft_merged(conversion, base)
+
+
+def _convert_merged(conversion: Conversion) -> dict[str, Any]:
+    return convert_folder(conversion.merged, conversion.model, conversion.spec, conversion.logs.convert)
+
+
+def _convert_and_cache(conversion: Conversion) -> dict[str, Any]:
+    """Convert the merged model, put its base into the cache, and graft if the integers are not the converter's."""
+    facts = _convert_merged(conversion)
+    try:
+        base = _cache_base(conversion, conversion.spec, conversion.model)
+    except InputError as reason:
+        if conversion.needs_grafting:
+            raise _graft_required(conversion, str(reason)) from None
+        return facts | {"no_graft": str(reason)}
+    if not conversion.needs_grafting:
         return facts
+    conversion.model.unlink()
+    return facts | _graft_merged(conversion, base)
 
-    def kept(self) -> KeptBase | None:
-        """The converted base, if it was kept."""
-        return kept_base(self.base_digest, self.bundle)
 
-    def beyond(self, base: KeptBase) -> list[str]:
-        """Names of what a graft onto a converted base would leave out of this model: changed norms, another shape or tokenizer."""
-        return changes_beyond(base.fixed, fixed_by_conversion(self.merged))
+def _cache_base(conversion: Conversion, spec: ModelSpec, converted: Path) -> CachedBase:
+    return cache_base(conversion.base_digest, spec, converted, conversion.merged, conversion.preset)
 
-    def graft(self, base: KeptBase, output: Path, rounded: Rounded) -> dict[str, Any]:
-        """Write rounded matrices into a copy of the converted base.
 
-        Returns:
-            method, matrices, seconds and bytes.
+def _graft_merged(conversion: Conversion, base: CachedBase) -> dict[str, Any]:
+    spec = conversion.spec
+    matrices = merged_matrices(
+        conversion.merged,
+        conversion.adapter,
+        spec.recipe,
+        spec.rounding,
+        conversion.examples,
+        conversion.logs,
+    )
+    return graft_onto(base, conversion.model, spec, Tokenizer.of_preset(conversion.merged), matrices)
 
-        Raises:
-            InputError: a matrix does not fit the base.
-            PocketGemmaError: the file does not say what it was asked to say.
-        """
-        started = time.monotonic()
-        tokenizer = Tokenizer.of_preset(self.merged)
-        with tempfile.TemporaryDirectory(dir=output.parent, prefix=".graft-") as temporary:
-            grafted = Path(temporary) / "model.litertlm"
-            count = graft(base.model, base.places, grafted, rounded)
-            if differences(grafted, tokenizer, self.bundle, None):
-                label(grafted, output, tokenizer, self.bundle)
-            else:
-                grafted.rename(output)
-        # The matrices are compared by the stage that verifies: reading them all takes longer than writing them.
-        check_litertlm(output, tokenizer, self.bundle, None)
-        return {
-            "method": "graft",
-            "matrices": count,
-            "seconds": round(time.monotonic() - started, 2),
-            "bytes": output.stat().st_size,
-        }
+
+def _base_and_adapter(conversion: Conversion) -> dict[str, Any]:
+    """Write the base with LoRA tensors as inputs, and the adapter as a separate file."""
+    assert conversion.runtime_adapter
+    path, name = conversion.runtime_adapter.path, conversion.runtime_adapter.name
+    rank = required_rank(conversion.adapter)
+    spec = replace(conversion.spec, lora_rank=rank, base_digest=conversion.base_digest)
+    facts: dict[str, Any] = {}
+    base = cached_base(conversion.base_digest, spec)
+    if base is None:
+        # The converted file has the merged matrices; caching its base writes the base's own back.
+        merged = conversion.model.with_name(".merged.litertlm")
+        facts = convert_folder(conversion.merged, merged, spec, conversion.logs.convert)
+        try:
+            base = _cache_base(conversion, spec, merged)
+        except InputError as reason:
+            raise PocketGemmaError(
+                f"convert.adapters: runtime requires grafting, but this model cannot be grafted: {reason}"
+            ) from None
+        merged.unlink()
+    matrices = base_matrices(conversion.preset, spec.recipe, spec.rounding)
+    facts |= graft_onto(base, conversion.model, spec, Tokenizer.of_preset(conversion.merged), matrices)
+    write_adapter(conversion.adapter, path, rank=rank, name=name)
+    return facts | {"lora_rank": rank, "adapter_bytes": path.stat().st_size}
+
+
+def _base(conversion: Conversion, base: Base) -> dict[str, Any]:
+    """Write the base without the adapter: from the cache, or by a conversion of its own."""
+    cached = cached_base(conversion.base_digest, base.spec) if conversion.may_graft else None
+    if cached is None:
+        return convert_preset(
+            conversion.preset, base.path, base.spec, conversion.logs.convert, conversion.keras_backend()
+        )
+    matrices = base_matrices(conversion.preset, base.spec.recipe, base.spec.rounding)
+    return graft_onto(cached, base.path, base.spec, Tokenizer.of_preset(conversion.merged), matrices)
+
+
+def _graft_required(conversion: Conversion, reason: str) -> InputError:
+    rounding = conversion.spec.rounding
+    setting = "finetune.quantization_aware" if rounding == TRAINED.name else f"convert.rounding: {rounding}"
+    return InputError(f"{setting} requires grafting, but this model cannot be grafted: {reason}")

@@ -1,8 +1,8 @@
 """Whether the matrices in a converted model are those of the model that was converted.
 
-A model answers nearly as before when one of its matrices is wrong: the norms behind it take much of the difference away. The matrices
-themselves hide nothing. Rounded to nearest, a number may be off by half a step, and not by more. Other roundings move a number further
-where that helps the layer's output; what they must keep is each row as a whole.
+A model answers almost as before when one of its matrices is wrong: the norms behind it remove much of the difference. So the matrices
+themselves are compared. Rounded to nearest, a value may differ by half a step. Other roundings move a value further where that helps
+the layer's output; they must preserve each row as a whole.
 """
 
 from collections.abc import Iterator
@@ -17,29 +17,21 @@ from pipeline.formats.tflite_weights import StoredWeight, stored_weights
 from pipeline.gemma.matrices import PresetMatrices
 from pipeline.litert.graft.weight_map import scale_dtype
 from pipeline.quantization.rounding import FLOATS, PIECE, nearest_scales, unpacked
+from pipeline.quantization.roundings import HALF_STEP, NEAREST, find_rounding
 from pipeline.quantization.schemes import Scheme
 
-NEAREST_LIMIT = 0.51
-"""Half a step, and a little for scales of 8 significant bits."""
-
-ROW_LIMITS = {"least_squares": 0.51}
-"""Root mean square of a row's errors, in steps of plain rounding: at nearest it is half a step at most, and least squares is no worse."""
-
-ROW_LIMIT = 1.0
-"""The same for roundings that look beyond the row: GPTQ was seen to reach 0.67."""
-
 SIZE_LIMIT = 0.05
-"""How far <W, stored> / <W, W> may be from 1."""
+"""How much <W, stored> / <W, W> may differ from 1."""
 
 CHANGE_LIMITS = (0.5, 1.5)
 """<stored - W0, W - W0> / <W - W0, W - W0>: near 1 where the change from W0 to W is stored, near 0 where it was lost."""
 
 CHANGE_NOISE = 0.1
-"""Standard deviation of that number by rounding errors alone beyond which it tells nothing: the change is too small."""
+"""If rounding errors alone give that quotient a larger standard deviation, the change is too small to be measured."""
 
 
 class Piece(NamedTuple):
-    """Some rows of a matrix, each (rows, in): as they should be, as they are stored, the step of plain rounding, and before the change."""
+    """Some rows of a matrix, each (rows, in): as they should be, as stored, the step of plain rounding, and before the change."""
 
     wanted: NDArray[np.float32]
     stored: NDArray[np.float32]
@@ -51,29 +43,29 @@ def missing_matrices(
     litertlm: Path,
     matrices: PresetMatrices,
     scheme: Scheme,
-    rounding: str = "nearest",
+    rounding: str = NEAREST.name,
     base: PresetMatrices | None = None,
 ) -> list[str]:
-    """Names of the matrices that a converted model does not hold, or not in the bits that it should.
+    """Names of the matrices that a converted model does not hold, or holds in other bits than the scheme's.
 
     Args:
         litertlm: the converted model.
-        matrices: of the folder that it was made of.
+        matrices: of the folder that was converted.
         scheme: how they should be stored.
-        rounding: `nearest`: every number must lie within half a step. Any other: every row within its limit, every matrix within
-            SIZE_LIMIT, and, if the base is given, what changed since within CHANGE_LIMITS.
-        base: of what the model was before it was tuned: a rounding coarser than the tuning could hide that the tuning was lost.
+        rounding: name of the rounding. Without a row limit: every value must lie within HALF_STEP. With one: every row within it,
+            every matrix within SIZE_LIMIT, and, if the base is given, the change from the base within CHANGE_LIMITS.
+        base: of the model before tuning: a rounding coarser than the change could hide that the tuning was lost.
 
     Raises:
-        InputError: one of them is unusable.
+        InputError: one of the files is unusable.
     """
-    stored = stored_weights(litertlm)
+    stored, row_limit = stored_weights(litertlm), find_rounding(rounding).row_limit
 
     def held(name: str) -> bool:
         shape, bits = tuple(matrices.shape(name)), scheme.bits_of(name)
         wanted = (shape, bits, scheme.block_of(name))
         return any(
-            _holds(litertlm, weight, matrices, name, rounding, base)
+            _holds(litertlm, weight, matrices, name, row_limit, base)
             for weight in stored
             if (weight.shape, weight.bits, weight.block) == wanted
         )
@@ -86,7 +78,7 @@ def _holds(
     weight: StoredWeight,
     matrices: PresetMatrices,
     name: str,
-    rounding: str,
+    row_limit: float | None,
     base: PresetMatrices | None,
 ) -> bool:
     if weight.bits in FLOATS:
@@ -94,23 +86,21 @@ def _holds(
             np.array_equal(piece.wanted, piece.stored)
             for piece in _pieces(path, weight, matrices, name, None)
         )
-    for place in weight.scales:
-        pieces = _pieces(path, weight, matrices, name, place, base)
-        if not (
-            _near(pieces) if rounding == "nearest" else _kept(pieces, ROW_LIMITS.get(rounding, ROW_LIMIT))
-        ):
+    for scales_at in weight.scales:
+        pieces = _pieces(path, weight, matrices, name, scales_at, base)
+        if not (_values_close(pieces) if row_limit is None else _rows_preserved(pieces, row_limit)):
             return False
     return bool(weight.scales)
 
 
-def _near(pieces: Iterator[Piece]) -> bool:
+def _values_close(pieces: Iterator[Piece]) -> bool:
     return all(
-        bool((np.abs(piece.stored - piece.wanted) <= NEAREST_LIMIT * piece.steps).all()) for piece in pieces
+        bool((np.abs(piece.stored - piece.wanted) <= HALF_STEP * piece.steps).all()) for piece in pieces
     )
 
 
-def _kept(pieces: Iterator[Piece], row_limit: float) -> bool:
-    numbers = 0
+def _rows_preserved(pieces: Iterator[Piece], row_limit: float) -> bool:
+    count = 0
     along = power = kept_change = change = error = 0.0
     for wanted, stored, steps, before in pieces:
         difference = stored - wanted
@@ -119,14 +109,14 @@ def _kept(pieces: Iterator[Piece], row_limit: float) -> bool:
         along += float(np.vdot(wanted, stored))
         power += float(np.vdot(wanted, wanted))
         if before is not None:
-            numbers += wanted.size
+            count += wanted.size
             error += float(np.vdot(difference, difference))
             kept_change += float(np.vdot(stored - before, wanted - before))
             change += float(np.vdot(wanted - before, wanted - before))
     if abs(along - power) > SIZE_LIMIT * power:
         return False
-    # Rounding errors without a direction of their own move the part of the change that is kept by rms error / |change|.
-    if not change or error / numbers > CHANGE_NOISE**2 * change:
+    # Rounding errors in random directions move the quotient below by the root mean square error / |change|.
+    if not change or error / count > CHANGE_NOISE**2 * change:
         return True
     return CHANGE_LIMITS[0] < kept_change / change < CHANGE_LIMITS[1]
 
@@ -139,19 +129,19 @@ def _pieces(
     scales_at: int | None,
     base: PresetMatrices | None = None,
 ) -> Iterator[Piece]:
-    """A matrix some rows at a time, with the scales at one of their places."""
+    """A matrix some rows at a time, with one copy of its scales."""
     rows, columns = weight.shape
     matrix, original = matrices[name], base[name] if base else None
-    # The first row alone tells nearly all other matrices of this shape apart.
+    # The first row alone distinguishes nearly all other matrices of this shape.
     bounds = [0, 1, *range(step := max(1, PIECE // columns), rows, step), rows]
     for start, stop in pairwise(bounds):
         if stop <= start:
             continue
-        wanted, count = matrix[start:stop], (stop - start) * columns
+        wanted, size = matrix[start:stop], (stop - start) * columns
         raw = np.fromfile(
             path,
             np.uint8,
-            count * weight.bits // 8,
+            size * weight.bits // 8,
             offset=weight.offset + start * columns * weight.bits // 8,
         )
         if weight.bits in FLOATS:

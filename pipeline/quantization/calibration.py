@@ -7,7 +7,7 @@ import numpy as np
 
 from pipeline.data.tokenize import EncodedExamples
 from pipeline.errors import InputError
-from pipeline.isolation import run_apart
+from pipeline.isolation import run_isolated
 from pipeline.quantization.quantized_file import read_facts
 from pipeline.quantization.schemes import SCHEMES
 
@@ -64,5 +64,5 @@ def quantize_calibrated(
         "output": str(output.resolve()),
         "examples": [ids.tolist() for ids in drawn[: max(1, int((lengths <= TOKENS).sum()))]],
     }
-    peak = run_apart("pipeline.quantization.calibrator", request, log, f"rounding to {recipe} by GPTQ")
+    peak = run_isolated("pipeline.quantization.calibrator", request, log, f"rounding to {recipe} by GPTQ")
     return read_facts(output) | {"peak_memory_bytes": peak}

@@ -1,108 +1,70 @@
-"""Prove that the converted model answers in the phone's runtime as the tuned one does in Keras, or refuse."""
+"""Verify that the converted model answers in the phone's runtime as the fine-tuned one does in Keras."""
 
 import shutil
-import tempfile
-from pathlib import Path
 
 from pipeline.console import console
 from pipeline.data.examples import Example, read_examples
 from pipeline.errors import PocketGemmaError
 from pipeline.evaluation import in_keras, in_runtime
 from pipeline.evaluation.answers import Answer
-from pipeline.evaluation.comparison import TokenIds, compare
-from pipeline.evaluation.conversations import conversations, spread
+from pipeline.evaluation.comparison import Comparison, Limits, TokenIds, compare
+from pipeline.evaluation.conversations import spread
 from pipeline.evaluation.report import table, write_report
+from pipeline.evaluation.runtime_checks import adapter_differences, token_ids, turn_differences
 from pipeline.evaluation.task_comparison import task_differences
-from pipeline.families.chat import Message
-from pipeline.families.registry import read_shape
+from pipeline.families.registry import read_family, read_shape
 from pipeline.gemma.causal_lm import use_backend
 from pipeline.gemma.tokenizer import Tokenizer
-from pipeline.litert.convert.export import Bundle, differences
-from pipeline.litert.runtime.engine import Runtime, probe
-from pipeline.litert.runtime_adapters import check_adapter_file, write_adapter
+from pipeline.litert.model_check import model_differences
+from pipeline.litert.runtime.engine import Runtime
+from pipeline.litert.runtime.probe import probe
+from pipeline.recipe.model_specs import base_spec, model_spec
 from pipeline.recipe.schema import Config
+from pipeline.recipe.sections.verify import VerifySection
 from pipeline.run.files import PrepareFiles, VerifyFiles
 from pipeline.run.folder import Run
 from pipeline.tuning.adapter import Adapter
 from pipeline.tuning.devices import choose_compute
 
 FEW_QUESTIONS = 20
-"""How many questions are asked once more: of the .task, or of the base without the adapter that stays apart."""
+"""How many questions, at most, the .task file answers, or the base without its run-time adapter."""
 
 
 def run(config: Config, run: Run, *, force: bool = False) -> None:
     """Write report.json, report.md and answers.jsonl.
 
-    The matrices in the converted file are compared with the merged ones, which the merge stage proved to be base and adapter. For the
-    answers, Keras's side is the base with the adapter beside it, as it was trained: no merged file takes part, so that nothing that
-    was lost on the way can hide.
+    The matrices in the converted file are compared with the merged ones, which the merge stage verified to be base and adapter. The
+    expected answers come from Keras with base and adapter separate, as in training: no merged file is involved, so nothing that was
+    lost on the way can go unnoticed.
 
     Raises:
-        PocketGemmaError: beyond a limit; the report then lies in the run folder's logs.
+        InputError: a model file or the adapter file is damaged.
+        PocketGemmaError: a limit is exceeded; the report is then in the run folder's logs.
     """
     after = ("download", "prepare", "finetune", "merge", "convert")
     with run.stage("verify", settings=config.verify.model_dump(), after=after, force=force) as work:
         if work.up_to_date:
             return
-        limits, preset = config.verify, run.files.download.preset
-        converted = run.files.convert
-        model, base, task = converted.model, converted.base, converted.task
-        apart = converted.adapter if config.convert.adapters == "runtime" else None
-        adapter = run.files.finetune.adapter
-        examples = _questions(run.files.prepare, limits.questions)
-        tokenizer = Tokenizer.of_preset(preset)
-
-        merged = run.files.merge.huggingface
-        said = differences(model, tokenizer, Bundle.of(config), preset if apart else merged, preset)
-        probe(model)
-        if base.exists():
-            of_base = differences(base, tokenizer, Bundle.of_base(config), preset)
-            said += [f"{base.name}: {difference}" for difference in of_base]
-        ids = _token_ids(tokenizer, model, examples)
-        said += _turn_differences(tokenizer, model, examples, limits.max_new_tokens, apart)
-        runtime = in_runtime.answer_all(model, examples, max_new_tokens=limits.max_new_tokens, adapter=apart)
-        if apart:
-            said += _adapter_differences(model, apart, adapter, examples, runtime)
-        if task.exists():
-            probe(task)
-            said += task_differences(
-                model,
-                task,
-                examples,
-                runtime,
-                questions=FEW_QUESTIONS,
-                max_new_tokens=limits.max_new_tokens,
-            )
-        use_backend(
-            choose_compute(
-                config.finetune.backend, config.finetune.dtype, read_shape(preset).parameters
-            ).backend
-        )
-        keras = in_keras.answer_all(preset, examples, max_new_tokens=limits.max_new_tokens, adapter=adapter)
+        examples = _questions(run.files.prepare, config.verify.questions)
+        differences = _file_differences(config, run)
+        ids, runtime, found = _in_runtime(config, run, examples)
+        keras = _in_keras(config, run, examples)
 
         comparison = compare(
             keras,
             runtime,
-            limits,
-            control_tokens=tokenizer.chat.control_tokens,
+            _limits(config.verify),
+            control_tokens=read_family(run.files.download.preset).chat.control_tokens,
             token_ids=ids,
-            differences=said,
+            differences=differences + found,
         )
         console.print(table(comparison))
-        refused = run.files.logs.refused
-        shutil.rmtree(refused.folder, ignore_errors=True)
-        write_report(
-            VerifyFiles(work.folder) if comparison.passed else refused,
-            comparison,
-            f"{config.name}: the runtime against Keras",
-        )
+        failed = run.files.logs.refused
+        shutil.rmtree(failed.folder, ignore_errors=True)
+        files = VerifyFiles(work.folder) if comparison.passed else failed
+        write_report(files, comparison, f"{config.name}: the runtime compared with Keras")
         if not comparison.passed:
-            failures = "; ".join(
-                f"{check.name}: {check.found} ({check.limit})" for check in comparison.failures
-            )
-            raise PocketGemmaError(
-                f"the converted model is not the tuned one: {failures}; the report is {refused.report_markdown}"
-            )
+            raise _failure(comparison, files)
         work.details.update(
             questions=len(examples),
             keras={"exact_match": comparison.keras.exact_match, "perplexity": comparison.keras.perplexity},
@@ -114,66 +76,75 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
 
 
 def _questions(prepared: PrepareFiles, count: int) -> list[Example]:
-    """The test questions, or validation's without a test set: at most `count`, always the same ones."""
+    """The test examples, or without a test file the validation examples: at most `count`, always the same ones."""
     examples = spread(read_examples(prepared.test if prepared.test.exists() else prepared.validation), count)
     if not examples:
         raise PocketGemmaError(
-            f"{prepared.folder}: neither test nor validation examples to verify with; set data.validation_share above 0"
+            f"{prepared.folder}: no test or validation examples to verify with; set data.validation_share above 0"
         )
     return examples
 
 
-def _token_ids(tokenizer: Tokenizer, model: Path, examples: list[Example]) -> list[TokenIds]:
-    with Runtime(model) as runtime:
-        return [
-            TokenIds(
-                conversation=name,
-                training=[tokenizer.bos_id, *tokenizer.encode(tokenizer.chat.render_prompt(messages))],
-                runtime=runtime.token_ids(messages),
+def _file_differences(config: Config, run: Run) -> list[str]:
+    """Compare what the model files hold and declare with the recipe."""
+    preset, converted = run.files.download.preset, run.files.convert
+    tokenizer = Tokenizer.of_preset(preset)
+    held = preset if config.convert.adapters == "runtime" else run.files.merge.huggingface
+    differences = model_differences(converted.model, tokenizer, model_spec(config), held, preset)
+    if converted.base.exists():
+        of_base = model_differences(converted.base, tokenizer, base_spec(config), preset)
+        differences += [f"{converted.base.name}: {difference}" for difference in of_base]
+    return differences
+
+
+def _in_runtime(
+    config: Config, run: Run, examples: list[Example]
+) -> tuple[list[TokenIds], list[Answer], list[str]]:
+    """Token IDs, answers and differences in the runtime; the model is opened once for all of them."""
+    converted, limit = run.files.convert, config.verify.max_new_tokens
+    adapter = converted.adapter if config.convert.adapters == "runtime" else None
+    tokenizer = Tokenizer.of_preset(run.files.download.preset)
+    probe(converted.model)
+    if converted.task.exists():
+        probe(converted.task)
+    with Runtime(converted.model) as runtime:
+        ids = token_ids(runtime, tokenizer, examples)
+        differences = turn_differences(runtime, tokenizer, examples, max_new_tokens=limit, adapter=adapter)
+        answers = in_runtime.answer_all(runtime, examples, max_new_tokens=limit, adapter=adapter)
+        if adapter:
+            trained = Adapter.load(run.files.finetune.adapter)
+            differences += adapter_differences(
+                runtime, adapter, trained, examples, answers, questions=FEW_QUESTIONS
             )
-            for name, messages in conversations(examples)
-        ]
+        if converted.task.exists():
+            with Runtime(converted.task) as task:
+                differences += task_differences(
+                    runtime, task, examples, answers, questions=FEW_QUESTIONS, max_new_tokens=limit
+                )
+    return ids, answers, differences
 
 
-def _turn_differences(
-    tokenizer: Tokenizer, model: Path, examples: list[Example], max_new_tokens: int, adapter: Path | None
-) -> list[str]:
-    """What the runtime puts between its own reply and the next question, in a conversation that goes on, by its count of tokens."""
-    between = len(tokenizer.encode("\n" + tokenizer.chat.render_question(examples[-1].question)))
-    with Runtime(model) as runtime:
-        for example in examples:
-            first: tuple[Message, ...] = ({"role": "user", "content": example.question},)
-            if not runtime.answer(first, max_new_tokens=max_new_tokens, adapter=adapter).stopped:
-                continue
-            with runtime.chat(greedy=True, adapter=adapter) as chat:
-                list(chat.stream(example.question))
-                before = chat.tokens
-                list(chat.stream(examples[-1].question, max_new_tokens=1))
-                found = chat.tokens - before - 1
-            return (
-                []
-                if found == between
-                else [f"a second question is {found} tokens in the runtime, {between} in training"]
-            )
-    return []
+def _in_keras(config: Config, run: Run, examples: list[Example]) -> list[Answer]:
+    preset, adapter = run.files.download.preset, run.files.finetune.adapter
+    parameters = read_shape(preset).parameters
+    use_backend(choose_compute(config.finetune.backend, config.finetune.dtype, parameters).backend)
+    limit = config.verify.max_new_tokens
+    return in_keras.answer_all(preset, examples, max_new_tokens=limit, adapter=adapter)
 
 
-def _adapter_differences(
-    model: Path, apart: Path, adapter: Path, examples: list[Example], runtime: list[Answer]
-) -> list[str]:
-    """Whether the runtime's adapter holds the trained tensors, and whether the runtime takes it in at all.
+def _limits(settings: VerifySection) -> Limits:
+    return Limits(
+        max_accuracy_loss=settings.max_accuracy_loss,
+        min_same_answers=settings.min_same_answers,
+        max_unstopped=settings.max_unstopped,
+        max_logprob_difference=settings.max_logprob_difference,
+        max_perplexity_ratio=settings.max_perplexity_ratio,
+        min_accuracy=settings.min_accuracy,
+    )
 
-    An adapter that is loaded and does nothing raises no error: the answers would be the base's.
-    """
-    said = []
-    found = check_adapter_file(apart, model)
-    with tempfile.TemporaryDirectory(prefix="pocketgemma-") as folder:
-        again = Path(folder) / apart.name
-        write_adapter(Adapter.load(adapter), again, rank=found.rank, name=found.name)
-        if again.read_bytes() != apart.read_bytes():
-            said.append(f"{apart.name} does not hold the trained tensors")
-    few = min(len(examples), FEW_QUESTIONS)
-    base = in_runtime.answer_all(model, examples[:few], max_new_tokens=1)
-    if all(without.logprob == tuned.logprob for without, tuned in zip(base, runtime[:few], strict=True)):
-        said.append(f"{apart.name} changes nothing in the runtime")
-    return said
+
+def _failure(comparison: Comparison, files: VerifyFiles) -> PocketGemmaError:
+    checks = "; ".join(f"{check.name}: {check.found} ({check.limit})" for check in comparison.failures)
+    return PocketGemmaError(
+        f"the converted model differs from the fine-tuned one: {checks}; see the report in {files.report_markdown}"
+    )

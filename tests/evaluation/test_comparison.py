@@ -1,15 +1,18 @@
-"""Promise: whatever sets the runtime apart from Keras is found, named, and refused beyond its limit."""
+"""Promise: every difference between the runtime and Keras is found and named, and refused if it exceeds its limit."""
 
 from dataclasses import replace
 
 import pytest
 
 from pipeline.evaluation.answers import Answer
-from pipeline.evaluation.comparison import Comparison, TokenIds, compare, logprob_difference
-from pipeline.recipe.sections.verify import VerifySection
+from pipeline.evaluation.comparison import Comparison, Limits, TokenIds, compare, logprob_difference
 
-LIMITS = VerifySection(
-    max_accuracy_loss=2, min_same_answers=0.9, max_logprob_difference=0.1, max_perplexity_ratio=1.1
+LIMITS = Limits(
+    max_accuracy_loss=2,
+    min_same_answers=0.9,
+    max_unstopped=0.0,
+    max_logprob_difference=0.1,
+    max_perplexity_ratio=1.1,
 )
 KERAS = tuple(
     Answer(
@@ -44,28 +47,32 @@ def test_the_same_answers_pass() -> None:
     ("answers", "names"),
     [
         pytest.param(
-            changed(1, text="answer <end_of_turn>"), {"replies that show a marker"}, id="one marker shown"
+            changed(1, text="answer <end_of_turn>"), {"replies that contain a marker"}, id="one marker shown"
         ),
         pytest.param(
-            changed(1, stopped=False), {"replies that do not stop, but do in Keras"}, id="one reply runs on"
+            changed(1, stopped=False),
+            {"replies that stop in Keras but not in the runtime"},
+            id="one reply runs on",
         ),
         pytest.param(
-            changed(1, tokens=5), {"expected answers with another token count"}, id="one answer cut otherwise"
+            changed(1, tokens=5),
+            {"expected answers with a different token count"},
+            id="one answer cut otherwise",
         ),
         pytest.param(changed(3, text="wrong"), {"exact match, Keras -> runtime"}, id="three points lost"),
         pytest.param(
             changed(11, text="wrong"),
-            {"exact match, Keras -> runtime", "same greedy answer"},
+            {"exact match, Keras -> runtime", "identical greedy answers"},
             id="eleven other answers",
         ),
         pytest.param(
             changed(100, logprob=-1.0),
-            {"log-probability per token, mean difference", "perplexity, runtime / Keras"},
+            {"mean log-probability difference per token", "perplexity, runtime / Keras"},
             id="a colder model",
         ),
         pytest.param(
             changed(100, logprob=-0.05),
-            {"log-probability per token, mean difference"},
+            {"mean log-probability difference per token"},
             id="a surer model is another model",
         ),
     ],
@@ -85,7 +92,7 @@ def test_within_the_limits_it_passes(answers: list[Answer]) -> None:
 
 def test_differences_that_cancel_out_are_still_differences() -> None:
     swing = [replace(answer, logprob=-1.0 if index % 2 else 0.0) for index, answer in enumerate(KERAS)]
-    assert failed(compare(KERAS, swing, LIMITS)) == {"log-probability per token, mean difference"}
+    assert failed(compare(KERAS, swing, LIMITS)) == {"mean log-probability difference per token"}
 
 
 def test_a_reply_that_does_not_stop_in_keras_either_is_not_held_against_the_conversion() -> None:
@@ -96,10 +103,10 @@ def test_a_reply_that_does_not_stop_in_keras_either_is_not_held_against_the_conv
 def test_other_token_ids_are_refused() -> None:
     ids = [TokenIds("hello", [2, 4, 5], [2, 4, 5]), TokenIds("grüße", [2, 4, 7], [2, 4, 8, 9])]
     comparison = compare(KERAS, KERAS, LIMITS, token_ids=ids)
-    assert failed(comparison) == {"conversations with other token ids"}
+    assert failed(comparison) == {"conversations with different token IDs"}
 
 
-def test_what_the_bundle_says_otherwise_is_refused_in_its_words() -> None:
+def test_differences_of_the_model_file_are_refused_and_named() -> None:
     comparison = compare(KERAS, KERAS, LIMITS, differences=["the chat template differs"])
     assert [check.found for check in comparison.failures] == ["the chat template differs"]
 
@@ -107,7 +114,7 @@ def test_what_the_bundle_says_otherwise_is_refused_in_its_words() -> None:
 def test_an_accuracy_that_must_be_reached_is_demanded() -> None:
     wrong_on_both = changed(20, text="wrong")
     assert compare(wrong_on_both, wrong_on_both, LIMITS).passed
-    demanding = LIMITS.model_copy(update={"min_accuracy": 90.0})
+    demanding = replace(LIMITS, min_accuracy=90.0)
     assert failed(compare(wrong_on_both, wrong_on_both, demanding)) == {"exact match in the runtime"}
 
 

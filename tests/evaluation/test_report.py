@@ -1,4 +1,4 @@
-"""Promise: a person sees from the report what differs, where, and with which words."""
+"""Promise: the report shows what differs, where, and in which words."""
 
 import json
 from dataclasses import replace
@@ -7,11 +7,17 @@ from pathlib import Path
 from rich.console import Console
 
 from pipeline.evaluation.answers import Answer
-from pipeline.evaluation.comparison import Comparison, TokenIds, compare
+from pipeline.evaluation.comparison import Comparison, Limits, TokenIds, compare
 from pipeline.evaluation.report import markdown, table, write_report
-from pipeline.recipe.sections.verify import VerifySection
 from pipeline.run.files import VerifyFiles
 
+LIMITS = Limits(
+    max_accuracy_loss=2.0,
+    min_same_answers=0.9,
+    max_unstopped=0.0,
+    max_logprob_difference=0.1,
+    max_perplexity_ratio=1.1,
+)
 KERAS = (
     Answer("What is | gold?", "Au", "Au", True, logprob=-0.1, tokens=2, tags={"kind": "symbol"}),
     Answer("And iron?", "Fe", "Fe", True, logprob=-0.2, tokens=2, tags={"kind": "mass"}),
@@ -20,22 +26,22 @@ KERAS = (
 
 def refused() -> Comparison:
     runtime = (replace(KERAS[0], text="Ag\nand more", stopped=False, logprob=-3.0), KERAS[1])
-    return compare(KERAS, runtime, VerifySection(), token_ids=[TokenIds("grüße", [2, 4, 7], [2, 4, 8])])
+    return compare(KERAS, runtime, LIMITS, token_ids=[TokenIds("grüße", [2, 4, 7], [2, 4, 8])])
 
 
 def test_the_report_names_the_checks_that_failed_and_the_worst_example() -> None:
     text = markdown(refused(), "finished_run")
-    assert "**Refused.**" in text
-    assert "| ✗ | same greedy answer | 50.0% | at least 90.0% |" in text
-    assert "| What is \\| gold? | Au | Au | Ag ⏎ and more …(does not stop) | 1.4500 |" in text
+    assert "**Failed.**" in text
+    assert "| ✗ | identical greedy answers | 50.0% | at least 90.0% |" in text
+    assert "| What is \\| gold? | Au | Au | Ag ⏎ and more … (does not stop) | 1.4500 |" in text
     assert "| symbol | 100.0 % | 0.0 % |" in text
-    assert "grüße: they part at token 2" in text
+    assert "grüße: the first difference is at token 2" in text
 
 
 def test_a_passing_report_has_no_worst_examples() -> None:
-    text = markdown(compare(KERAS, KERAS, VerifySection()), "finished_run")
+    text = markdown(compare(KERAS, KERAS, LIMITS), "finished_run")
     assert "Passed." in text
-    assert "differ most" not in text
+    assert "Largest differences" not in text
 
 
 def test_the_terminal_table_shows_every_check_with_its_limit() -> None:

@@ -1,4 +1,4 @@
-"""Promise: a .task of the same model passes; another model, other tokens or other stops in it are found."""
+"""Promise: a .task of the same model passes; another model, other tokens or other stop tokens in it are found."""
 
 import zipfile
 from dataclasses import replace
@@ -11,7 +11,8 @@ from pipeline.evaluation import in_runtime
 from pipeline.evaluation.answers import Answer
 from pipeline.evaluation.task_comparison import task_differences
 from pipeline.formats.task import METADATA_ENTRY, bundle_task
-from tests.support.tiny_gemma import ANSWERS, BUNDLE, converted
+from pipeline.litert.runtime.engine import Runtime
+from tests.support.tiny_gemma import ANSWERS, SPEC, converted
 
 pytestmark = pytest.mark.slow
 LIMIT = 40
@@ -32,22 +33,25 @@ def examples() -> list[Example]:
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return converted(tmp_path_factory, BUNDLE)
+    return converted(tmp_path_factory, SPEC)
 
 
 @pytest.fixture(scope="module")
 def answers(model: Path, examples: list[Example]) -> list[Answer]:
-    return in_runtime.answer_all(model, examples, max_new_tokens=LIMIT)
+    with Runtime(model) as runtime:
+        return in_runtime.answer_all(runtime, examples, max_new_tokens=LIMIT)
+
+
+def differences(model: Path, task: Path, examples: list[Example], answers: list[Answer]) -> list[str]:
+    with Runtime(model) as runtime, Runtime(task) as task_runtime:
+        return task_differences(runtime, task_runtime, examples, answers, questions=9, max_new_tokens=LIMIT)
 
 
 def test_the_same_model_passes(
     model: Path, examples: list[Example], answers: list[Answer], tmp_path: Path
 ) -> None:
     bundle_task(model, tmp_path / "model.task", tmp_path / "log")
-    assert (
-        task_differences(model, tmp_path / "model.task", examples, answers, questions=9, max_new_tokens=LIMIT)
-        == []
-    )
+    assert differences(model, tmp_path / "model.task", examples, answers) == []
 
 
 def test_another_model_is_found(
@@ -57,21 +61,26 @@ def test_another_model_is_found(
     tmp_path: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    other = converted(tmp_path_factory, replace(BUNDLE, recipe="int4", prefill_lengths=(32,)))
+    other = converted(tmp_path_factory, replace(SPEC, recipe="int4", prefill_lengths=(32,)))
     bundle_task(other, tmp_path / "model.task", tmp_path / "log")
-    said = task_differences(
-        model, tmp_path / "model.task", examples, answers, questions=9, max_new_tokens=LIMIT
+    found = differences(model, tmp_path / "model.task", examples, answers)
+    assert "the model in model.task differs from that in model.litertlm" in found
+    assert any(
+        line.startswith("log-probabilities in model.task differ from those in model.litertlm by up to")
+        for line in found
     )
-    assert "the model in model.task is another than in model.litertlm" in said
-    assert any(line.startswith("log-probabilities in model.task differ by up to") for line in said)
 
 
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        (b"\x2a\x0d<end_of_turn>", b"\x2a\x0d<start_of_tur", "model.task starts at"),
+        (b"\x2a\x0d<end_of_turn>", b"\x2a\x0d<start_of_tur", "model.task starts with token"),
         (b"\x2a\x05<eos>", b"\x2a\x05<pad>", "stops at"),
-        (b"\x12\x14<start_of_turn>user\n", b"\x12\x14<start_of_turn>USER\n", "makes other tokens of 4 of 4"),
+        (
+            b"\x12\x14<start_of_turn>user\n",
+            b"\x12\x14<start_of_turn>USER\n",
+            "gives different token IDs in 4 of 4",
+        ),
     ],
 )
 def test_other_tokens_in_its_metadata_are_found(
@@ -94,8 +103,6 @@ def test_other_tokens_in_its_metadata_are_found(
                 assert old in content
                 content = content.replace(old, new)
             changed.writestr(zipfile.ZipInfo(entry.filename), content)
-    said = task_differences(
-        model, tmp_path / "model.task", examples, answers, questions=9, max_new_tokens=LIMIT
-    )
-    assert any(message in line for line in said)
-    assert not any("is another than in" in line for line in said)
+    found = differences(model, tmp_path / "model.task", examples, answers)
+    assert any(message in line for line in found)
+    assert not any("differs from that in" in line for line in found)

@@ -26,7 +26,7 @@ from pipeline.formats.task import (
 from pipeline.litert.runtime.engine import Runtime
 from tests.support.finished_run import shared
 from tests.support.litertlm import write_container
-from tests.support.tiny_gemma import ANSWERS, BUNDLE, converted
+from tests.support.tiny_gemma import ANSWERS, SPEC, converted
 
 
 def write_task(path: Path, **entries: bytes) -> Path:
@@ -40,9 +40,7 @@ def write_task(path: Path, **entries: bytes) -> Path:
 @pytest.fixture(scope="session", params=["fp32", "int8", "int4"])
 def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A .litertlm of a recipe, and the .task made of it."""
-    bundle = (
-        BUNDLE if request.param == "fp32" else replace(BUNDLE, recipe=request.param, prefill_lengths=(32,))
-    )
+    bundle = SPEC if request.param == "fp32" else replace(SPEC, recipe=request.param, prefill_lengths=(32,))
     model = converted(tmp_path_factory, bundle)
 
     def make(folder: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from pipeline.errors import InputError
 from pipeline.formats.litertlm import MODEL, read_container
 from pipeline.formats.tflite_summary import Tensor, read_model
-from tests.support.tiny_gemma import BUNDLE
+from tests.support.tiny_gemma import SPEC
 
 
 @pytest.mark.parametrize("content", [b"", b"TFL3", b"PK\x03\x04 a zip", bytes(100)])
@@ -29,5 +29,5 @@ def test_signatures_are_read_with_shapes_and_types(model: Path) -> None:
     found = read_model(read_container(model).read(MODEL), "model")
     assert set(found.signatures) == {"prefill_16", "prefill_32", "decode"}
     assert found.signatures["prefill_32"]["tokens"] == Tensor((1, 32), "INT32")
-    assert found.context_length == BUNDLE.context_length
+    assert found.context_length == SPEC.context_length
     assert set(found.matrix_bytes) == {"FLOAT32"}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.tiny_gemma import BUNDLE, converted, tiny_folder
+from tests.support.tiny_gemma import SPEC, converted, tiny_folder
 
 
 @pytest.fixture(scope="session")
@@ -16,4 +16,4 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same, converted without loss."""
-    return converted(tmp_path_factory, BUNDLE)
+    return converted(tmp_path_factory, SPEC)

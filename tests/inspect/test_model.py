@@ -14,7 +14,7 @@ from pipeline.inspect.file import inspect_file
 from pipeline.inspect.model import read_tflite
 from pipeline.inspect.names import module_paths, short_name
 from tests.support.tflite import Constant, write_tflite
-from tests.support.tiny_gemma import BUNDLE
+from tests.support.tiny_gemma import SPEC
 
 LAYER = (
     "~.Module/~.GemmaForCausalLM_model/~.GemmaModel_model/~.GemmaDecoderLayer_{}/~.GemmaMLP_mlp/~.Linear_{};"
@@ -232,7 +232,7 @@ def test_every_matrix_of_a_converted_model_is_found_under_its_name(model: Path, 
             assert each.begin is not None
             stored = np.frombuffer(content, np.float32, each.bytes // 4, each.begin).reshape(each.shape)
             np.testing.assert_array_equal(stored, wanted[each.name], err_msg=each.name)
-    assert found.prefill_lengths == BUNDLE.prefill_lengths
-    assert found.context_length == BUNDLE.context_length
+    assert found.prefill_lengths == SPEC.prefill_lengths
+    assert found.context_length == SPEC.context_length
     # Two layers, a key and a value head of 32, float32.
-    assert found.kv_cache_bytes == 2 * 2 * BUNDLE.context_length * 32 * 4
+    assert found.kv_cache_bytes == 2 * 2 * SPEC.context_length * 32 * 4

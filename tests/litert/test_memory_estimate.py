@@ -16,7 +16,7 @@ from pipeline.litert.memory_estimate import (
     memory_cost,
 )
 from tests.support.litertlm import write_container
-from tests.support.tiny_gemma import BUNDLE
+from tests.support.tiny_gemma import SPEC
 
 FLOATS = {
     "tokens": 1,
@@ -103,13 +103,13 @@ def test_half_floats_are_counted_as_the_runtime_keeps_them(tmp_path: Path) -> No
 @pytest.mark.slow
 def test_a_converted_models_cost_follows_its_lengths(model: Path) -> None:
     cost = memory_cost(model)
-    assert cost.context_length == BUNDLE.context_length
-    assert cost.kv_cache == 2 * 2 * BUNDLE.context_length * 32 * 4
-    assert tuple(cost.prefill) == BUNDLE.prefill_lengths
+    assert cost.context_length == SPEC.context_length
+    assert cost.kv_cache == 2 * 2 * SPEC.context_length * 32 * 4
+    assert tuple(cost.prefill) == SPEC.prefill_lengths
     short, long = cost.prefill.values()
     assert long / short == pytest.approx(2, rel=0.1)
     # Scores of two heads, before and after softmax, and the mask, for 32 tokens: at least that lives at once.
-    assert long >= 32 * BUNDLE.context_length * 4 * 2
+    assert long >= 32 * SPEC.context_length * 4 * 2
     line = describe_cost(cost)
-    assert f"for {BUNDLE.context_length} tokens" in line
+    assert f"for {SPEC.context_length} tokens" in line
     assert "\n" not in line

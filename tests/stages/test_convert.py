@@ -1,4 +1,4 @@
-"""Promise: convert publishes a model that was read back and opened in the runtime, and does nothing twice."""
+"""Promise: convert publishes a model that was read back and opened in the runtime, and converts no base twice."""
 
 import json
 import os
@@ -13,9 +13,11 @@ from safetensors.numpy import load_file, save_file
 from pipeline.errors import InputError, PocketGemmaError
 from pipeline.formats.task import check_task_file
 from pipeline.gemma.tokenizer import Tokenizer
-from pipeline.litert import conversion
-from pipeline.litert.convert.export import Bundle, check_litertlm
-from pipeline.litert.graft import base_cache as bases
+from pipeline.litert import model_files
+from pipeline.litert.graft import base_cache
+from pipeline.litert.model_check import check_litertlm
+from pipeline.litert.model_spec import ModelSpec
+from pipeline.recipe.model_specs import base_spec, model_spec
 from pipeline.recipe.schema import Config
 from pipeline.run.folder import Run
 from pipeline.stages import convert
@@ -27,8 +29,8 @@ __all__ = ["finished_run"]
 @pytest.mark.slow
 def test_it_publishes_both_files_whole(finished_run: Path) -> None:
     merged = finished_run / "merge" / "huggingface"
-    bundle = Bundle.of(config())
-    check_litertlm(finished_run / "convert" / "model.litertlm", Tokenizer.of_preset(merged), bundle, merged)
+    spec = model_spec(config())
+    check_litertlm(finished_run / "convert" / "model.litertlm", Tokenizer.of_preset(merged), spec, merged)
     check_task_file(finished_run / "convert" / "model.task")
     assert sorted(path.name for path in (finished_run / "convert").iterdir()) == [
         "manifest.json",
@@ -56,15 +58,15 @@ def already_converted(finished_run: Path, monkeypatch: pytest.MonkeyPatch, cut: 
     """Instead of the converter: the file that it made before."""
     content = (finished_run / "convert" / "model.litertlm").read_bytes()
 
-    def export(folder: Path, output: Path, bundle: Bundle, log: Path) -> dict[str, object]:
+    def export(folder: Path, output: Path, spec: ModelSpec, log: Path) -> dict[str, object]:
         output.write_bytes(content[: len(content) - cut])
         return {"seconds": 1.0, "peak_memory_bytes": 1, "bytes": output.stat().st_size}
 
-    monkeypatch.setattr(conversion, "export_litertlm", export)
+    monkeypatch.setattr(model_files, "export_litertlm", export)
 
 
 @pytest.mark.slow
-def test_the_manifest_tells_how_it_was_converted(finished_run: Path) -> None:
+def test_the_manifest_records_how_the_model_was_converted(finished_run: Path) -> None:
     found = details(finished_run)
     assert found["recipe"] == "int8"
     assert found["rounding"] == "nearest"
@@ -76,7 +78,7 @@ def test_the_manifest_tells_how_it_was_converted(finished_run: Path) -> None:
 def test_the_second_time_the_matrices_are_grafted_and_the_file_is_the_same(
     finished_run: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(conversion, "export_litertlm", never)
+    monkeypatch.setattr(model_files, "export_litertlm", never)
     with Run(copy) as run:
         convert.run(config(), run)
         assert (copy / "convert" / "manifest.json").read_bytes() == (
@@ -90,30 +92,30 @@ def test_the_second_time_the_matrices_are_grafted_and_the_file_is_the_same(
 
 
 @pytest.mark.slow
-def test_what_only_the_bundle_says_is_changed_without_a_conversion(
-    copy: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(conversion, "export_litertlm", never)
+def test_a_changed_description_needs_no_conversion(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_files, "export_litertlm", never)
     other = config().model_copy(update={"name": "another"})  # its description names it
     with Run(copy) as run:
         convert.run(other, run)
     merged = copy / "merge" / "huggingface"
-    check_litertlm(copy / "convert" / "model.litertlm", Tokenizer.of_preset(merged), Bundle.of(other), merged)
+    check_litertlm(
+        copy / "convert" / "model.litertlm", Tokenizer.of_preset(merged), model_spec(other), merged
+    )
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("setting", [{"graft": False}, {"prefill_lengths": (32,)}, {"context_length": 128}])
-def test_what_decides_the_file_is_not_taken_from_the_kept_base(
+def test_a_setting_that_determines_the_file_is_not_served_by_the_cached_base(
     copy: Path, monkeypatch: pytest.MonkeyPatch, setting: dict[str, Any]
 ) -> None:
-    monkeypatch.setattr(conversion, "export_litertlm", never)
+    monkeypatch.setattr(model_files, "export_litertlm", never)
     other = config().model_copy(update={"convert": config().convert.model_copy(update=setting)})
     with Run(copy) as run, pytest.raises(AssertionError, match="converted again"):
         convert.run(other, run)
 
 
 @pytest.mark.slow
-def test_a_base_that_cannot_be_grafted_is_converted_in_full_and_says_why(
+def test_a_model_that_cannot_be_grafted_is_converted_and_the_reason_is_reported(
     finished_run: Path,
     copy: Path,
     tmp_path: Path,
@@ -124,20 +126,25 @@ def test_a_base_that_cannot_be_grafted_is_converted_in_full_and_says_why(
         raise InputError("two matrices are equal")
 
     already_converted(finished_run, monkeypatch)
-    monkeypatch.setattr(bases, "find_places", no_place)
+    monkeypatch.setattr(base_cache, "locate_matrices", no_place)
     monkeypatch.setenv("POCKETGEMMA_CACHE", str(tmp_path / "cache"))
     with Run(copy) as run:
         convert.run(config(), run, force=True)
-        assert "converted in full: two matrices are equal" in " ".join(capsys.readouterr().out.split())
+        assert "converted without grafting: two matrices are equal" in " ".join(
+            capsys.readouterr().out.split()
+        )
         assert details(copy)["no_graft"] == "two matrices are equal"
         rounded = config().convert.model_copy(update={"rounding": "least_squares"})
-        with pytest.raises(InputError, match="not possible here: two matrices are equal"):
+        with pytest.raises(
+            InputError,
+            match="convert.rounding: least_squares requires grafting, but this model cannot be grafted: two matrices are equal",
+        ):
             convert.run(config().model_copy(update={"convert": rounded}), run)
     assert details(copy)["method"] == "full conversion"
 
 
 @pytest.mark.slow
-def test_a_changed_norm_sends_the_run_to_the_full_conversion_and_says_which(
+def test_a_model_with_a_changed_norm_is_converted_and_the_norm_is_named(
     finished_run: Path, copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     already_converted(finished_run, monkeypatch)
@@ -149,10 +156,15 @@ def test_a_changed_norm_sends_the_run_to_the_full_conversion_and_says_which(
     with Run(copy) as run:
         convert.run(config(), run, force=True)
         rounded = config().convert.model_copy(update={"rounding": "least_squares"})
-        with pytest.raises(InputError, match="matrices only, and model.norm.weight changed too"):
+        with pytest.raises(
+            InputError,
+            match="cannot be grafted: a graft writes matrices only, and model.norm.weight changed too",
+        ):
             convert.run(config().model_copy(update={"convert": rounded}), run)
     assert details(copy)["method"] == "full conversion"
-    assert "converted in full: a graft carries matrices only" in " ".join(capsys.readouterr().out.split())
+    assert "converted without grafting: a graft writes matrices only" in " ".join(
+        capsys.readouterr().out.split()
+    )
 
 
 @pytest.mark.slow
@@ -172,7 +184,7 @@ def test_a_model_that_the_runtime_cannot_use_is_not_published(
 def test_scales_of_least_squares_are_written_by_the_graft(
     finished_run: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(conversion, "export_litertlm", never)
+    monkeypatch.setattr(model_files, "export_litertlm", never)
     settings = config().convert.model_copy(update={"rounding": "least_squares"})
     other = config().model_copy(update={"convert": settings})
     with Run(copy) as run:
@@ -180,9 +192,9 @@ def test_scales_of_least_squares_are_written_by_the_graft(
     merged, model = copy / "merge" / "huggingface", copy / "convert" / "model.litertlm"
     assert details(copy)["matrices"] == 43
     assert model.read_bytes() != (finished_run / "convert" / "model.litertlm").read_bytes()
-    check_litertlm(model, Tokenizer.of_preset(merged), Bundle.of(other), merged)
-    with pytest.raises(PocketGemmaError, match="matrices are not those"):
-        check_litertlm(model, Tokenizer.of_preset(merged), Bundle.of(config()), merged)
+    check_litertlm(model, Tokenizer.of_preset(merged), model_spec(other), merged)
+    with pytest.raises(PocketGemmaError, match="matrices are not those of the converted model"):
+        check_litertlm(model, Tokenizer.of_preset(merged), model_spec(config()), merged)
 
 
 def with_base(settings: Config) -> Config:
@@ -191,40 +203,40 @@ def with_base(settings: Config) -> Config:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("rounding", ["nearest", "least_squares"])
-def test_the_base_that_the_app_is_to_carry_is_the_kept_one(
+def test_the_base_beside_the_model_is_the_cached_one(
     finished_run: Path,
     copy: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     rounding: str,
 ) -> None:
-    monkeypatch.setattr(conversion, "export_litertlm", never)
+    monkeypatch.setattr(model_files, "export_litertlm", never)
     settings = config().convert.model_copy(update={"rounding": rounding})
     other = with_base(config().model_copy(update={"convert": settings}))
     with Run(copy) as run:
         convert.run(other, run)
     base, preset = copy / "convert" / "base.litertlm", copy / "download" / "preset"
-    bundle = Bundle.of_base(other)
-    assert bundle.description == "finished_run: the base, before fine-tuning"
-    check_litertlm(base, Tokenizer.of_preset(preset), bundle, preset)
+    spec = base_spec(other)
+    assert spec.description == "finished_run: the base, before fine-tuning"
+    check_litertlm(base, Tokenizer.of_preset(preset), spec, preset)
     with pytest.raises(PocketGemmaError, match="12 matrices are not those"):
-        check_litertlm(base, Tokenizer.of_preset(preset), bundle, copy / "merge" / "huggingface")
+        check_litertlm(base, Tokenizer.of_preset(preset), spec, copy / "merge" / "huggingface")
     assert "base.litertlm: " in capsys.readouterr().out
     assert details(copy)["base"]["bytes"] == base.stat().st_size
 
 
 @pytest.mark.slow
-def test_a_base_that_was_not_kept_is_converted_by_itself(
+def test_a_base_that_is_not_in_the_cache_is_converted_by_itself(
     finished_run: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     content, converted = (finished_run / "convert" / "model.litertlm").read_bytes(), []
 
-    def export(folder: Path, output: Path, bundle: Bundle, log: Path) -> dict[str, object]:
-        converted.append((bundle.description, load_file(folder / "model.safetensors")))
+    def export(folder: Path, output: Path, spec: ModelSpec, log: Path) -> dict[str, object]:
+        converted.append((spec.description, load_file(folder / "model.safetensors")))
         output.write_bytes(content)
         return {"seconds": 1.0, "peak_memory_bytes": 1, "bytes": len(content)}
 
-    monkeypatch.setattr(conversion, "export_litertlm", export)
+    monkeypatch.setattr(model_files, "export_litertlm", export)
     settings = config().convert.model_copy(update={"graft": False, "formats": ("litertlm",)})
     with Run(copy) as run:
         convert.run(with_base(config().model_copy(update={"convert": settings})), run)
@@ -238,14 +250,14 @@ def test_a_base_that_was_not_kept_is_converted_by_itself(
     assert found == ["base.litertlm", "manifest.json", "model.litertlm"]
 
 
-def test_without_a_merged_model_it_says_what_to_run(tmp_path: Path) -> None:
+def test_without_a_merged_model_the_error_names_the_command_to_run(tmp_path: Path) -> None:
     with Run(tmp_path / "run") as run, pytest.raises(InputError, match="pocketgemma download"):
         convert.run(config(), run)
 
 
 @pytest.mark.parametrize("description", ["", "my model"])
-def test_the_description_is_the_persons_or_says_what_it_is(description: str) -> None:
+def test_the_description_is_the_recipes_or_the_default(description: str) -> None:
     settings = config().convert.model_copy(update={"description": description})
-    assert Bundle.of(config().model_copy(update={"convert": settings})).description == (
+    assert model_spec(config().model_copy(update={"convert": settings})).description == (
         description or "finished_run: Gemma, fine-tuned with PocketGemma"
     )

@@ -1,4 +1,4 @@
-"""Promise: with convert.adapters: runtime the base and the adapter lie side by side, and verify sees that the adapter works."""
+"""Promise: with convert.adapters: runtime, base and adapter are separate files, and verify detects an adapter that does not work."""
 
 import json
 import os
@@ -26,21 +26,21 @@ __all__ = ["finished_run"]
 pytestmark = pytest.mark.slow
 
 
-def apart() -> Config:
+def separate() -> Config:
     settings = config().convert.model_copy(update={"adapters": "runtime", "formats": ("litertlm",)})
     return config().model_copy(update={"convert": settings})
 
 
 @pytest.fixture(scope="module")
 def converted(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run folder with the adapter apart; not to be changed."""
+    """The run folder with a separate adapter; not to be changed."""
 
     def make(folder: Path) -> None:
         shutil.copytree(finished_run, folder, copy_function=os.link)
         with Run(folder) as run:
-            convert.run(apart(), run)
+            convert.run(separate(), run)
 
-    return shared(tmp_path_factory, "apart", make)
+    return shared(tmp_path_factory, "separate", make)
 
 
 def test_the_base_holds_none_of_the_adapter(converted: Path) -> None:
@@ -60,22 +60,22 @@ def test_verify_asks_the_base_with_its_adapter_and_the_app_carries_both(
 ) -> None:
     shutil.copytree(converted, tmp_path / "run", copy_function=os.link)
     with Run(tmp_path / "run") as run:
-        verify.run(apart(), run)
+        verify.run(separate(), run)
         details = run.manifest("verify").details
         assert details["runtime"]["exact_match"] == pytest.approx(details["keras"]["exact_match"], abs=13)
-        bundle.run(apart(), run)
+        bundle.run(separate(), run)
     model, adapter = (converted / "convert" / name for name in ("model.litertlm", "adapter.tflite"))
     with zipfile.ZipFile(tmp_path / "run" / "bundle" / "finished_run.apk") as apk:
         assert apk.read(MODEL_ENTRY) == model.read_bytes()
         assert apk.read(adapter_entry(sha256_of_file(adapter))) == adapter.read_bytes()
-        told = json.loads(apk.read(MANIFEST_ENTRY))
-    assert told["model"]["adapter_rank"] == told["adapters"][0]["rank"] == 16
+        manifest = json.loads(apk.read(MANIFEST_ENTRY))
+    assert manifest["model"]["adapter_rank"] == manifest["adapters"][0]["rank"] == 16
     digest = preset_digest(converted / "download" / "preset")
-    assert told["model"]["base_digest"] == told["adapters"][0]["base_digest"] == digest
+    assert manifest["model"]["base_digest"] == manifest["adapters"][0]["base_digest"] == digest
 
 
 @pytest.mark.parametrize(
-    ("zero", "said"), [(True, "changes nothing in the runtime"), (False, "trained tensors")]
+    ("zero", "said"), [(True, "has no effect in the runtime"), (False, "trained tensors")]
 )
 def test_an_adapter_that_does_nothing_or_is_another_is_refused(
     converted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zero: bool, said: str
@@ -99,7 +99,7 @@ def test_an_adapter_that_does_nothing_or_is_another_is_refused(
     monkeypatch.setattr(
         verify,
         "compare",
-        lambda keras, runtime, limits, token_ids, differences: pytest.fail("; ".join(differences)),
+        lambda keras, runtime, limits, *, differences, **_: pytest.fail("; ".join(differences)),
     )
     with Run(folder) as run, pytest.raises(pytest.fail.Exception, match=said):
-        verify.run(apart(), run)
+        verify.run(separate(), run)

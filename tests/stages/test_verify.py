@@ -1,7 +1,7 @@
-"""Promise: a converted model that is not the tuned one is refused, whatever was lost, and the person is told what.
+"""Promise: a converted model that differs from the fine-tuned one is refused, and the error names what was lost.
 
-The whole model passes (the fixture does that for real, Keras included). Each damage below is one that has happened to somebody.
-Keras's answers are then taken from the fixture: they are the same for every damage.
+The complete model passes (the fixture verifies it with Keras). Each kind of damage below has happened in practice. For those,
+Keras's answers are taken from the fixture: they are the same for all of them.
 """
 
 import json
@@ -30,12 +30,12 @@ pytestmark = pytest.mark.slow
 __all__ = ["finished_run"]
 
 Damage = Callable[[Path, Path, Path], object]
-"""(the whole model, the damaged one to write, the run folder)"""
+"""(the complete model, the damaged one to write, the run folder)"""
 
 
 @pytest.fixture
 def copy(finished_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A run folder of one's own, and Keras's answers without Keras."""
+    """A copy of the run folder, and Keras's answers without Keras."""
     folder = tmp_path / "run"
     shutil.copytree(finished_run, folder, copy_function=os.link)
     lines = [
@@ -140,7 +140,7 @@ def swap_two_pieces(whole: Path, damaged: Path, folder: Path) -> None:
     rewrite(container, damaged, replace={TOKENIZER: model.SerializeToString()})
 
 
-def test_the_whole_model_passes_with_the_reference_trained_apart(finished_run: Path) -> None:
+def test_the_complete_model_passes(finished_run: Path) -> None:
     report = json.loads((finished_run / "verify" / "report.json").read_text(encoding="utf-8"))
     assert report["passed"]
     assert report["keras"]["count"] == QUESTIONS
@@ -165,20 +165,27 @@ def test_the_adapter_of_the_fixture_matters(finished_run: Path) -> None:
         (
             drop_the_adapter,
             [
-                "matrices are not those that were converted",
-                "log-probability per token",
-                "same greedy answer",
+                "matrices are not those of the converted model",
+                "log-probability difference per token",
+                "identical greedy answers",
             ],
         ),
-        (scale_a_matrix, ["1 matrices are not those that were converted (model.layers.", "up_proj.weight"]),
+        (
+            scale_a_matrix,
+            ["1 matrices are not those of the converted model (model.layers.", "up_proj.weight"],
+        ),
         (
             forget_a_stop_token,
-            ["list of stop tokens", "replies that show a marker", "replies that do not stop"],
+            [
+                "list of stop tokens",
+                "replies that contain a marker",
+                "replies that stop in Keras but not in the runtime",
+            ],
         ),
-        (name_another_stop_token, ["list of stop tokens", "replies that show a marker"]),
-        (use_another_template, ["chat template differs", "conversations with other token ids"]),
-        (put_line_breaks_after_turns, ["chat template differs", "a second question is"]),
-        (swap_two_pieces, ["tokenizer differs", "conversations with other token ids"]),
+        (name_another_stop_token, ["list of stop tokens", "replies that contain a marker"]),
+        (use_another_template, ["chat template differs", "conversations with different token IDs"]),
+        (put_line_breaks_after_turns, ["chat template differs", "a second question takes"]),
+        (swap_two_pieces, ["tokenizer differs", "conversations with different token IDs"]),
     ],
 )
 def test_a_damaged_model_is_refused_and_the_damage_named(copy: Path, make: Damage, named: list[str]) -> None:
@@ -193,12 +200,12 @@ def test_the_report_of_a_refusal_is_kept_and_named(copy: Path) -> None:
     message = refusal(copy)
     report = copy / "logs" / "verify" / "report.md"
     assert str(report) in message
-    assert "**Refused.**" in report.read_text(encoding="utf-8")
-    assert "## Where the two sides differ most" in report.read_text(encoding="utf-8")
+    assert "**Failed.**" in report.read_text(encoding="utf-8")
+    assert "## Largest differences" in report.read_text(encoding="utf-8")
     assert len((report.parent / "answers.jsonl").read_text(encoding="utf-8").splitlines()) == QUESTIONS
 
 
-def test_a_passing_run_takes_the_old_refusal_away(copy: Path) -> None:
+def test_a_passing_run_removes_the_old_report(copy: Path) -> None:
     (copy / "logs" / "verify").mkdir(parents=True)
     with Run(copy) as run:
         verify.run(config(), run)
@@ -215,12 +222,12 @@ def test_a_truncated_model_is_refused(copy: Path) -> None:
         verify.run(config(), run)
 
 
-def test_a_task_that_answers_otherwise_is_refused(copy: Path, tmp_path: Path) -> None:
+def test_a_task_that_answers_differently_is_refused(copy: Path, tmp_path: Path) -> None:
     whole, task = copy / "convert" / "model.litertlm", copy / "convert" / "model.task"
     scale_a_matrix(whole, tmp_path / "damaged.litertlm", copy)
     task.unlink()
     bundle_task(tmp_path / "damaged.litertlm", task, tmp_path / "log")
-    assert "model.task replies otherwise to" in refusal(copy)
+    assert "model.task replies differently to" in refusal(copy)
 
 
 def test_limits_of_the_recipe_are_used(copy: Path) -> None:
@@ -231,7 +238,7 @@ def test_limits_of_the_recipe_are_used(copy: Path) -> None:
         verify.run(config(min_accuracy=100.0), run)
 
 
-def test_without_any_questions_it_says_what_to_set(copy: Path) -> None:
+def test_without_questions_the_error_names_the_setting(copy: Path) -> None:
     for name in ("test", "validation"):
         path = copy / "prepare" / f"{name}.jsonl"
         path.unlink()
@@ -246,4 +253,4 @@ def test_a_base_for_before_and_after_that_is_not_the_base_is_refused(copy: Path)
     shutil.copyfile(whole, base)
     said = refusal(copy)
     assert "base.litertlm: description is" in said
-    assert "base.litertlm: 12 matrices are not those that were converted" in said
+    assert "base.litertlm: 12 matrices are not those of the converted model" in said

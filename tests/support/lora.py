@@ -9,28 +9,29 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from pipeline.litert.convert.export import Bundle, export_litertlm
+from pipeline.litert.convert.export import export_litertlm
+from pipeline.litert.model_spec import ModelSpec
 from pipeline.tuning.adapter import Adapter
 from pipeline.tuning.runtime_factors import ATTENTION, attention_factors
 from tests.support.finished_run import shared
-from tests.support.tiny_gemma import BUNDLE, tiny_folder
+from tests.support.tiny_gemma import SPEC, tiny_folder
 
 BASE_DIGEST = "ba5e" * 16
-LORA = replace(BUNDLE, lora_rank=16, base_digest=BASE_DIGEST)
+LORA = replace(SPEC, lora_rank=16, base_digest=BASE_DIGEST)
 """The tiny Gemma as a base for adapters of rank 16."""
 
 LETTERS = {"query": "q", "key": "k", "value": "v", "output": "o"}
 
 
-def converted_base(factory: pytest.TempPathFactory, bundle: Bundle = LORA) -> Path:
+def converted_base(factory: pytest.TempPathFactory, spec: ModelSpec = LORA) -> Path:
     """The tiny Gemma with LoRA inputs, converted once for all workers."""
     source = tiny_folder(factory)
 
     def make(place: Path) -> None:
         place.mkdir()
-        export_litertlm(source, place / "model.litertlm", bundle, place / "convert.log")
+        export_litertlm(source, place / "model.litertlm", spec, place / "convert.log")
 
-    return shared(factory, f"tiny_lora_{bundle.recipe}", make) / "model.litertlm"
+    return shared(factory, f"tiny_lora_{spec.recipe}", make) / "model.litertlm"
 
 
 def random_adapter(

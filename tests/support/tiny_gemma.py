@@ -9,7 +9,8 @@ import pytest
 
 from pipeline.families.gemma3 import CHAT
 from pipeline.gemma.tokenizer import Tokenizer
-from pipeline.litert.convert.export import Bundle, export_litertlm
+from pipeline.litert.convert.export import export_litertlm
+from pipeline.litert.model_spec import ModelSpec
 from tests.support.finished_run import shared
 from tests.support.tokenizers import make_tokenizer
 
@@ -19,7 +20,7 @@ ANSWERS = {
     "How many protons has carbon?": "Carbon has six protons.",
 }
 STEPS = 120
-BUNDLE = Bundle(
+SPEC = ModelSpec(
     recipe="fp32",
     prefill_lengths=(16, 32),
     context_length=160,
@@ -119,13 +120,13 @@ def tiny_folder(factory: pytest.TempPathFactory) -> Path:
     return shared(factory, "tiny_gemma", write_tiny_gemma)
 
 
-def converted(factory: pytest.TempPathFactory, bundle: Bundle, changed: Path | None = None) -> Path:
+def converted(factory: pytest.TempPathFactory, spec: ModelSpec, changed: Path | None = None) -> Path:
     """The folder, or a changed one, converted by a recipe, once for all workers."""
     source = changed or tiny_folder(factory)
 
     def make(folder: Path) -> None:
         folder.mkdir()
-        export_litertlm(source, folder / "model.litertlm", bundle, folder / "convert.log")
+        export_litertlm(source, folder / "model.litertlm", spec, folder / "convert.log")
 
-    name = f"tiny_{bundle.recipe}" + (f"_{changed.name}" if changed else "")
+    name = f"tiny_{spec.recipe}" + (f"_{changed.name}" if changed else "")
     return shared(factory, name, make) / "model.litertlm"

@@ -1,7 +1,7 @@
-"""Converted bases, kept: what a base is converted to depends on no fine-tune, so it is converted once and grafted onto afterwards.
+"""The cache of converted bases: the conversion of a base depends on no fine-tuning run, so it is done once and reused for grafts.
 
-An entry of the cache holds model.litertlm (the base, with none of a fine-tune's numbers in it), places.json (where each matrix lies) and
-fixed.json (what else of a model lies in the file, by digest).
+An entry of the cache holds model.litertlm (the base, without any fine-tuned value), weight-map.json (the location of each matrix),
+fixed-content.json (digests of everything else that the file takes from a model) and made.json (what the entry was made from).
 """
 
 import json
@@ -11,15 +11,17 @@ from pathlib import Path
 import pipeline
 from pipeline.cache import cached, digest_of, lookup
 from pipeline.gemma.matrices import PresetMatrices
-from pipeline.litert.convert.export import Bundle
-from pipeline.litert.graft.compatibility import fixed_by_conversion
-from pipeline.litert.graft.weight_map import Places, find_places
+from pipeline.litert.graft.compatibility import fixed_content
+from pipeline.litert.graft.weight_map import WeightMap, locate_matrices
 from pipeline.litert.graft.writer import graft
+from pipeline.litert.model_spec import ModelSpec
 from pipeline.machine import package_versions
 from pipeline.quantization.rounding import nearest
 from pipeline.quantization.schemes import SCHEMES
 
 KIND = "bases"
+WEIGHT_MAP, FIXED_CONTENT = "weight-map.json", "fixed-content.json"
+
 CONVERTERS = (
     "litert-torch",
     "litert-converter",
@@ -28,7 +30,7 @@ CONVERTERS = (
     "transformers",
     "torch",
 )
-"""The packages that decide the bytes."""
+"""The packages that determine the bytes of a converted base."""
 
 OWN_SOURCES = (
     "isolation.py",
@@ -37,12 +39,14 @@ OWN_SOURCES = (
     "litert/convert/exporter_patches.py",
     "litert/convert/quantizer_rules.py",
     "litert/graft/base_cache.py",
+    "litert/graft/compatibility.py",
+    "litert/graft/weight_map.py",
 )
-"""Our modules that decide them, or what is kept beside them; paths in this package."""
+"""Our modules that determine them, or the files beside them; paths in this package."""
 
 
 @dataclass(frozen=True)
-class KeptBase:
+class CachedBase:
     """A converted base in the cache."""
 
     folder: Path
@@ -52,66 +56,72 @@ class KeptBase:
         return self.folder / "model.litertlm"
 
     @property
-    def places(self) -> Places:
-        return Places.load(self.folder / "places.json")
+    def weight_map(self) -> WeightMap:
+        return WeightMap.load(self.folder / WEIGHT_MAP)
 
     @property
-    def fixed(self) -> dict[str, str]:
-        """What of the model lies in the file beside the matrices, as `fixed_by_conversion` told it."""
-        return dict(json.loads((self.folder / "fixed.json").read_text(encoding="utf-8")))
+    def fixed_content(self) -> dict[str, str]:
+        """What `compatibility.fixed_content` returned for the model that was converted."""
+        return dict(json.loads((self.folder / FIXED_CONTENT).read_text(encoding="utf-8")))
 
 
-def kept_base(base_digest: str, bundle: Bundle) -> KeptBase | None:
-    """The converted base, if it was kept."""
-    folder = lookup(KIND, _key(base_digest, bundle))
-    return KeptBase(folder) if folder else None
-
-
-def keep_base(base_digest: str, bundle: Bundle, converted: Path, merged: Path, preset: Path) -> KeptBase:
-    """Keep the base of a model that was just converted: find its matrices in the file and write the base's own over them.
+def cached_base(base_digest: str, spec: ModelSpec) -> CachedBase | None:
+    """The converted base, if the cache has it.
 
     Args:
         base_digest: digest of the preset.
-        bundle: how it was converted.
+        spec: how it is converted; description, sampler and rounding do not matter, they are written afterwards.
+    """
+    folder = lookup(KIND, _key(base_digest, spec))
+    return CachedBase(folder) if folder else None
+
+
+def cache_base(base_digest: str, spec: ModelSpec, converted: Path, merged: Path, preset: Path) -> CachedBase:
+    """Add the base of a model that was just converted to the cache: locate its matrices and write the base's own over them.
+
+    Args:
+        base_digest: digest of the preset.
+        spec: how the model was converted.
         converted: the .litertlm that the conversion of `merged` gave, rounded to nearest.
         merged: the Hugging Face folder that was converted: base and adapter.
         preset: the base.
 
     Raises:
-        InputError: a matrix is not found exactly once, or not where the base has one: this model cannot be grafted; says why.
+        InputError: the file does not hold each matrix exactly once: this model cannot be grafted; the message says why.
     """
-    scheme = SCHEMES[bundle.recipe]
+    scheme = SCHEMES[spec.recipe]
 
     def make(folder: Path) -> None:
-        base, kept = PresetMatrices(preset), KeptBase(folder)
-        places = find_places(converted, PresetMatrices(merged).items(), scheme)
+        base, entry = PresetMatrices(preset), CachedBase(folder)
+        weight_map = locate_matrices(converted, PresetMatrices(merged).items(), scheme)
         matrices = (
             (name, nearest(base.read(name), scheme.bits_of(name), scheme.block_of(name)))
             for name in base.names()
         )
-        graft(converted, places, kept.model, matrices)
-        places.of_file(kept.model).save(folder / "places.json")
-        fixed = json.dumps(fixed_by_conversion(merged), indent=1)
-        (folder / "fixed.json").write_text(fixed + "\n", encoding="utf-8")
-        (folder / "made.json").write_text(
-            json.dumps(_decides(base_digest, bundle), indent=1) + "\n", encoding="utf-8"
-        )
+        graft(converted, weight_map, entry.model, matrices)
+        weight_map.for_file(entry.model).save(folder / WEIGHT_MAP)
+        _write_json(folder / FIXED_CONTENT, fixed_content(merged))
+        _write_json(folder / "made.json", _made_from(base_digest, spec))
 
-    return KeptBase(cached(KIND, _key(base_digest, bundle), make))
+    return CachedBase(cached(KIND, _key(base_digest, spec), make))
 
 
-def _decides(base_digest: str, bundle: Bundle) -> dict[str, object]:
+def _write_json(path: Path, content: object) -> None:
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def _made_from(base_digest: str, spec: ModelSpec) -> dict[str, object]:
     versions = package_versions()
     return {
         "base": base_digest,
-        "recipe": bundle.recipe,
-        "prefill_lengths": list(bundle.prefill_lengths),
-        "context_length": bundle.context_length,
-        "lora_rank": bundle.lora_rank,
+        "recipe": spec.recipe,
+        "prefill_lengths": list(spec.prefill_lengths),
+        "context_length": spec.context_length,
+        "lora_rank": spec.lora_rank,
         "packages": {name: versions.get(name) for name in CONVERTERS},
     }
 
 
-def _key(base_digest: str, bundle: Bundle) -> str:
+def _key(base_digest: str, spec: ModelSpec) -> str:
     sources = [Path(pipeline.__file__).parent / name for name in OWN_SOURCES]
-    return digest_of(sources, json.dumps(_decides(base_digest, bundle), sort_keys=True))
+    return digest_of(sources, json.dumps(_made_from(base_digest, spec), sort_keys=True))

@@ -1,4 +1,4 @@
-"""What two presets differ in: a graft carries matrices, so everything else must be equal."""
+"""What a graft leaves as it is: it writes matrices only, so everything else must be equal in the base and in the merged model."""
 
 import hashlib
 import json
@@ -10,21 +10,22 @@ from pipeline.families.names import is_matrix
 from pipeline.formats.safetensors import float_tensors
 from pipeline.gemma.presets import weight_files
 
-BESIDE = ("config.json", "tokenizer.model")
-"""What else decides the converted file."""
+OTHER_FILES = ("config.json", "tokenizer.model")
+"""The files besides the weights that determine the converted file."""
 
 
-def fixed_by_conversion(folder: Path) -> dict[str, str]:
-    """What a converted file takes from a Hugging Face folder and a graft leaves as it is.
+def fixed_content(folder: Path) -> dict[str, str]:
+    """What a converted file takes from a Hugging Face folder and a graft does not change.
 
     Args:
         folder: the Hugging Face folder.
 
     Returns:
-        Of each matrix its shape; of every other tensor (norms, an untied lm_head), of configuration and tokenizer a digest of the content.
+        For each matrix, its shape. For every other tensor (norms, an untied lm_head), for the configuration and for the tokenizer, a
+        digest of the content.
 
     Raises:
-        InputError: the folder holds no weights, or a damaged file.
+        InputError: the folder has no weights, or a file is damaged.
     """
     found = {}
     for path in weight_files(folder):
@@ -34,7 +35,7 @@ def fixed_by_conversion(folder: Path) -> dict[str, str]:
             else:
                 values = tensor.read(0, tensor.shape[0])
                 found[name] = f"{tensor.shape} {hashlib.sha256(values.tobytes()).hexdigest()}"
-    for name in BESIDE:
+    for name in OTHER_FILES:
         path = folder / name
         if path.suffix == ".json" and path.is_file():
             found[name] = digest_of_json(json.loads(path.read_text(encoding="utf-8")))
@@ -43,9 +44,11 @@ def fixed_by_conversion(folder: Path) -> dict[str, str]:
     return found
 
 
-def changes_beyond(base: Mapping[str, str], merged: Mapping[str, str]) -> list[str]:
-    """Names of what a graft onto the converted `base` would leave out of `merged`; both as `fixed_by_conversion` tells them.
+def changes_outside_matrices(base: Mapping[str, str], merged: Mapping[str, str]) -> list[str]:
+    """Names of what differs between two models and a graft cannot write; empty if a graft writes every difference.
 
-    Empty when a graft carries everything.
+    Args:
+        base: `fixed_content` of the model from which the base was converted.
+        merged: `fixed_content` of the merged model.
     """
     return sorted(name for name in base.keys() | merged.keys() if base.get(name) != merged.get(name))

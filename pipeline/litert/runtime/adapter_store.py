@@ -1,4 +1,4 @@
-"""The adapters that an open model is given: each checked once, and kept where nobody changes it."""
+"""Adapters for an open model: each is checked once and copied to where nothing changes it."""
 
 import shutil
 from pathlib import Path
@@ -8,18 +8,18 @@ from pipeline.formats.runtime_adapter import write_adapter_file
 from pipeline.litert.runtime_adapters import check_adapter_file, lora_base
 
 
-class Adapters:
-    """What the engine is told to use for an adapter, or for none.
+class AdapterStore:
+    """The adapter files that the engine opens.
 
-    The engine knows an adapter by its path and keeps it; told of none, it goes on with the last one. So each is copied under a name made
-    from its content, and none is an adapter of zeros.
+    The engine identifies an adapter by its path and keeps it in memory; without an adapter it would continue with the last one. So
+    each adapter is copied to a name made from its content, and "no adapter" is an adapter of zeros.
 
     Args:
         model: the .litertlm or .task file that is opened.
-        folder: for the copies; to be kept as long as the engine.
+        folder: for the copies; it must exist as long as the engine.
 
     Raises:
-        InputError: the model contradicts itself about the adapters that it takes.
+        InputError: the model's metadata and its LoRA inputs contradict each other.
     """
 
     def __init__(self, model: Path, folder: Path) -> None:
@@ -35,10 +35,10 @@ class Adapters:
             )
 
     def path(self, adapter: Path | None) -> Path | None:
-        """The file for the engine; None only when the model takes no adapters.
+        """The file for the engine to open; None only if the model takes no adapters.
 
         Raises:
-            InputError: the adapter is missing, damaged, or belongs to another base; the model takes no adapters.
+            InputError: the adapter is missing, damaged or belongs to another base, or the model takes no adapters.
         """
         if adapter is None:
             return self._none

@@ -1,7 +1,5 @@
 """The phone's own runtime, LiteRT-LM, on this machine: answers, token ids and log-probabilities of a converted model."""
 
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -14,13 +12,10 @@ from pipeline.errors import InputError, PocketGemmaError
 from pipeline.families.chat import ChatFormat, Message
 from pipeline.families.registry import chat_of_template
 from pipeline.formats.litertlm import read_container
-from pipeline.litert.runtime.adapter_store import Adapters
+from pipeline.litert.runtime.adapter_store import AdapterStore
 
 if TYPE_CHECKING:
     import litert_lm
-
-PROBE_SECONDS = 600
-"""A 1B model opens in seconds; a process that has not answered by then hangs."""
 
 
 @dataclass(frozen=True)
@@ -39,18 +34,18 @@ class Reply:
 
 
 class Runtime:
-    """A converted model, open in the runtime on the processor (the backend that phones share with this machine).
+    """A converted model, open in the runtime with the CPU backend, which phones have too.
 
-    A base with LoRA inputs takes an adapter for each conversation; None is the base itself. An adapter is checked and read once and
-    stays in memory until the model is closed.
+    A base with LoRA inputs takes an adapter for each conversation; None means the base itself. An adapter is checked and read once
+    and stays in memory until the model is closed.
 
     Args:
         model: a .litertlm or .task file.
-        cache: folder for the runtime's packed weights; without it one is made and removed with the engine. Left to itself the
-            runtime would write beside the model, and recognise a file by name, size and time only.
+        cache: folder for the runtime's packed weights; None: a temporary one, deleted when the model is closed. By default the
+            runtime writes them beside the model, and recognizes a file by name, size and modification time only.
 
     Raises:
-        InputError: no such file, not a model, truncated, or rejected by the runtime.
+        InputError: the file is missing, not a model, truncated, or rejected by the runtime.
     """
 
     def __init__(self, model: Path, *, cache: Path | None = None) -> None:
@@ -65,7 +60,7 @@ class Runtime:
         cache = cache or folder
         cache.mkdir(parents=True, exist_ok=True)
         try:
-            self._adapters = Adapters(model, folder)
+            self._adapters = AdapterStore(model, folder)
         except InputError:
             self._resources.close()
             raise
@@ -74,7 +69,7 @@ class Runtime:
         except RuntimeError:
             self._resources.close()
             raise InputError(
-                f"{model}: the runtime rejects it; is it damaged, or made for another runtime? convert it again"
+                f"{model}: the runtime rejects this file: it is damaged or made for another runtime; convert it again"
             ) from None
         self._resources.callback(self._engine.close)
         self._skips_a_token: bool | None = None
@@ -88,17 +83,17 @@ class Runtime:
         self.close()
 
     def close(self) -> None:
-        """Free the model."""
+        """Close the model and free its memory."""
         self._resources.close()
 
     @property
     def start_id(self) -> int | None:
-        """Id of the token that the runtime puts in front of a conversation."""
+        """ID of the token with which the runtime starts a conversation; None: no such token."""
         return self._engine.bos_token_id
 
     @property
     def stop_ids(self) -> list[list[int]]:
-        """The token sequences that end a reply."""
+        """The token ID sequences that end a reply."""
         return self._engine.eos_token_ids
 
     def chat(
@@ -109,24 +104,30 @@ class Runtime:
         max_new_tokens: int | None = None,
         adapter: Path | None = None,
     ) -> "Chat":
-        """Begin a conversation, after the turns of `history` if there are any.
+        """Start a conversation that continues from the turns of `history`.
 
         Args:
-            history: turns so far, the last one the assistant's (or a system turn alone).
-            greedy: always take the likeliest token; otherwise the sampler that the bundle names.
+            history: the turns so far; the last one is the assistant's, or the only one is a system turn.
+            greedy: always take the likeliest token; otherwise the sampler that the model file specifies is used.
             max_new_tokens: longest reply, in tokens.
-            adapter: an adapter file for the whole conversation; None is the base itself.
+            adapter: an adapter file for the whole conversation; None means the base itself.
 
         Raises:
-            InputError: the adapter is damaged, or belongs to another base; the model takes no adapters.
+            InputError: the adapter is damaged or belongs to another base, or the model takes no adapters.
         """
         return Chat(self, history, greedy=greedy, max_new_tokens=max_new_tokens, adapter=adapter)
 
     def answer(
         self, messages: Sequence[Message], *, max_new_tokens: int, adapter: Path | None = None
     ) -> Reply:
-        """Reply greedily to a conversation that ends with a user turn."""
-        self.chat_format.render_prompt(messages)  # refuses turns out of order
+        """Reply greedily to a conversation that ends with a user turn.
+
+        Args:
+            messages: the conversation.
+            max_new_tokens: longest reply, in tokens.
+            adapter: as for `chat`.
+        """
+        self.chat_format.render_prompt(messages)  # rejects turns in the wrong order
         prompt_tokens = len(self.token_ids(messages))
         for limit in (max_new_tokens, max_new_tokens + 1):
             with self.chat(messages[:-1], greedy=True, max_new_tokens=limit, adapter=adapter) as chat:
@@ -134,13 +135,13 @@ class Runtime:
                 tokens = chat.tokens - prompt_tokens
             if limit == max_new_tokens:
                 first = text
-            # A reply as long as the limit either was cut or just found its end: one token more tells.
+            # A reply as long as the limit was either truncated or ended right there: with one token more, the difference shows.
             if tokens != max_new_tokens:
                 break
         return Reply(first, stopped=tokens <= max_new_tokens, tokens=min(tokens, max_new_tokens))
 
     def token_ids(self, messages: Sequence[Message]) -> list[int]:
-        """Ids that the runtime makes of a conversation that ends with a user turn: start token, template, tokenizer."""
+        """The token IDs of a conversation that ends with a user turn, by the runtime's start token, template and tokenizer."""
         with self.chat(messages[:-1]) as chat:
             text = chat.render(messages[-1]["content"])
         start = [] if self.start_id is None else [self.start_id]
@@ -150,13 +151,16 @@ class Runtime:
         """Log-probability of each token of `target` after `prompt`, in nats.
 
         Args:
-            prompt: text with markers, without <bos>, that ends with a line break (as `ChatFormat.render_prompt` gives it).
+            prompt: text with markers and without <bos> that ends with a line break, as `ChatFormat.render_prompt` returns it.
             target: text with markers.
             adapter: as for `chat`.
+
+        Raises:
+            PocketGemmaError: the runtime returns no scores.
         """
         if self._skips_a_token is None:
-            # Scoring right after a prefill, LiteRT-LM 0.18 leaves out the prompt's last token but one. If so, the score does not
-            # depend on that token, and a token put in for the purpose takes its place.
+            # When it scores right after a prefill, LiteRT-LM 0.18 skips the second-to-last token of the prompt. Then the score does
+            # not depend on that token, and an inserted token takes its place.
             first, second = (
                 self._score([prompt[:-1], filler, "\n"], target)
                 for filler in ("\n", self.chat_format.start_of_turn)
@@ -165,14 +169,14 @@ class Runtime:
         return self._score([prompt[:-1], "\n", "\n"] if self._skips_a_token else [prompt], target, adapter)
 
     def _score(self, pieces: list[str], target: str, adapter: Path | None = None) -> list[float]:
-        """Score after a prompt given in pieces; each is tokenised alone."""
+        """Score a target after a prompt that is given in pieces; each piece is tokenized separately."""
         with self._engine.create_session(
             apply_prompt_template=False, lora_config=self._lora(adapter)
         ) as session:
             session.run_prefill(pieces)
             scores = session.run_text_scoring([target], store_token_lengths=True).token_scores
         if not scores:
-            raise PocketGemmaError(f"{self.model}: the runtime gives no scores for {target!r}")
+            raise PocketGemmaError(f"{self.model}: the runtime returns no scores for {target!r}")
         return scores[0]
 
     def _lora(self, adapter: Path | None) -> "litert_lm.LoraConfig | None":
@@ -201,7 +205,7 @@ class Runtime:
 
 
 class Chat:
-    """A conversation that goes on; `Runtime.chat` makes it."""
+    """A conversation; `Runtime.chat` starts one."""
 
     def __init__(
         self,
@@ -224,7 +228,7 @@ class Chat:
         self.close()
 
     def close(self) -> None:
-        """End it."""
+        """End the conversation."""
         self._conversation.close()
 
     @property
@@ -233,19 +237,19 @@ class Chat:
         return self._conversation.token_count
 
     def stream(self, text: str, *, max_new_tokens: int | None = None) -> Iterator[str]:
-        """Say something and yield the reply piece by piece.
+        """Send a user turn and yield the reply piece by piece.
 
         Args:
             text: the user's turn.
             max_new_tokens: longest reply to this turn, in tokens.
 
         Raises:
-            InputError: the text holds one of Gemma's markers, which would be read as structure.
+            InputError: the text contains a marker of the chat format, which the runtime would read as structure.
         """
         marker = self._chat_format.control_token_in(text)
         if marker:
             raise InputError(
-                f"{marker} stands in the text: it is a marker of the conversation's structure; leave it out"
+                f"the text contains {marker}, which marks the structure of a conversation; remove it"
             )
         for chunk in self._conversation.send_message_async(
             {"role": "user", "content": text}, max_output_tokens=max_new_tokens
@@ -253,11 +257,11 @@ class Chat:
             yield _text(chunk)
 
     def render(self, text: str) -> str:
-        """What the runtime's template makes of the conversation so far and a user turn."""
+        """The conversation so far and a user turn as the runtime's template renders them."""
         return self._conversation.render_message_to_string({"role": "user", "content": text})
 
     def cancel(self) -> None:
-        """Stop the reply that is being streamed."""
+        """Stop the reply that is being generated."""
         self._conversation.cancel_process()
 
 
@@ -269,17 +273,17 @@ def _text(message: Any) -> str:
 
 
 def chat_format_of(model: Path) -> ChatFormat:
-    """The chat format of a model file, by the chat template in it; a .task has no place for one."""
+    """The chat format that a model file's template belongs to; a .task cannot hold a template and gets the default."""
     if model.suffix == ".task":
         return chat_of_template(None)
     return read_container(model).chat_format()
 
 
 def check_model_file(model: Path) -> None:
-    """See that a file is whole enough to be given to the runtime, which trusts what it reads.
+    """Check that a model file is complete before the runtime, which does not check what it reads, opens it.
 
     Raises:
-        InputError: missing, not a .litertlm or .task, truncated or damaged.
+        InputError: the file is missing, not a .litertlm or .task, truncated or damaged.
     """
     if model.suffix == ".task":
         from pipeline.formats.task import check_task_file
@@ -287,36 +291,3 @@ def check_model_file(model: Path) -> None:
         check_task_file(model)
     else:
         read_container(model)
-
-
-def probe(model: Path) -> None:
-    """Open a model and let it say one token by its own sampler, as an app would, in a process of its own: a crash ends there.
-
-    Raises:
-        InputError: the file is unusable.
-        PocketGemmaError: the runtime crashed on it or hangs.
-    """
-    check_model_file(model)
-    program = (
-        "import sys; from pathlib import Path; from pipeline.litert.runtime.engine import Runtime\n"
-        "with Runtime(Path(sys.argv[1])) as runtime, runtime.chat(max_new_tokens=1) as chat: list(chat.stream('Hello'))"
-    )
-    try:
-        result = subprocess.run(
-            [sys.executable, "-c", program, str(model.resolve())],
-            cwd=Path(__file__).parents[3],
-            capture_output=True,
-            check=False,
-            timeout=PROBE_SECONDS,
-        )
-    except subprocess.TimeoutExpired:
-        raise PocketGemmaError(f"{model}: the runtime hangs on it; convert it again") from None
-    if result.returncode < 0:
-        raise PocketGemmaError(
-            f"{model}: the runtime crashes on it (signal {-result.returncode}): it is damaged; convert it again"
-        )
-    if result.returncode:
-        reason = result.stderr.decode(errors="replace").strip().splitlines()
-        raise PocketGemmaError(
-            f"{model}: the runtime cannot use it: {reason[-1] if reason else 'no reason given'}; convert it again"
-        )

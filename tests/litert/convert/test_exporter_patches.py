@@ -15,7 +15,7 @@ from pipeline.formats.litertlm import MODEL, read_container
 from pipeline.formats.safetensors import read_safetensors
 from pipeline.isolation import HASH_SEED
 from pipeline.litert.convert.exporter_patches import in_float32, release_file_pages
-from tests.support.tiny_gemma import BUNDLE
+from tests.support.tiny_gemma import SPEC
 
 linux = pytest.mark.skipif(
     not Path("/proc/self/smaps").exists(), reason="the kernel does not tell what is mapped"
@@ -124,9 +124,9 @@ def test_weights_are_not_copied_and_infinities_still_leave(tmp_path: Path) -> No
 
 @pytest.mark.slow
 def test_the_model_equals_that_of_the_exporter_as_it_comes(folder: Path, model: Path, tmp_path: Path) -> None:
-    lengths = ",".join(map(str, BUNDLE.prefill_lengths))
+    lengths = ",".join(map(str, SPEC.prefill_lengths))
     source = shutil.copytree(folder, tmp_path / "model")
-    command = [sys.executable, "-c", PLAIN, str(source), str(tmp_path), lengths, str(BUNDLE.context_length)]
+    command = [sys.executable, "-c", PLAIN, str(source), str(tmp_path), lengths, str(SPEC.context_length)]
     environment = os.environ | {"PYTHONHASHSEED": HASH_SEED}
     subprocess.run(command, check=True, capture_output=True, env=environment)
     plain = read_container(tmp_path / "model.litertlm")

@@ -14,7 +14,7 @@ from pipeline.litert.runtime_adapters import lora_base, write_adapter
 from tests.support.families import FAMILIES, LAYERS, SHARED_LAYERS, tiny_model, write_family
 from tests.support.finished_run import shared
 from tests.support.lora import BASE_DIGEST, adapter_for, merged_folder
-from tests.support.tiny_gemma import BUNDLE
+from tests.support.tiny_gemma import SPEC
 
 RANK = 16
 
@@ -76,7 +76,7 @@ def test_other_families_take_adapters_in_the_runtime(
 
     def make(place: Path) -> None:
         write_family(family, place / "huggingface")
-        bundle = replace(BUNDLE, lora_rank=RANK, base_digest=BASE_DIGEST)
+        bundle = replace(SPEC, lora_rank=RANK, base_digest=BASE_DIGEST)
         export_litertlm(place / "huggingface", place / "model.litertlm", bundle, place / "convert.log")
 
     place = shared(tmp_path_factory, f"lora_{family}", make)

@@ -16,7 +16,7 @@ from pipeline.families.names import MATRICES, hugging_face_name
 from pipeline.gemma.matrices import PresetMatrices
 from pipeline.gemma.presets import preset_digest
 from pipeline.litert.graft.adapter import graft_adapter
-from pipeline.litert.graft.weight_map import find_places
+from pipeline.litert.graft.weight_map import locate_matrices
 from pipeline.litert.graft.writer import graft
 from pipeline.quantization.rounding import Quantized, least_squares, nearest, with_scales
 from pipeline.quantization.schemes import SCHEMES
@@ -75,7 +75,7 @@ def expected(
         for name, matrix in matrices.items():
             yield name, rounding(matrix, scheme.bits_of(name), scheme.block_of(name))  # type: ignore[operator]
 
-    graft(base, find_places(base, PresetMatrices(folder).items(), scheme), path, rounded())
+    graft(base, locate_matrices(base, PresetMatrices(folder).items(), scheme), path, rounded())
     return path.read_bytes()
 
 
@@ -120,7 +120,7 @@ def test_an_adapter_trained_for_a_recipe_brings_its_scales(folder: Path, tmp_pat
     )
     assert out.read_bytes() == wanted
     other = write_base(tmp_path / "int8.litertlm", matrices_of(folder), "int8")
-    refuse(other, tmp_path, folder, "was trained for int4, .*int8.litertlm is int8")
+    refuse(other, tmp_path, folder, "was trained for int4, but .*int8.litertlm is int8")
 
 
 def write_peft(folder: Path) -> np.ndarray:
@@ -161,32 +161,36 @@ def refuse(base: Path, adapter: Path, preset: Path, message: str) -> None:
     with pytest.raises(InputError, match=message) as refused:
         graft_adapter(base, adapter, preset, base.parent / "refused.litertlm")
     assert "\n" not in str(refused.value)
-    assert [path for path in base.parent.rglob("*") if path not in before and "places" not in path.name] == []
+    assert [
+        path for path in base.parent.rglob("*") if path not in before and "weight-map" not in path.name
+    ] == []
 
 
 def test_the_map_is_kept_beside_the_base_and_used(base: Path, folder: Path, tmp_path: Path) -> None:
     first = graft_adapter(base, tmp_path, folder, tmp_path / "first.litertlm")
     second = graft_adapter(base, tmp_path, folder, tmp_path / "second.litertlm")
-    assert (first.recognised, second.recognised) == (True, False)
-    assert (tmp_path / "base.litertlm.places.json").is_file()
+    assert (first.recognized, second.recognized) == (True, False)
+    assert (tmp_path / "base.litertlm.weight-map.json").is_file()
     assert (tmp_path / "first.litertlm").read_bytes() == (tmp_path / "second.litertlm").read_bytes()
     content = bytearray(base.read_bytes())
     content[-1] ^= 1
     base.write_bytes(content)
-    refuse(base, tmp_path, folder, "not the file that the map of its matrices was made of")
+    refuse(base, tmp_path, folder, "does not match its weight map")
 
 
 def test_an_adapter_of_another_base_is_refused(base: Path, folder: Path, tmp_path: Path) -> None:
     adapter = tmp_path / "adapter.safetensors"
     config = folder / "config.json"
     config.write_text(config.read_text() + " ")  # the same shapes, another digest
-    refuse(base, adapter, folder, "was trained on another base than .*folder")
+    refuse(base, adapter, folder, "was not trained on .*folder")
 
 
 def test_an_adapter_of_other_shapes_is_refused(base: Path, folder: Path, tmp_path: Path) -> None:
     narrow = {"decoder_block_0.query": (np.ones((1, 8, 2), np.float32), np.ones((2, 8), np.float32))}
     Adapter(2, 2.0, ("query",), "", narrow).save(tmp_path / "narrow.safetensors")
-    refuse(base, tmp_path / "narrow.safetensors", folder, r"q_proj.weight is \(8, 8\), .* has \(64, 32\)")
+    refuse(
+        base, tmp_path / "narrow.safetensors", folder, r"q_proj.weight has shape \(8, 8\), .* has \(64, 32\)"
+    )
     deeper = {"decoder_block_9.down": (np.ones((64, 2), np.float32), np.ones((2, 32), np.float32))}
     Adapter(2, 2.0, ("down",), "", deeper).save(tmp_path / "deeper.safetensors")
     refuse(
@@ -215,8 +219,8 @@ def test_the_command_says_what_it_did_in_two_lines(base: Path, folder: Path, tmp
         command += [f"--{option}", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
     first, second = done.stdout.splitlines()
-    assert first.startswith("the base is int8 (recognised, its matrices found in")
-    assert second.startswith("10 matrices written with PocketGemma's adapter in")
+    assert first.startswith("recipe of the base: int8 (recognized; matrices located in")
+    assert second.startswith("wrote 10 matrices from a PocketGemma adapter in")
     assert (tmp_path / "out.litertlm").stat().st_size == base.stat().st_size
 
 
@@ -255,5 +259,5 @@ def test_it_runs_without_the_packages_that_train_and_convert(
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        assert f"written with {'PEFT' if form == 'PEFT' else 'PocketGemma'}'s adapter" in done.stdout
+        assert f"from a {'PEFT' if form == 'PEFT' else 'PocketGemma'} adapter" in done.stdout
     assert outputs[0].read_bytes() == outputs[1].read_bytes() != base.read_bytes()

@@ -8,16 +8,15 @@ import numpy as np
 import pytest
 
 from pipeline.errors import InputError, PocketGemmaError
-from pipeline.families.names import EMBEDDING
 from pipeline.formats.litertlm import read_container, rewrite, stamp
 from pipeline.gemma.matrices import PresetMatrices
-from pipeline.litert.graft.compatibility import changes_beyond, fixed_by_conversion
-from pipeline.litert.graft.weight_map import Places, find_places, pieces, recognise
+from pipeline.litert.graft.compatibility import changes_outside_matrices, fixed_content
+from pipeline.litert.graft.weight_map import WeightMap, locate_matrices, quantized_pieces, recognize_recipe
 from pipeline.litert.graft.writer import graft
 from pipeline.quantization.rounding import Quantized, nearest
 from pipeline.quantization.schemes import SCHEMES
 from tests.support.grafting import matrices_of, with_tensors, write_base, write_folder
-from tests.support.tiny_gemma import BUNDLE, converted, tiny_folder
+from tests.support.tiny_gemma import SPEC, converted, tiny_folder
 
 UP = "model.layers.1.mlp.up_proj.weight"
 
@@ -31,9 +30,9 @@ def noise(matrices: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     }
 
 
-def rounded(folder: Path, places: Places) -> Iterator[tuple[str, Iterator[Quantized]]]:
+def rounded(folder: Path, weight_map: WeightMap) -> Iterator[tuple[str, Iterator[Quantized]]]:
     for name, matrix in PresetMatrices(folder).items():
-        yield name, pieces(matrix, places.matrices[name].bits, places.matrices[name].block)
+        yield name, quantized_pieces(matrix, weight_map.matrices[name].bits, weight_map.matrices[name].block)
 
 
 @pytest.mark.slow
@@ -43,15 +42,15 @@ def test_it_equals_the_conversion_of_the_changed_model(
 ) -> None:
     source = tiny_folder(tmp_path_factory)
     changed = with_tensors(source, tmp_path / "changed", noise(matrices_of(source)))
-    assert changes_beyond(fixed_by_conversion(source), fixed_by_conversion(changed)) == []
-    bundle = replace(BUNDLE, recipe=recipe, prefill_lengths=(32,))
-    base = converted(tmp_path_factory, bundle)
+    assert changes_outside_matrices(fixed_content(source), fixed_content(changed)) == []
+    spec = replace(SPEC, recipe=recipe, prefill_lengths=(32,))
+    base = converted(tmp_path_factory, spec)
     matrices = PresetMatrices(source)
-    assert recognise(base, matrices) == recipe
-    places = find_places(base, matrices.items(), SCHEMES[recipe])
-    count = graft(base, places, tmp_path / "grafted.litertlm", rounded(changed, places))
+    assert recognize_recipe(base, matrices) == recipe
+    weight_map = locate_matrices(base, matrices.items(), SCHEMES[recipe])
+    count = graft(base, weight_map, tmp_path / "grafted.litertlm", rounded(changed, weight_map))
     assert count == len(matrices.names()) == 15
-    expected = converted(tmp_path_factory, bundle, changed)
+    expected = converted(tmp_path_factory, spec, changed)
     assert (tmp_path / "grafted.litertlm").read_bytes() == expected.read_bytes()
     assert expected.read_bytes() != base.read_bytes()
 
@@ -63,13 +62,13 @@ def test_a_base_in_floats_takes_a_graft_and_gives_it_back(
 ) -> None:
     source = tiny_folder(tmp_path_factory)
     changed = with_tensors(source, tmp_path / "changed", noise(matrices_of(source)))
-    lengths = BUNDLE.prefill_lengths if recipe == "fp32" else (32,)
-    base = converted(tmp_path_factory, replace(BUNDLE, recipe=recipe, prefill_lengths=lengths))
-    places = find_places(base, PresetMatrices(source).items(), SCHEMES[recipe])
-    graft(base, places, tmp_path / "grafted.litertlm", rounded(changed, places))
-    find_places(tmp_path / "grafted.litertlm", PresetMatrices(changed).items(), SCHEMES[recipe])
-    there = places.of_file(tmp_path / "grafted.litertlm")
-    graft(tmp_path / "grafted.litertlm", there, tmp_path / "back.litertlm", rounded(source, places))
+    lengths = SPEC.prefill_lengths if recipe == "fp32" else (32,)
+    base = converted(tmp_path_factory, replace(SPEC, recipe=recipe, prefill_lengths=lengths))
+    weight_map = locate_matrices(base, PresetMatrices(source).items(), SCHEMES[recipe])
+    graft(base, weight_map, tmp_path / "grafted.litertlm", rounded(changed, weight_map))
+    locate_matrices(tmp_path / "grafted.litertlm", PresetMatrices(changed).items(), SCHEMES[recipe])
+    there = weight_map.for_file(tmp_path / "grafted.litertlm")
+    graft(tmp_path / "grafted.litertlm", there, tmp_path / "back.litertlm", rounded(source, weight_map))
     assert (tmp_path / "back.litertlm").read_bytes() == base.read_bytes()
 
 
@@ -86,8 +85,8 @@ def base(folder: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def places(base: Path, folder: Path) -> Places:
-    return find_places(base, PresetMatrices(folder).items(), SCHEMES["int4"])
+def weight_map(base: Path, folder: Path) -> WeightMap:
+    return locate_matrices(base, PresetMatrices(folder).items(), SCHEMES["int4"])
 
 
 @pytest.mark.parametrize("recipe", SCHEMES)
@@ -96,22 +95,22 @@ def test_all_matrices_of_every_recipe_are_written_and_nothing_else(
 ) -> None:
     changed = with_tensors(folder, tmp_path / "changed", noise(matrices_of(folder)))
     base = write_base(tmp_path / "base.litertlm", matrices_of(folder), recipe)
-    places = find_places(base, PresetMatrices(folder).items(), SCHEMES[recipe])
-    graft(base, places, tmp_path / "grafted.litertlm", rounded(changed, places))
+    weight_map = locate_matrices(base, PresetMatrices(folder).items(), SCHEMES[recipe])
+    graft(base, weight_map, tmp_path / "grafted.litertlm", rounded(changed, weight_map))
     expected = write_base(tmp_path / "expected" / "base.litertlm", matrices_of(changed), recipe)
     rewrite(read_container(expected), tmp_path / "expected.litertlm")
     rewrite(read_container(tmp_path / "grafted.litertlm"), tmp_path / "again.litertlm")
     assert (tmp_path / "again.litertlm").read_bytes() == (tmp_path / "expected.litertlm").read_bytes()
 
 
-def test_only_what_is_given_changes(base: Path, places: Places, folder: Path, tmp_path: Path) -> None:
+def test_only_what_is_given_changes(base: Path, weight_map: WeightMap, folder: Path, tmp_path: Path) -> None:
     new = noise(matrices_of(folder))[UP]
-    graft(base, places, tmp_path / "out.litertlm", [(UP, nearest(new, 4))])
+    graft(base, weight_map, tmp_path / "out.litertlm", [(UP, nearest(new, 4))])
     before, after = (np.fromfile(path, np.uint8) for path in (base, tmp_path / "out.litertlm"))
-    place = places.matrices[UP]
+    location = weight_map.matrices[UP]
     allowed = np.zeros(before.size, bool)
-    for start, size in [(place.offset, place.shape[0] * place.row_bytes)] + [
-        (start, 4 * place.shape[0]) for start in place.scales
+    for start, size in [(location.offset, location.shape[0] * location.row_bytes)] + [
+        (start, 4 * location.shape[0]) for start in location.scales
     ]:
         allowed[start : start + size] = True
     identity = read_container(base).id_place
@@ -121,26 +120,28 @@ def test_only_what_is_given_changes(base: Path, places: Places, folder: Path, tm
     assert ((before != after) & allowed).sum() > 500
 
 
-def test_the_id_is_that_of_the_content(base: Path, places: Places, folder: Path, tmp_path: Path) -> None:
-    graft(base, places, tmp_path / "same.litertlm", rounded(folder, places))
+def test_the_id_is_that_of_the_content(
+    base: Path, weight_map: WeightMap, folder: Path, tmp_path: Path
+) -> None:
+    graft(base, weight_map, tmp_path / "same.litertlm", rounded(folder, weight_map))
     assert (tmp_path / "same.litertlm").read_bytes() == base.read_bytes()
-    graft(base, places, tmp_path / "other.litertlm", [(UP, nearest(noise(matrices_of(folder))[UP], 4))])
+    graft(base, weight_map, tmp_path / "other.litertlm", [(UP, nearest(noise(matrices_of(folder))[UP], 4))])
     ids = {read_container(tmp_path / f"{name}.litertlm").system["uuid"] for name in ("same", "other")}
     assert len(ids) == 2
 
 
-def refuse(base: Path, places: Places, changed: object, message: str) -> None:
+def refuse(base: Path, weight_map: WeightMap, changed: object, message: str) -> None:
     """It says why in one line and leaves nothing behind."""
     output = base.parent / "out.litertlm"
     with pytest.raises(PocketGemmaError, match=message) as refused:
-        graft(base, places, output, changed)  # type: ignore[arg-type]
+        graft(base, weight_map, output, changed)  # type: ignore[arg-type]
     assert "\n" not in str(refused.value)
     assert [path.name for path in base.parent.iterdir() if "out" in path.name] == []
 
 
 @pytest.mark.parametrize("damage", ["cut off", "one bit"])
 def test_a_base_that_changed_since_its_map_is_refused(
-    base: Path, places: Places, folder: Path, damage: str
+    base: Path, weight_map: WeightMap, folder: Path, damage: str
 ) -> None:
     content = bytearray(base.read_bytes())
     if damage == "cut off":
@@ -148,56 +149,44 @@ def test_a_base_that_changed_since_its_map_is_refused(
     else:
         content[-100] ^= 1
     base.write_bytes(content)
-    refuse(base, places, rounded(folder, places), "not the file that the map of its matrices was made of")
+    refuse(base, weight_map, rounded(folder, weight_map), "does not match its weight map")
 
 
-def test_a_missing_base_is_refused(base: Path, places: Places) -> None:
+def test_a_missing_base_is_refused(base: Path, weight_map: WeightMap) -> None:
     base.unlink()
-    refuse(base, places, [], "No such file")
+    refuse(base, weight_map, [], "No such file")
 
 
-def test_what_does_not_fit_is_refused(base: Path, places: Places, folder: Path) -> None:
+def test_what_does_not_fit_is_refused(base: Path, weight_map: WeightMap, folder: Path) -> None:
     matrix = matrices_of(folder)[UP]
     refuse(
         base,
-        places,
+        weight_map,
         [("model.layers.7.mlp.up_proj.weight", nearest(matrix, 4))],
         "has no matrix model.layers.7",
     )
-    refuse(base, places, [(UP, nearest(matrix, 8))], "32 columns in 8 bits .*, the base has 32 in 4 bits")
-    refuse(base, places, [(UP, nearest(matrix[:, :16].copy(), 4))], "16 columns in 4 bits")
-    refuse(base, places, [(UP, nearest(matrix[:-1], 4))], "has 63 rows, the base 64")
-    refuse(base, places, [(UP, [nearest(matrix, 4), nearest(matrix[:1], 4)])], "more rows than the base's 64")
-    refuse(base, places, [(UP, nearest(matrix, 4))] * 2, "given twice")
+    refuse(base, weight_map, [(UP, nearest(matrix, 8))], "32 columns in 8 bits .*, the base has 32 in 4 bits")
+    refuse(base, weight_map, [(UP, nearest(matrix[:, :16].copy(), 4))], "16 columns in 4 bits")
+    refuse(base, weight_map, [(UP, nearest(matrix[:-1], 4))], "has 63 rows, the base has 64")
+    refuse(
+        base, weight_map, [(UP, [nearest(matrix, 4), nearest(matrix[:1], 4)])], "more rows than the base's 64"
+    )
+    refuse(base, weight_map, [(UP, nearest(matrix, 4))] * 2, "given twice")
 
 
-def test_nothing_is_left_when_the_matrices_end_in_an_error(base: Path, places: Places, folder: Path) -> None:
+def test_nothing_is_left_when_the_matrices_end_in_an_error(
+    base: Path, weight_map: WeightMap, folder: Path
+) -> None:
     def broken() -> Iterator[tuple[str, Quantized]]:
         yield UP, nearest(matrices_of(folder)[UP], 4)
         raise InputError("the disk is gone")
 
-    refuse(base, places, broken(), "the disk is gone")
+    refuse(base, weight_map, broken(), "the disk is gone")
 
 
 def test_scales_that_cannot_be_stored_are_refused(folder: Path, tmp_path: Path) -> None:
     base = write_base(tmp_path / "base.litertlm", matrices_of(folder), "int4_block32")
-    places = find_places(base, PresetMatrices(folder).items(), SCHEMES["int4_block32"])
+    weight_map = locate_matrices(base, PresetMatrices(folder).items(), SCHEMES["int4_block32"])
     stored = nearest(matrices_of(folder)[UP], 4, 32)
     finer = replace(stored, scales=stored.scales * np.float32(1.0001))
-    refuse(base, places, [(UP, finer)], "cannot be stored as float16 without loss")
-
-
-def test_what_a_graft_does_not_carry_is_named(folder: Path, tmp_path: Path) -> None:
-    norm = "model.layers.0.input_layernorm.weight"
-    other = with_tensors(
-        folder, tmp_path / "norm", {norm: np.ones(32, np.float32)} | noise(matrices_of(folder))
-    )
-    assert changes_beyond(fixed_by_conversion(folder), fixed_by_conversion(other)) == [norm]
-    wider = with_tensors(folder, tmp_path / "wider", {UP: np.ones((96, 32), np.float32)})
-    assert changes_beyond(fixed_by_conversion(folder), fixed_by_conversion(wider)) == [UP]
-    untied = with_tensors(folder, tmp_path / "untied", {"lm_head.weight": matrices_of(folder)[EMBEDDING]})
-    (untied / "tokenizer.model").write_bytes(b"another")
-    assert changes_beyond(fixed_by_conversion(folder), fixed_by_conversion(untied)) == [
-        "lm_head.weight",
-        "tokenizer.model",
-    ]
+    refuse(base, weight_map, [(UP, finer)], "cannot be stored as float16 without loss")

@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 
-from pipeline.errors import InputError, PocketGemmaError
+from pipeline.errors import InputError
 from pipeline.evaluation.conversations import conversations
 from pipeline.families.chat import Message
 from pipeline.families.gemma3 import CHAT
-from pipeline.formats.litertlm import MODEL, read_container
-from pipeline.litert.runtime.engine import Runtime, probe
-from tests.support.litertlm import with_metadata, write_container
+from pipeline.litert.runtime.engine import Runtime
+from tests.support.litertlm import with_metadata
 from tests.support.tiny_gemma import ANSWERS, Reference
 
 pytestmark = pytest.mark.slow
@@ -108,7 +107,7 @@ def test_without_its_stop_token_a_model_runs_on(model: Path, tmp_path: Path) -> 
     assert CHAT.end_of_turn in reply.text
 
 
-def test_the_bundles_own_sampler_is_used_unless_greedy_is_asked_for(model: Path, tmp_path: Path) -> None:
+def test_the_models_own_sampler_is_used_unless_greedy_is_requested(model: Path, tmp_path: Path) -> None:
     def not_implemented(metadata: Any) -> None:
         metadata.sampler_params.type = 3  # GREEDY: in the format, not in the runtime
 
@@ -117,8 +116,6 @@ def test_the_bundles_own_sampler_is_used_unless_greedy_is_asked_for(model: Path,
         with runtime.chat() as chat, pytest.raises(RuntimeError, match="not implemented"):
             list(chat.stream(question))
         assert runtime.answer(user(question), max_new_tokens=20).text == ANSWERS[question]
-    with pytest.raises(PocketGemmaError, match="not implemented"):
-        probe(tmp_path / "model.litertlm")
 
 
 def test_nothing_is_written_beside_the_model(model: Path, tmp_path: Path) -> None:
@@ -128,8 +125,8 @@ def test_nothing_is_written_beside_the_model(model: Path, tmp_path: Path) -> Non
     assert [path.name for path in tmp_path.iterdir()] == ["model.litertlm"]
 
 
-def test_markers_in_a_persons_text_are_refused(runtime: Runtime) -> None:
-    with runtime.chat() as chat, pytest.raises(InputError, match="<end_of_turn> stands in the text"):
+def test_markers_in_a_users_text_are_refused(runtime: Runtime) -> None:
+    with runtime.chat() as chat, pytest.raises(InputError, match="the text contains <end_of_turn>"):
         list(chat.stream("hello<end_of_turn>"))
 
 
@@ -145,36 +142,3 @@ def test_a_truncated_model_is_refused(model: Path, tmp_path: Path, share: float)
     copy.write_bytes(content[: int(len(content) * share)])
     with pytest.raises(InputError, match="truncated"):
         Runtime(copy)
-
-
-def test_a_model_that_is_no_model_is_refused_without_a_crash(tmp_path: Path) -> None:
-    copy = write_container(tmp_path / "model.litertlm", model=b"\0\0\0\0TFL3" + b"\xff" * 5000)
-    with pytest.raises(PocketGemmaError, match=r"model\.litertlm"):
-        probe(copy)
-
-
-def test_a_damaged_model_is_refused_or_runs_but_never_takes_the_program_down(
-    model: Path, tmp_path: Path
-) -> None:
-    section = read_container(model).section(MODEL)
-    copy = tmp_path / "model.litertlm"
-    refused = 0
-    for place in (
-        section.begin,
-        section.begin + 40,
-        (section.begin + section.end) // 2,
-        section.end - 2000,
-        section.end - 300,
-    ):
-        content = bytearray(model.read_bytes())
-        content[place : place + 300] = b"\xff" * len(content[place : place + 300])
-        copy.write_bytes(content)
-        try:
-            probe(copy)
-        except PocketGemmaError:
-            refused += 1
-    assert refused >= 2
-
-
-def test_a_whole_model_passes_the_probe(model: Path) -> None:
-    probe(model)

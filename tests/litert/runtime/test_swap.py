@@ -18,13 +18,14 @@ from pipeline.families.gemma3 import CHAT
 from pipeline.formats.litertlm import MODEL, read_container
 from pipeline.formats.tflite_summary import read_model
 from pipeline.gemma.tokenizer import Tokenizer
-from pipeline.litert.convert.export import differences, export_litertlm
+from pipeline.litert.convert.export import export_litertlm
 from pipeline.litert.convert.lora_inputs import input_name
+from pipeline.litert.model_check import model_differences
 from pipeline.litert.runtime.engine import Runtime
 from pipeline.litert.runtime_adapters import lora_base, write_adapter, write_for_base
 from pipeline.tuning.adapter import Adapter
 from tests.support.lora import BASE_DIGEST, LORA, adapter_for, converted_base, merged_folder, write_peft
-from tests.support.tiny_gemma import ANSWERS, BUNDLE, Reference, converted
+from tests.support.tiny_gemma import ANSWERS, SPEC, Reference, converted
 
 pytestmark = pytest.mark.slow
 QUESTIONS = [*ANSWERS, "And what of silver?", "What is the symbol of gold? " * 4]
@@ -90,13 +91,13 @@ def scores(runtime: Runtime, adapter: Path | None = None) -> list[float]:
 
 
 def test_the_base_says_what_it_takes(base: Path, base_int8: Path, folder: Path) -> None:
-    for path, bundle in ((base, LORA), (base_int8, LORA_INT8)):
-        assert differences(path, Tokenizer.of_preset(folder), bundle, folder) == []
+    for path, spec in ((base, LORA), (base_int8, LORA_INT8)):
+        assert model_differences(path, Tokenizer.of_preset(folder), spec, folder) == []
         found = lora_base(path)
         assert found is not None
-        assert (found.rank, found.base_digest) == (bundle.lora_rank, BASE_DIGEST)
+        assert (found.rank, found.base_digest) == (spec.lora_rank, BASE_DIGEST)
         assert len(found.shapes) == 2 * 4 * 2  # layers, matrices, A and B
-        assert found.shapes[input_name("query", "b", 1)] == (bundle.lora_rank, 64)
+        assert found.shapes[input_name("query", "b", 1)] == (spec.lora_rank, 64)
         # The runtime gives the same tensors to both kinds of signature; in any recipe they are floats.
         for inputs in read_model(read_container(path).read(MODEL), str(path)).signatures.values():
             for name, shape in found.shapes.items():
@@ -123,7 +124,7 @@ def test_a_converted_merged_model_answers_the_same(
     tmp_path: Path, runtime: Runtime, files: dict[str, Path], merged: dict[str, Path]
 ) -> None:
     path = tmp_path / "merged.litertlm"
-    export_litertlm(merged["poet"], path, BUNDLE, tmp_path / "convert.log")
+    export_litertlm(merged["poet"], path, SPEC, tmp_path / "convert.log")
     with Runtime(path) as other:
         assert replies(runtime, files["poet"]) == replies(other)
         assert scores(runtime, files["poet"]) == pytest.approx(scores(other), abs=1e-3)
@@ -172,7 +173,7 @@ def test_an_int8_base_takes_adapters(
     adapters: dict[str, Adapter],
     merged: dict[str, Path],
 ) -> None:
-    plain = converted(tmp_path_factory, replace(BUNDLE, recipe="int8", prefill_lengths=(32,)))
+    plain = converted(tmp_path_factory, replace(SPEC, recipe="int8", prefill_lengths=(32,)))
     write_adapter(adapters["poet"], tmp_path / "poet.tflite", rank=32)
     with Runtime(base_int8) as runtime, Runtime(plain) as other:
         assert (replies(runtime), scores(runtime)) == (replies(other), scores(other))
@@ -257,9 +258,10 @@ def test_questions_of_a_file_are_asked_with_an_adapter(
 ) -> None:
     answer_turn: Message = {"role": "assistant", "content": "It is Au."}
     example = Example((*user(QUESTIONS[0]), answer_turn))
-    (answer,) = answer_all(base, [example], max_new_tokens=24, adapter=files["poet"])
+    with Runtime(base) as other:
+        (answer,) = answer_all(other, [example], max_new_tokens=24, adapter=files["poet"])
+        (plain,) = answer_all(other, [example], max_new_tokens=24)
     assert answer.text == runtime.answer(user(QUESTIONS[0]), max_new_tokens=24, adapter=files["poet"]).text
-    (plain,) = answer_all(base, [example], max_new_tokens=24)
     assert plain.text == "It is Au."
 
 

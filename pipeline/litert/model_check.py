@@ -1,0 +1,89 @@
+"""Whether a .litertlm holds the model that was converted, and declares what its spec says."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import PocketGemmaError
+from pipeline.formats.litertlm import MODEL, TOKENIZER, read_container
+from pipeline.formats.tflite_summary import read_model
+from pipeline.gemma.matrices import PresetMatrices
+from pipeline.gemma.tokenizer import Tokenizer
+from pipeline.litert.matrix_check import missing_matrices
+from pipeline.litert.model_spec import ModelSpec
+from pipeline.quantization.schemes import SCHEMES
+
+MATRIX_TYPES = {4: "INT4", 8: "INT8", 16: "FLOAT16", 32: "FLOAT32"}
+"""The element type of matrices by their number of bits."""
+
+NAMED = 3
+"""How many missing matrices a message names."""
+
+
+def check_litertlm(path: Path, tokenizer: Tokenizer, spec: ModelSpec, folder: Path | None) -> None:
+    """Read a model file back and compare it with its spec; arguments as for `model_differences`.
+
+    Raises:
+        InputError: not a usable .litertlm file.
+        PocketGemmaError: the file differs; names every difference.
+    """
+    found = model_differences(path, tokenizer, spec, folder)
+    if found:
+        raise PocketGemmaError(f"{path}: differs from what was requested: {'; '.join(found)}")
+
+
+def model_differences(
+    path: Path, tokenizer: Tokenizer, spec: ModelSpec, folder: Path | None, base: Path | None = None
+) -> list[str]:
+    """The differences between a model file and its spec, each in a few words.
+
+    Args:
+        path: the .litertlm file.
+        tokenizer: the one used in training.
+        spec: how the model was to be converted.
+        folder: the Hugging Face folder whose matrices the file should hold; None: they are not compared.
+        base: the preset that was tuned, to detect when coarse rounding hides that the tuning was lost.
+
+    Raises:
+        InputError: not a usable .litertlm file.
+    """
+    container = read_container(path)
+    metadata = container.metadata()
+    content = container.read(MODEL)
+    model = read_model(content, str(path))
+    start = list(metadata.start_token.token_ids.ids) or metadata.start_token.token_str
+    stops = [list(stop.token_ids.ids) or stop.token_str for stop in metadata.stop_tokens]
+    facts: tuple[tuple[str, Any, Any], ...] = (
+        ("start token", start, [tokenizer.bos_id]),
+        ("list of stop tokens", stops, [[stop] for stop in tokenizer.stop_ids]),
+        ("context length in the metadata", metadata.max_num_tokens, spec.context_length),
+        ("KV cache length", model.context_length, spec.context_length),
+        ("list of prefill lengths", list(model.prefill_lengths), sorted(spec.prefill_lengths)),
+        ("description", container.system.get("description"), spec.description),
+    )
+    found = [f"{what} is {fact}, expected {expected}" for what, fact, expected in facts if fact != expected]
+    if metadata.jinja_prompt_template != tokenizer.chat.template:
+        found.append("the chat template differs from the one used in training")
+    if container.read(TOKENIZER) != tokenizer.path.read_bytes():
+        found.append("the tokenizer differs from the one used in training")
+    missing = []
+    if folder:
+        before = PresetMatrices(base) if base else None
+        scheme = SCHEMES[spec.recipe]
+        missing = missing_matrices(path, PresetMatrices(folder), scheme, spec.rounding, before)
+    if missing:
+        found.append(
+            f"{len(missing)} matrices are not those of the converted model ({', '.join(missing[:NAMED])}{', …' * (len(missing) > NAMED)})"
+        )
+    return found + _type_differences(model.matrix_bytes, spec.recipe)
+
+
+def _type_differences(sizes: Mapping[str, int], recipe: str) -> list[str]:
+    scheme = SCHEMES[recipe]
+    wanted = {MATRIX_TYPES[bits] for bits in (scheme.bits, scheme.embedding_bits)}
+    held, total = sum(sizes.get(dtype, 0) for dtype in wanted), sum(sizes.values())
+    # Besides the weights, small float constants have two dimensions: up to one percent of all bytes.
+    if held < 0.99 * total or not all(sizes.get(dtype) for dtype in wanted):
+        stored = ", ".join(f"{dtype}: {size:,} bytes" for dtype, size in sizes.items()) or "no matrices"
+        return [f"matrices are stored as {stored}, recipe {recipe} means {' and '.join(sorted(wanted))}"]
+    return []

@@ -1,0 +1,85 @@
+"""What a .litertlm must declare about itself, and writing it into the file."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.formats.litertlm import METADATA, read_container, rewrite
+from pipeline.gemma.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """How a model file stores a model, and what it declares about itself.
+
+    Attributes:
+        recipe: how the matrices are stored, a name in SCHEMES.
+        prefill_lengths: prompt chunk lengths with a signature of their own, in tokens.
+        context_length: length of the KV cache in tokens.
+        temperature, top_k, top_p: the sampler that an app uses by default; temperature 0 is greedy.
+        description: a short description of the model.
+        lora_rank: rank of the LoRA tensors that prefill and decode take as inputs, for run-time adapters; None: no such inputs.
+        base_digest: digest of the preset, which run-time adapters must name.
+        rounding: how the integers were chosen: `nearest`: each value within half a step; any other: see `matrix_check`.
+    """
+
+    recipe: str
+    prefill_lengths: tuple[int, ...]
+    context_length: int
+    temperature: float
+    top_k: int
+    top_p: float
+    description: str = ""
+    lora_rank: int | None = None
+    base_digest: str = ""
+    rounding: str = "nearest"
+
+    @property
+    def system_metadata(self) -> dict[str, str]:
+        """The entries of the file's system metadata."""
+        entries = {"Authors": "PocketGemma", "description": self.description, "recipe": self.recipe}
+        if self.lora_rank is not None:
+            entries |= {"lora_rank": str(self.lora_rank), "base_digest": self.base_digest}
+        return entries
+
+
+def apply_spec(source: Path, output: Path, tokenizer: Tokenizer, spec: ModelSpec) -> None:
+    """Copy a .litertlm and make the copy declare what a spec says; equal content gives equal bytes.
+
+    Raises:
+        InputError: the source is not a usable .litertlm.
+    """
+    container = read_container(source)
+    metadata = container.metadata()
+    set_metadata(metadata, tokenizer, spec)
+    rewrite(
+        container,
+        output,
+        replace={METADATA: metadata.SerializeToString(deterministic=True)},
+        system=spec.system_metadata,
+    )
+
+
+def set_metadata(metadata: Any, tokenizer: Tokenizer, spec: ModelSpec) -> None:
+    """Set start and stop tokens, chat template, context length and sampler of an LlmMetadata message.
+
+    The exporter collects them from several files of the folder, writes stop tokens as text that the tokenizer may split differently,
+    and edits the template; here they are what training used.
+    """
+    from litert_lm_builder.runtime.proto.sampler_params_pb2 import SamplerParameters
+
+    metadata.start_token.Clear()
+    metadata.start_token.token_ids.ids.append(tokenizer.bos_id)
+    del metadata.stop_tokens[:]
+    for stop in tokenizer.stop_ids:
+        metadata.stop_tokens.add().token_ids.ids.append(stop)
+    metadata.jinja_prompt_template = tokenizer.chat.template
+    metadata.max_num_tokens = spec.context_length
+    sampler = metadata.sampler_params
+    sampler.Clear()
+    # The runtime has no greedy sampler (LiteRT-LM 0.18: "Sampler type: 3 not implemented"): TOP_P with k = 1 takes the likeliest token.
+    greedy = spec.temperature == 0
+    sampler.type = SamplerParameters.TOP_P
+    sampler.k = 1 if greedy else spec.top_k
+    sampler.p = 1.0 if greedy else spec.top_p
+    sampler.temperature = 1.0 if greedy else spec.temperature

@@ -1,0 +1,36 @@
+"""What the model files of a recipe must declare about themselves."""
+
+from dataclasses import replace
+
+from pipeline.litert.model_spec import ModelSpec
+from pipeline.quantization.roundings import TRAINED, find_rounding
+from pipeline.recipe.schema import Config
+
+
+def model_spec(config: Config) -> ModelSpec:
+    """The spec of a recipe's model. The conversion adds LoRA inputs, because it knows the adapter's rank."""
+    settings = config.convert
+    rounding = TRAINED.name if config.finetune.quantization_aware else settings.rounding
+    return ModelSpec(
+        recipe=settings.recipe,
+        rounding=rounding,
+        prefill_lengths=settings.prefill_lengths,
+        context_length=settings.context_length,
+        temperature=settings.temperature,
+        top_k=settings.top_k,
+        top_p=settings.top_p,
+        description=settings.description or f"{config.name}: Gemma, fine-tuned with PocketGemma",
+    )
+
+
+def base_spec(config: Config) -> ModelSpec:
+    """The spec of the converted base that the app carries beside a merged model.
+
+    Its integers are chosen as the model's are, unless those need training or calibration.
+    """
+    tuned = model_spec(config)
+    return replace(
+        tuned,
+        description=f"{config.name}: the base, before fine-tuning",
+        rounding=find_rounding(tuned.rounding).base_rounding,
+    )

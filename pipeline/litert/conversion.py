@@ -173,7 +173,8 @@ def _base_and_adapter(conversion: Conversion) -> dict[str, Any]:
             raise PocketGemmaError(
                 f"convert.adapters: runtime requires grafting, but this model cannot be grafted: {reason}"
             ) from None
-        merged.unlink()
+        finally:
+            merged.unlink()
     matrices = base_matrices(conversion.preset, spec.recipe, spec.rounding)
     facts |= graft_onto(base, conversion.model, spec, Tokenizer.of_preset(conversion.merged), matrices)
     write_adapter(conversion.adapter, path, rank=rank, name=name)

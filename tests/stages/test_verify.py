@@ -7,6 +7,7 @@ Keras's answers are taken from the fixture: they are the same for all of them.
 import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from pipeline.evaluation.answers import Answer
 from pipeline.families.gemma3 import CHAT
 from pipeline.formats.litertlm import TOKENIZER, read_container, rewrite
 from pipeline.formats.task import bundle_task
+from pipeline.litert.runtime.engine import Runtime
 from pipeline.run.folder import Run
 from pipeline.stages import verify
 from tests.support.finished_run import BASE, QUESTIONS, config, finished_run
@@ -193,6 +195,26 @@ def test_a_damaged_model_is_refused_and_the_damage_named(copy: Path, make: Damag
     message = refusal(copy)
     for words in named:
         assert words in message
+
+
+def count_openings(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often each model file is opened in the runtime, by name."""
+    opened: Counter[str] = Counter()
+    original = Runtime.__init__
+
+    def counted(self: Runtime, model: Path, **options: Any) -> None:
+        opened[model.name] += 1
+        original(self, model, **options)
+
+    monkeypatch.setattr(Runtime, "__init__", counted)
+    return opened
+
+
+def test_each_model_file_is_opened_once(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = count_openings(monkeypatch)
+    with Run(copy) as run:
+        verify.run(config(), run)
+    assert opened == {"model.litertlm": 1, "model.task": 1}
 
 
 def test_the_report_of_a_refusal_is_kept_and_named(copy: Path) -> None:

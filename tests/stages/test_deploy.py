@@ -110,7 +110,7 @@ def test_with_a_phone_it_installs_and_starts(
     calls = phone.read_text().splitlines()
     assert calls[1:] == [
         f"-s R5CT install -r {run.folder('bundle') / 'metals.apk'}",
-        f"-s R5CT shell am start -n {APP}/{APP}.ui.MainActivity",
+        f"-s R5CT shell am start -n {APP}/{APP}.MainActivity",
     ]
     assert "the chat is open on Pixel 9" in capsys.readouterr().out
 

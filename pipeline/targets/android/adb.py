@@ -13,7 +13,7 @@ from pipeline.targets.android.assets import PUSHED_MODEL
 from pipeline.targets.android.project import NAMESPACE
 from pipeline.targets.target import Device
 
-_ACTIVITY = f"{NAMESPACE}.ui.MainActivity"
+_ACTIVITY = f"{NAMESPACE}.MainActivity"
 
 # The states and errors that adb reports, and what to do about them.
 _STATES = {

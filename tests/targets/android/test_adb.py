@@ -177,9 +177,9 @@ def test_a_push_that_fails_is_quoted(adb: Adb, model: Path) -> None:
 
 
 def test_the_chat_is_opened(adb: Adb) -> None:
-    log = adb("echo 'Starting: Intent { cmp=io.pocketgemma.chat/.ui.MainActivity }'")
+    log = adb("echo 'Starting: Intent { cmp=io.pocketgemma.chat/.MainActivity }'")
     start(PHONE, APP)
-    assert log.read_text() == f"-s R5CT shell am start -n {APP}/{APP}.ui.MainActivity\n"
+    assert log.read_text() == f"-s R5CT shell am start -n {APP}/{APP}.MainActivity\n"
 
 
 def test_an_app_that_does_not_start_is_an_error(adb: Adb) -> None:

@@ -24,7 +24,7 @@ def test_shrinking_keeps_what_android_and_the_shim_call_by_name() -> None:
     }
     layouts = "".join(path.read_text(encoding="utf-8") for path in (MAIN / "res").rglob("layout*/*.xml"))
     named |= set(re.findall(rf"<({re.escape(NAMESPACE)}[\w.]+)", layouts))
-    assert {f"{NAMESPACE}.ChatApplication", f"{NAMESPACE}.ui.MainActivity"} < named
+    assert {f"{NAMESPACE}.ChatApplication", f"{NAMESPACE}.MainActivity"} < named
     for name in named:
         assert f"L{name.replace('.', '/')};".encode() in dex, name
     # And methods that the shim finds by name, or that call it. R8 removes functions that are never called.

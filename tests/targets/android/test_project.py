@@ -52,7 +52,7 @@ def test_the_manifest_requests_no_permission_and_leaves_backups_to_the_user() ->
     assert application.get(f"{ANDROID}fullBackupContent") == "@xml/backup_rules"
     assert application.get(f"{ANDROID}dataExtractionRules") == "@xml/data_extraction_rules"
     activities = application.findall("activity")
-    assert [activity.get(f"{ANDROID}name") for activity in activities] == [".ui.MainActivity"]
+    assert [activity.get(f"{ANDROID}name") for activity in activities] == [".MainActivity"]
 
 
 def luminance(color: str) -> float:

@@ -6,6 +6,7 @@ import android.content.pm.ApplicationInfo
 import android.os.Handler
 import android.os.Looper
 import android.os.StrictMode
+import io.pocketgemma.chat.store.MainThread
 
 /** Holds the stores for as long as the process lives, whatever happens to the screen. Main thread only. */
 class ChatApplication : Application(), StoresOwner {

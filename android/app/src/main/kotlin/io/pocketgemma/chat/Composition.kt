@@ -1,19 +1,18 @@
 package io.pocketgemma.chat
 
 import android.content.Context
-import io.pocketgemma.chat.asking.Asking
 import io.pocketgemma.chat.benchmark.BenchmarkStore
 import io.pocketgemma.chat.chat.ChatEvent
 import io.pocketgemma.chat.chat.ChatStore
 import io.pocketgemma.chat.chat.ResourceWords
-import io.pocketgemma.chat.chat.newConversationId
 import io.pocketgemma.chat.compare.CompareStore
-import io.pocketgemma.chat.history.ExportWords
+import io.pocketgemma.chat.conversation.newConversationId
+import io.pocketgemma.chat.export.ExportWords
 import io.pocketgemma.chat.history.HistoryEvent
 import io.pocketgemma.chat.history.HistoryStore
-import io.pocketgemma.chat.history.SqliteStorage
+import io.pocketgemma.chat.inference.Asking
 import io.pocketgemma.chat.library.AppPlaces
-import io.pocketgemma.chat.library.ContentDocuments
+import io.pocketgemma.chat.library.ContentDocumentReader
 import io.pocketgemma.chat.library.DeviceMemory
 import io.pocketgemma.chat.library.FileImport
 import io.pocketgemma.chat.library.LibraryEvent
@@ -29,6 +28,8 @@ import io.pocketgemma.chat.runtime.LiteRtLm
 import io.pocketgemma.chat.settings.SettingsFile
 import io.pocketgemma.chat.settings.SettingsStore
 import io.pocketgemma.chat.settings.onGpuChosen
+import io.pocketgemma.chat.storage.SqliteStorage
+import io.pocketgemma.chat.store.MainThread
 import java.util.concurrent.ExecutorService
 import java.util.concurrent.LinkedBlockingQueue
 import java.util.concurrent.SynchronousQueue
@@ -47,7 +48,7 @@ class Models(val files: LibraryWork, val source: ModelSource, val gpuChosen: () 
             val library = ModelLibrary(AppPlaces(context), context.getString(R.string.app_name))
             val memory = DeviceMemory(context)
             return Models(
-                LibraryFiles(library, FileImport(library, ContentDocuments(context.contentResolver), memory)),
+                LibraryFiles(library, FileImport(library, ContentDocumentReader(context.contentResolver), memory)),
                 LibraryModels(library, memory) { file, cache, options ->
                     LiteRtLm.setLogLevel(LiteRtLm.LOG_ERRORS)
                     LiteRtLm(file, cache, options)

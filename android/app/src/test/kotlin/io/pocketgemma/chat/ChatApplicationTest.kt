@@ -21,7 +21,6 @@ import io.pocketgemma.chat.model.ReplyEnd
 import io.pocketgemma.chat.model.Selection
 import io.pocketgemma.chat.model.Setup
 import io.pocketgemma.chat.settings.SettingsEvent
-import io.pocketgemma.chat.ui.MainActivity
 import java.io.File
 import java.time.Duration
 import java.util.concurrent.ConcurrentLinkedQueue

@@ -1,16 +1,16 @@
 package io.pocketgemma.chat.benchmark
 
-import io.pocketgemma.chat.Store
-import io.pocketgemma.chat.asking.Asking
-import io.pocketgemma.chat.asking.answering
-import io.pocketgemma.chat.model.ModelHost
+import io.pocketgemma.chat.inference.Asking
+import io.pocketgemma.chat.inference.answering
 import io.pocketgemma.chat.model.ModelState
+import io.pocketgemma.chat.model.ModelStore
 import io.pocketgemma.chat.model.Numbers
 import io.pocketgemma.chat.model.ReplyEnd
 import io.pocketgemma.chat.model.ReplyListener
 import io.pocketgemma.chat.model.Request
 import io.pocketgemma.chat.model.Sampling
 import io.pocketgemma.chat.model.Setup
+import io.pocketgemma.chat.store.Store
 
 /**
  * Measures the model that is chosen when it is started, one run after another: the same prompt, always the likeliest token, each run in a
@@ -19,14 +19,14 @@ import io.pocketgemma.chat.model.Setup
  * Main thread only.
  */
 class BenchmarkStore(
-    private val host: ModelHost,
+    private val host: ModelStore,
     private val asking: Asking,
 ) : Store<BenchmarkState, BenchmarkEvent>(BenchmarkState()) {
     // What every run asks, whatever is set meanwhile.
     private var request: Request? = null
     private var run: Run? = null
 
-    override fun reduce(state: BenchmarkState, event: BenchmarkEvent): BenchmarkState = state.after(event)
+    override fun reduce(state: BenchmarkState, event: BenchmarkEvent): BenchmarkState = state.reduce(event)
 
     override fun act(before: BenchmarkState, after: BenchmarkState, event: BenchmarkEvent) {
         when (event) {

@@ -1,5 +1,6 @@
 package io.pocketgemma.chat.chat
 
+import io.pocketgemma.chat.conversation.shortened
 import io.pocketgemma.chat.model.ReplyEnd
 import io.pocketgemma.chat.model.Role
 import io.pocketgemma.chat.model.Turn

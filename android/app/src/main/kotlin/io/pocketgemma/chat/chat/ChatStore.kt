@@ -1,20 +1,22 @@
 package io.pocketgemma.chat.chat
 
-import io.pocketgemma.chat.MainThread
-import io.pocketgemma.chat.Store
-import io.pocketgemma.chat.asking.Asking
-import io.pocketgemma.chat.asking.answering
-import io.pocketgemma.chat.asking.nameOf
-import io.pocketgemma.chat.asking.remembersConversation
-import io.pocketgemma.chat.asking.setup
-import io.pocketgemma.chat.history.Conversation
-import io.pocketgemma.chat.history.ConversationStorage
+import io.pocketgemma.chat.conversation.Conversation
+import io.pocketgemma.chat.conversation.ConversationStorage
+import io.pocketgemma.chat.conversation.newConversationId
+import io.pocketgemma.chat.inference.Asking
+import io.pocketgemma.chat.inference.Preparation
+import io.pocketgemma.chat.inference.answering
+import io.pocketgemma.chat.inference.nameOf
+import io.pocketgemma.chat.inference.remembersConversation
+import io.pocketgemma.chat.inference.setup
 import io.pocketgemma.chat.library.LibraryState
-import io.pocketgemma.chat.model.ModelHost
+import io.pocketgemma.chat.model.ModelStore
 import io.pocketgemma.chat.model.ReplyEnd
 import io.pocketgemma.chat.model.ReplyListener
 import io.pocketgemma.chat.model.Request
 import io.pocketgemma.chat.settings.Settings
+import io.pocketgemma.chat.store.MainThread
+import io.pocketgemma.chat.store.Store
 import java.util.concurrent.Executor
 
 /**
@@ -30,7 +32,7 @@ import java.util.concurrent.Executor
  * @param newId names a conversation that begins because the one to be opened is gone.
  */
 class ChatStore(
-    host: ModelHost,
+    host: ModelStore,
     storage: ConversationStorage,
     disk: Executor,
     main: MainThread,
@@ -53,7 +55,7 @@ class ChatStore(
     /** Stores what is there now. For when the app leaves the screen. */
     fun save() = store(state)
 
-    override fun reduce(state: ChatState, event: ChatEvent): ChatState = state.after(event)
+    override fun reduce(state: ChatState, event: ChatEvent): ChatState = state.reduce(event)
 
     override fun act(before: ChatState, after: ChatState, event: ChatEvent) {
         when (event) {
@@ -129,3 +131,6 @@ class ChatStore(
         const val NOT_READ = 0L
     }
 }
+
+/** Leaves the open conversation for a new one. */
+fun Store<ChatState, ChatEvent>.newChat() = dispatch(ChatEvent.NewChat(newConversationId()))

@@ -1,8 +1,9 @@
 package io.pocketgemma.chat.chat
 
-import io.pocketgemma.chat.MainThread
-import io.pocketgemma.chat.history.Conversation
-import io.pocketgemma.chat.history.ConversationStorage
+import io.pocketgemma.chat.conversation.Conversation
+import io.pocketgemma.chat.conversation.ConversationStorage
+import io.pocketgemma.chat.conversation.Message
+import io.pocketgemma.chat.store.MainThread
 import java.util.concurrent.Executor
 
 /**

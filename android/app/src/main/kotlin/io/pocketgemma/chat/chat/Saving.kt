@@ -1,6 +1,6 @@
 package io.pocketgemma.chat.chat
 
-import io.pocketgemma.chat.MainThread
+import io.pocketgemma.chat.store.MainThread
 
 /** When the conversation is saved by itself: not with each letter that is written, and not only at the end. */
 internal class Saving(private val main: MainThread, private val save: () -> Unit) {

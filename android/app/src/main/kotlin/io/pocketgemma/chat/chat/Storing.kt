@@ -1,10 +1,8 @@
 package io.pocketgemma.chat.chat
 
-import io.pocketgemma.chat.history.Conversation
-import kotlin.random.Random
-
-/** An id for a conversation that begins now. */
-fun newConversationId(): Long = Random.nextLong(1, Long.MAX_VALUE)
+import io.pocketgemma.chat.conversation.Conversation
+import io.pocketgemma.chat.conversation.Message
+import io.pocketgemma.chat.conversation.ReplyStatus
 
 /**
  * What the storage keeps of this state. A reply under way is Stopped there: should the process end now, that is what it will have been. A

@@ -1,12 +1,12 @@
 package io.pocketgemma.chat.compare
 
-import io.pocketgemma.chat.Store
-import io.pocketgemma.chat.asking.Asking
-import io.pocketgemma.chat.asking.setup
-import io.pocketgemma.chat.chat.ReplyStatus
+import io.pocketgemma.chat.conversation.ReplyStatus
+import io.pocketgemma.chat.inference.Asking
+import io.pocketgemma.chat.inference.setup
 import io.pocketgemma.chat.model.ReplyEnd
 import io.pocketgemma.chat.model.ReplyListener
 import io.pocketgemma.chat.model.Request
+import io.pocketgemma.chat.store.Store
 
 /**
  * Before / after: the same question, with the same settings, to two who know nothing but this question.
@@ -20,7 +20,7 @@ class CompareStore(private val asking: Asking) : Store<CompareState, CompareEven
         asking.observe { settings, library -> dispatch(CompareEvent.Known(library, library.present(settings.selection))) }
     }
 
-    override fun reduce(state: CompareState, event: CompareEvent): CompareState = state.after(event)
+    override fun reduce(state: CompareState, event: CompareEvent): CompareState = state.reduce(event)
 
     override fun act(before: CompareState, after: CompareState, event: CompareEvent) {
         for (side in Side.entries) {

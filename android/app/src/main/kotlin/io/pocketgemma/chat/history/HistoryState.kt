@@ -1,5 +1,14 @@
 package io.pocketgemma.chat.history
 
+import io.pocketgemma.chat.conversation.ConversationLine
+import io.pocketgemma.chat.conversation.MOST_TITLE
+import io.pocketgemma.chat.conversation.StorageTrouble
+import io.pocketgemma.chat.export.Export
+import io.pocketgemma.chat.export.ExportFormat
+import io.pocketgemma.chat.export.ExportWay
+import io.pocketgemma.chat.text.beginning
+import io.pocketgemma.chat.text.oneLine
+
 /** The list of conversations. */
 data class HistoryState(
     val loaded: Boolean = false,
@@ -16,17 +25,6 @@ data class HistoryState(
     /** Counts how often the list was asked for: only the last answer counts. */
     val reading: Long = 0,
 )
-
-enum class ExportFormat(val mimeType: String, val extension: String) {
-    MARKDOWN("text/markdown", "md"),
-    TEXT("text/plain", "txt"),
-}
-
-/** Where the person wants an export: in the system's share sheet, or in a file. */
-enum class ExportWay { SHARE, SAVE }
-
-/** A conversation as a file to share or save. */
-data class Export(val fileName: String, val format: ExportFormat, val text: String)
 
 /** What came of [asked]; null: the conversation is gone, or cannot be read. */
 data class ExportAnswer(val asked: HistoryEvent.Export, val export: Export?)
@@ -57,3 +55,33 @@ sealed interface HistoryEvent {
 
     data object TroubleNoted : HistoryEvent
 }
+
+/** The state after an event. Pure. */
+fun HistoryState.reduce(event: HistoryEvent): HistoryState = when (event) {
+    HistoryEvent.Refresh -> copy(reading = reading + 1)
+    is HistoryEvent.Loaded -> if (event.reading == reading) {
+        copy(loaded = true, conversations = event.conversations, trouble = event.trouble ?: trouble)
+    } else {
+        copy(trouble = event.trouble ?: trouble)
+    }
+    is HistoryEvent.Search -> if (event.query == query) this else copy(query = event.query, reading = reading + 1)
+    is HistoryEvent.Rename -> event.newTitle?.let { title ->
+        val renamed = conversations.map { if (it.id == event.id) it.copy(title = title) else it }
+        copy(conversations = renamed, reading = reading + 1)
+    } ?: this
+    is HistoryEvent.Delete -> if (event.id == deleted?.id) this else copy(
+        conversations = conversations.filter { it.id != event.id },
+        deleted = conversations.find { it.id == event.id } ?: ConversationLine(event.id, "", "", changedMillis = 0, messages = 0),
+        reading = reading + 1,
+    )
+    HistoryEvent.Undo -> if (deleted == null) this else copy(deleted = null, reading = reading + 1)
+    HistoryEvent.UndoOver -> copy(deleted = null)
+    is HistoryEvent.Export -> copy(exporting = event)
+    is HistoryEvent.ExportReady -> copy(exporting = exporting.takeIf { it != event.answer.asked }, export = event.answer)
+    HistoryEvent.Exported -> copy(export = null)
+    HistoryEvent.TroubleNoted -> copy(trouble = null)
+}
+
+/** Null: a name of nothing but spaces, which leaves the old one. */
+internal val HistoryEvent.Rename.newTitle: String?
+    get() = title.oneLine().beginning(MOST_TITLE).ifEmpty { null }

@@ -1,9 +1,11 @@
 package io.pocketgemma.chat.history
 
-import io.pocketgemma.chat.MainThread
-import io.pocketgemma.chat.Store
-import io.pocketgemma.chat.beginning
-import io.pocketgemma.chat.oneLine
+import io.pocketgemma.chat.conversation.ConversationStorage
+import io.pocketgemma.chat.export.Export
+import io.pocketgemma.chat.export.ExportWords
+import io.pocketgemma.chat.export.exported
+import io.pocketgemma.chat.store.MainThread
+import io.pocketgemma.chat.store.Store
 import java.text.DateFormat
 import java.util.Date
 import java.util.concurrent.Executor
@@ -35,30 +37,7 @@ class HistoryStore(
         dispatch(HistoryEvent.Refresh)
     }
 
-    override fun reduce(state: HistoryState, event: HistoryEvent): HistoryState = when (event) {
-        HistoryEvent.Refresh -> state.copy(reading = state.reading + 1)
-        is HistoryEvent.Loaded -> if (event.reading == state.reading) {
-            state.copy(loaded = true, conversations = event.conversations, trouble = event.trouble ?: state.trouble)
-        } else {
-            state.copy(trouble = event.trouble ?: state.trouble)
-        }
-        is HistoryEvent.Search -> if (event.query == state.query) state else state.copy(query = event.query, reading = state.reading + 1)
-        is HistoryEvent.Rename -> event.newTitle?.let { title ->
-            val renamed = state.conversations.map { if (it.id == event.id) it.copy(title = title) else it }
-            state.copy(conversations = renamed, reading = state.reading + 1)
-        } ?: state
-        is HistoryEvent.Delete -> if (event.id == state.deleted?.id) state else state.copy(
-            conversations = state.conversations.filter { it.id != event.id },
-            deleted = state.conversations.find { it.id == event.id } ?: ConversationLine(event.id, "", "", changedMillis = 0, messages = 0),
-            reading = state.reading + 1,
-        )
-        HistoryEvent.Undo -> if (state.deleted == null) state else state.copy(deleted = null, reading = state.reading + 1)
-        HistoryEvent.UndoOver -> state.copy(deleted = null)
-        is HistoryEvent.Export -> state.copy(exporting = event)
-        is HistoryEvent.ExportReady -> state.copy(exporting = state.exporting.takeIf { it != event.answer.asked }, export = event.answer)
-        HistoryEvent.Exported -> state.copy(export = null)
-        HistoryEvent.TroubleNoted -> state.copy(trouble = null)
-    }
+    override fun reduce(state: HistoryState, event: HistoryEvent): HistoryState = state.reduce(event)
 
     override fun act(before: HistoryState, after: HistoryState, event: HistoryEvent) {
         when (event) {
@@ -96,14 +75,5 @@ class HistoryStore(
             exported(conversation, event.format, DateFormat.getDateInstance(DateFormat.LONG).format(Date(changed)), words)
         }
         main.post { dispatch(HistoryEvent.ExportReady(ExportAnswer(event, export))) }
-    }
-
-    companion object {
-        /** Longest name of a conversation, in UTF-16 characters. */
-        const val MOST_TITLE = 120
-
-        /** Null: a name of nothing but spaces, which leaves the old one. */
-        private val HistoryEvent.Rename.newTitle: String?
-            get() = title.oneLine().beginning(MOST_TITLE).ifEmpty { null }
     }
 }

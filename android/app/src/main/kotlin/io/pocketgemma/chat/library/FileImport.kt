@@ -52,7 +52,7 @@ class ImportTicket {
 }
 
 /** Takes a file of another app into the library, once it is known to be whole and of use. Worker thread only, one at a time. */
-class FileImport(private val library: ModelLibrary, private val documents: Documents, private val memory: MemoryGauge) {
+class FileImport(private val library: ModelLibrary, private val documents: DocumentReader, private val memory: MemoryGauge) {
     private class Cancelled : Exception()
 
     /** [onProgress] hears from time to time how far it is. */
@@ -60,7 +60,7 @@ class FileImport(private val library: ModelLibrary, private val documents: Docum
         var name = ""
         return try {
             val description = documents.describe(uri)
-            name = shownName(description.name)
+            name = displayName(description.name)
             onProgress(Import(name))
             val input = documents.open(uri).also(ticket::reads)
             ImportOutcome.Taken(take(input, name, description.bytes, ticket) { onProgress(Import(name, it)) })
@@ -90,7 +90,7 @@ class FileImport(private val library: ModelLibrary, private val documents: Docum
             if (!incoming.isWhole(bytes)) throw ModelException(ModelProblem.Damaged)
             if (ticket.cancelled) throw Cancelled()
             if (!isHere(digest, bytes)) {
-                library.imported.add(incoming.kind, digest, partial, incoming.about(withoutEnding(name), digest, bytes))
+                library.imported.add(incoming.kind, digest, partial, incoming.about(withoutExtension(name), digest, bytes))
             }
             return digest
         } finally {

@@ -76,7 +76,7 @@ internal class IncomingAdapter(private val header: AdapterHeader) : Incoming {
     override fun isWhole(bytes: Long) = header.fitsInto(bytes) && digest.digest().hex() == header.digest
 
     override fun about(name: String, id: String, bytes: Long) =
-        About(name.ifEmpty { shownName(header.name) }.ifEmpty { id.take(ID_START) }, bytes, header.rank, header.baseDigest)
+        About(name.ifEmpty { displayName(header.name) }.ifEmpty { id.take(ID_START) }, bytes, header.rank, header.baseDigest)
 }
 
 /** Stands for a name where there is none. */

@@ -110,3 +110,28 @@ sealed interface LibraryEvent {
 
     data class Remove(val id: String) : LibraryEvent
 }
+
+/** The state after an event. Pure. */
+fun LibraryState.reduce(event: LibraryEvent): LibraryState = when (event) {
+    LibraryEvent.Refresh -> copy(looks = looks + 1)
+    is LibraryEvent.Loaded -> copy(
+        loaded = true,
+        models = event.models,
+        adapters = event.adapters,
+        sampleQuestions = event.sampleQuestions,
+        tuned = event.tuned,
+        base = event.base,
+    )
+    is LibraryEvent.ImportFile ->
+        if (importing == null) copy(importing = Import(""), imported = null, refused = null) else this
+    LibraryEvent.CancelImport -> copy(importing = null)
+    is LibraryEvent.ImportProgress -> if (importing == null) this else copy(importing = event.import)
+    is LibraryEvent.Imported -> copy(importing = null, imported = event.id, refused = null)
+    is LibraryEvent.ImportRefused ->
+        copy(importing = null, imported = null, refused = LibraryState.Refused(event.name, event.problem))
+    LibraryEvent.Noted -> copy(imported = null, refused = null)
+    is LibraryEvent.Remove -> copy(
+        models = models.filterNot { it.id == event.id && it.origin == Origin.IMPORTED },
+        adapters = adapters.filterNot { it.id == event.id && it.origin == Origin.IMPORTED },
+    )
+}

@@ -1,7 +1,7 @@
 package io.pocketgemma.chat.library
 
-import io.pocketgemma.chat.MainThread
-import io.pocketgemma.chat.Store
+import io.pocketgemma.chat.store.MainThread
+import io.pocketgemma.chat.store.Store
 import java.util.concurrent.Executor
 
 /** What the store has others do. Worker threads only. */
@@ -38,29 +38,7 @@ class LibraryStore(
     /** Of the import under way: what an older one still reports is not heard any more. */
     private var ticket: ImportTicket? = null
 
-    override fun reduce(state: LibraryState, event: LibraryEvent): LibraryState = when (event) {
-        LibraryEvent.Refresh -> state.copy(looks = state.looks + 1)
-        is LibraryEvent.Loaded -> state.copy(
-            loaded = true,
-            models = event.models,
-            adapters = event.adapters,
-            sampleQuestions = event.sampleQuestions,
-            tuned = event.tuned,
-            base = event.base,
-        )
-        is LibraryEvent.ImportFile ->
-            if (state.importing == null) state.copy(importing = Import(""), imported = null, refused = null) else state
-        LibraryEvent.CancelImport -> state.copy(importing = null)
-        is LibraryEvent.ImportProgress -> if (state.importing == null) state else state.copy(importing = event.import)
-        is LibraryEvent.Imported -> state.copy(importing = null, imported = event.id, refused = null)
-        is LibraryEvent.ImportRefused ->
-            state.copy(importing = null, imported = null, refused = LibraryState.Refused(event.name, event.problem))
-        LibraryEvent.Noted -> state.copy(imported = null, refused = null)
-        is LibraryEvent.Remove -> state.copy(
-            models = state.models.filterNot { it.id == event.id && it.origin == Origin.IMPORTED },
-            adapters = state.adapters.filterNot { it.id == event.id && it.origin == Origin.IMPORTED },
-        )
-    }
+    override fun reduce(state: LibraryState, event: LibraryEvent): LibraryState = state.reduce(event)
 
     override fun act(before: LibraryState, after: LibraryState, event: LibraryEvent) {
         when (event) {

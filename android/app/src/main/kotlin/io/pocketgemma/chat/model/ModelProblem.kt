@@ -30,4 +30,7 @@ sealed interface ModelProblem {
     data class Unusable(val detail: String) : ModelProblem
 }
 
+/** True when the person may say that a model shall be loaded although memory seems short. */
+val ModelProblem.mayBeTriedAnyway: Boolean get() = this is ModelProblem.TooLarge && tryAnyway
+
 class ModelException(val problem: ModelProblem) : Exception(problem.toString())

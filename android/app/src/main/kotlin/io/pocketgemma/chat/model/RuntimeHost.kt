@@ -1,6 +1,6 @@
 package io.pocketgemma.chat.model
 
-import io.pocketgemma.chat.MainThread
+import io.pocketgemma.chat.store.MainThread
 import java.util.concurrent.Executor
 
 /**
@@ -14,7 +14,7 @@ class RuntimeHost(
     private val worker: Executor,
     private val stopper: Executor,
     private val main: MainThread,
-) : ModelHost(ModelState.Asleep) {
+) : ModelStore() {
     private val held = HeldModel(source) { state -> main.post { dispatch(ModelEvent.Changed(state)) } }
 
     // Requests whose work is not over yet. Main thread.
@@ -27,10 +27,6 @@ class RuntimeHost(
     // Guards who is being answered: a stop must not reach another's reply.
     private val lock = Any()
     @Volatile private var answered: Asking? = null
-
-    override fun reduce(state: ModelState, event: ModelEvent): ModelState = when (event) {
-        is ModelEvent.Changed -> event.state
-    }
 
     override fun prepare(selection: Selection, options: EngineOptions) {
         // What the person allowed holds even when another wish comes before the loading.

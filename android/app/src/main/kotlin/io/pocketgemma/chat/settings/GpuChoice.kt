@@ -1,7 +1,7 @@
 package io.pocketgemma.chat.settings
 
-import io.pocketgemma.chat.Store
 import io.pocketgemma.chat.model.Backend
+import io.pocketgemma.chat.store.Store
 
 /** Calls [chosen] whenever the person changes from the processor to the GPU; not for a choice that was only read again. */
 fun Store<SettingsState, SettingsEvent>.onGpuChosen(chosen: () -> Unit): AutoCloseable {

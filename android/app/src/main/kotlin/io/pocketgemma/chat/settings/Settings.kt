@@ -1,10 +1,10 @@
 package io.pocketgemma.chat.settings
 
-import io.pocketgemma.chat.beginning
 import io.pocketgemma.chat.model.Backend
 import io.pocketgemma.chat.model.EngineOptions
 import io.pocketgemma.chat.model.Sampling
 import io.pocketgemma.chat.model.Selection
+import io.pocketgemma.chat.text.beginning
 
 /** What a person can set. The defaults are the app's. */
 data class Settings(
@@ -52,19 +52,4 @@ data class Settings(
 
         private fun Float.number(otherwise: Float): Float = if (isNaN()) otherwise else this
     }
-}
-
-/** [loaded]: the stored settings have been read. A change from before would be one of the defaults, and is not taken. */
-data class SettingsState(val settings: Settings = Settings(), val loaded: Boolean = false)
-
-sealed interface SettingsEvent {
-    data class Loaded(val settings: Settings) : SettingsEvent
-
-    data class Change(val settings: Settings) : SettingsEvent
-
-    /**
-     * Everything that shapes answers back to the defaults. Who answers stays, and so does the backup: a person who resets because of odd
-     * answers has not decided anew where conversations may go, and neither a new copy of them nor the end of copying may come unasked.
-     */
-    data object Reset : SettingsEvent
 }

@@ -1,7 +1,7 @@
 package io.pocketgemma.chat.settings
 
-import io.pocketgemma.chat.MainThread
-import io.pocketgemma.chat.Store
+import io.pocketgemma.chat.store.MainThread
+import io.pocketgemma.chat.store.Store
 import java.util.concurrent.Executor
 import java.util.concurrent.atomic.AtomicReference
 
@@ -21,15 +21,7 @@ class SettingsStore(
         }
     }
 
-    override fun reduce(state: SettingsState, event: SettingsEvent): SettingsState = when (event) {
-        is SettingsEvent.Loaded -> SettingsState(event.settings.withinLimits(), loaded = true)
-        is SettingsEvent.Change -> if (state.loaded) state.copy(settings = event.settings.withinLimits()) else state
-        SettingsEvent.Reset -> if (state.loaded) {
-            state.copy(settings = Settings(backUp = state.settings.backUp, selection = state.settings.selection))
-        } else {
-            state
-        }
-    }
+    override fun reduce(state: SettingsState, event: SettingsEvent): SettingsState = state.reduce(event)
 
     override fun act(before: SettingsState, after: SettingsState, event: SettingsEvent) {
         if (event is SettingsEvent.Loaded) return

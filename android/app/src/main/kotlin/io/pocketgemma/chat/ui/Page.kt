@@ -1,7 +1,7 @@
 package io.pocketgemma.chat.ui
 
 import android.view.View
-import io.pocketgemma.chat.history.Export
+import io.pocketgemma.chat.export.Export
 
 enum class Screen { CHAT, CHATS, MODELS, COMPARE, SETTINGS, BENCHMARK, ABOUT }
 

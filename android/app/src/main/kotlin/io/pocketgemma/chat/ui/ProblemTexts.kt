@@ -12,6 +12,7 @@ import io.pocketgemma.chat.model.ModelProblem.TooLarge
 import io.pocketgemma.chat.model.ModelProblem.Unreadable
 import io.pocketgemma.chat.model.ModelProblem.Unusable
 import io.pocketgemma.chat.model.ModelProblem.WrongKind
+import io.pocketgemma.chat.model.mayBeTriedAnyway
 
 /** A sentence or two for each [ModelProblem]: what is wrong, and what to do about it. */
 class ProblemTexts(private val context: Context) {
@@ -49,3 +50,6 @@ class ProblemTexts(private val context: Context) {
 
     private fun say(sentence: Int, vararg parts: Any): String = context.getString(sentence, *parts)
 }
+
+/** What the button under a problem says. */
+val ModelProblem.wayOn: Int get() = if (mayBeTriedAnyway) R.string.load_anyway else R.string.try_again

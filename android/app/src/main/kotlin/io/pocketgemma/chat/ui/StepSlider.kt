@@ -63,3 +63,14 @@ class StepSlider(
         }
     }
 }
+
+/** What a setting is called, and what it means to somebody who has never heard of it. */
+class Wording(val id: Int, val title: Int, val meaning: Int) {
+    fun fill(view: View) {
+        view.findViewById<TextView>(R.id.setting_title).apply {
+            setText(title)
+            labelFor = this@Wording.id
+        }
+        view.findViewById<TextView>(R.id.setting_meaning).setText(meaning)
+    }
+}

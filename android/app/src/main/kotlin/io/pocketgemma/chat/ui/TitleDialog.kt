@@ -1,11 +1,8 @@
 package io.pocketgemma.chat.ui
 
-import android.app.Activity
 import android.app.AlertDialog
-import android.app.Dialog
 import android.content.Context
 import android.view.LayoutInflater
-import android.view.View
 import android.view.WindowManager
 import android.widget.EditText
 import io.pocketgemma.chat.R
@@ -27,16 +24,4 @@ fun askForTitle(context: Context, title: String, named: (String) -> Unit) {
     dialog.show()
     dialog.goesWith(context)
     field.requestFocus()
-}
-
-/** A dialog must not outlive the window below it, which goes when the phone is turned. */
-internal fun Dialog.goesWith(context: Context) {
-    val below = (context as? Activity)?.window?.decorView ?: return
-    below.addOnAttachStateChangeListener(
-        object : View.OnAttachStateChangeListener {
-            override fun onViewAttachedToWindow(view: View) = Unit
-
-            override fun onViewDetachedFromWindow(view: View) = dismiss()
-        },
-    )
 }

@@ -1,6 +1,6 @@
 package io.pocketgemma.chat.ui
 
-import io.pocketgemma.chat.Store
+import io.pocketgemma.chat.store.Store
 
 /** What a page observes while it is in front. */
 class Watch : AutoCloseable {

@@ -1,5 +1,8 @@
 package io.pocketgemma.chat.chat
 
+import io.pocketgemma.chat.conversation.Message
+import io.pocketgemma.chat.conversation.ReplyStatus
+import io.pocketgemma.chat.conversation.ScrollPlace
 import io.pocketgemma.chat.fake.ChatWorld
 import io.pocketgemma.chat.fake.ask
 import io.pocketgemma.chat.fake.converse

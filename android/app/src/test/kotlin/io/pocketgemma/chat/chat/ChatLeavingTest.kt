@@ -1,5 +1,7 @@
 package io.pocketgemma.chat.chat
 
+import io.pocketgemma.chat.conversation.ReplyStatus
+import io.pocketgemma.chat.conversation.ScrollPlace
 import io.pocketgemma.chat.fake.ChatWorld
 import io.pocketgemma.chat.fake.ask
 import io.pocketgemma.chat.fake.converse

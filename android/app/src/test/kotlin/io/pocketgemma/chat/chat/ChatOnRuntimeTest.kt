@@ -3,6 +3,7 @@ package io.pocketgemma.chat.chat
 import io.pocketgemma.chat.TestModels
 import io.pocketgemma.chat.compare.CompareEvent
 import io.pocketgemma.chat.compare.CompareStore
+import io.pocketgemma.chat.conversation.ReplyStatus
 import io.pocketgemma.chat.fake.RuntimeWorld
 import io.pocketgemma.chat.fake.ask
 import io.pocketgemma.chat.fake.lastStatus

@@ -1,5 +1,7 @@
 package io.pocketgemma.chat.chat
 
+import io.pocketgemma.chat.conversation.Message
+import io.pocketgemma.chat.conversation.ReplyStatus
 import io.pocketgemma.chat.fake.ChatWorld
 import io.pocketgemma.chat.fake.Shelf
 import io.pocketgemma.chat.fake.ask

@@ -1,6 +1,6 @@
 package io.pocketgemma.chat.compare
 
-import io.pocketgemma.chat.chat.ReplyStatus
+import io.pocketgemma.chat.conversation.ReplyStatus
 import io.pocketgemma.chat.fake.ChatWorld
 import io.pocketgemma.chat.fake.Shelf
 import io.pocketgemma.chat.library.LibraryEvent

@@ -1,18 +1,18 @@
 package io.pocketgemma.chat.fake
 
-import io.pocketgemma.chat.asking.Asking
 import io.pocketgemma.chat.chat.ChatEvent
 import io.pocketgemma.chat.chat.ChatState
 import io.pocketgemma.chat.chat.ChatStore
 import io.pocketgemma.chat.chat.ChatWords
-import io.pocketgemma.chat.chat.Message
-import io.pocketgemma.chat.chat.ReplyStatus
+import io.pocketgemma.chat.conversation.Message
+import io.pocketgemma.chat.conversation.ReplyStatus
+import io.pocketgemma.chat.inference.Asking
 import io.pocketgemma.chat.settings.Settings
 import io.pocketgemma.chat.settings.SettingsEvent
 
 /** Everything around a chat. Another [store] over the same one is the next process. */
 class ChatWorld(loaded: Boolean = true) {
-    val host = FakeHost()
+    val host = FakeModelStore()
     val storage = FakeStorage()
     val disk = ManualExecutor()
     val main = ManualMainThread()
@@ -55,7 +55,7 @@ class ChatWorld(loaded: Boolean = true) {
     }
 }
 
-val FakeHost.last: FakeHost.Asked get() = asked.last()
+val FakeModelStore.last: FakeModelStore.Asked get() = asked.last()
 
 val ChatStore.texts: List<String> get() = state.messages.map { it.text }
 

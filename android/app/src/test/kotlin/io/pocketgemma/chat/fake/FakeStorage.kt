@@ -1,8 +1,8 @@
 package io.pocketgemma.chat.fake
 
-import io.pocketgemma.chat.history.Conversation
-import io.pocketgemma.chat.history.ConversationLine
-import io.pocketgemma.chat.history.ConversationStorage
+import io.pocketgemma.chat.conversation.Conversation
+import io.pocketgemma.chat.conversation.ConversationLine
+import io.pocketgemma.chat.conversation.ConversationStorage
 
 /** Keeps conversations in memory, and believes what it is told about unchanged messages. */
 class FakeStorage : ConversationStorage {

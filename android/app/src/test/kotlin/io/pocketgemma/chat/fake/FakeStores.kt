@@ -1,6 +1,5 @@
 package io.pocketgemma.chat.fake
 
-import io.pocketgemma.chat.Store
 import io.pocketgemma.chat.library.AdapterEntry
 import io.pocketgemma.chat.library.LibraryEvent
 import io.pocketgemma.chat.library.LibraryState
@@ -11,6 +10,7 @@ import io.pocketgemma.chat.model.Selection
 import io.pocketgemma.chat.settings.Settings
 import io.pocketgemma.chat.settings.SettingsEvent
 import io.pocketgemma.chat.settings.SettingsState
+import io.pocketgemma.chat.store.Store
 
 /** Settings that are what the test says. */
 class FakeSettings : Store<SettingsState, SettingsEvent>(SettingsState()) {

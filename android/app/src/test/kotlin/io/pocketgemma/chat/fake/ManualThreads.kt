@@ -1,6 +1,6 @@
 package io.pocketgemma.chat.fake
 
-import io.pocketgemma.chat.MainThread
+import io.pocketgemma.chat.store.MainThread
 import java.util.concurrent.Executor
 
 /** Runs what is posted when told to, on a clock of its own, so that a test sees every moment in between. */

@@ -1,9 +1,8 @@
 package io.pocketgemma.chat.fake
 
-import io.pocketgemma.chat.MainThread
 import io.pocketgemma.chat.TestModels
-import io.pocketgemma.chat.asking.Asking
 import io.pocketgemma.chat.chat.ChatStore
+import io.pocketgemma.chat.inference.Asking
 import io.pocketgemma.chat.library.LibraryEvent
 import io.pocketgemma.chat.library.ModelEntry
 import io.pocketgemma.chat.library.Origin
@@ -15,6 +14,7 @@ import io.pocketgemma.chat.model.Selection
 import io.pocketgemma.chat.runtime.LiteRtLm
 import io.pocketgemma.chat.settings.Settings
 import io.pocketgemma.chat.settings.SettingsEvent
+import io.pocketgemma.chat.store.MainThread
 import java.io.File
 import java.util.concurrent.DelayQueue
 import java.util.concurrent.Delayed

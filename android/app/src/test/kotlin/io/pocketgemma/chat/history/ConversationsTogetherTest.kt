@@ -3,13 +3,15 @@ package io.pocketgemma.chat.history
 import android.app.Application
 import io.pocketgemma.chat.chat.ChatEvent
 import io.pocketgemma.chat.chat.ChatStore
-import io.pocketgemma.chat.chat.Message
-import io.pocketgemma.chat.chat.ReplyStatus
+import io.pocketgemma.chat.conversation.Message
+import io.pocketgemma.chat.conversation.ReplyStatus
+import io.pocketgemma.chat.export.ExportWords
 import io.pocketgemma.chat.fake.ChatWorld
 import io.pocketgemma.chat.fake.ask
 import io.pocketgemma.chat.fake.converse
 import io.pocketgemma.chat.fake.last
 import io.pocketgemma.chat.fake.texts
+import io.pocketgemma.chat.storage.SqliteStorage
 import org.junit.After
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertTrue

@@ -1,7 +1,16 @@
 package io.pocketgemma.chat.history
 
-import io.pocketgemma.chat.chat.Message
-import io.pocketgemma.chat.chat.ReplyStatus
+import io.pocketgemma.chat.conversation.Conversation
+import io.pocketgemma.chat.conversation.ConversationLine
+import io.pocketgemma.chat.conversation.ConversationStorage
+import io.pocketgemma.chat.conversation.MOST_TITLE
+import io.pocketgemma.chat.conversation.Message
+import io.pocketgemma.chat.conversation.ReplyStatus
+import io.pocketgemma.chat.conversation.StorageTrouble
+import io.pocketgemma.chat.export.Export
+import io.pocketgemma.chat.export.ExportFormat
+import io.pocketgemma.chat.export.ExportWay
+import io.pocketgemma.chat.export.ExportWords
 import io.pocketgemma.chat.fake.ManualExecutor
 import io.pocketgemma.chat.fake.ManualMainThread
 import java.text.DateFormat
@@ -187,7 +196,7 @@ class HistoryStoreTest {
         assertEquals(listOf("rename 1 Au and more", "list "), doneAfter(HistoryEvent.Rename(1, "  Au\nand more ")))
         assertEquals(listOf("Iron", "Au and more", "Zinc"), titles)
         store.dispatch(HistoryEvent.Rename(1, "x".repeat(1000)))
-        assertEquals(HistoryStore.MOST_TITLE, titles[1].length)
+        assertEquals(MOST_TITLE, titles[1].length)
     }
 
     @Test

@@ -51,22 +51,22 @@ class AndroidTest {
 
     private val context = RuntimeEnvironment.getApplication()
     private val provider = Robolectric.setupContentProvider(Provider::class.java, "files")
-    private val documents = ContentDocuments(context.contentResolver)
+    private val documents = ContentDocumentReader(context.contentResolver)
     private val uri = "content://files/1"
 
     @Test
     fun `name and length of another app's file are read where it tells them`() {
         provider.row = arrayOf("gemma.litertlm", 1234L)
-        assertEquals(Documents.Description("gemma.litertlm", 1234), documents.describe(uri))
+        assertEquals(DocumentReader.Description("gemma.litertlm", 1234), documents.describe(uri))
         provider.row = arrayOf(null, null)
-        assertEquals(Documents.Description(null, null), documents.describe(uri))
+        assertEquals(DocumentReader.Description(null, null), documents.describe(uri))
         provider.row = arrayOf("x", -1L)
-        assertEquals(Documents.Description("x", null), documents.describe(uri))
+        assertEquals(DocumentReader.Description("x", null), documents.describe(uri))
         provider.row = null
-        assertEquals(Documents.Description(null, null), documents.describe(uri))
+        assertEquals(DocumentReader.Description(null, null), documents.describe(uri))
         provider.columns = arrayOf("something_else")
         provider.row = arrayOf("x")
-        assertEquals(Documents.Description(null, null), documents.describe(uri))
+        assertEquals(DocumentReader.Description(null, null), documents.describe(uri))
     }
 
     @Test

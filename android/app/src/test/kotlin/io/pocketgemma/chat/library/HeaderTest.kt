@@ -167,16 +167,16 @@ class HeaderTest {
 
     @Test
     fun `a name is shown as one harmless line`() {
-        assertEquals("gemma.litertlm", shownName("gemma.litertlm"))
-        assertEquals("passwd", shownName("../../etc/passwd"))
-        assertEquals("evil.tflite", shownName("C:\\models\\evil.tflite"))
-        assertEquals("ab c", shownName("a\u0000b\n c\u202E\r"))
-        assertEquals(80, shownName("x".repeat(300)).length)
-        assertEquals(79, shownName("😀".repeat(300)).length)
-        assertEquals("", shownName(null))
-        assertEquals("", shownName("/"))
-        assertEquals("gemma", withoutEnding("gemma.litertlm"))
-        assertEquals("poet", withoutEnding("poet.tflite"))
+        assertEquals("gemma.litertlm", displayName("gemma.litertlm"))
+        assertEquals("passwd", displayName("../../etc/passwd"))
+        assertEquals("evil.tflite", displayName("C:\\models\\evil.tflite"))
+        assertEquals("ab c", displayName("a\u0000b\n c\u202E\r"))
+        assertEquals(80, displayName("x".repeat(300)).length)
+        assertEquals(79, displayName("😀".repeat(300)).length)
+        assertEquals("", displayName(null))
+        assertEquals("", displayName("/"))
+        assertEquals("gemma", withoutExtension("gemma.litertlm"))
+        assertEquals("poet", withoutExtension("poet.tflite"))
     }
 
     @Test

@@ -1,7 +1,7 @@
 package io.pocketgemma.chat.library
 
-import io.pocketgemma.chat.MainThread
 import io.pocketgemma.chat.model.ModelProblem
+import io.pocketgemma.chat.store.MainThread
 import java.util.concurrent.Executor
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertFalse

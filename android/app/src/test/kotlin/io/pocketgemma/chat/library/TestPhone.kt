@@ -8,7 +8,7 @@ import java.io.IOException
 import java.io.InputStream
 
 /** A phone's folders below [folder], an app with these [assets], and files of other apps. */
-class TestPhone(private val folder: File, val assets: MutableMap<String, ByteArray> = mutableMapOf()) : Places, Documents {
+class TestPhone(private val folder: File, val assets: MutableMap<String, ByteArray> = mutableMapOf()) : Places, DocumentReader {
     override val own = File(folder, "own").apply { mkdirs() }
     override val pushed = File(folder, "pushed").apply { mkdirs() }
     override val cache = File(folder, "cache/runtime")
@@ -22,7 +22,7 @@ class TestPhone(private val folder: File, val assets: MutableMap<String, ByteArr
 
     override fun asset(name: String): InputStream? = assets[name]?.let(::ByteArrayInputStream)
 
-    override fun describe(uri: String) = offer?.let { Documents.Description(it.name, it.bytes) } ?: throw IOException("no such file")
+    override fun describe(uri: String) = offer?.let { DocumentReader.Description(it.name, it.bytes) } ?: throw IOException("no such file")
 
     override fun open(uri: String): InputStream = offer?.let { it.stream(it.content) } ?: throw IOException("no such file")
 

@@ -1,6 +1,6 @@
 package io.pocketgemma.chat.model
 
-import io.pocketgemma.chat.MainThread
+import io.pocketgemma.chat.store.MainThread
 import java.io.File
 import java.util.concurrent.Executor
 

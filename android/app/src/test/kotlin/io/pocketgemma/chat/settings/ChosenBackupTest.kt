@@ -9,9 +9,9 @@ import android.content.pm.ApplicationInfo
 import android.os.Process
 import android.util.ArrayMap
 import io.pocketgemma.chat.R
-import io.pocketgemma.chat.chat.Message
-import io.pocketgemma.chat.history.Conversation
-import io.pocketgemma.chat.history.SqliteStorage
+import io.pocketgemma.chat.conversation.Conversation
+import io.pocketgemma.chat.conversation.Message
+import io.pocketgemma.chat.storage.SqliteStorage
 import java.io.File
 import org.junit.After
 import org.junit.Assert.assertEquals

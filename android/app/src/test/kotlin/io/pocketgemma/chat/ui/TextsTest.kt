@@ -1,6 +1,7 @@
 package io.pocketgemma.chat.ui
 
 import android.app.Application
+import io.pocketgemma.chat.fake.SampleLibrary
 import io.pocketgemma.chat.library.LibraryState
 import io.pocketgemma.chat.model.Numbers
 import io.pocketgemma.chat.model.Selection

@@ -1,0 +1,113 @@
+package io.pocketgemma.chat.benchmark
+
+import android.graphics.Typeface
+import android.text.SpannableString
+import android.text.Spanned
+import android.text.style.RelativeSizeSpan
+import android.view.LayoutInflater
+import android.view.View
+import android.view.ViewGroup
+import android.widget.LinearLayout
+import android.widget.TableLayout
+import android.widget.TableRow
+import android.widget.TextView
+import io.pocketgemma.chat.R
+import io.pocketgemma.chat.library.LibraryState
+import io.pocketgemma.chat.model.Numbers
+import io.pocketgemma.chat.ui.FactCard
+import io.pocketgemma.chat.ui.hasLargeFont
+
+/** What came of a benchmark: the median in large figures, every run in a table, and who answered on what. */
+class BenchmarkResult(private val view: ViewGroup, private val words: BenchmarkTexts) {
+    private val context = view.context
+    private val inflater = LayoutInflater.from(context)
+    private val columns = if (context.resources.configuration.hasLargeFont) 1 else 2
+    private var shown: Pair<BenchmarkState, LibraryState>? = null
+
+    fun render(state: BenchmarkState, library: LibraryState) {
+        if (shown == state to library) return
+        shown = state to library
+        val median = state.median
+        view.visibility = if (median == null) View.GONE else View.VISIBLE
+        view.removeAllViews()
+        if (median == null) return
+        heading(words.medianOf(state.results.size))
+        words.tiles(median).chunked(columns).forEach(::tiles)
+        each(FactCard(view, R.string.benchmark_each), state.results, median)
+        val facts = FactCard(view, R.string.benchmark_where)
+        for ((label, value) in words.facts(state, library)) facts.fact(label, value)
+    }
+
+    private fun heading(text: String) {
+        val heading = inflater.inflate(R.layout.section_heading, view, false) as TextView
+        heading.text = text
+        view.addView(heading)
+    }
+
+    private fun tiles(pairs: List<Pair<String, Int>>) {
+        val row = LinearLayout(context)
+        pairs.forEachIndexed { place, (value, label) ->
+            val tile = inflater.inflate(R.layout.benchmark_tile, row, false)
+            tile.findViewById<TextView>(R.id.tile_value).text = withSmallUnit(value)
+            tile.findViewById<TextView>(R.id.tile_label).setText(label)
+            val gap = context.resources.getDimensionPixelSize(R.dimen.tile_gap)
+            (tile.layoutParams as LinearLayout.LayoutParams).apply {
+                bottomMargin = gap
+                if (place > 0) marginStart = gap
+            }
+            row.addView(tile)
+        }
+        view.addView(row)
+    }
+
+    /** The unit in small letters: behind the number, or whole on the line below. The system would break a line after the "/", too. */
+    private fun withSmallUnit(value: String): CharSequence {
+        val unit = value.indexOfLast { it.isWhitespace() } + 1
+        val text = SpannableString(value.take(unit) + value.substring(unit).replace("/", "/$WORD_JOINER"))
+        text.setSpan(RelativeSizeSpan(UNIT_SIZE), unit, text.length, Spanned.SPAN_EXCLUSIVE_EXCLUSIVE)
+        return text
+    }
+
+    private fun each(card: FactCard, results: List<Numbers>, median: Numbers) {
+        if (columns == 1) {
+            // No table of five columns has room for large letters.
+            results.forEachIndexed { place, numbers -> card.note(words.spoken(runName(place), numbers)) }
+        } else {
+            table(card.add(R.layout.benchmark_table).findViewById(R.id.benchmark_table), results, median)
+            card.note(context.getString(R.string.benchmark_unit))
+        }
+    }
+
+    private fun runName(place: Int) = context.getString(R.string.benchmark_run, words.runName(place))
+
+    private fun table(table: TableLayout, results: List<Numbers>, median: Numbers) {
+        row(table, words.columns, null, R.color.text_dim, Typeface.NORMAL)
+        results.forEachIndexed { place, numbers ->
+            row(table, words.cells(words.runName(place), numbers), words.spoken(runName(place), numbers), R.color.text, Typeface.NORMAL)
+        }
+        row(table, words.cells(words.medianName, median), words.spoken(words.medianName, median), R.color.primary, Typeface.BOLD)
+    }
+
+    /** Read aloud as one sentence: cell by cell, nobody could follow. */
+    private fun row(table: TableLayout, cells: List<String>, spoken: String?, color: Int, weight: Int) {
+        val row = TableRow(context)
+        row.contentDescription = spoken
+        row.isFocusable = spoken != null
+        for (cell in cells) {
+            val text = inflater.inflate(R.layout.benchmark_cell, row, false) as TextView
+            text.text = cell
+            text.setTextColor(context.getColor(color))
+            text.setTypeface(text.typeface, weight)
+            row.addView(text)
+        }
+        table.addView(row)
+    }
+
+    private companion object {
+        /** Of the number's size. */
+        const val UNIT_SIZE = 0.64f
+
+        /** Unicode's way to say that no line may be broken here. */
+        const val WORD_JOINER = "\u2060"
+    }
+}

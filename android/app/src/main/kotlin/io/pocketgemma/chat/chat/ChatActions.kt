@@ -1,0 +1,90 @@
+package io.pocketgemma.chat.chat
+
+import android.app.AlertDialog
+import android.content.Context
+import android.view.LayoutInflater
+import android.view.View
+import android.widget.PopupMenu
+import android.widget.TextView
+import io.pocketgemma.chat.R
+import io.pocketgemma.chat.conversation.Message
+import io.pocketgemma.chat.conversation.ReplyStatus
+import io.pocketgemma.chat.conversation.newConversationId
+import io.pocketgemma.chat.ui.Screen
+import io.pocketgemma.chat.ui.Shell
+import io.pocketgemma.chat.ui.goesWith
+import io.pocketgemma.chat.ui.offer
+
+/** What the buttons in a conversation do, and the little that the screen remembers about its rows. */
+class ChatActions(
+    private val stores: ChatPageStores,
+    private val shell: Shell,
+    private val context: Context,
+    private val changed: () -> Unit,
+) : RowActions {
+    var numbersOf: Set<Long> = emptySet()
+        private set
+    var carriedIsOpen = false
+        private set
+
+    override fun copy(text: String) = shell.copy(text)
+
+    override fun edit() = stores.chat.dispatch(ChatEvent.Edit)
+
+    override fun share(row: Row.Reply) = shell.share(row.reply.text, stores.chat.state.title.ifEmpty { context.getString(R.string.app_name) })
+
+    override fun regenerate() = stores.chat.dispatch(ChatEvent.Regenerate)
+
+    override fun more(row: Row.Reply, anchor: View) {
+        val popup = PopupMenu(context, anchor)
+        if (row.reply.numbers != null && !stores.settings.state.settings.showNumbers) {
+            popup.menu.offer(if (row.showsNumbers) R.string.hide_numbers else R.string.show_numbers) { toggleNumbers(row.reply) }
+        }
+        popup.menu.offer(R.string.select_text) { selectText(row.reply) }
+        popup.show()
+    }
+
+    override fun goOnWithSummary() = stores.chat.dispatch(ChatEvent.GoOnWithSummary(newConversationId()))
+
+    /** The question that did not fit goes along. */
+    override fun goOnNew() =
+        stores.chat.dispatch(ChatEvent.NewChat(newConversationId(), stores.chat.state.questionTooMany?.text.orEmpty()))
+
+    override fun openCarried() {
+        carriedIsOpen = !carriedIsOpen
+        changed()
+    }
+
+    override fun stop() = stores.chat.dispatch(ChatEvent.Stop)
+
+    /** Where a question waits for its answer it is asked again, which loads the model too. */
+    override fun tryAgain() {
+        val last = stores.chat.state.messages.lastOrNull() as? Message.Reply
+        if (last?.status is ReplyStatus.NoModel) regenerate() else prepare(despiteMemory = false)
+    }
+
+    override fun loadAnyway() = prepare(despiteMemory = true)
+
+    override fun openModels() = shell.open(Screen.MODELS)
+
+    private fun prepare(despiteMemory: Boolean) {
+        val settings = stores.settings.state.settings
+        val selection = stores.library.state.present(settings.selection) ?: return
+        stores.model.prepare(selection, settings.options.copy(despiteMemory = despiteMemory))
+    }
+
+    private fun toggleNumbers(reply: Message.Reply) {
+        numbersOf = if (reply.id in numbersOf) numbersOf - reply.id else numbersOf + reply.id
+        changed()
+    }
+
+    /** All of a reply as it was written, in one piece: a selection cannot go beyond the paragraph in which it begins. */
+    private fun selectText(reply: Message.Reply) {
+        val view = LayoutInflater.from(context).inflate(R.layout.select_text, null)
+        view.findViewById<TextView>(R.id.whole_text).text = reply.text
+        AlertDialog.Builder(context).setView(view)
+            .setNegativeButton(R.string.close, null)
+            .setPositiveButton(R.string.copy_all) { _, _ -> copy(reply.text) }
+            .show().goesWith(context)
+    }
+}

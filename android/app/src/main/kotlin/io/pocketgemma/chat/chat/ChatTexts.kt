@@ -1,0 +1,61 @@
+package io.pocketgemma.chat.chat
+
+import android.content.Context
+import io.pocketgemma.chat.R
+import io.pocketgemma.chat.conversation.ReplyStatus
+import io.pocketgemma.chat.model.Backend
+import io.pocketgemma.chat.model.ModelProblem
+import io.pocketgemma.chat.model.ModelState
+import io.pocketgemma.chat.model.Numbers
+import io.pocketgemma.chat.ui.ProblemTexts
+import io.pocketgemma.chat.ui.Texts
+
+/** Words for what the chat is doing. */
+class ChatTexts(private val context: Context) {
+    private val texts = Texts(context)
+    private val problems = ProblemTexts(context)
+
+    /** [beside]: another text stands on the same line. */
+    fun status(model: ModelState, beside: Boolean = false): String = when (model) {
+        ModelState.Asleep -> context.getString(R.string.model_asleep)
+        is ModelState.Loading -> model.progress?.let { context.getString(R.string.model_copying, texts.percent(it, 0)) }
+            ?: context.getString(R.string.model_loading)
+        is ModelState.Ready -> context.getString(
+            when {
+                model.fellBack -> R.string.model_fell_back
+                beside -> if (model.backend == Backend.GPU) R.string.model_ready_gpu_short else R.string.model_ready_short
+                model.backend == Backend.GPU -> R.string.model_ready_gpu
+                else -> R.string.model_ready
+            },
+        )
+        is ModelState.Failed -> context.getString(R.string.model_failed)
+    }
+
+    /** Null: there is no model at all. */
+    fun problem(problem: ModelProblem?): String = problem?.let(problems::whyNoAnswer) ?: context.getString(R.string.no_model)
+
+    /** The small line under a reply; null when there is nothing to say. */
+    fun caption(row: Row.Reply): String? = when (val status = row.reply.status) {
+        is ReplyStatus.Active -> if (status.stopping) context.getString(R.string.stopping) else null
+        is ReplyStatus.Complete ->
+            if (row.reply.text.isEmpty()) context.getString(R.string.reply_empty) else row.numbers?.let(texts::numbers)
+        is ReplyStatus.Stopped -> stopped(row.numbers)
+        ReplyStatus.ContextFull -> context.getString(
+            when (row.tooLong) {
+                TooLong.QUESTION -> R.string.question_too_long
+                TooLong.QUESTION_AND_INSTRUCTION -> R.string.question_and_instruction_too_long
+                TooLong.CHAT, null -> R.string.context_full
+            },
+        )
+        is ReplyStatus.NoModel ->
+            if (row.isExplainedBelow) context.getString(R.string.reply_no_model) else problem(status.problem)
+        is ReplyStatus.Failed -> context.getString(R.string.reply_failed, status.detail)
+    }
+
+    private val Row.Reply.numbers: Numbers? get() = reply.numbers.takeIf { showsNumbers }
+
+    private fun stopped(numbers: Numbers?): String {
+        val stopped = context.getString(R.string.stopped)
+        return if (numbers == null) stopped else context.getString(R.string.two_parts, stopped, texts.numbers(numbers))
+    }
+}

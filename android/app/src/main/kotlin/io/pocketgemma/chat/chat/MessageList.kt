@@ -1,0 +1,218 @@
+package io.pocketgemma.chat.chat
+
+import android.animation.ValueAnimator
+import android.content.Context
+import android.view.View
+import android.widget.FrameLayout
+import android.widget.LinearLayout
+import android.widget.ScrollView
+import kotlin.math.abs
+
+/** A view that shows one kind of row. */
+interface RowView<in R : Row> {
+    val view: View
+
+    fun bind(row: R)
+}
+
+/**
+ * Rows in a column that scrolls. It follows the end while that grows, unless the person has scrolled up; then whatever is read stays
+ * where it is, whatever changes above or below.
+ *
+ * Every row has a slot, but of a long conversation only the slots near the screen hold a view; the others only keep their height. A
+ * ListView would recycle too, but it takes a row's view away while text in it is selected, and binds all of them anew at every change.
+ *
+ * @param make makes a view for rows of the same kind as this one.
+ * @param scrolled is called after each change of place.
+ */
+class MessageList(
+    private val scroll: ScrollView,
+    private val list: LinearLayout,
+    private val make: (Row) -> RowView<Row>,
+    private val scrolled: () -> Unit,
+) {
+    private class Slot(context: Context, var row: Row) : FrameLayout(context) {
+        var shown: RowView<Row>? = null
+        var isMeasured = false
+        var heightThen = 0
+
+        override fun onMeasure(width: Int, height: Int) {
+            if (shown == null) return setMeasuredDimension(MeasureSpec.getSize(width), heightThen)
+            super.onMeasure(width, height)
+            heightThen = measuredHeight
+            isMeasured = true
+        }
+    }
+
+    /** A row, and how far its top is above the top of the screen, in pixels. */
+    data class Place(val row: Int, val offset: Int)
+
+    private val slots: List<Slot> get() = List(list.childCount) { list.getChildAt(it) as Slot }
+    private val spare = HashMap<Class<*>, ArrayDeque<RowView<Row>>>()
+    private val slack = dp(SLACK_DP)
+    private var place = Place(0, 0)
+    private var settling = false
+    private val measuring = Runnable { measureSome() }
+    private val refilling = Runnable { refill() }
+
+    var followsEnd = true
+        private set
+
+    /** Pixels between what is on the screen and the end. */
+    val beyond: Int get() = end() - scroll.scrollY
+
+    init {
+        // The end moves when a reply grows and when the keyboard takes half the screen.
+        val settle = View.OnLayoutChangeListener { _, _, _, _, _, _, _, _, _ -> settle() }
+        list.addOnLayoutChangeListener(settle)
+        scroll.addOnLayoutChangeListener(settle)
+        scroll.setOnScrollChangeListener { _, _, y, _, _ ->
+            if (!settling) {
+                followsEnd = y >= end() - slack
+                place = placeAt(y)
+            }
+            // Not at once: this may be in the middle of a layout. What is near has its view before it comes onto the screen.
+            scroll.removeCallbacks(refilling)
+            scroll.postOnAnimation(refilling)
+            scrolled()
+        }
+    }
+
+    /** [restored] is where to begin in a conversation that was not shown before; a new last row is scrolled to. */
+    fun render(rows: List<Row>, isOther: Boolean, restored: Place?) {
+        val before = slots
+        val same = before.zip(rows).takeWhile { (slot, row) -> slot.row.key == row.key }.count()
+        for (slot in before.drop(same)) empty(slot)
+        list.removeViews(same, before.size - same)
+        for (index in 0 until same) change(before[index], rows[index])
+        for (row in rows.drop(same)) list.addView(Slot(list.context, row).also { it.heightThen = guess(row) })
+        if (isOther) {
+            followsEnd = restored == null
+            place = restored ?: Place(0, 0)
+        } else if (rows.drop(same).any { it is Row.Reply || it is Row.Summarising }) {
+            followsEnd = true
+        }
+        if (rows.size > same) fillBefore(rows.size)
+    }
+
+    fun placeNow(atLeast: Int): Place = placeAt(scroll.scrollY, atLeast)
+
+    fun goToEnd() {
+        // From afar it would take too long.
+        if (beyond > 2 * scroll.height) scroll.scrollTo(0, end() - scroll.height)
+        val start = scroll.scrollY
+        val way = ValueAnimator.ofFloat(0f, 1f).setDuration(JUMP_MILLIS)
+        // The end may move on meanwhile.
+        way.addUpdateListener { scroll.scrollTo(0, start + ((end() - start) * it.animatedFraction).toInt()) }
+        way.start()
+    }
+
+    private fun change(slot: Slot, row: Row) {
+        if (slot.row == row) return
+        slot.row = row
+        slot.isMeasured = false
+        slot.shown?.bind(row)
+    }
+
+    /** Before anything is laid out, it is known only by number what will be near the screen. */
+    private fun fillBefore(count: Int) {
+        val middle = if (followsEnd) count - 1 else place.row
+        slots.forEachIndexed { index, slot -> if (count <= ALL || abs(index - middle) <= NEAR_ROWS) fill(slot) }
+        if (count > ALL) scroll.postDelayed(measuring, MEASURE_MILLIS)
+    }
+
+    /** Views for what is near the screen, and for nothing that is far. */
+    private fun refill() {
+        if (list.childCount <= ALL) return
+        val top = scroll.scrollY
+        for (slot in slots) {
+            val distance = maxOf(top - slot.bottom, slot.top - top - scroll.height)
+            if (distance < scroll.height && slot.shown == null) {
+                fill(slot)
+            } else if (distance > FAR * scroll.height && slot.shown != null && !slot.hasFocus() && !slot.hasTransientState()) {
+                empty(slot)
+            }
+        }
+    }
+
+    private fun fill(slot: Slot) {
+        if (slot.shown != null) return
+        val view = take(slot.row)
+        slot.shown = view
+        slot.addView(view.view)
+    }
+
+    private fun empty(slot: Slot) {
+        val view = slot.shown ?: return
+        slot.shown = null
+        slot.removeAllViews()
+        give(slot.row, view)
+    }
+
+    private fun take(row: Row): RowView<Row> = (spare[row.javaClass]?.removeLastOrNull() ?: make(row)).also { it.bind(row) }
+
+    private fun give(row: Row, view: RowView<Row>) {
+        spare.getOrPut(row.javaClass) { ArrayDeque() }.takeIf { it.size < MOST_SPARE }?.add(view)
+    }
+
+    /** Little by little the guessed heights become true ones, those nearest above first: scrolling up then finds no surprise. */
+    private fun measureSome() {
+        val unknown = slots.filter { it.shown == null && !it.isMeasured }
+        val width = View.MeasureSpec.makeMeasureSpec(list.width - list.paddingLeft - list.paddingRight, View.MeasureSpec.EXACTLY)
+        for (slot in unknown.takeLast(MEASURED_AT_ONCE)) {
+            val view = take(slot.row)
+            view.view.measure(width, View.MeasureSpec.UNSPECIFIED)
+            slot.heightThen = view.view.measuredHeight
+            slot.isMeasured = true
+            slot.requestLayout()
+            give(slot.row, view)
+        }
+        if (unknown.size > MEASURED_AT_ONCE) scroll.postDelayed(measuring, MEASURE_MILLIS)
+    }
+
+    private fun settle() {
+        if (settling) return
+        settling = true
+        val anchor = list.getChildAt(place.row)
+        val target = if (followsEnd || anchor == null) end() else (list.top + anchor.top + place.offset).coerceIn(0, end())
+        if (scroll.scrollY != target) scroll.scrollTo(0, target)
+        settling = false
+    }
+
+    private fun placeAt(y: Int, atLeast: Int = 0): Place {
+        val slots = slots
+        val row = slots.indexOfFirst { list.top + it.bottom > y }.coerceAtLeast(minOf(atLeast, maxOf(slots.lastIndex, 0)))
+        return Place(row, y - list.top - (slots.getOrNull(row)?.top ?: 0))
+    }
+
+    private fun end() = maxOf(0, list.bottom + scroll.paddingBottom - scroll.height)
+
+    private fun guess(row: Row): Int {
+        val text = when (row) {
+            is Row.Question -> row.question.text
+            is Row.Reply -> row.reply.text
+            else -> ""
+        }
+        return dp(ROW_DP) + dp(LINE_DP) * (text.length / LINE_CHARACTERS + text.count { it == '\n' })
+    }
+
+    private fun dp(value: Int) = (scroll.resources.displayMetrics.density * value).toInt()
+
+    private companion object {
+        const val JUMP_MILLIS = 220L
+        const val SLACK_DP = 48
+
+        /** So many rows simply all have views. */
+        const val ALL = 40
+        const val NEAR_ROWS = 12
+
+        /** Screens away from which a row's view is given to another row. */
+        const val FAR = 3
+        const val MOST_SPARE = 24
+        const val MEASURED_AT_ONCE = 4
+        const val MEASURE_MILLIS = 24L
+        const val ROW_DP = 96
+        const val LINE_DP = 22
+        const val LINE_CHARACTERS = 44
+    }
+}

@@ -1,0 +1,52 @@
+package io.pocketgemma.chat.conversation
+
+import io.pocketgemma.chat.model.ModelProblem
+import io.pocketgemma.chat.model.Numbers
+import io.pocketgemma.chat.model.ReplyEnd
+
+/** The message at the top of the screen, and how far its beginning is above it. */
+data class ScrollPlace(val message: Int, val offsetDp: Int)
+
+sealed interface Message {
+    val id: Long
+    val text: String
+
+    data class Question(override val id: Long, override val text: String) : Message
+
+    data class Reply(
+        override val id: Long,
+        override val text: String,
+        val status: ReplyStatus,
+        /** Names the model, and the adapter if there was one, as they were called then. */
+        val answeredBy: String? = null,
+    ) : Message
+}
+
+sealed interface ReplyStatus {
+    /** Being written. [stopping]: the person has asked to end it, the runtime has not answered yet. */
+    data class Active(val stopping: Boolean = false) : ReplyStatus
+
+    sealed interface Ended : ReplyStatus {
+        val numbers: Numbers? get() = null
+    }
+
+    data class Complete(override val numbers: Numbers?) : Ended
+
+    /** Ended by the person, or with the app. */
+    data class Stopped(override val numbers: Numbers?) : Ended
+
+    data object ContextFull : Ended
+
+    data class NoModel(val problem: ModelProblem) : Ended
+
+    data class Failed(val detail: String) : Ended
+}
+
+/** How a reply's end is shown. */
+fun ReplyEnd.status(): ReplyStatus.Ended = when (this) {
+    is ReplyEnd.Complete -> ReplyStatus.Complete(numbers)
+    is ReplyEnd.Stopped -> ReplyStatus.Stopped(numbers)
+    ReplyEnd.ContextFull -> ReplyStatus.ContextFull
+    is ReplyEnd.NoModel -> ReplyStatus.NoModel(problem)
+    is ReplyEnd.Failed -> ReplyStatus.Failed(detail)
+}

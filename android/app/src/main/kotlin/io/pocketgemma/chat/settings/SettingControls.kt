@@ -1,0 +1,97 @@
+package io.pocketgemma.chat.settings
+
+import android.text.InputFilter
+import android.view.LayoutInflater
+import android.view.View
+import android.view.ViewGroup
+import android.widget.EditText
+import android.widget.Switch
+import android.widget.TextView
+import io.pocketgemma.chat.R
+import io.pocketgemma.chat.ui.AfterTextChanged
+import io.pocketgemma.chat.ui.StepSlider
+import io.pocketgemma.chat.ui.Wording
+
+/** One setting on its page: shows its value, and reports when the person changes it. */
+interface SettingControl {
+    val view: View
+
+    fun render(settings: Settings)
+}
+
+class SliderSetting(
+    parent: ViewGroup,
+    wording: Wording,
+    steps: List<Double>,
+    words: (Double) -> String,
+    private val read: (Settings) -> Double,
+    change: (Double) -> Unit,
+) : SettingControl {
+    private val slider = StepSlider(parent, wording, steps, words, change)
+    override val view: View get() = slider.view
+
+    override fun render(settings: Settings) = slider.show(read(settings))
+}
+
+class SwitchSetting(
+    parent: ViewGroup,
+    wording: Wording,
+    private val read: (Settings) -> Boolean,
+    change: (Boolean) -> Unit,
+) : SettingControl {
+    override val view: View = LayoutInflater.from(parent.context).inflate(R.layout.setting_switch, parent, false)
+
+    @Suppress("UseSwitchCompatOrMaterialCode") // There is no AppCompat here.
+    private val switch: Switch = view.findViewById(R.id.setting_switch)
+    private var rendering = false
+
+    init {
+        switch.id = wording.id
+        switch.setText(wording.title)
+        switch.isSaveEnabled = false
+        view.findViewById<TextView>(R.id.setting_meaning).setText(wording.meaning)
+        switch.setOnCheckedChangeListener { _, on -> if (!rendering) change(on) }
+        parent.addView(view)
+    }
+
+    override fun render(settings: Settings) {
+        rendering = true
+        switch.isChecked = read(settings)
+        rendering = false
+    }
+}
+
+/** Something to write; every letter is reported. */
+class FieldSetting(
+    parent: ViewGroup,
+    wording: Wording,
+    hint: Int,
+    inputType: Int,
+    longest: Int,
+    private val read: (Settings) -> String,
+    change: (String) -> Unit,
+) : SettingControl {
+    override val view: View = LayoutInflater.from(parent.context).inflate(R.layout.setting_field, parent, false)
+    private val field: EditText = view.findViewById(R.id.setting_field)
+    private var rendering = false
+
+    init {
+        wording.fill(view)
+        field.id = wording.id
+        field.inputType = inputType
+        field.filters = arrayOf(InputFilter.LengthFilter(longest))
+        field.setHint(hint)
+        field.isSaveEnabled = false
+        field.addTextChangedListener(AfterTextChanged { if (!rendering) change(field.text.toString()) })
+        parent.addView(view)
+    }
+
+    override fun render(settings: Settings) {
+        val now = read(settings)
+        if (field.text.toString() == now) return
+        rendering = true
+        field.setText(now)
+        field.setSelection(field.text.length)
+        rendering = false
+    }
+}

@@ -1,0 +1,90 @@
+package io.pocketgemma.chat.storage
+
+import io.pocketgemma.chat.text.beginning
+import io.pocketgemma.chat.text.oneLine
+import java.lang.Character.UnicodeScript
+import java.text.Normalizer
+import java.util.Locale
+
+/**
+ * A text as searches compare it: compatibility decomposed (Unicode Standard Annex 15, NFKD) without accents, in lower case, each run of
+ * spaces and line ends as one space. So "STRASSE" finds "Straße" and "ilik" finds "ILIK" and "ılık", in any language of the phone.
+ */
+internal class SearchText(private val source: String) {
+    private var places = IntArray(source.length + 16)
+
+    val text: String = buildString(source.length) {
+        var place = 0
+        while (place < source.length) {
+            val point = source.codePointAt(place)
+            for (char in folded(point)) {
+                if (char == ' ' && (isEmpty() || last() == ' ')) continue
+                if (length == places.size) places = places.copyOf(2 * length)
+                places[length] = place
+                append(char)
+            }
+            place += Character.charCount(point)
+        }
+    }
+
+    /** One line of the source around the first of [words], or from its beginning when it has none of them. */
+    fun around(words: List<String>): String {
+        val phrase = text.indexOf(words.joinToString(" "))
+        val found = if (phrase >= 0) phrase else words.map { text.indexOf(it) }.filter { it >= 0 }.minOrNull() ?: 0
+        val place = if (found < text.length) places[found] else 0
+        val from = beginningBefore(place)
+        val cut = source.substring(from).beginning(SNIPPET)
+        val line = cut.oneLine()
+        return (if (from > 0) "…" else "") + line + (if (from + cut.length < source.length) "…" else "")
+    }
+
+    /** Some characters before [place], at the beginning of a word if one is near. */
+    private fun beginningBefore(place: Int): Int {
+        val earliest = place - CONTEXT
+        if (earliest <= 0) return 0
+        val word = (earliest..earliest + CONTEXT / 2).firstOrNull { source[it - 1].isWhitespace() }
+        return word ?: (earliest..place).first { !source[it].isLowSurrogate() && source[it].category != CharCategory.NON_SPACING_MARK }
+    }
+
+    companion object {
+        /** Longest line around found words, and what of it may stand before them; in UTF-16 characters. */
+        const val SNIPPET = 160
+        private const val CONTEXT = 40
+
+        /** More words than anybody types narrow nothing down any further, and SQLite takes 999 arguments. */
+        private const val MOST_WORDS = 32
+
+        fun fold(text: String): String = SearchText(text).text
+
+        /** The words of a search, folded. */
+        fun words(query: String): List<String> = fold(query).split(' ').filter { it.isNotEmpty() }.distinct().take(MOST_WORDS)
+
+        private val ascii = Array(128) { point -> if (point <= ' '.code || point == 127) " " else point.toChar().lowercaseChar().toString() }
+
+        private fun folded(point: Int): String {
+            if (point < ascii.size) return ascii[point]
+            if (Character.isWhitespace(point) || Character.isSpaceChar(point)) return " "
+            val parts = Normalizer.normalize(String(Character.toChars(point)), Normalizer.Form.NFKD)
+            // Upper case first: it alone takes apart ß, and brings the dotless ı together with i.
+            val upper = parts.points().filterNot(::isAccent).joinToString("") { String(Character.toChars(it)) }.uppercase(Locale.ROOT)
+            return upper.points().joinToString("") { String(Character.toChars(Character.toLowerCase(it))) }
+        }
+
+        /**
+         * Marks that any script may take, which people leave out when they search, and what only chooses how an emoji looks. Vowel signs of
+         * Indic scripts and the voicing marks of kana make another word, and stay.
+         */
+        private fun isAccent(point: Int): Boolean =
+            Character.getType(point) == Character.NON_SPACING_MARK.toInt() &&
+                UnicodeScript.of(point) == UnicodeScript.INHERITED && point !in 0x3099..0x309A
+
+        private fun String.points(): List<Int> = buildList {
+            var place = 0
+            while (place < this@points.length) {
+                val point = this@points.codePointAt(place)
+                add(point)
+                place += Character.charCount(point)
+            }
+        }
+    }
+}

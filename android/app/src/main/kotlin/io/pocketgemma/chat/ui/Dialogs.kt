@@ -1,0 +1,18 @@
+package io.pocketgemma.chat.ui
+
+import android.app.Activity
+import android.app.Dialog
+import android.content.Context
+import android.view.View
+
+/** A dialog must not outlive the window below it, which goes when the phone is turned. */
+internal fun Dialog.goesWith(context: Context) {
+    val below = (context as? Activity)?.window?.decorView ?: return
+    below.addOnAttachStateChangeListener(
+        object : View.OnAttachStateChangeListener {
+            override fun onViewAttachedToWindow(view: View) = Unit
+
+            override fun onViewDetachedFromWindow(view: View) = dismiss()
+        },
+    )
+}

@@ -78,6 +78,7 @@ def contract() -> dict[str, Any]:
             "model": assets.MODEL_ENTRY,
             "base": assets.BASE_ENTRY,
             "adapters_folder": assets.ADAPTERS_FOLDER,
+            "adapter": assets.adapter_entry(ADAPTERS[0].sha256),
             "manifest": assets.MANIFEST_ENTRY,
             "questions": assets.QUESTIONS_ENTRY,
         },

@@ -6,7 +6,16 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 from pipeline.recipe.sections.bundle import BundleSection
-from pipeline.targets.android.assets import BASE_ENTRY, MODEL_ENTRY, adapter_entry
+from pipeline.targets.android.assets import (
+    ADAPTERS_FOLDER,
+    BASE_ENTRY,
+    MANIFEST_ENTRY,
+    MODEL_ENTRY,
+    PUSHED_BASE,
+    PUSHED_MODEL,
+    QUESTIONS_ENTRY,
+    adapter_entry,
+)
 from pipeline.targets.android.native import RUNTIME_LIBRARY, SHIM_LIBRARY
 from pipeline.targets.android.project import DEPENDENCIES, MAIN, NAMESPACE, ROOT, TESTS, app_settings
 from pipeline.targets.android.tools import PACKAGES
@@ -17,6 +26,23 @@ ANDROID = "{http://schemas.android.com/apk/res/android}"
 
 def source(name: str) -> str:
     return (KOTLIN / name).read_text(encoding="utf-8")
+
+
+def test_one_file_of_the_app_knows_the_names_of_its_assets() -> None:
+    """That these are the names under which the pipeline packs them is checked in Kotlin: AppContractTest."""
+    names = {
+        MODEL_ENTRY,
+        BASE_ENTRY,
+        ADAPTERS_FOLDER,
+        MANIFEST_ENTRY,
+        QUESTIONS_ENTRY,
+        PUSHED_MODEL,
+        PUSHED_BASE,
+    }
+    whole = "|".join(re.escape(name.removeprefix("assets/")) for name in sorted(names))
+    written = re.compile(rf'"(?:{whole})["$]|"(?:model|base)\$|"\.(?:litertlm|tflite)\b')
+    knowing = {path.name for path in KOTLIN.rglob("*.kt") if written.search(path.read_text(encoding="utf-8"))}
+    assert knowing == {"AppAssets.kt"}
 
 
 def test_the_shim_defines_exactly_the_native_methods() -> None:

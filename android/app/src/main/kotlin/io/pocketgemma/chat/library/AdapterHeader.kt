@@ -65,9 +65,9 @@ internal class AdapterHeader private constructor(
             } catch (_: Malformed) {
                 // A model's flatbuffer goes on behind what was read of it; an adapter's does not.
                 val cut = length < MOST_BYTES
-                throw ModelException(if (cut) ModelProblem.Damaged else ModelProblem.WrongKind(TFLITE))
+                throw ModelException(if (cut) ModelProblem.Damaged else ModelProblem.WrongKind(ADAPTER_EXTENSION))
             }
-            if (header == null) throw ModelException(ModelProblem.WrongKind(TFLITE))
+            if (header == null) throw ModelException(ModelProblem.WrongKind(ADAPTER_EXTENSION))
             if (fileBytes != null && !header.fitsInto(fileBytes)) throw ModelException(ModelProblem.Damaged)
             return header
         }
@@ -121,7 +121,5 @@ internal class AdapterHeader private constructor(
 
         private fun buffer(buffers: List<Flatbuffer.Table>, index: Long): Flatbuffer.Table =
             if (index < buffers.size) buffers[index.toInt()] else throw Malformed()
-
-        private const val TFLITE = ".tflite"
     }
 }

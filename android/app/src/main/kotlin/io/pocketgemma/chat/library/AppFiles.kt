@@ -16,14 +16,14 @@ import java.io.InputStream
  */
 internal class AppFiles(private val places: Places, private val appName: String, freeBytes: (File) -> Long) {
     private val copies by lazy { ModelFile(File(places.own, "bundled"), freeBytes) }
-    private val manifestText by lazy { text("manifest.json") }
+    private val manifestText by lazy { text(AppAssets.MANIFEST) }
     val manifest: ModelManifest by lazy { ModelManifest.parse(manifestText.orEmpty(), appName) }
-    val sampleQuestions: List<String> by lazy { text("questions.json")?.let(ModelManifest::parseQuestions).orEmpty() }
+    val sampleQuestions: List<String> by lazy { text(AppAssets.QUESTIONS)?.let(ModelManifest::parseQuestions).orEmpty() }
 
-    private val modelInside by lazy { isAsset(MODEL) }
-    private val baseInside by lazy { isAsset(BASE) }
+    private val modelInside by lazy { isAsset(AppAssets.MODEL) }
+    private val baseInside by lazy { isAsset(AppAssets.BASE) }
     private val modelId get() = manifest.sha256 ?: UNNAMED
-    val pushedFile: File get() = pushed(ModelFile.PUSHED_NAME)
+    val pushedFile: File get() = pushed(PushedFiles.MODEL)
 
     /** The model that the app was built to show; also one that should be pushed and is not here yet. */
     fun model(): ModelEntry? {
@@ -43,12 +43,12 @@ internal class AppFiles(private val places: Places, private val appName: String,
     }
 
     /** Its base, if it is here: nobody misses it who was not given it. */
-    fun base(): ModelEntry? = manifest.baseModel?.takeIf { baseInside || pushed(ModelFile.PUSHED_BASE_NAME).isFile }?.let {
+    fun base(): ModelEntry? = manifest.baseModel?.takeIf { baseInside || pushed(PushedFiles.BASE).isFile }?.let {
         val origin = if (baseInside) Origin.APP else Origin.PUSHED
         ModelEntry(it.sha256, manifest.facts.base ?: BASE_NAME, it.bytes ?: 0, origin, isBase = true)
     }
 
-    fun adapters(): List<AdapterEntry> = manifest.adapters.filter { isAsset(adapterAsset(it.sha256)) }
+    fun adapters(): List<AdapterEntry> = manifest.adapters.filter { isAsset(AppAssets.adapter(it.sha256)) }
         .map { AdapterEntry(it.sha256, it.name, it.bytes ?: 0, Origin.APP, it.rank, it.baseDigest) }
 
     /** Bytes of memory that one of these models takes, where the pipeline has worked it out. */
@@ -60,21 +60,21 @@ internal class AppFiles(private val places: Places, private val appName: String,
 
     /** The checked file of a model. [onProgress] hears the copied share, 0 to 1. */
     fun modelFile(entry: ModelEntry, onProgress: (Double) -> Unit): File = when {
-        entry.isBase && baseInside -> copied(BASE, Expected(entry.id, manifest.baseModel?.bytes), MODEL_ENDING, onProgress)
-        entry.isBase -> copies.pushed(pushed(ModelFile.PUSHED_BASE_NAME), Expected(entry.id, manifest.baseModel?.bytes))
-        modelInside -> copied(MODEL, Expected(manifest.sha256, manifest.bytes), MODEL_ENDING, onProgress)
+        entry.isBase && baseInside -> copied(AppAssets.BASE, Expected(entry.id, manifest.baseModel?.bytes), MODEL_EXTENSION, onProgress)
+        entry.isBase -> copies.pushed(pushed(PushedFiles.BASE), Expected(entry.id, manifest.baseModel?.bytes))
+        modelInside -> copied(AppAssets.MODEL, Expected(manifest.sha256, manifest.bytes), MODEL_EXTENSION, onProgress)
         else -> copies.pushed(pushedFile, Expected(manifest.sha256, manifest.bytes))
     }
 
     fun adapterFile(entry: AdapterEntry): File =
-        copied(adapterAsset(entry.id), Expected(entry.id, entry.bytes), ADAPTER_ENDING) {}
+        copied(AppAssets.adapter(entry.id), Expected(entry.id, entry.bytes), ADAPTER_EXTENSION) {}
 
     /** Deletes copies that an earlier version of the app has left. */
     fun sweep() = copies.keepOnly(
         listOfNotNull(
-            (Expected(manifest.sha256, manifest.bytes) to MODEL_ENDING).takeIf { modelInside },
-            manifest.baseModel?.let { Expected(it.sha256, it.bytes) to MODEL_ENDING },
-        ) + manifest.adapters.map { Expected(it.sha256, it.bytes) to ADAPTER_ENDING },
+            (Expected(manifest.sha256, manifest.bytes) to MODEL_EXTENSION).takeIf { modelInside },
+            manifest.baseModel?.let { Expected(it.sha256, it.bytes) to MODEL_EXTENSION },
+        ) + manifest.adapters.map { Expected(it.sha256, it.bytes) to ADAPTER_EXTENSION },
     )
 
     private fun copied(asset: String, expected: Expected, ending: String, onProgress: (Double) -> Unit): File =
@@ -101,16 +101,10 @@ internal class AppFiles(private val places: Places, private val appName: String,
     private fun isAsset(name: String): Boolean = places.asset(name)?.use { true } ?: false
 
     private companion object {
-        const val MODEL = "model.litertlm"
-        const val BASE = "base.litertlm"
         const val BASE_NAME = "Gemma"
-        const val MODEL_ENDING = ".litertlm"
-        const val ADAPTER_ENDING = ".tflite"
 
         /** Id of a model whose sha256 nobody knows. */
         const val UNNAMED = "app"
-
-        fun adapterAsset(sha256: String) = "adapters/$sha256$ADAPTER_ENDING"
     }
 }
 

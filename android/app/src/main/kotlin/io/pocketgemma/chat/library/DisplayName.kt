@@ -15,7 +15,7 @@ internal fun displayName(raw: String?): String {
 /** A file's name without the ending that all of its kind have. */
 internal fun withoutExtension(name: String): String = ENDINGS.fold(name) { left, ending -> left.removeSuffix(ending) }
 
-private val ENDINGS = listOf(".litertlm", ".tflite")
+private val ENDINGS = listOf(MODEL_EXTENSION, ADAPTER_EXTENSION)
 private const val MOST_READ = 4096
 private const val MOST_LENGTH = 80
 

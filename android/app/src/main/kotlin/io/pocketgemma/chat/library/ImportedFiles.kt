@@ -15,7 +15,7 @@ internal data class About(val name: String, val bytes: Long, val rank: Int? = nu
  * @param root a folder of the app's own.
  */
 internal class ImportedFiles(private val root: File) {
-    enum class Kind(val folder: String, val ending: String) { MODEL("models", ".litertlm"), ADAPTER("adapters", ".tflite") }
+    enum class Kind(val folder: String, val ending: String) { MODEL("models", MODEL_EXTENSION), ADAPTER("adapters", ADAPTER_EXTENSION) }
 
     class Stored(val id: String, val file: File, val about: About) {
         /** False when something has cut it since. */

@@ -47,7 +47,7 @@ internal class ModelHeader private constructor(val system: Map<String, String>, 
         fun read(start: ByteArray, length: Int, fileBytes: Long?): ModelHeader {
             if (!isAt(start, length) || length < BEGIN) throw ModelException(ModelProblem.Damaged)
             val version = start[VERSION_PLACE].toInt()
-            if (version != VERSION) throw ModelException(ModelProblem.WrongKind(".litertlm $version"))
+            if (version != VERSION) throw ModelException(ModelProblem.WrongKind("$MODEL_EXTENSION $version"))
             val end = (0 until Long.SIZE_BYTES).fold(0L) { sum, index ->
                 sum or ((start[END_PLACE + index].toLong() and 255) shl (8 * index))
             }
@@ -60,7 +60,7 @@ internal class ModelHeader private constructor(val system: Map<String, String>, 
             if (fileBytes != null && header.fileBytes > fileBytes) throw ModelException(ModelProblem.Damaged)
             val kinds = header.sections.map { it.kind }
             // Files for speech or for embeddings have sections of their own in place of one of these.
-            if (MODEL !in kinds || METADATA !in kinds) throw ModelException(ModelProblem.WrongKind(".litertlm"))
+            if (MODEL !in kinds || METADATA !in kinds) throw ModelException(ModelProblem.WrongKind(MODEL_EXTENSION))
             return header
         }
 

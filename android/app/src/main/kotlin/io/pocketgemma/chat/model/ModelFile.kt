@@ -92,15 +92,10 @@ class ModelFile(private val folder: File, private val freeBytes: (File) -> Long 
         }
     }
 
-    companion object {
-        /** The name that `adb push` gives a model too big for the APK (pipeline/targets/android/adb.py). */
-        const val PUSHED_NAME = "model.litertlm"
-
-        /** The same of its base. */
-        const val PUSHED_BASE_NAME = "base.litertlm"
-        private const val PARTIAL = "copying"
-        private const val CHECKED = ".checked"
-        private const val BLOCK_BYTES = 1 shl 20
+    private companion object {
+        const val PARTIAL = "copying"
+        const val CHECKED = ".checked"
+        const val BLOCK_BYTES = 1 shl 20
     }
 }
 

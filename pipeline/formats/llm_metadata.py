@@ -1,4 +1,4 @@
-"""What a .litertlm says of conversations: LiteRT-LM's LlmMetadata message, read without the packages that write it.
+"""What a .litertlm declares about conversations: LiteRT-LM's LlmMetadata message, read without the packages that write it.
 
 Field numbers: LiteRT-LM, runtime/proto/llm_metadata.proto, token.proto and sampler_params.proto.
 """
@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 from pipeline.errors import InputError
 from pipeline.formats.protobuf import ERRORS, fields, numbers
-from pipeline.inspect.facts import Sampler, Turn
 
 START, STOPS, TURNS, SAMPLER, MAX_TOKENS, TEMPLATE = 1, 2, 3, 4, 5, 7
 """Of LlmMetadata."""
@@ -20,12 +19,39 @@ ROLES = {1: "user", 2: "model", 3: "system"}
 SAMPLERS = ("TYPE_UNSPECIFIED", "TOP_K", "TOP_P", "GREEDY")
 
 RawToken = tuple[int, ...] | str
-"""A token as it is given: by its ids or by its text."""
+"""A token as the file declares it: by its ids or by its text."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """The text before and after a turn."""
+
+    prefix: str
+    suffix: str
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """The sampler that an app uses unless it sets its own."""
+
+    type: str
+    k: int
+    p: float
+    temperature: float
+    seed: int | None
 
 
 @dataclass
 class LlmMetadata:
-    """The fields that matter to a person; tokens as they are given."""
+    """The fields that are read.
+
+    Attributes:
+        start, stop: start and stop tokens as the file declares them.
+        turns: text around a turn by role (user, model, system).
+        sampler: the default sampler; None if not set.
+        max_tokens: context length in tokens; None if not set.
+        template: chat template in Jinja; None if not set.
+    """
 
     start: list[RawToken] = field(default_factory=list)
     stop: list[RawToken] = field(default_factory=list)

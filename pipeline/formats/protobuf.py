@@ -14,39 +14,39 @@ def fields(data: bytes | memoryview) -> Iterator[tuple[int, bytes | int]]:
     Raises:
         ValueError, IndexError: not a message.
     """
-    place = 0
-    while place < len(data):
-        key, place = varint(data, place)
+    offset = 0
+    while offset < len(data):
+        key, offset = varint(data, offset)
         kind = key & 7
         if kind == VARINT:
-            value, place = varint(data, place)
+            value, offset = varint(data, offset)
             yield key >> 3, value
             continue
         if kind == BYTES:
-            size, place = varint(data, place)
+            size, offset = varint(data, offset)
         elif kind in (FIXED64, FIXED32):
             size = 8 if kind == FIXED64 else 4
         else:
             raise ValueError(f"wire type {kind}")
-        if place + size > len(data):
+        if offset + size > len(data):
             raise ValueError("a field longer than its message")
-        yield key >> 3, bytes(data[place : place + size])
-        place += size
+        yield key >> 3, bytes(data[offset : offset + size])
+        offset += size
 
 
-def varint(data: bytes | memoryview, place: int) -> tuple[int, int]:
-    """A number of variable length, and where the next byte is.
+def varint(data: bytes | memoryview, offset: int) -> tuple[int, int]:
+    """A number of variable length, and the offset of the next byte.
 
     Raises:
         ValueError, IndexError: there is none.
     """
     value = shift = 0
     while True:
-        byte = data[place]
+        byte = data[offset]
         value |= (byte & 127) << shift
-        place, shift = place + 1, shift + 7
+        offset, shift = offset + 1, shift + 7
         if byte < 128:
-            return value, place
+            return value, offset
         if shift > 63:
             raise ValueError("a number of more than 64 bits")
 
@@ -55,8 +55,8 @@ def numbers(value: bytes | int) -> list[int]:
     """The numbers of a repeated field: one, or a packed list of them."""
     if isinstance(value, int):
         return [value]
-    found, place = [], 0
-    while place < len(value):
-        number, place = varint(value, place)
+    found, offset = [], 0
+    while offset < len(value):
+        number, offset = varint(value, offset)
         found.append(number)
     return found

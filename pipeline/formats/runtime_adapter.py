@@ -1,8 +1,8 @@
-"""The file format of the runtime's adapters: a .tflite that holds LoRA tensors and nothing to compute.
+"""The file of a run-time adapter: a .tflite with LoRA tensors and nothing to compute.
 
 LiteRT-LM 0.18 reads the tensors by name, each from an offset of the file outside the flatbuffer, and takes the rank from where a metadata
 entry `lora_rank` would have its buffer's number. It maps the file in blocks, so the file is padded. Tensors that are not in the file are
-zeros. It checks little of what it reads: `read_adapter_file` looks at every byte first.
+zeros. It checks little of what it reads: `read_adapter_file` verifies every byte first.
 """
 
 import hashlib
@@ -17,10 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import InputError
-from pipeline.formats.flatbuffer import ERRORS, Table
-from pipeline.formats.tflite_summary import IDENTIFIER
-from pipeline.litert.convert.lora_inputs import input_name, parse_name
-from pipeline.tuning.runtime_factors import Factors
+from pipeline.families.names import parse_runtime_name, runtime_name
+from pipeline.formats.tflite import IDENTIFIER, Tflite, read_tflite
 
 BLOCK = 64 * 1024
 """The file's size is a multiple of this: the runtime maps whole blocks."""
@@ -33,26 +31,25 @@ RANK, MANIFEST = "lora_rank", "pocketgemma"
 
 FORMAT = "pocketgemma-runtime-adapter-1"
 NO_DIGEST = "0" * 64
-FLOAT32 = 0
-"""The schema's TensorType."""
+"""Stands in the place of the digest while the digest is computed."""
 
-# Slots of the fields, by the schema of TensorFlow Lite (schema.fbs, version 3).
-_SUBGRAPHS, _BUFFERS, _METADATA = 2, 4, 6
+Factors = tuple[NDArray[np.float32], NDArray[np.float32]]
+"""A (in, rank) and B (rank, out), float32, so that an output row gets x A B."""
 
 _DIGEST = re.compile(rb'"sha256": "([0-9a-f]{64})"')
 
 
 @dataclass(frozen=True)
 class AdapterFile:
-    """An adapter file that was read and found whole.
+    """An adapter file that was read and verified.
 
     Attributes:
         path: the file.
         name: what the adapter is called.
         rank: of every tensor, padding included.
         base_digest: digest of the preset that it was trained on.
-        shapes: shape of each tensor by the runtime's name; a tensor that is not there is zero.
-        sha256: of the file, its own place filled with zeros.
+        shapes: shape of each tensor by the runtime's name; a missing tensor is zero.
+        sha256: of the file with zeros in place of this digest.
     """
 
     path: Path
@@ -67,7 +64,7 @@ class AdapterFile:
         data = self.path.read_bytes()
         return {
             name: np.frombuffer(data, "<f4", int(np.prod(shape)), offset).reshape(shape)
-            for name, (shape, offset) in _tensors(Table.root(data)).items()
+            for name, (shape, offset) in _tensors(read_tflite(data, str(self.path))).items()
         }
 
 
@@ -78,7 +75,7 @@ def write_adapter_file(
 
     Args:
         path: the file.
-        factors: A (in, r) and B (r, out) by (target, layer), the scale folded in; none at all gives the adapter that does nothing.
+        factors: A (in, r) and B (r, out) by (target, layer), the scale multiplied in; none at all gives an adapter that changes nothing.
         rank: of the base's LoRA inputs; smaller ranks are padded with zeros.
         base_digest: digest of the preset that the adapter belongs to.
         name: what the adapter is called.
@@ -91,8 +88,8 @@ def write_adapter_file(
         if a.shape[1] > rank:
             raise InputError(f"{target} of layer {layer} has rank {a.shape[1]}, the base takes {rank}")
         missing = rank - a.shape[1]
-        tensors[input_name(target, "a", layer)] = np.pad(a, ((0, 0), (0, missing)))
-        tensors[input_name(target, "b", layer)] = np.pad(b, ((0, missing), (0, 0)))
+        tensors[runtime_name(target, "a", layer)] = np.pad(a, ((0, 0), (0, missing)))
+        tensors[runtime_name(target, "b", layer)] = np.pad(b, ((0, missing), (0, 0)))
     manifest = {"format": FORMAT, "name": name, "rank": rank, "base_digest": base_digest, "sha256": NO_DIGEST}
     text = json.dumps(manifest).encode("utf-8")
     # Offsets are stored in fixed width, so the flatbuffer is as long with the right ones as with any others.
@@ -113,10 +110,10 @@ def write_adapter_file(
 
 
 def read_adapter_file(path: Path) -> AdapterFile:
-    """Read an adapter file and see that it is whole.
+    """Read an adapter file and verify its content.
 
     Raises:
-        InputError: missing, no adapter file, truncated or damaged.
+        InputError: missing, not an adapter file of ours, truncated or damaged.
     """
     try:
         content = path.read_bytes()
@@ -126,28 +123,27 @@ def read_adapter_file(path: Path) -> AdapterFile:
         ) from None
     if content[4:8] != IDENTIFIER:
         raise InputError(
-            f"{path}: not a .tflite file; expected an adapter that `pocketgemma adapter` or a convert stage made"
+            f"{path}: not a .tflite file; expected an adapter that `pocketgemma adapter` or a convert stage wrote"
         )
+    tflite = read_tflite(content, str(path))
     try:
-        document = Table.root(content)
-        rank, manifest = _metadata(document)
-        tensors = _tensors(document)
+        rank, manifest = _metadata(tflite, content)
+        tensors = _tensors(tflite)
         if manifest["format"] != FORMAT or manifest["rank"] != rank:
             raise KeyError
         name, base_digest, digest = str(manifest["name"]), str(manifest["base_digest"]), manifest["sha256"]
-    except ERRORS:
+    except (KeyError, IndexError, ValueError, TypeError):
         raise InputError(
-            f"{path}: no adapter for the runtime, or damaged: its description cannot be read; "
+            f"{path}: not a run-time adapter of ours, or damaged: its description cannot be read; "
             "write it again with `pocketgemma adapter`"
         ) from None
-    end = max((offset + 4 * int(np.prod(shape)) for shape, offset in tensors.values()), default=0)
-    if len(content) % BLOCK or len(content) < end:
+    if len(content) % BLOCK:
         raise InputError(
-            f"{path}: truncated: {len(content):,} bytes, expected {_round_up(max(end, len(content)), BLOCK):,}; copy or write it again"
+            f"{path}: truncated: {len(content):,} bytes, expected {_round_up(len(content), BLOCK):,}; copy or write it again"
         )
     zeroed = _DIGEST.sub(b'"sha256": "' + NO_DIGEST.encode() + b'"', content, count=1)
     if hashlib.sha256(zeroed).hexdigest() != digest:
-        raise InputError(f"{path}: damaged: its digest is not that of its content; copy or write it again")
+        raise InputError(f"{path}: damaged: its content does not match its digest; copy or write it again")
     shapes = {tensor: shape for tensor, (shape, _) in tensors.items()}
     return AdapterFile(path, name, rank, base_digest, shapes, digest)
 
@@ -161,7 +157,9 @@ def _flatbuffer(
     buffers = [schema.BufferT()]
     entries = []
     for (name, tensor), offset in zip(tensors.items(), offsets, strict=True):
-        entry = schema.TensorT(name=name, shape=list(tensor.shape), type=FLOAT32, buffer=len(buffers))
+        entry = schema.TensorT(
+            name=name, shape=list(tensor.shape), type=schema.TensorType.FLOAT32, buffer=len(buffers)
+        )
         entries.append(entry)
         buffers.append(schema.BufferT(offset=offset, size=tensor.nbytes))
     # The entry of the rank names a buffer by the rank: there should be one of this number, and not the manifest's.
@@ -182,31 +180,39 @@ def _flatbuffer(
     return bytes(builder.Output())
 
 
-def _metadata(document: Table) -> tuple[int, dict[str, Any]]:
+def is_runtime_adapter(tflite: Tflite) -> bool:
+    """Whether a .tflite is a run-time adapter, ours or another's: tensors with a rank, and no signature."""
+    return not tflite.signatures and RANK in tflite.metadata and len(tflite.graphs) == 1
+
+
+def _metadata(tflite: Tflite, content: bytes) -> tuple[int, dict[str, Any]]:
     """The rank, and our manifest.
 
     Raises:
-        KeyError, …: one of them is missing, or the flatbuffer is damaged.
+        KeyError, IndexError, ValueError: one of them is missing or damaged.
     """
-    entries = {entry.string(0): int(entry.number(1)) for entry in document.tables(_METADATA)}
-    buffer = document.tables(_BUFFERS)[entries[MANIFEST]]
-    start, count = buffer.vector(0)
-    manifest = json.loads(bytes(document.data[start : start + count]))
-    return entries[RANK], dict(manifest)
+    buffer = tflite.buffers[tflite.metadata[MANIFEST]]
+    manifest = json.loads(content[buffer.begin : buffer.end])
+    return tflite.metadata[RANK], dict(manifest)
 
 
-def _tensors(document: Table) -> dict[str, tuple[tuple[int, ...], int]]:
-    """Shape and offset of each LoRA tensor by name."""
-    (graph,) = document.tables(_SUBGRAPHS)
-    buffers = document.tables(_BUFFERS)
+def _tensors(tflite: Tflite) -> dict[str, tuple[tuple[int, ...], int]]:
+    """Shape and offset of each LoRA tensor by name.
+
+    Raises:
+        ValueError: something other than LoRA tensors is in the file.
+    """
+    (graph,) = tflite.graphs
     found = {}
-    for tensor in graph.tables(0):
-        name, shape = tensor.string(3) or "", tensor.numbers(0)
-        buffer = buffers[tensor.number(2)]
-        offset, size = buffer.number(1, "<Q"), buffer.number(2, "<Q")
-        if parse_name(name) is None or tensor.number(1, "b") != FLOAT32 or size != 4 * int(np.prod(shape)):
-            raise ValueError(f"no LoRA tensor: {name}")
-        found[name] = (shape, offset)
+    for tensor in graph.tensors:
+        buffer = tflite.buffers[tensor.buffer]
+        if (
+            parse_runtime_name(tensor.name) is None
+            or tensor.dtype != "FLOAT32"
+            or buffer.size != tensor.bytes
+        ):
+            raise ValueError(f"not a LoRA tensor: {tensor.name}")
+        found[tensor.name] = (tensor.shape, buffer.begin)
     return found
 
 

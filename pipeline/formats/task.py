@@ -9,7 +9,7 @@ from pipeline.errors import InputError
 from pipeline.families.chat import ChatFormat
 from pipeline.formats.aligned_zip import add_bytes, add_file
 from pipeline.formats.litertlm import MODEL, TOKENIZER, read_container
-from pipeline.formats.tflite_summary import IDENTIFIER
+from pipeline.formats.tflite import IDENTIFIER
 from pipeline.isolation import run_isolated
 
 MODEL_ENTRY, TOKENIZER_ENTRY, METADATA_ENTRY = "TF_LITE_PREFILL_DECODE", "TOKENIZER_MODEL", "METADATA"

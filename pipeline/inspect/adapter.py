@@ -1,25 +1,17 @@
-"""What an adapter tells: the runtime's .tflite, our adapter.safetensors, a PEFT folder."""
+"""The reports on adapters: a run-time adapter (.tflite), an adapter.safetensors, a PEFT folder."""
 
-import re
 from collections.abc import Mapping
 from math import prod
 from pathlib import Path
 
 from pipeline.digests import sha256_of_file
-from pipeline.errors import InputError
+from pipeline.families.names import parse_any_runtime_name
 from pipeline.formats.adapter_safetensors import read_adapter_safetensors
-from pipeline.formats.flatbuffer import ERRORS
 from pipeline.formats.peft import WEIGHTS, read_peft_folder
 from pipeline.formats.runtime_adapter import MANIFEST, RANK, read_adapter_file
 from pipeline.formats.safetensors import SafetensorsTensor
-from pipeline.formats.tflite import read_document
+from pipeline.formats.tflite import Tflite
 from pipeline.inspect.facts import Adapter, Report, Tensor
-
-TARGETS = {"q": "query", "k": "key", "v": "value", "o": "output"}
-TARGETS |= {"query": "query", "key": "key", "value": "value", "post": "output"}
-_RUNTIME_TENSOR = re.compile(
-    r"lora_atten_([qkvo])_[ab]_prime_weight_(\d+)|(query|key|value|post)_w_prime_(?:left|right)_(\d+)"
-)
 
 DTYPES = {
     "F32": "FLOAT32",
@@ -30,51 +22,30 @@ DTYPES = {
     "I32": "INT32",
     "I64": "INT64",
 }
-"""safetensors' names for element types."""
+"""Element types by their names in safetensors, and by those of LiteRT, which the reports use."""
 
 
-def is_runtime_adapter(path: Path, data: memoryview) -> bool:
-    """Whether a .tflite is an adapter: tensors with a rank, and nothing to call.
-
-    Raises:
-        InputError: a damaged .tflite.
-    """
-    try:
-        document = read_document(data)
-    except ERRORS:
-        raise InputError(f"{path}: a damaged .tflite; copy or make it again") from None
-    return not document.signatures and RANK in document.metadata and len(document.graphs) == 1
-
-
-def report_runtime(path: Path, data: memoryview) -> Report:
-    """All about an adapter .tflite for LiteRT-LM.
+def report_runtime(path: Path, tflite: Tflite) -> Report:
+    """All about a run-time adapter that was read.
 
     Raises:
-        InputError: damaged or truncated.
+        InputError: it is one of ours, and its content is damaged.
     """
-    document = read_document(data)
-    tensors = []
-    for tensor in document.graphs[0].tensors:
-        tensors.append(Tensor(tensor.name, tensor.shape, tensor.dtype))
-        begin, size = document.buffers[tensor.buffer] if tensor.buffer < len(document.buffers) else (0, 0)
-        if begin + size > len(data):
-            raise InputError(
-                f"{path}: truncated: {tensor.name} should end at byte {begin + size}, the file has {len(data)}; copy or make it again"
-            )
-    matches = [match for tensor in tensors if (match := _RUNTIME_TENSOR.fullmatch(tensor.name))]
-    places = [(TARGETS[match[1] or match[3]], match[2] or match[4]) for match in matches]
-    # Another's adapter says its rank only; ours names its base, and a digest that tells damage.
-    ours = read_adapter_file(path) if MANIFEST in document.metadata else None
+    tensors = tuple(Tensor(each.name, each.shape, each.dtype) for each in tflite.graphs[0].tensors)
+    names = [parsed for each in tensors if (parsed := parse_any_runtime_name(each.name))]
+    matrices = dict.fromkeys((target, layer) for target, _, layer in names)
+    # Other tools record the rank only; we also record the base, and a digest that detects damage.
+    ours = read_adapter_file(path) if MANIFEST in tflite.metadata else None
     adapter = Adapter(
         form="runtime",
         name=ours.name if ours else None,
-        rank=document.metadata[RANK],
+        rank=tflite.metadata[RANK],
         alpha=None,
         base=ours.base_digest if ours else None,
-        targets=tuple(dict.fromkeys(target for target, _ in places)),
-        matrices=len(set(places)),
-        parameters=sum(prod(tensor.shape) for tensor in tensors),
-        tensors=tuple(tensors),
+        targets=tuple(dict.fromkeys(target for target, _ in matrices)),
+        matrices=len(matrices),
+        parameters=sum(prod(each.shape) for each in tensors),
+        tensors=tensors,
     )
     return Report("adapter", path.name, path.stat().st_size, sha256_of_file(path), adapter=adapter)
 

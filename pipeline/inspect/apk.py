@@ -1,4 +1,4 @@
-"""What an APK tells: the app, its libraries, the models and adapters inside, and what the app says of them."""
+"""The report on an APK: the app, its libraries, the models and adapters inside, and what the app records about them."""
 
 import io
 import json
@@ -14,10 +14,11 @@ from pipeline.digests import sha256_of_file
 from pipeline.errors import InputError, PocketGemmaError
 from pipeline.formats.aligned_zip import entry_offset
 from pipeline.formats.litertlm import map_file
-from pipeline.formats.tflite_summary import IDENTIFIER
-from pipeline.inspect.adapter import is_runtime_adapter, report_runtime
-from pipeline.inspect.bundle import report_litertlm
+from pipeline.formats.runtime_adapter import is_runtime_adapter
+from pipeline.formats.tflite import IDENTIFIER, read_tflite
+from pipeline.inspect.adapter import report_runtime
 from pipeline.inspect.facts import App, Library, Report
+from pipeline.inspect.litertlm import report_litertlm
 from pipeline.targets.android.assets import BASE_ENTRY, MANIFEST_ENTRY, MODEL_ENTRY, QUESTIONS_ENTRY
 from pipeline.targets.android.check import (
     check_signature,
@@ -34,11 +35,11 @@ from pipeline.targets.target import PackagedFile
 
 ANDROID_MANIFEST = "AndroidManifest.xml"
 OLDEST_SDK = 24
-"""Of the app that this package builds; taken to verify the signature of an APK that names none."""
+"""The minSdkVersion of the app that this package builds: used to verify the signature of an APK that declares none."""
 
 
 def report_apk(path: Path) -> Report:
-    """All about an APK; what only aapt2 or apksigner can tell is left open where they are not installed.
+    """All about an APK. Without aapt2 and apksigner, what only they can read is None, and a note says so.
 
     Raises:
         InputError: the model inside is damaged.
@@ -59,7 +60,7 @@ def report_apk(path: Path) -> Report:
     except PocketGemmaError as error:
         notes.append(_first_line(path, error))
     application: dict[str, str] | None = None
-    with suppress(PocketGemmaError):  # That aapt2 is missing has been noted.
+    with suppress(PocketGemmaError):  # A note already says that aapt2 is missing.
         application = read_application(path)
     extracts = None if application is None else extracts_libraries(application)
     with zipfile.ZipFile(path) as archive:
@@ -80,7 +81,7 @@ def report_apk(path: Path) -> Report:
         entries = [each.entry for each in carried if each.role == "adapter" and each.actual_sha256]
         adapters = tuple(_adapter(archive, entry) for entry in entries)
         if manifest and MODEL_ENTRY not in names:
-            notes.append("no model inside: it lies beside the APK and is pushed to the phone")
+            notes.append("no model inside: it is a separate file that is pushed to the phone")
     notes += _disagreements(carried, inside, adapters)
     app = App(
         package=identity.get("package"),
@@ -113,42 +114,46 @@ def report_apk(path: Path) -> Report:
 
 
 def _model(path: Path, archive: zipfile.ZipFile, name: str, notes: list[str]) -> Report | None:
-    """What a model inside an APK tells; None when it is not there, or compressed."""
+    """The report on a model inside an APK; None when it is missing, or compressed."""
     if name not in archive.namelist():
         return None
     entry = archive.getinfo(name)
     if entry.compress_type != zipfile.ZIP_STORED:
-        notes.append(f"{name} is compressed, so the phone cannot map it: not looked into")
+        notes.append(f"{name} is compressed, so the phone cannot map it: not inspected")
         return None
     begin = entry_offset(path, entry)
     return report_litertlm(path, (begin, begin + entry.file_size), name)
 
 
 def _adapter(archive: zipfile.ZipFile, entry: str) -> Report:
-    """What an adapter inside an APK tells. It is small: a copy is looked into."""
+    """The report on an adapter inside an APK. It is small: a copy is read."""
+    where = f"{archive.filename}, its {entry}"
     with tempfile.TemporaryDirectory(prefix="pocketgemma-") as folder:
         copy = Path(folder) / Path(entry).name
         copy.write_bytes(archive.read(entry))
         data = map_file(copy)
-        if data[4:8] != IDENTIFIER or not is_runtime_adapter(copy, data):
-            raise InputError(f"{archive.filename}: {entry} is no adapter for the runtime")
-        return replace(report_runtime(copy, data), name=entry)
+        if data[4:8] != IDENTIFIER or not is_runtime_adapter(tflite := read_tflite(data, where)):
+            raise InputError(f"{where}: not a run-time adapter; build the app again")
+        try:
+            return replace(report_runtime(copy, tflite), name=entry)
+        except InputError as error:
+            raise InputError(str(error).replace(str(copy), where)) from None
 
 
 def _disagreements(
     carried: Sequence[PackagedFile], inside: Report | None, adapters: Sequence[Report]
 ) -> list[str]:
-    """What does not fit between what the app tells and what it carries, a sentence each."""
+    """Differences between what the app records and what it contains, a sentence each."""
     notes = []
     for each in carried:
         if each.declared_sha256 and each.actual_sha256 and each.declared_sha256 != each.actual_sha256:
             notes.append(
-                f"the app tells of another {each.role} (sha256 {each.declared_sha256}) than the one inside"
+                f"the app records another {each.role} (sha256 {each.declared_sha256}) than the one inside"
             )
         elif each.actual_sha256 and not each.declared_sha256:
-            notes.append(f"the app does not tell of {each.entry}")
+            notes.append(f"the app does not record {each.entry}")
         elif each.role == "adapter" and not each.actual_sha256:
-            notes.append(f"the app tells of an adapter that is not inside: sha256 {each.declared_sha256}")
+            notes.append(f"the app records an adapter that is not inside: sha256 {each.declared_sha256}")
     system = inside.system if inside else {}
     for adapter in adapters:
         found = adapter.adapter
@@ -157,7 +162,9 @@ def _disagreements(
             and found
             and (str(found.rank), found.base) != (system.get("lora_rank"), system.get("base_digest"))
         ):
-            notes.append(f"{adapter.name} does not belong to the model inside: another base or another rank")
+            notes.append(
+                f"{adapter.name} does not belong to the model inside: its base or its rank is another"
+            )
     return notes
 
 
@@ -179,9 +186,9 @@ def _json(archive: zipfile.ZipFile, name: str, notes: list[str]) -> Any:
     try:
         return json.loads(archive.read(name))
     except KeyError:
-        notes.append(f"no {name} in it: not an app of this package")
+        notes.append(f"it has no {name}: not an app of this package")
     except ValueError:
-        notes.append(f"{name} is no JSON")
+        notes.append(f"{name} is not JSON")
     return None
 
 

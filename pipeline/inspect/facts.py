@@ -1,11 +1,15 @@
-"""What is told of a file. `Report.document` is what `pocketgemma inspect --json` prints; docs/litert.md says what the keys mean."""
+"""The report on a file. `Report.document` is what `pocketgemma inspect --json` prints; docs/litert.md describes its keys."""
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from pipeline.formats.llm_metadata import Sampler, Turn
+from pipeline.formats.tflite_matrices import Matrix, Total
+from pipeline.formats.tokenizer_file import Token, Tokenizer
+from pipeline.litert.memory_estimate import MemoryCost
+
 FORMAT = 1
-"""Of the JSON document: raised when a key changes its meaning or goes."""
+"""Version of the JSON document: raised when a key changes its meaning or is removed."""
 
 Kind = Literal["litertlm", "task", "tflite", "adapter", "apk"]
 
@@ -21,7 +25,7 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Signature:
-    """A function that the runtime can call."""
+    """A function that the runtime can call, with its inputs and outputs."""
 
     name: str
     inputs: tuple[Tensor, ...]
@@ -29,52 +33,14 @@ class Signature:
 
 
 @dataclass(frozen=True)
-class Matrix:
-    """A constant that the model computes with.
-
-    Attributes:
-        name: Hugging Face's name where the tensor's own name tells it, else the tensor's own.
-        tensor: the name of its tensor in the file.
-        shape: as stored; a matrix is (out, in).
-        dtype: INT8, INT4, FLOAT16, …
-        scales: what shares a scale: row, column, block, tensor; none for floats.
-        block: how many neighbours of a row share one, with scales "block".
-        begin: where its values begin, in bytes from the start of the .tflite; None when they lie outside it.
-        bytes: of its values.
-        scale_bytes: of its scales.
-    """
-
-    name: str
-    tensor: str
-    shape: tuple[int, ...]
-    dtype: str
-    scales: Literal["row", "column", "block", "tensor", "none"]
-    block: int | None
-    begin: int | None
-    bytes: int
-    scale_bytes: int
-
-
-@dataclass(frozen=True)
-class Total:
-    """All matrices of one element type."""
-
-    dtype: str
-    matrices: int
-    bytes: int
-    scale_bytes: int
-
-
-@dataclass(frozen=True)
 class Model:
     """A .tflite.
 
     Attributes:
-        name: what it is for, by the bundle's word; "model" for the only one.
+        name: its purpose as the file names it; "model" for the only one.
         bytes: its size.
-        kv_cache_bytes: of one KV cache, by the decode signature's inputs.
-        context_length: length of the attention mask, in tokens; None where no mask is an input.
-        lora_rank: of the LoRA tensors that are inputs; None when there are none.
+        signatures, matrices, totals, prefill_lengths, context_length, kv_cache_bytes, lora_rank: as in
+            `pipeline.formats.tflite_model.LanguageModel`.
     """
 
     name: str
@@ -89,48 +55,6 @@ class Model:
 
 
 @dataclass(frozen=True)
-class MemoryCost:
-    """Bytes that an open model takes, by what they are for; see `pipeline.litert.memory_estimate`.
-
-    Attributes:
-        weights: the model's file, packed anew by the runtime and mapped: pages that the system can drop and read again.
-        kv_cache: of one conversation.
-        context_length: of the KV cache, in tokens.
-        prefill: what lives between operations at most, by prefill length; the largest counts.
-        tokenizer: of the open tokenizer.
-        runtime: of the runtime itself.
-        total: all of it, while the model answers.
-        first_opening: besides, the first time that a model is opened and its weights are packed.
-    """
-
-    weights: int
-    kv_cache: int
-    context_length: int
-    prefill: dict[int, int]
-    tokenizer: int
-    runtime: int
-    total: int
-    first_opening: int
-
-
-@dataclass(frozen=True)
-class Token:
-    """A start or stop token: its ids, and their text by the tokenizer."""
-
-    ids: tuple[int, ...]
-    text: str | None
-
-
-@dataclass(frozen=True)
-class Tokenizer:
-    """A tokenizer; vocabulary is its number of pieces, None when it cannot be read."""
-
-    kind: str
-    bytes: int
-    vocabulary: int | None
-
-
-@dataclass(frozen=True)
 class Section:
     """A part of a container; offsets in bytes from the container's start."""
 
@@ -142,35 +66,16 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Turn:
-    """What a .task puts before and after a turn."""
-
-    prefix: str
-    suffix: str
-
-
-@dataclass(frozen=True)
-class Sampler:
-    """The sampler that an app uses unless told otherwise."""
-
-    type: str
-    k: int
-    p: float
-    temperature: float
-    seed: int | None
-
-
-@dataclass(frozen=True)
 class Adapter:
     """LoRA tensors in a file of their own.
 
     Attributes:
-        form: runtime (a .tflite for LiteRT-LM), pocketgemma (a finetune stage's), peft (Hugging Face's folder).
-        name: what it is called; None when it does not say.
-        base: digest of the base that it belongs to, or PEFT's name for it; None when it does not say.
-        targets: the matrices that it changes, by their short names.
-        matrices: how many it changes.
-        parameters: numbers in it.
+        form: runtime (a .tflite for LiteRT-LM), pocketgemma (of a finetune stage), peft (a folder of Hugging Face's PEFT).
+        name: of the adapter; None if the file has none.
+        base: digest of the base that it belongs to, or PEFT's name for it; None if the file does not record it.
+        targets: short names of the matrices that it changes.
+        matrices: number of matrices that it changes.
+        parameters: number of values in all its tensors.
     """
 
     form: Literal["runtime", "pocketgemma", "peft"]
@@ -189,10 +94,10 @@ class Library:
     """A native library in an APK.
 
     Attributes:
-        offset: where its bytes begin in the APK; None when it is compressed.
-        segment_alignment: smallest alignment of its LOAD segments in bytes; None when it is no 64-bit ELF file, or compressed in an
-            app that does not have it unpacked.
-        pages_16k: whether a phone with pages of 16 KiB can load it, as it lies or as it is unpacked.
+        offset: its first byte in the APK; None when it is compressed.
+        segment_alignment: smallest alignment of its LOAD segments in bytes; None when it is not a 64-bit ELF file, or compressed in
+            an app whose libraries are not unpacked.
+        pages_16k: whether a phone with memory pages of 16 KiB can load it, from the APK or unpacked.
     """
 
     name: str
@@ -227,11 +132,11 @@ class App:
 
 @dataclass(frozen=True)
 class Report:
-    """All that is told of a file; what does not apply to its kind is None or empty.
+    """Everything that is known about a file; what does not apply to its kind is None or empty.
 
     Attributes:
         inside: the model in an APK; base: the base of a merged model in it; adapters: the adapters in it, its own fine-tune first.
-        notes: what a person should know, a sentence each: what could not be read, what does not fit.
+        notes: what could not be read and what is inconsistent, a sentence each.
     """
 
     kind: Kind
@@ -259,13 +164,3 @@ class Report:
     def document(self) -> dict[str, Any]:
         """As JSON."""
         return {"format": FORMAT} | asdict(self)
-
-
-def total_by_type(matrices: Sequence[Matrix]) -> tuple[Total, ...]:
-    """One total for each element type, the largest first."""
-    kinds = {matrix.dtype: [each for each in matrices if each.dtype == matrix.dtype] for matrix in matrices}
-    totals = [
-        Total(dtype, len(found), sum(each.bytes for each in found), sum(each.scale_bytes for each in found))
-        for dtype, found in kinds.items()
-    ]
-    return tuple(sorted(totals, key=lambda total: -total.bytes))

@@ -1,4 +1,4 @@
-"""A report for a person: plain tables of at most 100 columns that need no colour."""
+"""Printing of a report: plain tables of at most 100 columns that need no color, or JSON."""
 
 import json
 import re
@@ -11,36 +11,41 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
-from pipeline.inspect.facts import Adapter, App, Matrix, MemoryCost, Model, Report, Signature, Tensor, Token
-from pipeline.inspect.model import KV_PREFIX, LORA_PREFIXES, natural, tensor_bytes
-from pipeline.inspect.names import short_name
+from pipeline.families.names import RUNTIME_PREFIXES, last_module_names
+from pipeline.formats.tensor_names import natural, short_name
+from pipeline.formats.tflite_matrices import Matrix
+from pipeline.formats.tflite_model import KV_PREFIX
+from pipeline.formats.tflite_types import bytes_of
+from pipeline.formats.tokenizer_file import Token
+from pipeline.inspect.facts import Adapter, App, Model, Report, Signature, Tensor
+from pipeline.litert.memory_estimate import MemoryCost
 
 WIDTH = 100
 
 TITLES = {
-    "litertlm": "a bundle for LiteRT-LM",
-    "task": "a .task bundle",
-    "tflite": "a bare LiteRT model",
-    "adapter": "an adapter",
-    "apk": "an Android app",
+    "litertlm": "LiteRT-LM model file (.litertlm)",
+    "task": "MediaPipe model file (.task)",
+    "tflite": "LiteRT model (.tflite)",
+    "adapter": "LoRA adapter",
+    "apk": "Android app (.apk)",
 }
 FORMS = {
-    "runtime": "LoRA for the runtime, swapped while a model is open",
-    "pocketgemma": "LoRA as the finetune stage writes it",
-    "peft": "LoRA as PEFT writes it",
+    "runtime": "run-time adapter for LiteRT-LM",
+    "pocketgemma": "adapter.safetensors of the finetune stage",
+    "peft": "folder of Hugging Face's PEFT",
 }
 SCALES = {
     "row": "one per output row",
     "column": "one per column",
-    "tensor": "one in all",
+    "tensor": "one per matrix",
     "none": "none",
 }
-ORDER = ("embed_tokens", "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-"""Matrices are shown in the order in which a token meets them."""
+ORDER = last_module_names()
+"""Matrices are shown in the order in which a token passes through them."""
 
 
 def size(count: int) -> str:
-    """Bytes as a person reads them, in decimal units."""
+    """Bytes in decimal units."""
     for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if count >= factor:
             return f"{count / factor:.2f} {unit}" if unit == "GB" else f"{count / factor:.1f} {unit}"
@@ -57,7 +62,7 @@ def print_report(report: Report, *, everything: bool = False) -> None:
 
     Args:
         report: what was found.
-        everything: each matrix and each tensor on a line of its own, and the chat template in full.
+        everything: print each matrix and each tensor on a line of its own, and the whole chat template.
     """
     console = Console(highlight=False)
     # Without a terminal rich would take 80 columns.
@@ -68,11 +73,11 @@ def print_report(report: Report, *, everything: bool = False) -> None:
 
 def _parts(report: Report, everything: bool) -> Iterable[RenderableType]:
     yield f"[bold]{_plain(report.name)}[/], {TITLES[report.kind]}, {size(report.bytes)}"
-    said = {key: value for key, value in report.system.items() if key != "description"}
+    system = {key: value for key, value in report.system.items() if key != "description"}
     rows = [("sha256", report.sha256)]
     if report.system.get("description"):
         rows.insert(0, ("description", report.system["description"]))
-    yield _pairs([*rows, *said.items()])
+    yield _pairs([*rows, *system.items()])
     if report.app:
         yield from _app(report.app)
     if report.adapter:
@@ -85,19 +90,19 @@ def _parts(report: Report, everything: bool) -> Iterable[RenderableType]:
     for model in report.models:
         yield from _model(model, everything)
     if report.memory:
-        yield _title("Memory of a phone, when it is open")
+        yield _title("Memory on a phone")
         yield _pairs(_memory(report.memory))
     for part in (report.inside, report.base, *report.adapters):
         if part:
             yield ""
             yield from _parts(part, everything)
     if report.notes:
-        yield _title("To note")
+        yield _title("Notes")
         yield from (Padding(f"- {_plain(note)}", (0, 0, 0, 2)) for note in report.notes)
 
 
 def _plain(text: str) -> str:
-    """Text of a file, which may hold anything: nothing of it is markup or moves the cursor."""
+    """Text from a file, which may contain anything: made harmless for the terminal and for rich."""
     return escape(
         "".join(each if each.isprintable() or each == "\n" else f"\\x{ord(each):02x}" for each in text)
     )
@@ -149,8 +154,8 @@ def _sections(report: Report) -> Iterable[RenderableType]:
 
 
 def _conversation(report: Report, everything: bool) -> Iterable[tuple[str, str]]:
-    yield "start token", _tokens(report.start) or "none told"
-    yield "stop tokens", _tokens(report.stop) or "none told"
+    yield "start token", _tokens(report.start) or "not set"
+    yield "stop tokens", _tokens(report.stop) or "not set"
     template = report.chat_template
     if template and everything:
         yield "chat template", template
@@ -159,16 +164,16 @@ def _conversation(report: Report, everything: bool) -> Iterable[tuple[str, str]]
     for role, turn in report.turns.items():
         yield f"{role} turn", f"{turn.prefix!r} … {turn.suffix!r}"
     if not template and not report.turns:
-        yield "chat template", "none"
+        yield "chat template", "not set"
     if report.sampler:
         sampler = report.sampler
         text = f"{sampler.type}, k {sampler.k}, p {sampler.p:g}, temperature {sampler.temperature:g}"
-        yield "sampler", f"{text} (always the likeliest token)" if sampler.k == 1 else text
+        yield "sampler", f"{text} (always the most likely token)" if sampler.k == 1 else text
     else:
-        yield "sampler", "none told: the app chooses"
+        yield "sampler", "not set: the app chooses"
     if report.tokenizer:
         count = report.tokenizer.vocabulary
-        pieces = "cannot be read" if count is None else f"{count:,} pieces"
+        pieces = "unreadable" if count is None else f"{count:,} pieces"
         yield "tokenizer", f"{report.tokenizer.kind}, {pieces}, {size(report.tokenizer.bytes)}"
     if report.max_tokens:
         yield "context", f"{report.max_tokens:,} tokens"
@@ -184,16 +189,16 @@ def _model(model: Model, everything: bool) -> Iterable[RenderableType]:
     if model.context_length:
         rows.append(("context", f"{model.context_length:,} tokens, {size(model.kv_cache_bytes)} of KV cache"))
     if model.prefill_lengths:
-        rows.append(("prefill", f"prompts are read in pieces of {_list(model.prefill_lengths)} tokens"))
+        rows.append(("prefill", f"prompt chunks of {_list(model.prefill_lengths)} tokens"))
     if model.lora_rank:
-        rows.append(("adapters", f"taken as inputs, of rank {model.lora_rank}"))
+        rows.append(("adapters", f"LoRA inputs of rank {model.lora_rank}"))
     yield _pairs(rows)
     table = _table("signature", "", "tensors", wide=("tensors",))
     for signature in model.signatures:
         for index, (word, tensors) in enumerate(_sides(signature)):
             lines = _gathered(tensors)
             if index and lines and lines[-1] == _gathered(signature.inputs)[-1]:
-                lines[-1] = f"{lines[-1].partition(':')[0]}, as taken"
+                lines[-1] = f"{lines[-1].partition(':')[0]}, as in the inputs"
             table.add_row("" if index else _plain(signature.name), word, _plain("\n".join(lines)))
     if model.signatures:
         yield ""
@@ -207,19 +212,22 @@ def _model(model: Model, everything: bool) -> Iterable[RenderableType]:
         yield Padding(f"{total.dtype}: {count}, {size(total.bytes)}{share}", (0, 0, 0, 2))
     rest = model.bytes - sum(total.bytes + total.scale_bytes for total in model.totals)
     if model.totals and rest > 0:
-        yield Padding(f"the rest (graphs, norms, small constants): {size(rest)}", (0, 0, 0, 2))
+        yield Padding(f"other (graphs, norms, small constants): {size(rest)}", (0, 0, 0, 2))
 
 
 def _memory(cost: MemoryCost) -> Iterable[tuple[str, str]]:
-    yield "about", size(cost.total)
-    yield "weights", f"{size(cost.weights)}, mapped from a file: the system can drop and read them again"
+    yield "total", f"about {size(cost.total)} while the model answers"
+    yield (
+        "weights",
+        f"{size(cost.weights)}, mapped from a file: the system can drop these pages and read them again",
+    )
     yield "KV cache", f"{size(cost.kv_cache)} for {cost.context_length:,} tokens"
     if cost.prefill:
-        lengths = ", ".join(f"{length} tokens {size(taken)}" for length, taken in cost.prefill.items())
-        yield "prefill", f"{lengths}{'; the largest counts' * (len(cost.prefill) > 1)}"
+        lengths = ", ".join(f"{length} tokens: {size(peak)}" for length, peak in cost.prefill.items())
+        yield "prefill", f"{lengths}{' (the largest counts)' * (len(cost.prefill) > 1)}"
     yield "tokenizer", size(cost.tokenizer)
     yield "runtime", size(cost.runtime)
-    yield "first time", f"{size(cost.first_opening)} more, to pack the weights"
+    yield "first opening", f"{size(cost.first_opening)} more, to pack the weights"
 
 
 def _list(numbers: Sequence[int]) -> str:
@@ -228,13 +236,13 @@ def _list(numbers: Sequence[int]) -> str:
 
 
 def _sides(signature: Signature) -> Iterable[tuple[str, Sequence[Tensor]]]:
-    return (("takes", signature.inputs), ("gives", signature.outputs))
+    return (("inputs", signature.inputs), ("outputs", signature.outputs))
 
 
 def _gathered(tensors: Sequence[Tensor]) -> list[str]:
     """A line for each tensor; KV caches and LoRA inputs in one line each."""
     caches = [each for each in tensors if each.name.startswith(KV_PREFIX)]
-    lora = [each for each in tensors if each.name.startswith(LORA_PREFIXES)]
+    lora = [each for each in tensors if each.name.startswith(RUNTIME_PREFIXES)]
     lines = [_tensor(each) for each in tensors if each not in caches and each not in lora]
     kinds = (("LoRA tensors", lora), ("KV caches", caches))
     return lines + [f"{len(found)} {what}: {_alike(found)}" for what, found in kinds if found]
@@ -243,7 +251,7 @@ def _gathered(tensors: Sequence[Tensor]) -> list[str]:
 def _alike(tensors: Sequence[Tensor]) -> str:
     shapes = dict.fromkeys(f"{_shape(each.shape)} {each.dtype}" for each in tensors)
     shown = list(shapes)[:4] + ["…"] * (len(shapes) > 4)
-    return f"{', '.join(shown)}; {size(sum(tensor_bytes(each) for each in tensors))}"
+    return f"{', '.join(shown)}; {size(sum(bytes_of(each.shape, each.dtype) for each in tensors))}"
 
 
 def _tensor(tensor: Tensor) -> str:
@@ -294,9 +302,9 @@ def _adapter(adapter: Adapter, everything: bool) -> Iterable[RenderableType]:
     if adapter.rank is not None:
         alpha = "" if adapter.alpha is None else f", alpha {adapter.alpha:g}"
         rows.append(("rank", f"{adapter.rank}{alpha}"))
-    rows.append(("changes", f"{adapter.matrices} matrices: {', '.join(adapter.targets)}"))
+    rows.append(("changes", f"{adapter.matrices} matrices ({', '.join(adapter.targets)})"))
     rows.append(("parameters", f"{adapter.parameters:,}"))
-    rows.append(("base", adapter.base or "not told"))
+    rows.append(("base", adapter.base or "not recorded"))
     yield _pairs(rows)
     yield ""
     table = _table("", "tensor", "shape", "type", right=("",), wide=("tensor",))
@@ -315,26 +323,26 @@ def _adapter(adapter: Adapter, everything: bool) -> Iterable[RenderableType]:
 
 
 def _starred(name: str) -> str:
-    """A tensor's name with its layer's number made alike."""
+    """A tensor's name with * in place of numbers."""
     return re.sub(r"\d+", "*", name)
 
 
 def _app(app: App) -> Iterable[RenderableType]:
     yield _title("App")
-    none = "not read"
-    permissions = none if app.permissions is None else ", ".join(app.permissions) or "asks for none"
-    signature = none
+    unread = "not read"
+    permissions = unread if app.permissions is None else ", ".join(app.permissions) or "none"
+    signature = unread
     if app.signature_schemes is not None:
         signature = (
-            f"holds, {', '.join(app.signature_schemes)}" if app.signature_schemes else "none that holds"
+            f"valid, {', '.join(app.signature_schemes)}" if app.signature_schemes else "no valid signature"
         )
     rows = [
-        ("package", app.package or none),
-        ("version", f"{app.version} (code {app.version_code})" if app.version else none),
-        ("Android", f"from SDK {app.min_sdk}, made for {app.target_sdk}" if app.min_sdk else none),
+        ("package", app.package or unread),
+        ("version", f"{app.version} (code {app.version_code})" if app.version else unread),
+        ("Android", f"minimum SDK {app.min_sdk}, target SDK {app.target_sdk}" if app.min_sdk else unread),
         ("permissions", permissions),
         ("signature", signature),
-        ("certificate", app.certificate_sha256 or none),
+        ("certificate", app.certificate_sha256 or unread),
         ("ABIs", ", ".join(app.abis) or "no native code"),
         ("code", size(app.dex_bytes)),
     ]
@@ -344,7 +352,7 @@ def _app(app: App) -> Iterable[RenderableType]:
     yield _pairs(rows)
     if app.libraries:
         yield ""
-        table = _table("library", "size", "pages of 16 KiB", right=("size",), wide=("library",))
+        table = _table("library", "size", "16 KiB pages", right=("size",), wide=("library",))
         for library in app.libraries:
             fits = "loads" if library.pages_16k else "does not load"
             why = "compressed" if library.offset is None else f"at byte {library.offset:,}"
@@ -356,7 +364,7 @@ def _app(app: App) -> Iterable[RenderableType]:
             table.add_row(_plain(library.name), size(library.bytes), f"{fits} ({why}{segments})")
         yield _indented(table)
     if app.manifest:
-        yield _title("What the app tells of its model")
+        yield _title("Manifest of the app")
         yield _pairs(_flat(app.manifest))
     if app.sample_questions:
         yield _title("Sample questions")
@@ -372,7 +380,7 @@ def _flat(document: dict[str, object], prefix: str = "") -> Iterable[tuple[str, 
 
 
 def _word(value: object) -> str:
-    """An entry of a list in a manifest; of an adapter its name and the beginning of its digest."""
+    """An entry of a list in a manifest; for an adapter, its name and the beginning of its digest."""
     if not isinstance(value, dict):
         return str(value)
     return f"{value.get('name', 'unnamed')} ({str(value.get('sha256', ''))[:12]}…)"

@@ -12,15 +12,13 @@ Measured with LiteRT-LM 0.18 on its processor backend (benchmarks/memory.py, doc
 - The first opening, which writes the cache file, holds the largest matrix twice besides: packed, and in pages of the file.
 """
 
+from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 
-from pipeline.errors import InputError
-from pipeline.formats.flatbuffer import ERRORS
 from pipeline.formats.litertlm import MODEL, TOKENIZER, read_container
-from pipeline.formats.tflite import Document, Graph, read_document
-from pipeline.inspect.facts import MemoryCost, Model
-from pipeline.inspect.model import read_tflite
+from pipeline.formats.tflite import Graph
+from pipeline.formats.tflite_model import LanguageModel, prefill_signatures, read_language_model
 
 LIBRARY_BYTES = 55_000_000
 """Pages of the runtime's library that are used."""
@@ -37,40 +35,59 @@ TOKENIZER_FACTOR = 10
 """Memory of an open SentencePiece tokenizer / size of its file."""
 
 
-def memory_cost(model: Path) -> MemoryCost:
-    """What a .litertlm will take of the memory when it is open.
+@dataclass(frozen=True)
+class MemoryCost:
+    """Bytes of memory that an open model needs, by purpose.
+
+    Attributes:
+        weights: the model file, packed again by the runtime and mapped: pages that the system can drop and read again.
+        kv_cache: of one conversation.
+        context_length: of the KV cache, in tokens.
+        prefill: peak of the intermediate tensors, by prefill length; the largest counts.
+        tokenizer: of the open tokenizer.
+        runtime: of the runtime itself.
+        total: all of it, while the model answers.
+        first_opening: in addition, the first time that a model is opened and its weights are packed.
+    """
+
+    weights: int
+    kv_cache: int
+    context_length: int
+    prefill: dict[int, int]
+    tokenizer: int
+    runtime: int
+    total: int
+    first_opening: int
+
+
+def memory_cost(path: Path) -> MemoryCost:
+    """The memory that the model of a .litertlm needs when it is open.
 
     Raises:
         InputError: no usable .litertlm.
     """
-    container = read_container(model)
-    data, tokenizer = container.view(container.section(MODEL)), container.section(TOKENIZER)
-    found = read_tflite(data, "model", str(model))
-    return cost_of(data, found, tokenizer.end - tokenizer.begin, str(model))
+    container = read_container(path)
+    tokenizer = container.section(TOKENIZER)
+    model = read_language_model(container.view(container.section(MODEL)), str(path))
+    return cost_of(model, tokenizer.end - tokenizer.begin)
 
 
-def cost_of(data: memoryview, model: Model, tokenizer_bytes: int, where: str) -> MemoryCost:
-    """What a model will take of the memory when it is open.
+def cost_of(model: LanguageModel, tokenizer_bytes: int) -> MemoryCost:
+    """The memory that a model needs when it is open.
 
     Args:
-        data: the .tflite.
-        model: what was read in it.
-        tokenizer_bytes: size of the tokenizer beside it.
-        where: how to call it in a message.
-
-    Raises:
-        InputError: the .tflite is damaged.
+        model: as it was read.
+        tokenizer_bytes: size of the tokenizer file that belongs to it.
     """
-    try:
-        document = read_document(data)
-        alive = _activations(document)
-        operations = sum(len(document.graphs[each.graph].operations) for each in document.signatures)
-    except ERRORS:
-        raise InputError(f"{where}: a damaged .tflite model; copy or convert it again") from None
-    prefill = {length: alive[f"prefill_{length}"] for length in model.prefill_lengths}
+    tflite = model.tflite
+    operations = sum(len(tflite.graphs[each.graph].operations) for each in tflite.signatures)
+    prefill = {
+        length: _peak_activations(tflite.graphs[each.graph])
+        for length, each in prefill_signatures(tflite).items()
+    }
     tokenizer = TOKENIZER_FACTOR * tokenizer_bytes
     widened = sum(matrix.bytes for matrix in model.matrices if matrix.dtype in HALVES)
-    weights, runtime = len(data) + widened, LIBRARY_BYTES + OPERATOR_BYTES * operations
+    weights, runtime = tflite.bytes + widened, LIBRARY_BYTES + OPERATOR_BYTES * operations
     largest = max((matrix.bytes + matrix.scale_bytes for matrix in model.matrices), default=0)
     return MemoryCost(
         weights=weights,
@@ -98,26 +115,22 @@ def _mb(size: int) -> str:
     return f"{size / 1e6:.0f} MB" if size >= 9_950_000 else f"{size / 1e6:.1f} MB"
 
 
-def _activations(document: Document) -> dict[str, int]:
-    """The most bytes of intermediate tensors that live at once, by signature.
+def _peak_activations(graph: Graph) -> int:
+    """The most bytes of intermediate tensors that are alive at once.
 
-    A tensor lives from the operation that gives it to the last that takes it; inputs, outputs and constants are not counted. The
-    runtime fuses operations and places tensors by a plan of its own, so this is near what it takes, not equal.
+    A tensor is alive from the operation that computes it to the last one that reads it; inputs, outputs and constants are not counted.
+    The runtime fuses operations and places tensors by a plan of its own, so this is close to what it needs, not equal.
     """
-    return {each.name: _widest(document.graphs[each.graph]) for each in document.signatures}
-
-
-def _widest(graph: Graph) -> int:
     kept = {*graph.inputs, *graph.outputs}
-    given: dict[int, int] = {}
-    taken: dict[int, int] = {}
-    for place, operation in enumerate(graph.operations):
+    computed: dict[int, int] = {}
+    last_used: dict[int, int] = {}
+    for step, operation in enumerate(graph.operations):
         for index in operation.outputs:
-            given.setdefault(index, place)
+            computed.setdefault(index, step)
         for index in (*operation.outputs, *operation.inputs):
-            taken[index] = place
+            last_used[index] = step
     change = [0] * (len(graph.operations) + 1)
-    for index in given.keys() - kept:
-        change[given[index]] += graph.tensors[index].bytes
-        change[taken[index] + 1] -= graph.tensors[index].bytes
+    for index in computed.keys() - kept:
+        change[computed[index]] += graph.tensors[index].bytes
+        change[last_used[index] + 1] -= graph.tensors[index].bytes
     return max(accumulate(change))

@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline.errors import PocketGemmaError
 from pipeline.formats.litertlm import MODEL, TOKENIZER, read_container
-from pipeline.formats.tflite_summary import read_model
+from pipeline.formats.tflite_model import read_language_model
 from pipeline.gemma.matrices import PresetMatrices
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.litert.matrix_check import missing_matrices
@@ -49,8 +49,7 @@ def model_differences(
     """
     container = read_container(path)
     metadata = container.metadata()
-    content = container.read(MODEL)
-    model = read_model(content, str(path))
+    model = read_language_model(container.view(container.section(MODEL)), str(path))
     start = list(metadata.start_token.token_ids.ids) or metadata.start_token.token_str
     stops = [list(stop.token_ids.ids) or stop.token_str for stop in metadata.stop_tokens]
     facts: tuple[tuple[str, Any, Any], ...] = (

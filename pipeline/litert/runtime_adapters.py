@@ -5,17 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import InputError
-from pipeline.formats.flatbuffer import ERRORS, Table
+from pipeline.families.names import parse_runtime_name
 from pipeline.formats.litertlm import MODEL, read_container
 from pipeline.formats.runtime_adapter import RANK, AdapterFile, read_adapter_file, write_adapter_file
-from pipeline.litert.convert.lora_inputs import RANKS, parse_name
+from pipeline.formats.tflite import read_tflite
+from pipeline.formats.tflite_model import decode_inputs
+from pipeline.litert.convert.lora_inputs import RANKS
 from pipeline.tuning.adapter import Adapter
 from pipeline.tuning.runtime_factors import MERGE_INSTEAD, Factors, attention_factors, peft_factors, rank_of
 
 TAKES_NONE = "takes no adapters; convert the base with convert.adapters: runtime, or put the adapter in with `pocketgemma graft`"
-
-# Slots of the fields, by the schema of TensorFlow Lite (schema.fbs, version 3).
-_SUBGRAPHS, _SIGNATURES = 2, 7
 
 
 def required_rank(adapter: Adapter) -> int:
@@ -124,12 +123,11 @@ def lora_base(model: Path) -> LoraBase | None:
     container = read_container(model)
     if RANK not in container.system:
         return None
-    try:
-        document = Table.root(container.view(container.section(MODEL)))
-        shapes = _decode_inputs(document)
-        rank = int(container.system[RANK])
-    except ERRORS:
-        raise InputError(f"{model}: its model section is damaged; copy or convert it again") from None
+    tflite = read_tflite(container.view(container.section(MODEL)), str(model))
+    shapes = {
+        name: tensor.shape for name, tensor in decode_inputs(tflite).items() if parse_runtime_name(name)
+    }
+    rank = int(container.system[RANK]) if container.system[RANK].isdecimal() else 0
     wrong = [
         name
         for name, shape in shapes.items()
@@ -171,11 +169,3 @@ def check_adapter_file(path: Path, model: "Path | LoraBase") -> AdapterFile:
                 f"{path}: {name} is {shape}, {base.path} takes {base.shapes.get(name, 'no such tensor')}: it belongs to another model"
             )
     return adapter
-
-
-def _decode_inputs(document: Table) -> dict[str, tuple[int, ...]]:
-    """Shapes of the LoRA inputs of the decode signature."""
-    (decode,) = (entry for entry in document.tables(_SIGNATURES) if entry.string(2) == "decode")
-    tensors = document.tables(_SUBGRAPHS)[decode.number(4)].tables(0)
-    inputs = {entry.string(0) or "": tensors[entry.number(1)].numbers(0) for entry in decode.tables(0)}
-    return {name: shape for name, shape in inputs.items() if parse_name(name)}

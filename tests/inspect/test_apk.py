@@ -101,7 +101,7 @@ def test_libraries_that_a_phone_with_large_pages_cannot_load_are_told(tmp_path: 
 
 def test_a_manifest_that_tells_of_another_model_is_noted(tmp_path: Path, model: Path) -> None:
     found = inspect_file(write_apk(tmp_path / "app.apk", model, "ab" * 32))
-    assert any("tells of another model" in note for note in found.notes)
+    assert any("records another model" in note for note in found.notes)
 
 
 def test_an_app_without_a_model_and_one_with_a_compressed_model_are_noted(
@@ -193,17 +193,17 @@ def test_base_and_adapters_are_told_as_the_files_themselves(
     assert found.document()["adapters"][0]["sha256"] == sha256_of_file(poet)
     print_report(found)
     printed = capsys.readouterr().out
-    for word in (BASE_ENTRY, "LoRA for the runtime", f"poet ({sha256_of_file(poet)[:12]}…)"):
+    for word in (BASE_ENTRY, "run-time adapter for LiteRT-LM", f"poet ({sha256_of_file(poet)[:12]}…)"):
         assert word in printed
 
 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"base_model": {"sha256": "ab" * 32}}, "the app tells of another base"),
-        ({"base_model": None}, f"the app does not tell of {BASE_ENTRY}"),
-        ({"adapters": []}, "the app does not tell of assets/adapters/"),
-        ({"adapters": [{"sha256": "ab" * 32}]}, "the app tells of an adapter that is not inside"),
+        ({"base_model": {"sha256": "ab" * 32}}, "the app records another base"),
+        ({"base_model": None}, f"the app does not record {BASE_ENTRY}"),
+        ({"adapters": []}, "the app does not record assets/adapters/"),
+        ({"adapters": [{"sha256": "ab" * 32}]}, "the app records an adapter that is not inside"),
     ],
 )
 def test_what_an_app_tells_otherwise_than_it_carries_is_noted(
@@ -225,7 +225,7 @@ def test_a_damaged_adapter_inside_is_refused(tmp_path: Path, taker: Path, poet: 
     with pytest.raises(InputError):
         inspect_file(write_full_apk(tmp_path / "app.apk", taker, poet))
     poet.write_bytes(b"no adapter")
-    with pytest.raises(InputError, match="is no adapter for the runtime"):
+    with pytest.raises(InputError, match="not a run-time adapter"):
         inspect_file(write_full_apk(tmp_path / "app.apk", taker, poet))
 
 
@@ -278,5 +278,11 @@ def test_an_app_of_this_package_is_told_in_full(
     print_report(found)
     printed = capsys.readouterr().out
     assert max(len(line) for line in printed.splitlines()) <= 100
-    for word in ("asks for none", "holds, v2, v3", "loads (at byte", "quantization", "assets/model.litertlm"):
+    for word in (
+        "permissions    none",
+        "valid, v2, v3",
+        "loads (at byte",
+        "quantization",
+        "assets/model.litertlm",
+    ):
         assert word in printed

@@ -101,7 +101,7 @@ def test_a_whole_adapter_of_the_base_is_taken(file: Path, base: LoraBase) -> Non
 @pytest.mark.parametrize("bytes_left", [0, 3, 200, 5000, BLOCK - 1, BLOCK, -1, -BLOCK])
 def test_a_truncated_file_is_refused(file: Path, base: LoraBase, bytes_left: int) -> None:
     file.write_bytes(file.read_bytes()[:bytes_left])
-    with pytest.raises(InputError, match=r"poet\.tflite: (not a|no adapter|truncated|damaged)") as caught:
+    with pytest.raises(InputError, match=r"poet\.tflite: (not a|truncated|damaged)") as caught:
         check_adapter_file(file, base)
     assert "\n" not in str(caught.value)
 
@@ -122,7 +122,7 @@ def test_something_else_is_refused(base: LoraBase, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"not a \.tflite file"):
         check_adapter_file(tmp_path / "notes.tflite", base)
     (tmp_path / "model.tflite").write_bytes(b"\x20\0\0\0TFL3" + bytes(60))
-    with pytest.raises(InputError, match="no adapter for the runtime"):
+    with pytest.raises(InputError, match="damaged"):
         check_adapter_file(tmp_path / "model.tflite", base)
     with pytest.raises(InputError, match="No such file"):
         check_adapter_file(tmp_path / "nowhere.tflite", base)

@@ -9,7 +9,7 @@ from pipeline.errors import PocketGemmaError
 from pipeline.families.gemma3 import CHAT
 from pipeline.families.names import EMBEDDING
 from pipeline.formats.litertlm import MODEL, read_container
-from pipeline.formats.tflite_summary import read_model
+from pipeline.formats.tflite_model import read_language_model
 from pipeline.formats.tflite_weights import stored_weights
 from pipeline.gemma.matrices import PresetMatrices
 from pipeline.gemma.tokenizer import Tokenizer
@@ -32,7 +32,7 @@ def test_the_file_declares_what_training_used(model: Path, tokenizer: Tokenizer,
     assert metadata.jinja_prompt_template == CHAT.template
     assert (metadata.sampler_params.k, metadata.max_num_tokens) == (40, 160)
     assert read_container(model).system["description"] == "Grüße from a test"
-    assert read_model(read_container(model).read(MODEL), "model").prefill_lengths == (16, 32)
+    assert read_language_model(read_container(model).read(MODEL), "model").prefill_lengths == (16, 32)
 
 
 def test_the_runtime_has_both_stop_tokens(model: Path, tokenizer: Tokenizer) -> None:
@@ -48,7 +48,7 @@ def test_matrices_are_stored_as_the_recipe_says(
     check_litertlm(path, tokenizer, spec, folder)
     scheme, matrices = SCHEMES[spec.recipe], PresetMatrices(folder)
     bits = sum(scheme.bits_of(name) * int(np.prod(matrices.shape(name))) for name in matrices.names())
-    stored = sum(read_model(read_container(path).read(MODEL), spec.recipe).matrix_bytes.values())
+    stored = sum(read_language_model(read_container(path).read(MODEL), spec.recipe).matrix_bytes.values())
     assert stored == pytest.approx(bits / 8, rel=0.01)
 
 

@@ -16,7 +16,7 @@ from pipeline.evaluation.in_runtime import answer_all
 from pipeline.families.chat import Message
 from pipeline.families.gemma3 import CHAT
 from pipeline.formats.litertlm import MODEL, read_container
-from pipeline.formats.tflite_summary import read_model
+from pipeline.formats.tflite import read_tflite
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.litert.convert.export import export_litertlm
 from pipeline.litert.convert.lora_inputs import input_name
@@ -99,7 +99,8 @@ def test_the_base_says_what_it_takes(base: Path, base_int8: Path, folder: Path) 
         assert len(found.shapes) == 2 * 4 * 2  # layers, matrices, A and B
         assert found.shapes[input_name("query", "b", 1)] == (spec.lora_rank, 64)
         # The runtime gives the same tensors to both kinds of signature; in any recipe they are floats.
-        for inputs in read_model(read_container(path).read(MODEL), str(path)).signatures.values():
+        tflite = read_tflite(read_container(path).read(MODEL), str(path))
+        for inputs in map(tflite.inputs, tflite.signatures):
             for name, shape in found.shapes.items():
                 assert (inputs[name].shape, inputs[name].dtype) == (shape, "FLOAT32")
 

@@ -1,11 +1,11 @@
-"""The tokenizer in a bundle, and the text of its start and stop tokens."""
+"""The vocabulary of a tokenizer file: the text of its pieces by token id. Needs no tokenizer library."""
 
 import json
 import zlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from pipeline.formats.protobuf import ERRORS, fields
-from pipeline.inspect.facts import Token, Tokenizer
 
 SENTENCEPIECE, HUGGING_FACE = "SentencePiece", "Hugging Face"
 
@@ -13,12 +13,29 @@ PIECES, PIECE = 1, 1
 """Fields of SentencePiece's ModelProto (sentencepiece_model.proto): the list of pieces by id, and in each of them its text."""
 
 
-class Pieces:
-    """Text by token id.
+@dataclass(frozen=True)
+class Token:
+    """A token: its ids, and their text by the tokenizer; None when it is not in the vocabulary."""
+
+    ids: tuple[int, ...]
+    text: str | None
+
+
+@dataclass(frozen=True)
+class Tokenizer:
+    """A tokenizer file; vocabulary is its number of pieces, None when it cannot be read."""
+
+    kind: str
+    bytes: int
+    vocabulary: int | None
+
+
+class Vocabulary:
+    """Text by token id. A file that cannot be read has no pieces.
 
     Args:
         data: a SentencePiece model, or the section HF_Tokenizer_Zlib of a .litertlm.
-        kind: which of them.
+        kind: SENTENCEPIECE or HUGGING_FACE.
     """
 
     def __init__(self, data: bytes, kind: str) -> None:
@@ -30,7 +47,7 @@ class Pieces:
         self.facts = Tokenizer(kind, len(data), len(pieces) or None)
 
     def token(self, ids: Iterable[int]) -> Token:
-        """A token given by its ids; without a text when one is not in the vocabulary."""
+        """The token with these ids; without text when one of them is not in the vocabulary."""
         numbers = tuple(ids)
         pieces = [self._pieces.get(number) for number in numbers]
         return Token(
@@ -38,7 +55,7 @@ class Pieces:
         )
 
     def token_of(self, text: str) -> Token:
-        """A token given by its text; without ids when there is no such piece."""
+        """The token with this text; without ids when there is no such piece."""
         wanted = text.encode()
         return Token(tuple(number for number, piece in self._pieces.items() if piece == wanted)[:1], text)
 

@@ -31,8 +31,8 @@ def measure(backend: str, dtype: str) -> dict[str, float]:
     import keras
     import numpy as np
 
-    from pipeline.tuning.lora import enable_lora
     from pipeline.tuning.loss import response_model
+    from pipeline.tuning.methods.lora import enable_lora
 
     backbone = load_causal_lm(BASE, dtype).backbone
     enable_lora(backbone, 8, 8.0, tuple(MATRICES))

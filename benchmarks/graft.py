@@ -31,7 +31,9 @@ from pipeline.litert.graft.adapter import MAP_SUFFIX
 from pipeline.litert.model_spec import ModelSpec
 from pipeline.machine import PeakMemory, describe_machine, high_water_mark, package_versions
 from pipeline.tuning.adapter import Adapter
-from pipeline.tuning.deltas import Rows, of_adapter
+from pipeline.tuning.deltas import Rows
+from pipeline.tuning.load import load_adapter
+from pipeline.tuning.methods.lora import LoraFactors
 
 ROOT = Path(__file__).resolve().parents[1]
 OUTPUT = ROOT / "docs" / "measurements" / "graft.json"
@@ -71,7 +73,7 @@ def random_adapter(shape: GemmaShape, targets: tuple[str, ...], digest: str) -> 
         for layer in range(shape.layers)
         for target in targets
     }
-    return Adapter(RANK, float(RANK), targets, digest, tensors)
+    return LoraFactors(RANK, float(RANK), targets, tensors).adapter(digest)
 
 
 class Sum:
@@ -82,7 +84,8 @@ class Sum:
         self._tensor, self._delta = tensor, delta
 
     def read(self, start: int, stop: int) -> NDArray[np.float32]:
-        return self._tensor.read(start, stop) + self._delta(start, stop)
+        base = self._tensor.read(start, stop)
+        return base + self._delta(start, base)
 
 
 def write_merged(base: Path, adapter: Adapter, folder: Path) -> None:
@@ -92,7 +95,7 @@ def write_merged(base: Path, adapter: Adapter, folder: Path) -> None:
         if path.suffix != ".safetensors":
             (folder / path.name).write_bytes(path.read_bytes())
     tensors: dict[str, Any] = dict(float_tensors(base / "model.safetensors"))
-    for name, (_, delta) in of_adapter(adapter).matrices.items():
+    for name, (_, delta) in adapter.method.deltas(adapter).matrices.items():
         tensors[name] = Sum(tensors[name], delta())
     write_float32(tensors, folder / "model.safetensors")
 
@@ -158,7 +161,7 @@ def measure(name: str, work: Path) -> dict[str, Any]:
     for kind, targets in TARGETS.items():
         random_adapter(shape, targets, digest).save(adapters[kind])
     if not (work / "merged").exists():
-        write_merged(base, Adapter.load(adapters["all seven"]), work / "merged")
+        write_merged(base, load_adapter(adapters["all seven"]), work / "merged")
     converted, merged, grafted = (work / f"{kind}.litertlm" for kind in ("converted", "merged", "grafted"))
     row: dict[str, Any] = {"shape": name, "recipe": SPEC.recipe, "base_dtype": "bfloat16"}
     row["conversion_of_base"] = convert(base, converted)

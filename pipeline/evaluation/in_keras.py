@@ -11,8 +11,7 @@ from pipeline.data.tokenize import batches, encode
 from pipeline.evaluation.answers import Answer
 from pipeline.gemma.causal_lm import load_causal_lm, logits_of
 from pipeline.gemma.tokenizer import Tokenizer
-from pipeline.tuning.adapter import Adapter
-from pipeline.tuning.load import attach
+from pipeline.tuning.load import load_adapter
 from pipeline.tuning.loss import response_arrays
 
 if TYPE_CHECKING:
@@ -47,7 +46,8 @@ def answer_all(
     """
     model = load_causal_lm(preset)
     if adapter is not None:
-        attach(Adapter.load(adapter), model.backbone)
+        trained = load_adapter(adapter)
+        trained.method.apply(trained, model.backbone)
     tokenizer = Tokenizer.of_preset(preset)
     logprobs = _log_probabilities(model, examples, tokenizer)
     replies = _greedy_replies(model, examples, tokenizer, max_new_tokens)

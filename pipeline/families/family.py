@@ -48,6 +48,15 @@ class MatrixKind:
         """The axes of the Keras kernel that are the matrix's columns; the others are its rows."""
         return {"heads_out": (1,), "heads_in": (0, 1), "dense": (0,)}[self.layout]
 
+    def kernel_shape(self, shape: "GemmaShape") -> tuple[int, ...]:
+        """The shape of the Keras kernel in a model of a shape; axes as `layout` says."""
+        rows, columns = self.shape(shape)
+        if self.layout == "heads_out":
+            return rows // shape.head_dim, columns, shape.head_dim
+        if self.layout == "heads_in":
+            return columns // shape.head_dim, shape.head_dim, rows
+        return columns, rows
+
     def as_matrix(self, kernel: NDArray[np.float32]) -> NDArray[np.float32]:
         """A Keras kernel, or a LoRA delta in its shape, as the matrix that Hugging Face and LiteRT hold.
 

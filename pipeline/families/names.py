@@ -78,6 +78,12 @@ def parse_adapter_name(name: str) -> tuple[int, str]:
     return int(match[1]), match[2]
 
 
+def is_adapter_name(name: str) -> bool:
+    """Whether a name is that of a matrix in our adapters."""
+    match = _ADAPTER_NAME.fullmatch(name)
+    return match is not None and match[2] in MATRICES
+
+
 def hugging_face_name(name: str) -> str:
     """The Hugging Face name of a matrix by its name in our adapters.
 

@@ -1,46 +1,27 @@
-"""The file of a trained adapter, adapter.safetensors: every A and B, and a header with what they belong to.
+"""The file of a trained adapter, adapter.safetensors: the tensors of a tuning method, and a header with what they belong to.
 
-Tensors are named after the matrix that they change (`decoder_block_0.query.lora_a` and `.lora_b`). An adapter that was trained for a
-quantization recipe also has the scales of every matrix of the model, under the matrix's Hugging Face name and `.scales`.
+Tensors are named after the matrix that they change and the method's own ending, such as `decoder_block_0.query.lora_a`. What the tensors
+and the other header entries mean is known to the tuning method alone.
 """
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import InputError
+from pipeline.families.names import is_adapter_name
 from pipeline.formats.safetensors import FLOATS, SafetensorsTensor, read_safetensors
-
-FORMAT = "pocketgemma-lora-1"
 
 HEADER = "pocketgemma"
 """The entry of the safetensors metadata that holds our header, a JSON document."""
 
-A, B, SCALES = ".lora_a", ".lora_b", ".scales"
-"""Endings of tensor names."""
-
-
-@dataclass(frozen=True)
-class AdapterHeader:
-    """What an adapter file records about its tensors.
-
-    Attributes:
-        rank: columns of every A.
-        alpha: the scale of A B is alpha / rank.
-        targets: short names of the adapted matrices.
-        base_digest: digest of the preset that the adapter was trained on.
-        recipe: the quantization recipe that it was trained for; empty for an ordinary adapter.
-    """
-
-    rank: int
-    alpha: float
-    targets: tuple[str, ...]
-    base_digest: str
-    recipe: str = ""
+FORMAT, BASE_DIGEST = "format", "base_digest"
+"""The entries of the header that every method writes."""
 
 
 @dataclass(frozen=True)
@@ -48,76 +29,67 @@ class AdapterSafetensors:
     """An adapter file whose header was read.
 
     Attributes:
-        header: what the file records about its tensors.
-        factors: A and B by the name of the matrix, sorted.
-        scales: scales by the Hugging Face name of the matrix, sorted; empty for an ordinary adapter.
-        tensors: all tensors of the file by name.
+        path: the file.
+        format: the layout of the tensors, such as `pocketgemma-lora-1`.
+        base_digest: digest of the preset that the adapter was trained on.
+        settings: the other entries of the header.
+        tensors: all tensors by name, sorted.
     """
 
-    header: AdapterHeader
-    factors: Mapping[str, tuple[SafetensorsTensor, SafetensorsTensor]]
-    scales: Mapping[str, SafetensorsTensor]
+    path: Path
+    format: str
+    base_digest: str
+    settings: Mapping[str, Any]
     tensors: Mapping[str, SafetensorsTensor]
+
+    @property
+    def matrices(self) -> list[str]:
+        """Names of the adapted matrices, such as `decoder_block_0.query`."""
+        names = dict.fromkeys(name.rpartition(".")[0] for name in self.tensors)
+        return [name for name in names if is_adapter_name(name)]
 
 
 def write_adapter_safetensors(
     path: Path,
-    header: AdapterHeader,
-    factors: Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]],
-    scales: Mapping[str, NDArray[np.float32]],
+    format: str,
+    base_digest: str,
+    settings: Mapping[str, Any],
+    tensors: Mapping[str, NDArray[np.float32]],
 ) -> None:
     """Write an adapter file; equal tensors give equal bytes.
 
     Args:
         path: the file.
-        header: what the file records about its tensors; the recipe is written only with scales.
-        factors: A and B by the name of the matrix, float32.
-        scales: scales by the Hugging Face name of the matrix, float32.
+        format: the layout of the tensors.
+        base_digest: digest of the preset that the adapter was trained on.
+        settings: further entries of the header, in JSON types.
+        tensors: by name, float32.
     """
     from safetensors.numpy import save_file
 
-    arrays = {name + SCALES: np.ascontiguousarray(scales[name]) for name in sorted(scales)}
-    for name in sorted(factors):
-        a, b = factors[name]
-        arrays[name + A] = np.ascontiguousarray(a, np.float32)
-        arrays[name + B] = np.ascontiguousarray(b, np.float32)
-    document = {"format": FORMAT} | asdict(header)
-    if not scales:
-        del document["recipe"]
+    arrays = {name: np.ascontiguousarray(tensors[name], np.float32) for name in sorted(tensors)}
+    document = {FORMAT: format, BASE_DIGEST: base_digest, **settings}
     # One entry only: safetensors writes the entries of a larger header in no fixed order.
     save_file(arrays, str(path), metadata={HEADER: json.dumps(document, sort_keys=True)})
 
 
 def read_adapter_safetensors(path: Path) -> AdapterSafetensors:
-    """Read the header of an adapter file and check its list of tensors; reads no tensor.
+    """Read the header of an adapter file; reads no tensor.
 
     Raises:
-        InputError: no such file, damaged, truncated, not an adapter of this format, or an A without its B.
+        InputError: no such file, damaged, truncated, or not an adapter of a finetune stage.
     """
     file = read_safetensors(path)
-    try:
-        document = json.loads(file.metadata.get(HEADER, "{}"))
-        if document.get("format") != FORMAT:
-            raise InputError(
-                f"{path}: not a {FORMAT} file; expected the adapter.safetensors of a finetune stage, or the folder of a PEFT adapter"
-            )
-        header = AdapterHeader(
-            document["rank"],
-            document["alpha"],
-            tuple(document["targets"]),
-            document["base_digest"],
-            document.get("recipe", ""),
+    if HEADER not in file.metadata:
+        raise InputError(
+            f"{path}: not an adapter of ours; expected the adapter.safetensors of a finetune stage, or the folder of a PEFT adapter"
         )
-    except (KeyError, TypeError, ValueError, AttributeError):
+    try:
+        settings = dict(json.loads(file.metadata[HEADER]))
+        format, base_digest = str(settings.pop(FORMAT)), str(settings.pop(BASE_DIGEST))
+    except (KeyError, TypeError, ValueError):
         raise InputError(f"{path}: damaged: its header cannot be read; copy it or train again") from None
     wrong = [name for name, tensor in file.tensors.items() if tensor.dtype not in FLOATS]
     if wrong:
         raise InputError(f"{path}: {wrong[0]} is stored as {file.tensors[wrong[0]].dtype}, expected F32")
-    tensors = dict(sorted(file.tensors.items()))
-    scales = {name.removesuffix(SCALES): tensors[name] for name in tensors if name.endswith(SCALES)}
-    names = dict.fromkeys(name.rpartition(".")[0] for name in tensors if not name.endswith(SCALES))
-    missing = [name + part for name in names for part in (A, B) if name + part not in tensors]
-    if missing or not names:
-        raise InputError(f"{path}: lacks {', '.join(missing) or 'all tensors'}; train it again")
-    factors = {name: (tensors[name + A], tensors[name + B]) for name in names}
-    return AdapterSafetensors(header, factors, scales, tensors)
+    return AdapterSafetensors(path, format, base_digest, settings, dict(sorted(file.tensors.items())))

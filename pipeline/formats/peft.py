@@ -1,4 +1,5 @@
-"""The folder of an adapter of Hugging Face's PEFT (0.21): adapter_config.json and adapter_model.safetensors, read without PEFT.
+"""The folder of an adapter of Hugging Face's PEFT (0.21): adapter_config.json and adapter_model.safetensors, read and written
+without PEFT.
 
 What PEFT merges is W0 + scale * B A with scale = alpha / r, or alpha / sqrt(r) for rank-stabilized LoRA (Kalajdzievski 2023,
 arXiv:2312.03732), A (r, in) and B (out, r). Everything else that a configuration may ask for is refused by name.
@@ -11,6 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.errors import InputError
 from pipeline.families.names import EMBEDDING_MODULE
@@ -46,6 +50,27 @@ class LoraPair(NamedTuple):
     a: SafetensorsTensor
     b: SafetensorsTensor
     scale: float
+
+
+class PeftFactors(NamedTuple):
+    """A (r, in) and B (out, r) of one matrix, float32; the scale of B A is alpha / r."""
+
+    a: NDArray[np.float32]
+    b: NDArray[np.float32]
+    alpha: float
+
+
+@dataclass(frozen=True)
+class PeftContent:
+    """What a PEFT adapter's folder is to contain.
+
+    Attributes:
+        config: the content of adapter_config.json.
+        tensors: of adapter_model.safetensors by name, float32.
+    """
+
+    config: Mapping[str, Any]
+    tensors: Mapping[str, NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -162,3 +187,47 @@ def read_peft_folder(folder: Path) -> PeftAdapter:
     if not (folder / WEIGHTS).is_file():
         raise InputError(f"{folder}: {WEIGHTS} is missing; save the adapter again")
     return PeftAdapter(folder, config, read_safetensors(folder / WEIGHTS).tensors)
+
+
+def lora_content(modules: Mapping[str, PeftFactors]) -> PeftContent:
+    """A plain LoRA adapter for a causal language model.
+
+    Args:
+        modules: factors by Hugging Face's name of the module, such as `model.layers.0.mlp.up_proj`. Ranks may differ.
+    """
+    ranks = {module: factors.a.shape[0] for module, factors in modules.items()}
+    smallest = min(modules, key=lambda module: ranks[module])
+    r, alpha = ranks[smallest], modules[smallest].alpha
+    config = {
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "r": r,
+        "lora_alpha": alpha,
+        "rank_pattern": {re.escape(module): rank for module, rank in ranks.items() if rank != r},
+        "alpha_pattern": {
+            re.escape(name): each.alpha for name, each in modules.items() if each.alpha != alpha
+        },
+        "target_modules": sorted({module.rpartition(".")[2] for module in modules}),
+        "lora_dropout": 0.0,
+        "bias": "none",
+        "inference_mode": True,
+    }
+    tensors = {}
+    for module, factors in modules.items():
+        tensors[f"base_model.model.{module}.lora_A.weight"] = factors.a
+        tensors[f"base_model.model.{module}.lora_B.weight"] = factors.b
+    return PeftContent(config, tensors)
+
+
+def write_peft_folder(folder: Path, content: PeftContent) -> None:
+    """Write a PEFT adapter's folder; equal content gives equal bytes."""
+    from safetensors.numpy import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CONFIG).write_text(
+        json.dumps(content.config, indent=1, sort_keys=True) + "\n", encoding="utf-8"
+    )
+    tensors = {
+        name: np.ascontiguousarray(content.tensors[name], np.float32) for name in sorted(content.tensors)
+    }
+    save_file(tensors, str(folder / WEIGHTS), metadata={"format": "pt"})

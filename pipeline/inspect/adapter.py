@@ -6,12 +6,12 @@ from pathlib import Path
 
 from pipeline.digests import sha256_of_file
 from pipeline.families.names import parse_any_runtime_name
-from pipeline.formats.adapter_safetensors import read_adapter_safetensors
 from pipeline.formats.peft import WEIGHTS, read_peft_folder
 from pipeline.formats.runtime_adapter import MANIFEST, RANK, read_adapter_file
 from pipeline.formats.safetensors import SafetensorsTensor
 from pipeline.formats.tflite import Tflite
 from pipeline.inspect.facts import Adapter, Report, Tensor
+from pipeline.tuning.load import read_checked
 
 DTYPES = {
     "F32": "FLOAT32",
@@ -54,17 +54,17 @@ def report_safetensors(path: Path) -> Report:
     """All about the adapter.safetensors of a finetune stage.
 
     Raises:
-        InputError: as `read_adapter_safetensors`.
+        InputError: as `load_adapter`.
     """
-    file = read_adapter_safetensors(path)
+    file = read_checked(path)
     adapter = Adapter(
         form="pocketgemma",
         name=None,
-        rank=file.header.rank,
-        alpha=file.header.alpha,
-        base=file.header.base_digest,
-        targets=file.header.targets,
-        matrices=len(file.factors),
+        rank=file.settings.get("rank"),
+        alpha=file.settings.get("alpha"),
+        base=file.base_digest,
+        targets=tuple(file.settings.get("targets", ())),
+        matrices=len(file.matrices),
         parameters=sum(tensor.elements for tensor in file.tensors.values()),
         tensors=_tensors(file.tensors),
     )

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from pipeline.data.tokenize import EncodedExamples
-from pipeline.families.names import hugging_face_name
 from pipeline.gemma.matrices import PresetMatrices
 from pipeline.litert.graft.weight_map import quantized_pieces
 from pipeline.quantization.calibration import quantize_calibrated
@@ -35,12 +34,12 @@ def merged_matrices(
         examples: for a rounding that calibrates.
         logs: for the log of the calibration, and for its result until it is read.
     """
-    merged, chosen = PresetMatrices(folder), find_rounding(rounding)
+    merged, deltas, chosen = PresetMatrices(folder), adapter.method.deltas(adapter), find_rounding(rounding)
     if chosen is TRAINED:
-        return ((name, adapter.quantized(name, merged.read(name))) for name in merged.names())
+        return ((name, deltas.quantized(name, merged.read(name))) for name in merged.names())
     if chosen.needs_calibration:
         return _calibrated(folder, recipe, examples, logs)
-    names = map(hugging_face_name, adapter.tensors) if chosen is NEAREST else merged.names()
+    names = list(deltas.matrices) if chosen is NEAREST else merged.names()
     return _rounded(merged, names, recipe, rounding)
 
 

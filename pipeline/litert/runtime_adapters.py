@@ -12,7 +12,9 @@ from pipeline.formats.tflite import read_tflite
 from pipeline.formats.tflite_model import decode_inputs
 from pipeline.litert.convert.lora_inputs import RANKS
 from pipeline.tuning.adapter import Adapter
-from pipeline.tuning.runtime_factors import MERGE_INSTEAD, Factors, attention_factors, peft_factors, rank_of
+from pipeline.tuning.load import load_adapter
+from pipeline.tuning.peft import peft_runtime_factors
+from pipeline.tuning.runtime_factors import MERGE_INSTEAD, RuntimeFactors, rank_of
 
 TAKES_NONE = "takes no adapters; convert the base with convert.adapters: runtime, or put the adapter in with `pocketgemma graft`"
 
@@ -23,7 +25,7 @@ def required_rank(adapter: Adapter) -> int:
     Raises:
         InputError: it touches more than attention, or its rank is larger than any.
     """
-    return _fitting(attention_factors(adapter))
+    return _fitting(adapter.method.runtime_factors(adapter))
 
 
 def write_adapter(adapter: Adapter, path: Path, *, rank: int, name: str | None = None) -> None:
@@ -38,7 +40,7 @@ def write_adapter(adapter: Adapter, path: Path, *, rank: int, name: str | None =
     Raises:
         InputError: the runtime cannot take it, or not with this rank.
     """
-    factors = attention_factors(adapter)
+    factors = adapter.method.runtime_factors(adapter)
     write_adapter_file(
         path,
         factors,
@@ -63,10 +65,10 @@ def write_for_base(source: Path, base: Path, output: Path) -> AdapterFile:
     if taker is None:
         raise InputError(f"{base}: {TAKES_NONE}")
     if source.is_dir():
-        factors, digest = peft_factors(source), taker.base_digest
+        factors, digest = peft_runtime_factors(source), taker.base_digest
     else:
-        adapter = Adapter.load(source)
-        factors, digest = attention_factors(adapter), adapter.base_digest
+        adapter = load_adapter(source)
+        factors, digest = adapter.method.runtime_factors(adapter), adapter.base_digest
     if _fitting(factors) > taker.rank:
         raise InputError(
             f"{source}: needs rank {rank_of(factors)}, {base} takes {taker.rank}; convert the base with that rank, or {MERGE_INSTEAD}"
@@ -87,7 +89,7 @@ def write_for_base(source: Path, base: Path, output: Path) -> AdapterFile:
     return read_adapter_file(output)
 
 
-def _fitting(factors: Mapping[tuple[str, int], Factors]) -> int:
+def _fitting(factors: RuntimeFactors) -> int:
     needed = rank_of(factors)
     for rank in RANKS:
         if needed <= rank:

@@ -16,8 +16,8 @@ from pipeline.recipe.model_specs import base_spec, model_spec
 from pipeline.recipe.schema import Config
 from pipeline.run.files import ConvertFiles
 from pipeline.run.folder import Run
-from pipeline.tuning.adapter import Adapter
 from pipeline.tuning.devices import choose_compute
+from pipeline.tuning.load import load_adapter
 
 
 def run(config: Config, run: Run, *, force: bool = False) -> None:
@@ -66,7 +66,7 @@ def _conversion(config: Config, run: Run, written: ConvertFiles) -> Conversion:
     return Conversion(
         preset=preset,
         merged=merged,
-        adapter=Adapter.load(run.files.finetune.adapter),
+        adapter=load_adapter(run.files.finetune.adapter),
         model=written.model,
         spec=model_spec(config),
         may_graft=config.convert.graft,

@@ -1,4 +1,4 @@
-"""Teach the examples to an adapter: LoRA in Keras, loss on the responses only."""
+"""Train an adapter on the examples, in Keras, with the loss on the responses only."""
 
 from dataclasses import asdict
 
@@ -9,16 +9,14 @@ from pipeline.families.registry import read_shape
 from pipeline.gemma.causal_lm import load_backbone, use_backend
 from pipeline.gemma.presets import preset_digest
 from pipeline.gemma.tokenizer import Tokenizer
-from pipeline.quantization.schemes import SCHEMES
 from pipeline.recipe.schema import Config
 from pipeline.recipe.sections.finetune import FinetuneSection
 from pipeline.run.files import FinetuneFiles
 from pipeline.run.folder import Run
-from pipeline.tuning.adapter import Adapter
 from pipeline.tuning.devices import choose_compute
 from pipeline.tuning.loop import TrainingSettings, fit
-from pipeline.tuning.lora import enable_lora
-from pipeline.tuning.quantization_aware import enable_rounding
+from pipeline.tuning.method import MethodSettings
+from pipeline.tuning.registry import METHODS
 
 
 def run(config: Config, run: Run, *, force: bool = False) -> None:
@@ -28,49 +26,54 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         InputError: the preset or the examples are unusable.
         PocketGemmaError: training diverged.
     """
-    settings = config.finetune
-    recipe = config.convert.recipe if settings.quantization_aware else ""
+    section = config.finetune
+    recipe = config.convert.recipe if section.quantization_aware else ""
     with run.stage(
         "finetune",
-        settings=settings.model_dump() | ({"trained_for": recipe} if recipe else {}),
+        settings=section.model_dump() | ({"trained_for": recipe} if recipe else {}),
         after=("download", "prepare"),
         force=force,
     ) as work:
         if work.up_to_date:
             return
-        preset = run.files.download.preset
-        tokenizer = Tokenizer.of_preset(preset)
-        train = encode(read_examples(run.files.prepare.train), tokenizer)
-        validation = encode(read_examples(run.files.prepare.validation), tokenizer)
-
-        compute = choose_compute(settings.backend, settings.dtype, read_shape(preset).parameters)
-        console.print(f"  Keras on {compute.backend}, {compute.dtype}: {compute.reason}")
+        preset, prepared, written = run.files.download.preset, run.files.prepare, FinetuneFiles(work.folder)
+        shape, tokenizer = read_shape(preset), Tokenizer.of_preset(preset)
+        train, validation = (
+            encode(read_examples(path), tokenizer) for path in (prepared.train, prepared.validation)
+        )
+        method, settings = METHODS[section.method], _method_settings(section, recipe)
+        compute = choose_compute(section.backend, section.dtype, shape.parameters)
+        cost = method.cost(shape, settings)
+        console.print(
+            f"  Keras on {compute.backend}, {compute.dtype} ({compute.reason}); {method.name}: "
+            f"{cost.parameters:,} trainable parameters, adapter of {cost.adapter_bytes / 1e6:.1f} MB"
+        )
         use_backend(compute.backend)
         import keras
 
-        keras.utils.set_random_seed(settings.seed)
-        backbone = load_backbone(preset, compute.dtype, dropout=settings.dropout)
-        alpha = float(settings.alpha if settings.alpha is not None else settings.rank)
-        layers = enable_lora(backbone, settings.rank, alpha, settings.targets)
-        scales = enable_rounding(backbone, layers, SCHEMES[recipe]) if recipe else {}
-        written = FinetuneFiles(work.folder)
-        training = fit(backbone, train, validation, _training_settings(settings), written)
-
-        adapter = Adapter.of_backbone(backbone, layers, preset_digest(preset), recipe, scales)
-        adapter.save(written.adapter)
+        keras.utils.set_random_seed(section.seed)
+        backbone = load_backbone(preset, compute.dtype, dropout=section.dropout)
+        attachment = method.attach(backbone, settings)
+        training = fit(backbone, train, validation, _training_settings(section), written)
+        method.collect(attachment, preset_digest(preset)).save(written.adapter)
         work.details.update(
             backend=compute.backend,
             dtype=compute.dtype,
-            alpha=alpha,
-            adapted_matrices=len(layers),
+            alpha=settings.alpha,
+            adapted_matrices=len(attachment.layers),
             examples=len(train),
             response_tokens=train.response_tokens,
             **asdict(training),
         )
         console.print(
-            f"  {training.trainable_parameters:,} trained numbers, {training.steps:,} steps; "
-            f"best epoch {training.best_epoch}, {training.best_validation_exact_match:.1%} of validation exact"
+            f"  {training.trainable_parameters:,} trainable parameters, {training.steps:,} steps; "
+            f"best epoch {training.best_epoch}: {training.best_validation_exact_match:.1%} exact match on validation"
         )
+
+
+def _method_settings(section: FinetuneSection, recipe: str) -> MethodSettings:
+    alpha = section.alpha if section.alpha is not None else section.rank
+    return MethodSettings(section.rank, float(alpha), section.targets, recipe)
 
 
 def _training_settings(section: FinetuneSection) -> TrainingSettings:

@@ -1,6 +1,7 @@
-"""Fold the adapter into the base, write it for Keras and for Hugging Face, and prove that nothing was lost."""
+"""Merge the adapter into the base, write the result for Keras and for Hugging Face, and prove that both are correct."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 
@@ -18,61 +19,47 @@ from pipeline.run.files import MergeFiles
 from pipeline.run.folder import Run
 from pipeline.tuning.adapter import Adapter
 from pipeline.tuning.devices import choose_compute
+from pipeline.tuning.load import load_adapter
 from pipeline.tuning.merge import merge, prove_merge
 
-CONVERSATIONS = 4
+COMPARED_EXAMPLES = 4
+"""Training examples on which the logits of Keras and Hugging Face are compared."""
+
 BEYOND_WINDOW = 32
-"""How many tokens more than the sliding window the longest compared sequence has."""
+"""By how many tokens the longest compared sequence exceeds the sliding window."""
+
+DEFAULT_WINDOW = 512
+"""Tokens; for a model without a sliding window."""
 
 
 def run(config: Config, run: Run, *, force: bool = False) -> None:
     """Write keras/ (a KerasHub preset), huggingface/ and proof.json.
 
     Raises:
-        InputError: the adapter belongs to another base.
-        PocketGemmaError: what was written is not base + adapter, or the two forms do not agree.
+        PocketGemmaError: the adapter belongs to another base; the written preset is not the base plus the adapter; or the logits of the
+            two forms differ.
     """
-    settings = config.merge
+    limits = config.merge
     with run.stage(
-        "merge", settings=settings.model_dump(), after=("download", "prepare", "finetune"), force=force
+        "merge", settings=limits.model_dump(), after=("download", "prepare", "finetune"), force=force
     ) as work:
         if work.up_to_date:
             return
-        preset = run.files.download.preset
-        shape = read_shape(preset)
+        preset, written = run.files.download.preset, MergeFiles(work.folder)
+        shape, adapter = read_shape(preset), _load_adapter(run.files.finetune.adapter, preset)
         use_backend(choose_compute(config.finetune.backend, config.finetune.dtype, shape.parameters).backend)
-        adapter = Adapter.load(run.files.finetune.adapter)
-        if adapter.base_digest != preset_digest(preset):
-            raise PocketGemmaError(
-                f"{preset}: not the base that the adapter was trained on; run: pocketgemma finetune --force"
-            )
+        _write_merged(preset, adapter, written.keras)
 
-        written = MergeFiles(work.folder)
-        model = load_causal_lm(preset, with_preprocessor=True)
-        merge(model.backbone, adapter)
-        model.save_to_preset(str(written.keras))
-        del model
-
-        # From here on only what lies in the files counts.
-        merged = load_causal_lm(written.keras)
-        proof = prove_merge(
-            load_causal_lm(preset).backbone, merged.backbone, adapter, settings.max_delta_error
-        )
-        tokenizer = Tokenizer.of_preset(written.keras)
+        # From here on, only the content of the files counts.
+        merged, tokenizer = load_causal_lm(written.keras), Tokenizer.of_preset(written.keras)
+        proof = prove_merge(load_causal_lm(preset).backbone, merged.backbone, adapter, limits.max_delta_error)
         write_hugging_face(merged, tokenizer, written.huggingface)
-        examples = read_examples(run.files.prepare.train)[:CONVERSATIONS]
-        sequences = [
-            tokenizer.prompt_ids(example.context) + tokenizer.response_ids(example.response)
-            for example in examples
-        ]
-        difference = largest_logit_difference(
-            merged, written.huggingface, [*sequences, _beyond_window(shape)]
-        )
-        if not difference <= settings.max_logit_difference:
+        sequences = _compared_sequences(run.files.prepare.train, tokenizer, shape)
+        difference = largest_logit_difference(merged, written.huggingface, sequences)
+        if not difference <= limits.max_logit_difference:
             raise PocketGemmaError(
-                f"the Hugging Face folder's logits differ from Keras's by {difference:.1e}, allowed is {settings.max_logit_difference:.0e}"
+                f"Keras and Hugging Face logits differ by {difference:.1e}; merge.max_logit_difference is {limits.max_logit_difference:.0e}"
             )
-
         written.proof.write_text(
             json.dumps(proof.as_json() | {"largest_logit_difference": difference}, indent=1) + "\n",
             encoding="utf-8",
@@ -84,12 +71,32 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
             largest_logit_difference=difference,
         )
         console.print(
-            f"  {len(proof.matrices)} matrices are W0 + {adapter.scale:g}·A·B within {proof.largest_deviation:.1e}; "
-            f"{proof.other_weights} other weights unchanged to the bit; Keras and Hugging Face logits within {difference:.1e}"
+            f"  {len(proof.matrices)} matrices equal {adapter.method.formula(adapter)} within {proof.largest_deviation:.1e}; "
+            f"{proof.other_weights} other weights are bit-identical; Keras and Hugging Face logits agree within {difference:.1e}"
         )
 
 
-def _beyond_window(shape: GemmaShape) -> list[int]:
-    """Random token ids, more than the sliding window holds: there a wrong mask shows."""
-    length = (shape.sliding_window or 512) + BEYOND_WINDOW
-    return np.random.default_rng(0).integers(0, shape.vocabulary, length).tolist()
+def _load_adapter(path: Path, preset: Path) -> Adapter:
+    adapter = load_adapter(path)
+    if adapter.base_digest != preset_digest(preset):
+        raise PocketGemmaError(
+            f"{path}: the adapter was trained on another base than {preset}; run: pocketgemma finetune --force"
+        )
+    return adapter
+
+
+def _write_merged(preset: Path, adapter: Adapter, folder: Path) -> None:
+    """Write the merged model as a KerasHub preset."""
+    model = load_causal_lm(preset, with_preprocessor=True)
+    merge(model.backbone, adapter)
+    model.save_to_preset(str(folder))
+
+
+def _compared_sequences(train: Path, tokenizer: Tokenizer, shape: GemmaShape) -> list[list[int]]:
+    """Token ids of some training examples, and random ones that exceed the sliding window, where a wrong mask shows."""
+    sequences = [
+        tokenizer.prompt_ids(example.context) + tokenizer.response_ids(example.response)
+        for example in read_examples(train)[:COMPARED_EXAMPLES]
+    ]
+    length = (shape.sliding_window or DEFAULT_WINDOW) + BEYOND_WINDOW
+    return [*sequences, np.random.default_rng(0).integers(0, shape.vocabulary, length).tolist()]

@@ -23,8 +23,8 @@ from pipeline.recipe.schema import Config
 from pipeline.recipe.sections.verify import VerifySection
 from pipeline.run.files import PrepareFiles, VerifyFiles
 from pipeline.run.folder import Run
-from pipeline.tuning.adapter import Adapter
 from pipeline.tuning.devices import choose_compute
+from pipeline.tuning.load import load_adapter
 
 FEW_QUESTIONS = 20
 """How many questions, at most, the .task file answers, or the base without its run-time adapter."""
@@ -112,7 +112,7 @@ def _in_runtime(
         differences = turn_differences(runtime, tokenizer, examples, max_new_tokens=limit, adapter=adapter)
         answers = in_runtime.answer_all(runtime, examples, max_new_tokens=limit, adapter=adapter)
         if adapter:
-            trained = Adapter.load(run.files.finetune.adapter)
+            trained = load_adapter(run.files.finetune.adapter)
             differences += adapter_differences(
                 runtime, adapter, trained, examples, answers, questions=FEW_QUESTIONS
             )

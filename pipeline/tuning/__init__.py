@@ -1,1 +1,1 @@
-"""Fine-tuning: LoRA, loss, training loop, devices; merging and its check."""
+"""Fine-tuning: the tuning methods, the loss, the training loop, trained adapters and merging."""

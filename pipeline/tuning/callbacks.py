@@ -1,4 +1,4 @@
-"""What happens beside the training steps: the best adapter is kept, history is written, a bar is drawn."""
+"""Callbacks of a training: keep the best epoch, write the history, show progress."""
 
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,10 @@ from pipeline.errors import PocketGemmaError
 
 
 class KeepBest(keras.callbacks.Callback):
-    """Early stopping that remembers only the trainable weights (the adapter), not a second copy of the whole model.
+    """Early stopping that keeps a copy of the trainable variables only, not of the whole model.
 
     Args:
-        monitor: `loss`, or `exact_match` with the loss deciding between equals.
+        monitor: `loss`, or `exact_match`, where the loss decides between equals.
         patience: epochs without a better validation result before training stops.
     """
 
@@ -30,7 +30,7 @@ class KeepBest(keras.callbacks.Callback):
         found = {name: float((logs or {})[f"val_{name}"]) for name in ("loss", "exact_match")}
         if not np.isfinite(found["loss"]):
             raise PocketGemmaError(
-                f"the validation loss became {found['loss']} in epoch {epoch + 1}; lower finetune.learning_rate"
+                f"training diverged: the validation loss is {found['loss']} after epoch {epoch + 1}; lower finetune.learning_rate"
             )
         if not self.best or self._order(found) > self._order(self.best):
             self.best, self.best_epoch = found, epoch + 1
@@ -49,10 +49,10 @@ class KeepBest(keras.callbacks.Callback):
 
 
 class TensorBoardHistory(keras.callbacks.Callback):
-    """Loss by step and by epoch for TensorBoard (tensorboardX: Keras's own callback would pull TensorFlow in).
+    """Loss by step and all values by epoch for TensorBoard, by tensorboardX: Keras's own callback would import TensorFlow.
 
     Args:
-        folder: where the event file goes.
+        folder: for the event file.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -76,10 +76,10 @@ class TensorBoardHistory(keras.callbacks.Callback):
 
 
 class ProgressBar(keras.callbacks.Callback):
-    """Moves a rich bar by one a step and shows the losses.
+    """Advances a rich bar by one for each step and shows the losses.
 
     Args:
-        progress: the bar's display.
+        progress: the display of the bar.
         task: the bar; its total is all steps of all epochs.
     """
 

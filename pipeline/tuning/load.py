@@ -1,42 +1,54 @@
-"""An adapter beside its base: the model as it was trained, nothing merged in a file."""
+"""Reading adapters: ours by any tuning method, and PEFT's."""
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from pipeline.errors import InputError
-from pipeline.quantization.schemes import SCHEMES
+from pipeline.formats.adapter_safetensors import AdapterSafetensors, read_adapter_safetensors
+from pipeline.formats.peft import CONFIG, WEIGHTS
+from pipeline.run.files import ADAPTER
 from pipeline.tuning.adapter import Adapter
-from pipeline.tuning.lora import enable_lora
-from pipeline.tuning.merge import merge
-from pipeline.tuning.quantization_aware import round_matrices
-
-if TYPE_CHECKING:
-    import keras_hub
+from pipeline.tuning.deltas import Deltas
+from pipeline.tuning.peft import read_peft
+from pipeline.tuning.registry import method_of
 
 
-def attach(adapter: Adapter, backbone: "keras_hub.models.Backbone") -> None:
-    """Enable LoRA on a freshly loaded backbone and put an adapter's tensors in.
-
-    An adapter that was trained quantisation-aware is added to the matrices instead, and all of them are rounded: the model as
-    training saw it.
+def load_adapter(path: Path) -> Adapter:
+    """Read an adapter.safetensors.
 
     Raises:
-        InputError: a matrix is missing or of another shape: the adapter belongs to another base.
+        InputError: no such file, damaged, truncated, of an unknown method, or not as its method writes it.
     """
-    if adapter.scales:
-        merge(backbone, adapter)
-        round_matrices(backbone, adapter.scales, SCHEMES[adapter.recipe])
-        return
-    layers = enable_lora(backbone, adapter.rank, adapter.alpha, adapter.targets)
-    if set(layers) != set(adapter.tensors):
+    file = read_checked(path)
+    tensors = {name: tensor.read_all() for name, tensor in file.tensors.items()}
+    return Adapter(method_of(file), file.base_digest, file.settings, tensors)
+
+
+def read_checked(path: Path) -> AdapterSafetensors:
+    """Read the header of an adapter.safetensors and have its method check it; reads no tensor.
+
+    Raises:
+        InputError: as `load_adapter`.
+    """
+    file = read_adapter_safetensors(path)
+    method_of(file).check(file)
+    return file
+
+
+def load_deltas(path: Path) -> Deltas:
+    """Read an adapter as additions to matrices.
+
+    Args:
+        path: an adapter.safetensors or the finetune folder that holds it; or a PEFT adapter's folder or weight file.
+
+    Raises:
+        InputError: no adapter there, or one that does more than add to matrices.
+    """
+    folder = path if path.is_dir() else path.parent
+    if (folder / CONFIG).is_file() and (path.is_dir() or path.name == WEIGHTS):
+        return read_peft(folder)
+    if path.is_dir() and not (path / ADAPTER).is_file():
         raise InputError(
-            f"the adapter has {len(adapter.tensors)} matrices, this model {len(layers)}: it belongs to another base"
+            f"{path}: no adapter in this folder; expected {ADAPTER}, or PEFT's {CONFIG} and {WEIGHTS}"
         )
-    for name, layer in layers.items():
-        a, b = adapter.tensors[name]
-        if a.shape != tuple(layer.lora_kernel_a.shape) or b.shape != tuple(layer.lora_kernel_b.shape):
-            expected = f"{tuple(layer.lora_kernel_a.shape)} and {tuple(layer.lora_kernel_b.shape)}"
-            raise InputError(
-                f"{name}: the adapter's A and B are {a.shape} and {b.shape}, this model takes {expected}"
-            )
-        layer.lora_kernel_a.assign(a)
-        layer.lora_kernel_b.assign(b)
+    adapter = load_adapter(path / ADAPTER if path.is_dir() else path)
+    return adapter.method.deltas(adapter)

@@ -1,4 +1,4 @@
-"""The fine-tuning itself: `fit` on the adapter's weights."""
+"""The training loop: Keras's `fit` on whatever a method left trainable."""
 
 import csv
 import math
@@ -47,7 +47,7 @@ class TrainingSettings:
 
 @dataclass(frozen=True)
 class Training:
-    """How a fine-tuning went. Losses are mean cross-entropies per response token, in nats; exact match is a share."""
+    """The result of a training. Losses are mean cross-entropies per response token, in nats; exact match is a share."""
 
     steps: int
     epochs: int
@@ -64,20 +64,21 @@ def fit(
     settings: TrainingSettings,
     files: FinetuneFiles,
 ) -> Training:
-    """Train whatever is trainable in the backbone; leaves it with the weights of the best epoch.
+    """Train what is trainable in the backbone, and leave it with the weights of the best epoch.
 
     AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101), linear warm-up, then a cosine (arXiv:1608.03983); the gradient's
     global norm is clipped. Writes history.csv and tensorboard/ into the folder of files.
 
     Args:
-        backbone: with LoRA enabled.
-        train: examples to learn.
+        backbone: with a method attached.
+        train: examples to train on.
         validation: examples whose loss decides which epoch is kept.
         settings: how to train.
-        files: where the history goes.
+        files: for the history.
 
     Raises:
-        InputError: no validation example.
+        InputError: there is no validation example.
+        PocketGemmaError: training diverged.
     """
     import keras
 
@@ -86,7 +87,7 @@ def fit(
 
     if not len(validation):
         raise InputError(
-            "no validation example: early stopping needs some; give data.validation or a data.validation_share"
+            "there is no validation example, but early stopping needs some; set data.validation or data.validation_share"
         )
     train_batches = Batches(train, settings.batch_size, settings.seed)
     validation_batches = Batches(validation, settings.batch_size, None)
@@ -99,12 +100,12 @@ def fit(
             weight_decay=settings.weight_decay,
             global_clipnorm=settings.clip_norm,
         ),
-        # Divided by the sum of the weights: the mean over response tokens, however many a batch has.
+        # Divided by the sum of the weights: the mean over response tokens, whatever their number in a batch.
         loss=keras.losses.SparseCategoricalCrossentropy(
             from_logits=True, reduction="mean_with_sample_weight"
         ),
         weighted_metrics=[exact_match_metric()],
-        # PyTorch's own compiler costs minutes before the first step; XLA's seconds.
+        # PyTorch's compiler takes minutes before the first step, XLA seconds.
         jit_compile=keras.config.backend() != "torch",
     )
     best = KeepBest(settings.monitor, settings.patience)

@@ -1,7 +1,7 @@
-"""The training objective: cross-entropy of the response tokens, computed where they are predicted and nowhere else.
+"""The training objective: cross-entropy of the response tokens, computed only at the positions that predict them.
 
-Gemma's vocabulary is large (262,144 for Gemma 3) against its width, so the projection onto it is most of the work. Prompt
-positions carry no loss; only the hidden states of response positions are gathered and projected.
+Gemma's vocabulary is large compared with its width (262,144 tokens for Gemma 3), so the projection onto it is most of the work. Prompt
+positions have no loss; only the hidden states of response positions are gathered and projected.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     import keras_hub
 
 RESPONSE_STEP = 8
-"""Response lengths are rounded up to a multiple of this, for few compiled shapes."""
+"""Response lengths are rounded up to a multiple of this, so that few shapes are compiled."""
 
 Arrays = dict[str, NDArray[Any]]
 
 
 def response_model(backbone: "keras_hub.models.Backbone") -> "keras.Model":
-    """A model from token ids to the logits at chosen positions; shares the backbone's variables.
+    """A model from token ids to the logits at given positions; it shares the variables of the backbone.
 
     Inputs: token_ids (batch, length) int32, padding_mask (batch, length) int32, positions (batch, responses) int32.
     Output: logits (batch, responses, vocabulary).
@@ -41,21 +41,24 @@ def response_model(backbone: "keras_hub.models.Backbone") -> "keras.Model":
 
 
 def response_arrays(batch: Batch, responses: int) -> tuple[Arrays, NDArray[np.int32], NDArray[np.float32]]:
-    """Gather a batch's labels and weights at its response positions.
+    """Gather the labels and weights of a batch at its response positions.
 
     Args:
         batch: arrays (batch, length).
-        responses: columns to make; rows with fewer response tokens are filled with weight 0.
+        responses: number of columns; rows with fewer response tokens are padded with weight 0.
 
     Returns:
         Inputs of `response_model`, labels (batch, responses), weights (batch, responses).
+
+    Raises:
+        ValueError: a response has more tokens than there are columns.
     """
-    # A stable sort by "carries loss" brings the response positions to the front in their order.
+    # A stable sort by "has no loss" moves the response positions to the front and keeps their order.
     positions = np.argsort(batch.sample_weight == 0, axis=1, kind="stable")[:, :responses].astype(np.int32)
     labels = np.take_along_axis(batch.labels, positions, axis=1)
     weights = np.take_along_axis(batch.sample_weight, positions, axis=1)
     if weights.sum() != batch.sample_weight.sum():
-        raise ValueError(f"{responses} columns are too few for this batch's responses")
+        raise ValueError(f"{responses} columns are too few for the responses of this batch")
     return (
         {"token_ids": batch.token_ids, "padding_mask": batch.padding_mask, "positions": positions},
         labels,
@@ -64,9 +67,9 @@ def response_arrays(batch: Batch, responses: int) -> tuple[Arrays, NDArray[np.in
 
 
 def exact_match_metric() -> "keras.metrics.Metric":
-    """Share of responses whose every token is the likeliest one: just those that greedy decoding would give.
+    """Share of responses in which every token is the most likely one: those that greedy decoding would give.
 
-    Labels (batch, responses), logits (batch, responses, vocabulary), weights (batch, responses); rows of weight 0 do not count.
+    Labels (batch, responses), logits (batch, responses, vocabulary), weights (batch, responses); rows with weights of 0 only do not count.
     """
     import keras
     from keras import ops
@@ -84,12 +87,12 @@ def exact_match_metric() -> "keras.metrics.Metric":
 
 
 class Batches:
-    """The batches of one epoch in the form that `response_model` takes; every epoch in its own order.
+    """The batches of each epoch in the form that `response_model` takes; every epoch has its own order.
 
     Args:
         encoded: the examples.
         batch_size: rows of each batch.
-        seed: decides the order; None keeps the examples sorted by length.
+        seed: of the order; None keeps the examples sorted by length.
     """
 
     def __init__(self, encoded: EncodedExamples, batch_size: int, seed: int | None) -> None:
@@ -113,7 +116,7 @@ class Batches:
         ]
 
     def as_dataset(self) -> "keras.utils.PyDataset":
-        """The same as a Keras data set that reorders itself after each epoch."""
+        """The same as a Keras dataset, which changes its order after each epoch."""
         import keras
 
         source = self

@@ -1,7 +1,7 @@
-"""Folding an adapter into its base, and the proof that exactly that happened.
+"""Merging an adapter into its base, and the proof that nothing else changed.
 
-W = W0 + (alpha / rank) A B for every adapted matrix (Hu et al. 2021, arXiv:2106.09685, section 4.1): the product summed in float64
-and rounded once, the sum in float32.
+For LoRA, W = W0 + (alpha / rank) A B for every adapted matrix (Hu et al. 2021, arXiv:2106.09685, section 4.1). What an adapter adds is
+computed by its method; the sum with W0 is float32.
 """
 
 from dataclasses import asdict, dataclass
@@ -10,23 +10,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import InputError, PocketGemmaError
-from pipeline.gemma.causal_lm import matrix_layers
+from pipeline.errors import PocketGemmaError
 from pipeline.tuning.adapter import Adapter
-from pipeline.tuning.lora import weight_delta
 
 if TYPE_CHECKING:
     import keras_hub
 
 
+SHOWN_FAULTS = 10
+
+
 @dataclass(frozen=True)
 class MatrixProof:
-    """One adapted matrix.
+    """One adapted matrix, with D what the adapter adds to it.
 
     Attributes:
         name: `decoder_block_0.query`, …
         delta_norm: Frobenius norm of W - W0, from the files.
-        deviation: largest |(W - W0) - scale A B|.
+        deviation: largest |(W - W0) - D|.
         relative_deviation: the same, divided by the largest |W0|.
     """
 
@@ -38,94 +39,88 @@ class MatrixProof:
 
 @dataclass(frozen=True)
 class MergeProof:
-    """What a merged preset differs in from its base."""
+    """The differences between a merged preset and its base.
+
+    Attributes:
+        matrices: the adapted matrices.
+        other_weights: how many other weights there are, all bit-identical.
+    """
 
     matrices: tuple[MatrixProof, ...]
     other_weights: int
 
     @property
     def largest_deviation(self) -> float:
+        """The largest relative deviation of a matrix."""
         return max(proof.relative_deviation for proof in self.matrices)
 
     def as_json(self) -> dict[str, Any]:
+        """The content of proof.json."""
         return asdict(self) | {"largest_relative_deviation": self.largest_deviation}
 
 
 def merge(backbone: "keras_hub.models.Backbone", adapter: Adapter) -> None:
-    """Add scale * A B to the adapted kernels of a float32 backbone in place.
+    """Add what an adapter adds to the variables of a float32 backbone, in place.
 
     Raises:
-        InputError: the adapter names a matrix that the model lacks, or of another shape.
+        InputError: the adapter belongs to another base, or its method cannot be merged.
     """
-    layers = _adapted_layers(backbone, adapter)
-    for name, layer in layers.items():
-        a, b = adapter.tensors[name]
-        delta = weight_delta(a, b, adapter.scale)
-        kernel = _numpy(layer.kernel)
-        if kernel.shape != delta.shape:
-            raise InputError(
-                f"{name}: the adapter's product is {delta.shape}, the matrix {kernel.shape}: it belongs to another base"
-            )
-        layer.kernel.assign(kernel + delta)
+    for change in adapter.method.changes(adapter, backbone):
+        change.variable.assign(_numpy(change.variable) + change.delta())
 
 
 def prove_merge(
     base: "keras_hub.models.Backbone", merged: "keras_hub.models.Backbone", adapter: Adapter, limit: float
 ) -> MergeProof:
-    """Hold a merged model, reloaded from its file, against its base and the adapter.
+    """Compare a merged model, reloaded from its file, with its base and the adapter.
 
     Args:
         base: the base, float32.
-        merged: what was reloaded, float32.
-        adapter: what should be the only difference.
+        merged: the reloaded model, float32.
+        adapter: the only difference that is allowed.
         limit: largest relative deviation allowed.
 
     Raises:
-        PocketGemmaError: a matrix is not W0 + scale A B, nothing changed at all, or any other weight changed by a bit.
+        PocketGemmaError: a matrix is not the sum of base and adapter, no matrix changed at all, or another weight changed by a bit.
     """
-    proofs = []
-    merged_layers = _adapted_layers(merged, adapter)
-    adapted = set()
-    for name, layer in _adapted_layers(base, adapter).items():
-        adapted.add(layer.kernel.path)
-        before, after = _numpy(layer.kernel), _numpy(merged_layers[name].kernel)
-        wanted = weight_delta(*adapter.tensors[name], adapter.scale)
-        deviation = float(np.abs((after - before) - wanted).max())
+    method, proofs, adapted = adapter.method, [], set()
+    merged_variables = {change.name: change.variable for change in method.changes(adapter, merged)}
+    for change in method.changes(adapter, base):
+        adapted.add(change.variable.path)
+        before, after = _numpy(change.variable), _numpy(merged_variables[change.name])
+        deviation = float(np.abs((after - before) - change.delta()).max())
         proofs.append(
             MatrixProof(
-                name,
+                change.name,
                 float(np.linalg.norm(after - before)),
                 deviation,
                 deviation / float(np.abs(before).max()),
             )
         )
     faults = [
-        f"{proof.name}: W - W0 is off scale*A*B by {proof.relative_deviation:.1e} of max|W0|, allowed is {limit:.0e}"
+        f"{proof.name}: W differs from {method.formula(adapter)} by {proof.relative_deviation:.1e} of max|W0|; the limit is {limit:.0e}"
         for proof in proofs
         if not proof.relative_deviation <= limit
     ]
     if all(proof.delta_norm == 0 for proof in proofs):
-        faults.insert(0, "no matrix differs from the base: the adapter is missing or all zero")
-    before_others = {variable.path: variable for variable in base.variables if variable.path not in adapted}
-    after_others = {variable.path: variable for variable in merged.variables}
-    for path, variable in before_others.items():
-        if path not in after_others or not np.array_equal(_numpy(variable), _numpy(after_others[path])):
-            faults.append(f"{path}: has no adapter, yet changed")
+        faults.insert(0, "no matrix differs from the base: the adapter is missing or all zeros")
+    others = {variable.path: variable for variable in base.variables if variable.path not in adapted}
+    faults += _changed(others, {variable.path: variable for variable in merged.variables})
     if faults:
+        shown = "\n  ".join(faults[:SHOWN_FAULTS])
         raise PocketGemmaError(
-            f"the merged model is not base + adapter ({len(faults)} faults):\n  " + "\n  ".join(faults[:10])
+            f"the merged model is not the base plus the adapter; {len(faults)} faults:\n  {shown}"
         )
-    return MergeProof(tuple(proofs), len(before_others))
+    return MergeProof(tuple(proofs), len(others))
 
 
-def _adapted_layers(backbone: "keras_hub.models.Backbone", adapter: Adapter) -> dict[str, Any]:
-    layers = {name: layer for target in adapter.targets for name, layer in matrix_layers(backbone, target)}
-    missing = sorted(set(adapter.tensors) ^ set(layers))
-    if missing:
-        raise InputError(
-            f"adapter and model do not have the same matrices ({missing[0]} and {len(missing) - 1} more): another base"
-        )
-    return layers
+def _changed(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """Errors for variables that are missing or differ by a bit."""
+    return [
+        f"{path}: changed, although it has no adapter"
+        for path, variable in before.items()
+        if path not in after or not np.array_equal(_numpy(variable), _numpy(after[path]))
+    ]
 
 
 def _numpy(value: Any) -> NDArray[np.float32]:

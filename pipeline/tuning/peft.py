@@ -1,32 +1,60 @@
-"""LoRA adapters of Hugging Face's PEFT as additions to the matrices of a Gemma."""
+"""Adapters of Hugging Face's PEFT: read as additions to matrices or as factors for the runtime, and written from ours."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pipeline.formats.peft import LoraPair, read_peft_folder
+from pipeline.families.names import RUNTIME_TARGETS, parse_hugging_face_name
+from pipeline.formats.peft import LoraPair, read_peft_folder, write_peft_folder
+from pipeline.tuning.adapter import Adapter
+from pipeline.tuning.deltas import Deltas, Rows
+from pipeline.tuning.runtime_factors import RuntimeFactors, refuse_other_matrices
 
-Matrix = tuple[tuple[int, int], Callable[[], Callable[[int, int], NDArray[np.float32]]]]
 
-
-def read_peft(folder: Path) -> dict[str, Matrix]:
-    """The additions of a PEFT adapter by Hugging Face name: shape (out, in), and a function that gives rows of them.
+def read_peft(folder: Path) -> Deltas:
+    """The additions of a PEFT adapter.
 
     Raises:
-        InputError: no LoRA adapter of plain A and B for the matrices of a Gemma; names what is not, in one line.
+        InputError: not plain LoRA for the matrices of a Gemma.
     """
-    return {
-        name: ((pair.b.shape[0], pair.a.shape[1]), _rows(pair))
-        for name, pair in read_peft_folder(folder).pairs().items()
-    }
+    pairs = read_peft_folder(folder).pairs()
+    return Deltas(
+        "PEFT", {name: ((pair.b.shape[0], pair.a.shape[1]), _rows(pair)) for name, pair in pairs.items()}
+    )
 
 
-def _rows(pair: LoraPair) -> Callable[[], Callable[[int, int], NDArray[np.float32]]]:
-    def make() -> Callable[[int, int], NDArray[np.float32]]:
-        # Summed in float64 and rounded once, as ours: the last bit then depends on no BLAS.
+def peft_runtime_factors(folder: Path) -> RuntimeFactors:
+    """A PEFT adapter in the form of the runtime's adapters: A and B transposed, the scale multiplied into B.
+
+    Raises:
+        InputError: not plain LoRA, or it adapts a matrix that the runtime takes no adapter for.
+    """
+    found, others = {}, []
+    for name, (a, b, scale) in read_peft_folder(folder).pairs().items():
+        layer, target = parse_hugging_face_name(name) or (-1, name)
+        if target not in RUNTIME_TARGETS:
+            others.append(target)
+            continue
+        left, right = (tensor.read_all().T for tensor in (a, b))
+        found[target, layer] = (np.ascontiguousarray(left), np.ascontiguousarray(right * np.float32(scale)))
+    refuse_other_matrices(others)
+    return found
+
+
+def write_peft(adapter: Adapter, folder: Path) -> None:
+    """Write an adapter as PEFT's folder; PEFT then computes with the same W0 + scale * B A.
+
+    Raises:
+        InputError: PEFT has no form for the adapter's method.
+    """
+    write_peft_folder(folder, adapter.method.peft_content(adapter))
+
+
+def _rows(pair: LoraPair) -> Callable[[], Rows]:
+    def prepare() -> Rows:
+        # Summed in float64 and rounded once, as for our own adapters: the last bit then does not depend on a BLAS.
         left, right = (tensor.read_all().astype(np.float64) for tensor in (pair.b, pair.a))
-        return lambda start, stop: (left[start:stop] @ right * pair.scale).astype(np.float32)
+        return lambda start, base: (left[start : start + len(base)] @ right * pair.scale).astype(np.float32)
 
-    return make
+    return prepare

@@ -10,7 +10,14 @@ import pytest
 from safetensors.numpy import save_file
 
 from pipeline.errors import InputError
-from pipeline.formats.peft import CONFIG, WEIGHTS, read_peft_folder
+from pipeline.formats.peft import (
+    CONFIG,
+    WEIGHTS,
+    PeftFactors,
+    lora_content,
+    read_peft_folder,
+    write_peft_folder,
+)
 
 MODULES = ("model.layers.0.self_attn.q_proj", "model.layers.1.mlp.up_proj")
 
@@ -118,3 +125,27 @@ def test_a_folder_that_is_not_whole_is_refused(tmp_path: Path) -> None:
     (tmp_path / WEIGHTS).unlink()
     with pytest.raises(InputError, match=r"adapter_model\.safetensors is missing"):
         read_peft_folder(tmp_path)
+
+
+def test_what_is_written_is_read_back_with_every_rank_and_scale(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+
+    def factors(rank: int, alpha: float) -> PeftFactors:
+        return PeftFactors(
+            random.standard_normal((rank, 6)).astype(np.float32),
+            random.standard_normal((4, rank)).astype(np.float32),
+            alpha,
+        )
+
+    modules = {
+        "model.layers.0.self_attn.q_proj": factors(8, 12.0),
+        "model.layers.1.mlp.up_proj": factors(2, 3.0),
+        "model.layers.11.mlp.up_proj": factors(2, 5.0),
+    }
+    write_peft_folder(tmp_path, lora_content(modules))
+    pairs = read_peft_folder(tmp_path).pairs()
+    assert [pair.scale for pair in pairs.values()] == [1.5, 1.5, 2.5]
+    for name, pair in pairs.items():
+        written = modules[name.removesuffix(".weight")]
+        assert np.array_equal(pair.a.read_all(), written.a)
+        assert np.array_equal(pair.b.read_all(), written.b)

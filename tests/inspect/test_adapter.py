@@ -10,7 +10,7 @@ from safetensors.numpy import save_file
 from pipeline.errors import InputError
 from pipeline.inspect.file import inspect_file
 from pipeline.inspect.render import print_report
-from pipeline.tuning.adapter import Adapter
+from pipeline.tuning.methods.lora import LoraFactors
 from tests.inspect.conftest import write_runtime_adapter
 
 
@@ -48,7 +48,7 @@ def test_our_adapter_is_reported_with_its_rank_and_base(tmp_path: Path) -> None:
     pair = (np.zeros((8, 2), np.float32), np.zeros((2, 4), np.float32))
     names = [f"decoder_block_{layer}.{target}" for layer in (0, 1) for target in ("query", "value")]
     path = tmp_path / "adapter.safetensors"
-    Adapter(2, 4.0, ("query", "value"), "ab" * 32, dict.fromkeys(names, pair)).save(path)
+    LoraFactors(2, 4.0, ("query", "value"), dict.fromkeys(names, pair)).adapter("ab" * 32).save(path)
     adapter = inspect_file(path).adapter
     assert adapter is not None
     assert (adapter.form, adapter.rank, adapter.alpha, adapter.base) == ("pocketgemma", 2, 4.0, "ab" * 32)

@@ -18,7 +18,6 @@ from pipeline.litert.runtime_adapters import (
     write_adapter,
 )
 from pipeline.tuning.adapter import Adapter
-from pipeline.tuning.runtime_factors import attention_factors
 from tests.support.litertlm import write_container
 from tests.support.lora import BASE_DIGEST, random_adapter
 
@@ -42,7 +41,7 @@ def file(adapter: Adapter, tmp_path: Path) -> Path:
 def base(adapter: Adapter, tmp_path: Path) -> LoraBase:
     """A base that the adapter belongs to."""
     shapes = {}
-    for (target, layer), (a, b) in attention_factors(adapter).items():
+    for (target, layer), (a, b) in adapter.method.runtime_factors(adapter).items():
         shapes[input_name(target, "a", layer)] = (a.shape[0], 16)
         shapes[input_name(target, "b", layer)] = (16, b.shape[1])
     return LoraBase(tmp_path / "base.litertlm", 16, BASE_DIGEST, shapes)
@@ -55,7 +54,7 @@ def test_tensors_are_kept_and_padded_with_zeros(adapter: Adapter, tmp_path: Path
     assert (found.name, found.rank, found.base_digest) == ("Der Dichter", rank, BASE_DIGEST)
     tensors = found.tensors()
     assert {name: tensor.shape for name, tensor in tensors.items()} == found.shapes
-    factors = attention_factors(adapter)
+    factors = adapter.method.runtime_factors(adapter)
     assert len(tensors) == 2 * len(factors)
     for (target, layer), (a, b) in factors.items():
         padded_a, padded_b = (tensors[input_name(target, part, layer)] for part in "ab")

@@ -15,7 +15,7 @@ from pipeline.data.examples import Example, write_examples
 from pipeline.errors import PocketGemmaError
 from pipeline.run.folder import Run
 from pipeline.stages import merge
-from pipeline.tuning.adapter import Adapter
+from pipeline.tuning.load import load_adapter, read_checked
 from tests.support.finished_run import DEMO, config, write_adapter
 
 WEIGHTS = "model.weights.h5"
@@ -83,9 +83,9 @@ def test_it_publishes_both_forms_and_the_proof(folder: Path) -> None:
     }
     details = json.loads((published / "manifest.json").read_text(encoding="utf-8"))["details"]
     proof = json.loads((published / "proof.json").read_text(encoding="utf-8"))
-    adapter = Adapter.load(folder / "finetune" / "adapter.safetensors")
+    adapter = read_checked(folder / "finetune" / "adapter.safetensors")
     assert details["matrices"] == len(proof["matrices"]) == 2 * 6
-    assert {matrix["name"] for matrix in proof["matrices"]} == set(adapter.tensors)
+    assert {matrix["name"] for matrix in proof["matrices"]} == set(adapter.matrices)
     assert details["largest_relative_deviation"] == proof["largest_relative_deviation"] <= 1e-6
     assert details["other_weights_unchanged"] == proof["other_weights"] > 0
     assert details["largest_logit_difference"] == proof["largest_logit_difference"] <= 1e-4
@@ -126,7 +126,7 @@ def test_a_preset_that_is_not_base_and_adapter_is_refused(
 
 def test_an_adapter_of_another_base_is_refused(folder: Path) -> None:
     path = folder / "finetune" / "adapter.safetensors"
-    replace(Adapter.load(path), base_digest="0" * 64).save(path)
+    replace(load_adapter(path), base_digest="0" * 64).save(path)
     refused(folder, "adapter was trained on.*pocketgemma finetune --force")
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -89,11 +90,12 @@ def test_an_adapter_that_does_nothing_or_is_another_is_refused(
         write_adapter_file(file, {}, rank=16, base_digest=digest, name="finished_run")
     else:
         from pipeline.litert.runtime_adapters import write_adapter
-        from pipeline.tuning.adapter import Adapter
+        from pipeline.tuning.load import load_adapter
 
-        adapter = Adapter.load(folder / "finetune" / "adapter.safetensors")
+        adapter = load_adapter(folder / "finetune" / "adapter.safetensors")
         file.unlink()
-        write_adapter(Adapter(**(vars(adapter) | {"alpha": 1.0})), file, rank=16, name="finished_run")
+        unscaled = replace(adapter, settings={**adapter.settings, "alpha": 1.0})
+        write_adapter(unscaled, file, rank=16, name="finished_run")
     # Keras's side is not what is looked at here.
     monkeypatch.setattr(in_keras, "answer_all", lambda *_, **__: [])
     monkeypatch.setattr(

@@ -123,7 +123,7 @@ def write_adapter(preset: Path, path: Path) -> None:
     """A rank 2 adapter of query and value with random A and B."""
     from pipeline.families.registry import read_shape
     from pipeline.gemma.presets import preset_digest
-    from pipeline.tuning.adapter import Adapter
+    from pipeline.tuning.methods.lora import LoraFactors
 
     shape, rank, random = read_shape(preset), 2, np.random.default_rng(0)
     heads = {"query": shape.query_heads, "value": shape.kv_heads}
@@ -136,7 +136,7 @@ def write_adapter(preset: Path, path: Path) -> None:
         for layer in range(shape.layers)
         for target, count in heads.items()
     }
-    Adapter(rank, float(rank), tuple(heads), preset_digest(preset), tensors).save(path)
+    LoraFactors(rank, float(rank), tuple(heads), tensors).adapter(preset_digest(preset)).save(path)
 
 
 if __name__ == "__main__":

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from pipeline.families.names import RUNTIME_TARGETS
 from pipeline.litert.convert.export import export_litertlm
 from pipeline.litert.model_spec import ModelSpec
 from pipeline.tuning.adapter import Adapter
-from pipeline.tuning.runtime_factors import ATTENTION, attention_factors
+from pipeline.tuning.methods.lora import LoraFactors
 from tests.support.finished_run import shared
 from tests.support.tiny_gemma import SPEC, tiny_folder
 
@@ -44,7 +45,8 @@ def random_adapter(
     rank: int,
     noise: float = 0.3,
     seed: int = 0,
-    targets: tuple[str, ...] = ATTENTION,
+    ffn: int = 0,
+    targets: tuple[str, ...] = RUNTIME_TARGETS,
     base_digest: str = BASE_DIGEST,
 ) -> Adapter:
     """Random A and B in Keras's layout; the scale is not 1."""
@@ -58,11 +60,14 @@ def random_adapter(
         for target in targets:
             if target == "output":
                 pair = normal(heads, head_dim, rank), normal(rank, hidden)
+            elif target in ("gate", "up", "down"):
+                inputs, outputs = (ffn, hidden) if target == "down" else (hidden, ffn)
+                pair = normal(inputs, rank), normal(rank, outputs)
             else:
                 count = heads if target == "query" else kv_heads
                 pair = normal(count, hidden, rank), normal(rank, head_dim)
             tensors[f"decoder_block_{layer}.{target}"] = pair
-    return Adapter(rank, rank * 0.75, targets, base_digest, tensors)
+    return LoraFactors(rank, rank * 0.75, targets, tensors).adapter(base_digest)
 
 
 def adapter_for(folder: Path, rank: int, *, seed: int = 0, **options: object) -> Adapter:
@@ -84,7 +89,7 @@ def merged_folder(folder: Path, adapter: Adapter, output: Path) -> Path:
     """A Hugging Face folder whose attention matrices hold the adapter."""
     shutil.copytree(folder, output)
     weights = load_file(folder / "model.safetensors")
-    for (target, layer), (a, b) in attention_factors(adapter).items():
+    for (target, layer), (a, b) in adapter.method.runtime_factors(adapter).items():
         name = f"model.layers.{layer}.self_attn.{LETTERS[target]}_proj.weight"
         weights[name] = weights[name] + (a @ b).T
     save_file(weights, output / "model.safetensors", metadata={"format": "pt"})
@@ -93,7 +98,7 @@ def merged_folder(folder: Path, adapter: Adapter, output: Path) -> Path:
 
 def write_peft(folder: Path, adapter: Adapter, **settings: object) -> Path:
     """The same adapter as PEFT's folder, with rank-stabilised scales and a rank for each module."""
-    factors = attention_factors(adapter)
+    factors = adapter.method.runtime_factors(adapter)
     ranks = {f"{LETTERS[target]}_proj": a.shape[1] for (target, _), (a, _) in factors.items()}
     tensors = {}
     for (target, layer), (a, b) in factors.items():

@@ -4,7 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.data.examples import Example
+from pipeline.data.tokenize import EncodedExamples, encode
 from pipeline.gemma.causal_lm import use_backend
+from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.tuning.loop import TrainingSettings
 
 SETTINGS = TrainingSettings(
@@ -21,6 +24,22 @@ SETTINGS = TrainingSettings(
 )
 """A short training at a high learning rate."""
 
+NAMES = [
+    "gold",
+    "silver",
+    "iron",
+    "neon",
+    "argon",
+    "radon",
+    "copper",
+    "zinc",
+    "tin",
+    "lead",
+    "xenon",
+    "boron",
+]
+"""What the examples greet."""
+
 BASE = Path(__file__).parents[2] / "pipeline" / "demo" / "base"
 
 
@@ -32,3 +51,16 @@ def _backend() -> None:
 @pytest.fixture(scope="session")
 def base() -> Path:
     return BASE
+
+
+@pytest.fixture(scope="session")
+def examples(base: Path) -> EncodedExamples:
+    pairs = [
+        (f"Say hello to {name}.", f"Hello, {name}!" + " Hi!" * (place % 3))
+        for place, name in enumerate(NAMES)
+    ]
+    conversations = [
+        Example(({"role": "user", "content": question}, {"role": "assistant", "content": answer}))
+        for question, answer in pairs
+    ]
+    return encode(conversations, Tokenizer.of_preset(base))

@@ -1,5 +1,6 @@
 """Merging adds exactly scale * A B, and anything else is refused."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,14 +8,14 @@ import numpy as np
 import pytest
 
 from pipeline.errors import InputError, PocketGemmaError
-from pipeline.families.names import MATRICES
+from pipeline.families.names import MATRICES, TARGETS
 from pipeline.gemma.causal_lm import load_causal_lm, matrix_layers
 from pipeline.gemma.hugging_face import largest_logit_difference, write_hugging_face
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.tuning.adapter import Adapter
-from pipeline.tuning.load import attach
-from pipeline.tuning.lora import enable_lora
 from pipeline.tuning.merge import merge, prove_merge
+from pipeline.tuning.method import MethodSettings
+from pipeline.tuning.methods.lora import METHOD, LoraFactors
 
 LIMIT = 1e-6
 TOKENS = [2, *range(30, 60)]
@@ -24,14 +25,13 @@ TOKENS = [2, *range(30, 60)]
 def adapter(base: Path) -> Adapter:
     """Random, all seven kinds of matrix, alpha unlike rank."""
     backbone = load_causal_lm(base).backbone
-    layers = enable_lora(backbone, 4, 10.0, tuple(MATRICES))
-    empty = Adapter.of_backbone(backbone, layers, "base")
+    empty = METHOD.collect(METHOD.attach(backbone, MethodSettings(4, 10.0, TARGETS)), "base")
     random = np.random.default_rng(1)
     tensors = {
-        name: tuple((0.05 * random.normal(size=part.shape)).astype(np.float32) for part in pair)
-        for name, pair in empty.tensors.items()
+        name: (0.05 * random.normal(size=tensor.shape)).astype(np.float32)
+        for name, tensor in empty.tensors.items()
     }
-    return Adapter(4, 10.0, empty.targets, "base", tensors)  # type: ignore[arg-type]
+    return replace(empty, tensors=tensors)
 
 
 def logits(model: Any) -> np.ndarray:
@@ -50,7 +50,7 @@ def merged_model(base: Path, adapter: Adapter) -> Any:
 def test_the_merged_model_says_what_base_and_adapter_say(base: Path, adapter: Adapter) -> None:
     apart = load_causal_lm(base)
     before = logits(apart)
-    attach(adapter, apart.backbone)
+    METHOD.apply(adapter, apart.backbone)
     with_adapter = logits(apart)
     assert np.abs(with_adapter - before).max() > 0.1
     np.testing.assert_allclose(logits(merged_model(base, adapter)), with_adapter, atol=1e-4)
@@ -76,12 +76,12 @@ def test_one_matrix_left_unmerged_is_refused(base: Path, adapter: Adapter, targe
     _, unmerged = next(matrix_layers(load_causal_lm(base).backbone, target))
     name, layer = next(matrix_layers(model.backbone, target))
     layer.kernel.assign(unmerged.kernel)
-    with pytest.raises(PocketGemmaError, match=f"{name}: W - W0 is off"):
+    with pytest.raises(PocketGemmaError, match=f"{name}: W differs from W0"):
         prove_merge(load_causal_lm(base).backbone, model.backbone, adapter, LIMIT)
 
 
 def test_a_scale_forgotten_is_refused(base: Path, adapter: Adapter) -> None:
-    unscaled = Adapter(adapter.rank, float(adapter.rank), adapter.targets, "base", adapter.tensors)
+    unscaled = replace(adapter, settings={**adapter.settings, "alpha": float(adapter.settings["rank"])})
     with pytest.raises(PocketGemmaError, match="42 faults"):
         prove_merge(load_causal_lm(base).backbone, merged_model(base, unscaled).backbone, adapter, LIMIT)
 
@@ -92,14 +92,15 @@ def test_any_other_weight_that_changed_by_a_bit_is_refused(base: Path, adapter: 
     value = norm.numpy()
     value[5] = np.nextafter(value[5], np.float32(9))
     norm.assign(value)
-    with pytest.raises(PocketGemmaError, match=r"decoder_block_3.*has no adapter, yet changed"):
+    with pytest.raises(PocketGemmaError, match=r"decoder_block_3.*changed, although it has no adapter"):
         prove_merge(load_causal_lm(base).backbone, model.backbone, adapter, LIMIT)
 
 
 def test_an_adapter_for_other_matrices_is_refused(base: Path, adapter: Adapter) -> None:
-    tensors = {name: pair for name, pair in adapter.tensors.items() if not name.endswith("0.query")}
-    broken = Adapter(adapter.rank, adapter.alpha, adapter.targets, "base", tensors)
-    with pytest.raises(InputError, match="do not have the same matrices"):
+    factors = LoraFactors.of(adapter)
+    pairs = {name: pair for name, pair in factors.pairs.items() if not name.endswith("0.query")}
+    broken = replace(factors, pairs=pairs).adapter("base")
+    with pytest.raises(InputError, match=r"decoder_block_0\.query is only in one of them"):
         merge(load_causal_lm(base).backbone, broken)
 
 
@@ -126,7 +127,7 @@ def test_a_wrong_sliding_window_shows_in_the_logits(base: Path, adapter: Adapter
 
 def test_an_export_with_lora_still_enabled_is_refused(base: Path, adapter: Adapter, tmp_path: Path) -> None:
     model = load_causal_lm(base)
-    attach(adapter, model.backbone)
+    METHOD.apply(adapter, model.backbone)
     with pytest.raises(PocketGemmaError, match="would lose the adapter"):
         write_hugging_face(model, Tokenizer.of_preset(base), tmp_path / "hf")
 

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.errors import InputError
 from pipeline.gemma.matrices import PresetMatrices
-from pipeline.tuning.deltas import deltas
+from pipeline.tuning.load import load_deltas
 
 NAME = "model.layers.0.self_attn.q_proj.weight"
 TENSOR = "base_model.model.model.layers.0.self_attn.q_proj.lora_{}.weight"
@@ -75,17 +75,17 @@ def train(folder: Path, output: Path, dtype: str = "float32", **settings: Any) -
 )
 def test_it_adds_what_peft_merges(folder: Path, tmp_path: Path, settings: dict[str, Any]) -> None:
     adapter = train(folder, tmp_path, **settings)
-    found = deltas(adapter)
+    found = load_deltas(adapter)
     assert found.kind == "PEFT"
     before, after = PresetMatrices(folder), PresetMatrices(tmp_path / "merged")
     changed = {name for name in before.names() if not np.array_equal(before.read(name), after.read(name))}
     assert changed == set(found.matrices)
     for name, (shape, rows) in found.matrices.items():
         assert shape == before.shape(name)
-        added = rows()(0, shape[0])
+        added = rows()(0, before.read(name))
         assert added.dtype == np.float32
         np.testing.assert_allclose(before.read(name) + added, after.read(name), rtol=0, atol=4e-6)
-        assert np.array_equal(rows()(5, 9), added[5:9])
+        assert np.array_equal(rows()(5, before.read(name)[5:9]), added[5:9])
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_what_peft_itself_wrote_but_is_more_than_a_and_b_is_refused(
 
 def refuse(adapter: Path, message: str) -> None:
     with pytest.raises(InputError, match=message) as refused:
-        deltas(adapter)
+        load_deltas(adapter)
     assert "\n" not in str(refused.value)
 
 
@@ -127,9 +127,11 @@ def write(folder: Path, tensors: dict[str, Any] | None = None, **changes: Any) -
 
 
 def test_by_hand_it_is_scale_b_a(tmp_path: Path) -> None:
-    ((name, (shape, rows)),) = deltas(write(tmp_path)).matrices.items()
+    ((name, (shape, rows)),) = load_deltas(write(tmp_path)).matrices.items()
     assert (name, shape) == (NAME, (32, 32))
-    assert np.array_equal(rows()(0, 32), np.full((32, 32), 4.0))  # alpha / r is 2, the product of ones 2
+    assert np.array_equal(
+        rows()(0, np.zeros((32, 32), np.float32)), np.full((32, 32), 4.0)
+    )  # alpha / r is 2, the product of ones 2
 
 
 @pytest.mark.parametrize(
@@ -160,7 +162,7 @@ def test_tensors_that_are_no_a_and_b_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_an_adapter_is_refused(tmp_path: Path) -> None:
-    refuse(tmp_path, "no adapter in it")
+    refuse(tmp_path, "no adapter in this folder")
     write(tmp_path)
     (tmp_path / "adapter_model.safetensors").write_bytes(b"cut off")
     refuse(tmp_path, "damaged, or not a safetensors file")

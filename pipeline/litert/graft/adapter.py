@@ -25,7 +25,8 @@ from pipeline.machine import PeakMemory
 from pipeline.quantization.rounding import PIECE, Quantized, nearest, with_scales
 from pipeline.quantization.roundings import NEAREST, find_rounding
 from pipeline.quantization.schemes import SCHEMES
-from pipeline.tuning.deltas import Deltas, Rows, deltas
+from pipeline.tuning.deltas import Deltas, Rows
+from pipeline.tuning.load import load_deltas
 
 MAP_SUFFIX = ".weight-map.json"
 
@@ -82,7 +83,7 @@ class Merged:
     def __getitem__(self, rows: slice) -> NDArray[np.float32]:
         start, stop, _ = rows.indices(self.shape[0])
         part = self._base[start:stop]
-        return part if self._delta is None else part + self._delta(start, stop)
+        return part if self._delta is None else part + self._delta(start, part)
 
 
 def graft_adapter(
@@ -109,7 +110,7 @@ def graft_adapter(
         raise InputError(f"{output}: is the base itself; choose another --out file")
     with PeakMemory() as memory:
         started = time.monotonic()
-        additions, matrices = deltas(adapter), PresetMatrices(preset)
+        additions, matrices = load_deltas(adapter), PresetMatrices(preset)
         _check_shapes(adapter, additions, matrices)
         beginning = time.monotonic()
         weight_map, recognized = _weight_map(base, matrices)

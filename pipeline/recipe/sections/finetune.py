@@ -71,3 +71,8 @@ class FinetuneSection(Section):
         ge=0,
         description="the seed of the initial adapter, of the order of the examples, of the validation split and of the replay mix",
     )
+
+    @property
+    def method(self) -> str:
+        """Name of the tuning method."""
+        return "quantization_aware" if self.quantization_aware else "lora"

@@ -21,7 +21,8 @@ from pipeline.litert.graft.writer import graft
 from pipeline.quantization.rounding import Quantized, least_squares, nearest, with_scales
 from pipeline.quantization.schemes import SCHEMES
 from pipeline.tuning.adapter import Adapter
-from pipeline.tuning.lora import weight_delta
+from pipeline.tuning.methods.lora import LoraFactors, weight_delta
+from pipeline.tuning.methods.quantization_aware import with_trained_scales
 from tests.support.grafting import FFN, HEAD_DIM, HEADS, HIDDEN, matrices_of, write_base, write_folder
 
 ROOT = Path(__file__).parents[3]
@@ -39,7 +40,7 @@ def folder(tmp_path: Path) -> Path:
     return write_folder(tmp_path / "folder")
 
 
-def adapter_of(folder: Path, **settings: object) -> Adapter:
+def adapter_of(folder: Path) -> Adapter:
     """Random A and B of rank 3 for five kinds of matrix."""
     random = np.random.default_rng(5)
     tensors = {}
@@ -47,14 +48,15 @@ def adapter_of(folder: Path, **settings: object) -> Adapter:
         for target, kernel in KERNELS.items():
             a, b = random.standard_normal((*kernel[:-1], 3)), random.standard_normal((3, kernel[-1]))
             tensors[f"decoder_block_{layer}.{target}"] = (a.astype(np.float32), b.astype(np.float32))
-    return Adapter(3, 6.0, tuple(KERNELS), preset_digest(folder), tensors, **settings)  # type: ignore[arg-type]
+    return LoraFactors(3, 6.0, tuple(KERNELS), tensors).adapter(preset_digest(folder))
 
 
 def merged(folder: Path, adapter: Adapter) -> dict[str, np.ndarray]:
     """All matrices, those with an adapter merged as the merge stage does it: in the layout of the kernel."""
     found = dict(matrices_of(folder))
-    for name, (a, b) in adapter.tensors.items():
-        delta = weight_delta(a, b, adapter.scale)
+    factors = LoraFactors.of(adapter)
+    for name, pair in factors.pairs.items():
+        delta = weight_delta(*pair, factors.scale)
         found[hugging_face_name(name)] = found[hugging_face_name(name)] + MATRICES[
             name.rpartition(".")[2]
         ].as_matrix(delta)
@@ -105,9 +107,10 @@ def test_least_squares_writes_every_matrix_anew(folder: Path, tmp_path: Path) ->
 def test_an_adapter_trained_for_a_recipe_brings_its_scales(folder: Path, tmp_path: Path) -> None:
     base = write_base(tmp_path / "base.litertlm", matrices_of(folder), "int4")
     scales = {
-        name: np.full((len(matrix), 1), 0.3, np.float32) for name, matrix in matrices_of(folder).items()
+        f"{name}.scales": np.full((len(matrix), 1), 0.3, np.float32)
+        for name, matrix in matrices_of(folder).items()
     }
-    adapter = adapter_of(folder, recipe="int4", scales=scales)
+    adapter = with_trained_scales(adapter_of(folder), "int4", scales)
     adapter.save(tmp_path / "adapter.safetensors")
     out = tmp_path / "out.litertlm"
     assert graft_adapter(base, tmp_path, folder, out).matrices == 15
@@ -187,12 +190,12 @@ def test_an_adapter_of_another_base_is_refused(base: Path, folder: Path, tmp_pat
 
 def test_an_adapter_of_other_shapes_is_refused(base: Path, folder: Path, tmp_path: Path) -> None:
     narrow = {"decoder_block_0.query": (np.ones((1, 8, 2), np.float32), np.ones((2, 8), np.float32))}
-    Adapter(2, 2.0, ("query",), "", narrow).save(tmp_path / "narrow.safetensors")
+    LoraFactors(2, 2.0, ("query",), narrow).adapter("").save(tmp_path / "narrow.safetensors")
     refuse(
         base, tmp_path / "narrow.safetensors", folder, r"q_proj.weight has shape \(8, 8\), .* has \(64, 32\)"
     )
     deeper = {"decoder_block_9.down": (np.ones((64, 2), np.float32), np.ones((2, 32), np.float32))}
-    Adapter(2, 2.0, ("down",), "", deeper).save(tmp_path / "deeper.safetensors")
+    LoraFactors(2, 2.0, ("down",), deeper).adapter("").save(tmp_path / "deeper.safetensors")
     refuse(
         base,
         tmp_path / "deeper.safetensors",

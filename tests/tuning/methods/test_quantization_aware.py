@@ -12,21 +12,21 @@ from pipeline.data.examples import Example
 from pipeline.data.tokenize import encode
 from pipeline.errors import InputError, PocketGemmaError
 from pipeline.families.names import EMBEDDING, hugging_face_name, parse_adapter_name
+from pipeline.families.registry import read_shape
 from pipeline.gemma.causal_lm import load_causal_lm
 from pipeline.gemma.hugging_face import write_hugging_face
 from pipeline.gemma.matrices import PresetMatrices
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.quantization.rounding import least_squares
-from pipeline.quantization.schemes import SCHEMES
 from pipeline.run.files import FinetuneFiles
-from pipeline.tuning import quantization_aware
 from pipeline.tuning.adapter import Adapter
-from pipeline.tuning.load import attach
+from pipeline.tuning.load import load_adapter
 from pipeline.tuning.loop import fit
-from pipeline.tuning.lora import enable_lora
 from pipeline.tuning.loss import Batches, response_model
 from pipeline.tuning.merge import merge
-from pipeline.tuning.quantization_aware import Rounding, enable_rounding
+from pipeline.tuning.method import Attachment, MethodSettings
+from pipeline.tuning.methods import lora, quantization_aware
+from pipeline.tuning.methods.quantization_aware import METHOD, Rounding, trained_scales, with_trained_scales
 from tests.tuning.conftest import SETTINGS
 
 TARGETS = ("query", "key", "value", "output", "gate", "up", "down")
@@ -40,20 +40,19 @@ class Trained:
     """A model as training holds it, and its adapter."""
 
     model: Any
-    layers: dict[str, Any]
+    attachment: Attachment
     adapter: Adapter
 
 
 def rounded(base: Path, recipe: str, targets: tuple[str, ...] = TARGETS, rank: int = 4) -> Trained:
     """The base with a random adapter that changes every matrix by some tenths of its size, rounding on."""
     model = load_causal_lm(base)
-    layers = enable_lora(model.backbone, rank, 2.0 * rank, targets)
-    scales = enable_rounding(model.backbone, layers, SCHEMES[recipe])
+    attachment = METHOD.attach(model.backbone, MethodSettings(rank, 2.0 * rank, targets, recipe))
     random = np.random.default_rng(0)
-    for layer in layers.values():
+    for layer in attachment.layers.values():
         layer.lora_kernel_a.assign(random.normal(0, 0.05, layer.lora_kernel_a.shape))
         layer.lora_kernel_b.assign(random.normal(0, 0.1, layer.lora_kernel_b.shape))
-    return Trained(model, layers, Adapter.of_backbone(model.backbone, layers, "base", recipe, scales))
+    return Trained(model, attachment, METHOD.collect(attachment, "base"))
 
 
 def logits(model: Any) -> Any:
@@ -71,12 +70,12 @@ def test_the_merged_matrices_round_to_the_integers_that_training_saw(
     merge(merged.backbone, trained.adapter)
     write_hugging_face(merged, Tokenizer.of_preset(base), tmp_path / "hf")
     matrices = PresetMatrices(tmp_path / "hf")
-    assert set(trained.adapter.scales) == set(matrices.names())
-    assert {parse_adapter_name(name)[1] for name in trained.layers} == set(TARGETS)
+    assert set(trained_scales(trained.adapter)) == set(matrices.names())
+    assert {parse_adapter_name(name)[1] for name in trained.attachment.layers} == set(TARGETS)
     changed = 0
-    for name, layer in trained.layers.items():
+    for name, layer in trained.attachment.layers.items():
         matrix = matrices.read(hugging_face_name(name))
-        stored = trained.adapter.quantized(hugging_face_name(name), matrix)
+        stored = METHOD.deltas(trained.adapter).quantized(hugging_face_name(name), matrix)
         seen = quantization_aware._matrix(parse_adapter_name(name)[1], layer.kernel)
         steps = np.repeat(stored.scales, matrix.shape[1] // stored.scales.shape[1], axis=1)
         integers = np.rint(seen / steps)
@@ -97,7 +96,7 @@ def test_what_has_no_adapter_is_rounded_too(base: Path) -> None:
         if target in ("query", "value"):
             continue
         matrix = before[name] if target is None else quantization_aware._matrix(target, before[name])
-        stored = trained.adapter.quantized(name, matrix)
+        stored = METHOD.deltas(trained.adapter).quantized(name, matrix)
         assert stored.bits == (8 if name == EMBEDDING else 4)
         np.testing.assert_array_equal(
             quantization_aware._matrix(target, kernel), stored.dequantized(), err_msg=name
@@ -108,7 +107,7 @@ def test_an_adapter_put_back_computes_what_training_did(base: Path, tmp_path: Pa
     trained = rounded(base, "int4")
     trained.adapter.save(tmp_path / "a.safetensors")
     again = load_causal_lm(base)
-    attach(Adapter.load(tmp_path / "a.safetensors"), again.backbone)
+    METHOD.apply(load_adapter(tmp_path / "a.safetensors"), again.backbone)
     found, wanted = (logits(model).detach().numpy() for model in (again, trained.model))
     # A weight on the edge between two integers may fall to either side; it moves one logit by thousandths.
     assert np.abs(found - wanted).mean() < 1e-3
@@ -122,7 +121,7 @@ def test_the_gradient_reaches_every_a_and_b_but_not_what_is_cut_off(base: Path) 
 
     trained = rounded(base, "int4")
     logits(trained.model).square().mean().backward()
-    for name, layer in trained.layers.items():
+    for name, layer in trained.attachment.layers.items():
         for variable in (layer.lora_kernel_a, layer.lora_kernel_b):
             assert variable.value.grad.abs().max() > 0, name
     kernel = torch.tensor([0.26, -0.9, 2.0], requires_grad=True)
@@ -180,12 +179,11 @@ def test_training_improves_the_rounded_model(base: Path, tmp_path: Path) -> None
     )
     keras.utils.set_random_seed(0)
     backbone = load_causal_lm(base).backbone
-    layers = enable_lora(backbone, 4, 4.0, TARGETS)
-    scales = enable_rounding(backbone, layers, SCHEMES["int4"])
+    attachment = METHOD.attach(backbone, MethodSettings(4, 4.0, TARGETS, "int4"))
     settings = replace(SETTINGS, batch_size=6, epochs=12)
     training = fit(backbone, examples, examples, settings, FinetuneFiles(tmp_path))
     model = load_causal_lm(base).backbone
-    attach(Adapter.of_backbone(backbone, layers, "base", "int4", scales), model)
+    METHOD.apply(METHOD.collect(attachment, "base"), model)
     answers = response_model(model)
     answers.compile(
         loss=keras.losses.SparseCategoricalCrossentropy(
@@ -199,8 +197,54 @@ def test_training_improves_the_rounded_model(base: Path, tmp_path: Path) -> None
     assert training.best_validation_loss < 1.0
 
 
-def test_an_ordinary_adapter_has_no_integers(base: Path) -> None:
-    model = load_causal_lm(base)
-    adapter = Adapter.of_backbone(model.backbone, enable_lora(model.backbone, 2, 2.0, ("query",)), "base")
+def plain_adapter() -> Adapter:
+    pair = (np.zeros((4, 8, 2), np.float32), np.zeros((2, 4), np.float32))
+    return lora.LoraFactors(2, 2.0, ("query",), {"decoder_block_0.query": pair}).adapter("base")
+
+
+def test_an_ordinary_adapter_has_no_integers() -> None:
     with pytest.raises(InputError, match="has no scales"):
-        adapter.quantized(EMBEDDING, np.zeros((4, 4), np.float32))
+        lora.METHOD.deltas(plain_adapter()).quantized(EMBEDDING, np.zeros((4, 4), np.float32))
+
+
+def test_scales_are_read_back_with_their_recipe(tmp_path: Path) -> None:
+    scales = {f"{EMBEDDING}.scales": np.full((8, 1), 0.5, np.float32)}
+    with_trained_scales(plain_adapter(), "int4", scales).save(tmp_path / "a.safetensors")
+    read = load_adapter(tmp_path / "a.safetensors")
+    assert (read.method, read.settings["recipe"]) == (METHOD, "int4")
+    assert lora.LoraFactors.of(read).pairs.keys() == lora.LoraFactors.of(plain_adapter()).pairs.keys()
+    np.testing.assert_array_equal(trained_scales(read)[EMBEDDING], scales[f"{EMBEDDING}.scales"])
+
+
+@pytest.mark.parametrize(
+    ("recipe", "scales", "message"),
+    [
+        ("int3", {"x.scales": np.ones((8, 1), np.float32)}, "1 tensors of scales for the recipe 'int3'"),
+        ("int4", {}, "0 tensors of scales for the recipe 'int4'"),
+    ],
+)
+def test_scales_of_an_unknown_recipe_or_none_are_refused(
+    tmp_path: Path, recipe: str, scales: dict[str, Any], message: str
+) -> None:
+    with_trained_scales(plain_adapter(), recipe, scales).save(tmp_path / "a.safetensors")
+    with pytest.raises(InputError, match=message):
+        load_adapter(tmp_path / "a.safetensors")
+
+
+def test_neither_the_runtime_nor_peft_has_a_form_for_it() -> None:
+    adapter = with_trained_scales(plain_adapter(), "int4", {})
+    with pytest.raises(InputError, match=r"scales for the rounded matrices.*graft"):
+        METHOD.runtime_factors(adapter)
+    with pytest.raises(InputError, match="PEFT has no form"):
+        METHOD.peft_content(adapter)
+
+
+@pytest.mark.parametrize("recipe", ["int4", "int4_block32"])
+def test_the_cost_is_what_training_counts_and_writes(base: Path, recipe: str) -> None:
+    trained = rounded(base, recipe, targets=("query", "down"))
+    cost = METHOD.cost(read_shape(base), trained.attachment.settings)
+    layers = trained.attachment.layers.values()
+    assert cost.parameters == sum(
+        variable.value.numel() for layer in layers for variable in layer.trainable_variables
+    )
+    assert cost.adapter_bytes == sum(tensor.nbytes for tensor in trained.adapter.tensors.values())

@@ -1,0 +1,273 @@
+"""LoRA: y = W x + (alpha / rank) B A x (Hu et al. 2021, arXiv:2106.09685, section 4.1), as Keras's EinsumDense computes it.
+
+A runs over all axes of a kernel but the last, B over the last. The heads of a query, key or value kernel (heads, hidden, head_dim) thus
+have an A each, (heads, hidden, rank), and one B for all of them, (rank, head_dim).
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import InputError, PocketGemmaError
+from pipeline.families.family import GemmaShape, MatrixKind
+from pipeline.families.names import MATRICES, hugging_face_name, parse_adapter_name
+from pipeline.formats.adapter_safetensors import AdapterSafetensors
+from pipeline.formats.peft import PeftContent, PeftFactors, lora_content
+from pipeline.gemma.causal_lm import matrix_layers
+from pipeline.tuning.adapter import Adapter
+from pipeline.tuning.deltas import Deltas, Rows
+from pipeline.tuning.method import Attachment, Change, Cost, Method, MethodSettings
+from pipeline.tuning.runtime_factors import Factors, RuntimeFactors, refuse_other_matrices
+
+if TYPE_CHECKING:
+    import keras
+    import keras_hub
+
+A, B = ".lora_a", ".lora_b"
+"""Endings of tensor names; before them stands the name of the matrix."""
+
+FLOAT32_BYTES = 4
+
+
+@dataclass(frozen=True)
+class LoraFactors:
+    """The content of a LoRA adapter.
+
+    Attributes:
+        rank: columns of every A.
+        alpha: the scale of A B is alpha / rank.
+        targets: short names of the adapted matrices.
+        pairs: by the name of the matrix, such as `decoder_block_0.query`: A of kernel.shape[:-1] + (rank,) and B of
+            (rank, kernel.shape[-1]), float32.
+    """
+
+    rank: int
+    alpha: float
+    targets: tuple[str, ...]
+    pairs: Mapping[str, Factors]
+
+    @property
+    def scale(self) -> float:
+        """What A B is multiplied with."""
+        return self.alpha / self.rank
+
+    @classmethod
+    def of(cls, adapter: Adapter) -> "LoraFactors":
+        """The factors of an adapter; other tensors are left out."""
+        names = [name.removesuffix(A) for name in adapter.tensors if name.endswith(A)]
+        pairs = {name: (adapter.tensors[name + A], adapter.tensors[name + B]) for name in names}
+        settings = adapter.settings
+        return cls(settings["rank"], settings["alpha"], tuple(settings["targets"]), pairs)
+
+    def adapter(self, base_digest: str) -> Adapter:
+        """The same as an adapter, trained on the preset with this digest."""
+        tensors: dict[str, NDArray[np.float32]] = {}
+        for name, (a, b) in self.pairs.items():
+            tensors |= {name + A: a, name + B: b}
+        settings = {"rank": self.rank, "alpha": self.alpha, "targets": self.targets}
+        return Adapter(METHOD, base_digest, settings, tensors)
+
+
+class Lora:
+    """Plain LoRA."""
+
+    name = "lora"
+    format = "pocketgemma-lora-1"
+
+    def wrote(self, file: AdapterSafetensors) -> bool:
+        return "recipe" not in file.settings
+
+    def check(self, file: AdapterSafetensors) -> None:
+        self._check_factors(file, list(file.tensors))
+
+    def _check_factors(self, file: AdapterSafetensors, tensors: Sequence[str]) -> None:
+        missing_keys = [key for key in ("rank", "alpha", "targets") if key not in file.settings]
+        if missing_keys:
+            raise InputError(
+                f"{file.path}: damaged: its header lacks {missing_keys[0]}; copy it or train again"
+            )
+        others = [name for name in tensors if not name.endswith((A, B))]
+        if others:
+            raise InputError(f"{file.path}: {others[0]} is not a LoRA tensor; train it again")
+        names = dict.fromkeys(name.removesuffix(A).removesuffix(B) for name in tensors)
+        missing = [name + part for name in names for part in (A, B) if name + part not in file.tensors]
+        if missing or not names:
+            raise InputError(f"{file.path}: lacks {', '.join(missing) or 'all tensors'}; train it again")
+
+    def attach(self, backbone: "keras_hub.models.Backbone", settings: MethodSettings) -> Attachment:
+        return Attachment(settings, enable_lora(backbone, settings.rank, settings.alpha, settings.targets))
+
+    def collect(self, attachment: Attachment, base_digest: str) -> Adapter:
+        from keras import ops
+
+        pairs = {
+            name: (
+                np.array(ops.convert_to_numpy(layer.lora_kernel_a)),
+                np.array(ops.convert_to_numpy(layer.lora_kernel_b)),
+            )
+            for name, layer in attachment.layers.items()
+        }
+        settings = attachment.settings
+        return LoraFactors(settings.rank, settings.alpha, settings.targets, pairs).adapter(base_digest)
+
+    def apply(self, adapter: Adapter, backbone: "keras_hub.models.Backbone") -> None:
+        factors = LoraFactors.of(adapter)
+        layers = enable_lora(backbone, factors.rank, factors.alpha, factors.targets)
+        _check_matrices(factors, layers)
+        for name, layer in layers.items():
+            a, b = factors.pairs[name]
+            if a.shape != tuple(layer.lora_kernel_a.shape) or b.shape != tuple(layer.lora_kernel_b.shape):
+                expected = f"{tuple(layer.lora_kernel_a.shape)} and {tuple(layer.lora_kernel_b.shape)}"
+                raise InputError(
+                    f"{name}: the adapter has A and B of shapes {a.shape} and {b.shape}, but this model takes {expected}; the adapter "
+                    "belongs to another base"
+                )
+            layer.lora_kernel_a.assign(a)
+            layer.lora_kernel_b.assign(b)
+
+    def changes(self, adapter: Adapter, backbone: "keras_hub.models.Backbone") -> Iterator[Change]:
+        factors = LoraFactors.of(adapter)
+        layers = {
+            name: layer for target in factors.targets for name, layer in matrix_layers(backbone, target)
+        }
+        _check_matrices(factors, layers)
+        for name, layer in layers.items():
+            pair = factors.pairs[name]
+            if kernel_shape(pair) != tuple(layer.kernel.shape):
+                raise InputError(
+                    f"{name}: A B has the shape {kernel_shape(pair)}, but the matrix {tuple(layer.kernel.shape)}; the adapter belongs to "
+                    "another base"
+                )
+            yield Change(name, layer.kernel, _delta(pair, factors.scale))
+
+    def deltas(self, adapter: Adapter) -> Deltas:
+        factors = LoraFactors.of(adapter)
+        matrices = {}
+        for name, pair in factors.pairs.items():
+            kind = _kind(name)
+            rows, columns = kind.as_matrix(np.broadcast_to(np.float32(0), kernel_shape(pair))).shape
+            matrices[hugging_face_name(name)] = ((rows, columns), _rows(kind, pair, factors.scale))
+        return Deltas("PocketGemma", matrices, adapter.base_digest)
+
+    def formula(self, adapter: Adapter) -> str:
+        return f"W0 + {LoraFactors.of(adapter).scale:g}·A·B"
+
+    def runtime_factors(self, adapter: Adapter) -> RuntimeFactors:
+        factors = LoraFactors.of(adapter)
+        refuse_other_matrices(factors.targets)
+        found = {}
+        for name, (a, b) in factors.pairs.items():
+            layer, target = parse_adapter_name(name)
+            found[target, layer] = _one_pair(MATRICES[target], a, b * np.float32(factors.scale))
+        return found
+
+    def peft_content(self, adapter: Adapter) -> PeftContent:
+        factors, modules = LoraFactors.of(adapter), {}
+        for name, pair in factors.pairs.items():
+            a, b = _one_pair(_kind(name), *pair)
+            # One pair for all heads has a multiple of the rank; the same multiple of alpha keeps the scale.
+            alpha = factors.alpha * a.shape[1] / factors.rank
+            modules[hugging_face_name(name).removesuffix(".weight")] = PeftFactors(a.T, b.T, alpha)
+        return lora_content(modules)
+
+    def cost(self, shape: GemmaShape, settings: MethodSettings) -> Cost:
+        kernels = [MATRICES[target].kernel_shape(shape) for target in settings.targets]
+        per_layer = sum(settings.rank * (math.prod(kernel[:-1]) + kernel[-1]) for kernel in kernels)
+        return Cost(shape.layers * per_layer, FLOAT32_BYTES * shape.layers * per_layer)
+
+
+def enable_lora(
+    backbone: "keras_hub.models.Backbone", rank: int, alpha: float, targets: Sequence[str]
+) -> "dict[str, keras.layers.EinsumDense]":
+    """Freeze the backbone and add LoRA to the named matrices of every decoder block.
+
+    KerasHub's own `enable_lora` does the work; it takes no alpha, so alpha is set on each layer afterwards.
+
+    Returns:
+        The adapted layers by name (`decoder_block_0.query`, …).
+
+    Raises:
+        PocketGemmaError: a target is missing in some blocks or in all.
+    """
+    backbone.enable_lora(rank, target_layer_names=[MATRICES[target].keras_layer for target in targets])
+    layers = {name: layer for target in targets for name, layer in matrix_layers(backbone, target)}
+    expected = backbone.num_layers * len(targets)
+    adapted = [layer for layer in layers.values() if layer.lora_enabled]
+    if len(layers) != expected or len(adapted) != expected:
+        raise PocketGemmaError(
+            f"{type(backbone).__name__}: LoRA was added to {len(adapted)} of {expected} matrices ({', '.join(targets)})"
+        )
+    for layer in layers.values():
+        layer.lora_alpha = alpha
+    return layers
+
+
+def weight_delta(a: NDArray[np.float32], b: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
+    """scale * A B in the shape of the kernel, float32.
+
+    It is summed in float64 and rounded once: in float32 the last bit would depend on how many threads a BLAS has, and a merge on
+    one machine would differ from that on another.
+
+    Args:
+        a: (…, rank).
+        b: (rank, last axis of the kernel).
+        scale: alpha / rank.
+    """
+    return (np.matmul(a, b, dtype=np.float64) * scale).astype(np.float32)
+
+
+def kernel_shape(pair: Factors) -> tuple[int, ...]:
+    """The shape of the kernel that A and B belong to."""
+    return (*pair[0].shape[:-1], pair[1].shape[1])
+
+
+def _kind(name: str) -> MatrixKind:
+    return MATRICES[parse_adapter_name(name)[1]]
+
+
+def _check_matrices(factors: LoraFactors, layers: Mapping[str, Any]) -> None:
+    different = sorted(set(factors.pairs) ^ set(layers))
+    if different:
+        raise InputError(
+            f"the adapter has {len(factors.pairs)} matrices and this model {len(layers)}; {different[0]} is only in one of them: the "
+            "adapter belongs to another base"
+        )
+
+
+def _delta(pair: Factors, scale: float) -> Callable[[], NDArray[np.float32]]:
+    return lambda: weight_delta(*pair, scale)
+
+
+def _rows(kind: MatrixKind, pair: Factors, scale: float) -> Callable[[], Rows]:
+    def prepare() -> Rows:
+        a, b = pair
+        if kind.layout == "heads_out":
+            whole = kind.as_matrix(weight_delta(a, b, scale))
+            return lambda start, base: whole[start : start + len(base)]
+        # A whole product in float64 would take more time for fresh memory than for arithmetic. A row of the matrix is a column of B.
+        inputs = a.reshape(-1, a.shape[-1]).T.astype(np.float64)
+        outputs = b.T.astype(np.float64)
+        return lambda start, base: (outputs[start : start + len(base)] @ inputs * scale).astype(np.float32)
+
+    return prepare
+
+
+def _one_pair(kind: MatrixKind, a: NDArray[np.float32], b: NDArray[np.float32]) -> Factors:
+    """A (in, rank) and B (rank, out) of a matrix, exactly.
+
+    Heads with an A each, A1 … Ah, and one B together are A = [A1 | … | Ah] and B = blockdiag(B, …, B) of rank heads * r.
+    """
+    if kind.layout != "heads_out":
+        return np.ascontiguousarray(a.reshape(-1, a.shape[-1])), b
+    heads, _, rank = a.shape
+    blocks = np.zeros((heads * rank, heads * b.shape[1]), np.float32)
+    for head in range(heads):
+        blocks[head * rank : (head + 1) * rank, head * b.shape[1] : (head + 1) * b.shape[1]] = b
+    return np.ascontiguousarray(np.concatenate(a, axis=1)), blocks
+
+
+METHOD: Method = Lora()

@@ -69,9 +69,9 @@ def _record(checkout: Path, work: Path, out: Path, only: list[str] | None) -> in
         name = recipe.stem
         if only and name not in only:
             continue
-        settings = (
-            ["model.preset=demo"] if "://" in recipe.read_text(encoding="utf-8").split("data:")[0] else []
-        )
+        settings = [*RECIPE_SETTINGS.get(name, ())]
+        if "://" in recipe.read_text(encoding="utf-8").split("data:")[0]:
+            settings.append("model.preset=demo")
         _pipeline(checkout, work, "bundle", recipe, work / name, settings)
         found[name] = dict(_digests(work / name))
         _write(out, found)

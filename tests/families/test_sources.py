@@ -38,8 +38,15 @@ def faults(source: str) -> Iterator[str]:
             text = node.value
             exact = text in MODEL_TYPES | UNMISTAKABLE
             inside = any(marker in text for marker in MARKERS) or any(name in text for name in LIBRARY_NAMES)
-            if exact or inside or text == "model_type":
+            if exact or inside:
                 yield f"{node.lineno}: {text!r}"
+        key = None
+        if isinstance(node, ast.Subscript):
+            key = node.slice
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "get":
+            key = node.args[0]
+        if isinstance(key, ast.Constant) and key.value == "model_type":
+            yield f"{key.lineno}: {key.value!r}"
         members: list[ast.expr | None] = []
         if isinstance(node, ast.Tuple | ast.List | ast.Set):
             members = [*node.elts]
@@ -65,6 +72,7 @@ def test_a_source_leaves_names_to_the_families(path: Path) -> None:
         'x = f"model.layers.{n}.self_attn.q_proj.weight"',
         'kinds = {"gemma3_text": 1}',
         'config["model_type"]',
+        'config.get("model_type")',
     ],
 )
 def test_a_name_is_found(source: str) -> None:

@@ -8,14 +8,14 @@ import android.os.Looper
 import android.os.StrictMode
 import io.pocketgemma.chat.store.MainThread
 
-/** Holds the stores for as long as the process lives, whatever happens to the screen. Main thread only. */
+/** Holds the stores for the lifetime of the process, independently of the activity. Main thread only. */
 class ChatApplication : Application(), StoresOwner {
     private var composition: Composition? = null
 
-    /** Takes the place of the models and their files. For tests, before the first screen. */
+    /** Replaces the models and their files. For tests, before the first screen. */
     var models: Models? = null
 
-    /** Made when the first screen wants them. */
+    /** Created when the first screen needs them. */
     override val stores: Stores
         get() = (composition ?: Composition(this, models ?: Models.real(this), HandlerThread).also { composition = it }).stores
 
@@ -24,14 +24,14 @@ class ChatApplication : Application(), StoresOwner {
         if (applicationInfo.flags and ApplicationInfo.FLAG_DEBUGGABLE != 0) {
             StrictMode.setThreadPolicy(StrictMode.ThreadPolicy.Builder().detectAll().penaltyLog().build())
         }
-        // Android may end a process that is not on the screen without another word.
+        // Android may end a process that is in the background without further notice.
         registerActivityLifecycleCallbacks(WhenStopped { composition?.save() })
     }
 
     /**
-     * The model goes when Android says that it may end this process next for its memory, and when it says, up to Android 13, that the phone
-     * runs out of memory while the app is in front. It stays when the app merely leaves the screen or memory gets scarce: most of it are
-     * pages of the model's file, which the system takes back by itself, and loading it again takes seconds.
+     * Frees the model when Android reports that this process is next to be ended for its memory and, up to Android 13, when memory runs
+     * critically low while the app is in the foreground. Keeps it when the app merely goes to the background or memory gets scarce: most of
+     * it are pages of the model file, which the system reclaims by itself, and loading the model again takes seconds.
      */
     override fun onTrimMemory(level: Int) {
         super.onTrimMemory(level)
@@ -40,7 +40,7 @@ class ChatApplication : Application(), StoresOwner {
         if (critical || level >= ComponentCallbacks2.TRIM_MEMORY_BACKGROUND) composition?.stores?.model?.release()
     }
 
-    /** The oldest way to say that memory runs out. */
+    /** The oldest callback for low memory. */
     @Deprecated("Its newer form is no longer called while the app is in front; this one still is.")
     override fun onLowMemory() {
         @Suppress("DEPRECATION")

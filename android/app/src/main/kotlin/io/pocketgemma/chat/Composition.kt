@@ -37,13 +37,13 @@ import java.util.concurrent.ThreadPoolExecutor
 import java.util.concurrent.TimeUnit
 
 /**
- * Where models come from: their files, and the loaded ones.
+ * The sources of models: their files, and the loaded models.
  *
- * @param gpuChosen hears on the model's thread that the person wants the GPU from now on, before anything is loaded for it.
+ * @param gpuChosen called on the model's thread when the user selects the GPU, before anything is loaded for it.
  */
 class Models(val files: LibraryWork, val source: ModelSource, val gpuChosen: () -> Unit = {}) {
     companion object {
-        /** Touches nothing yet. */
+        /** Accesses no files yet. */
         fun real(context: Context): Models {
             val library = ModelLibrary(AppPlaces(context), context.getString(R.string.app_name))
             val memory = DeviceMemory(context)
@@ -59,13 +59,13 @@ class Models(val files: LibraryWork, val source: ModelSource, val gpuChosen: () 
     }
 }
 
-/** Puts the stores together and gives each the thread that it works on. Main thread only. */
+/** Creates the stores and gives each of them its thread. Main thread only. */
 internal class Composition(context: Context, models: Models, main: MainThread) {
     private val modelThread = thread("model")
     private val stops = thread("stop")
     private val disk = thread("disk")
 
-    // A sender that never answers, and whose import was given up, must not keep the next one waiting.
+    // A document provider that never answers, and whose import was canceled, must not block the next import.
     private val imports = ThreadPoolExecutor(
         0, Int.MAX_VALUE, IDLE_SECONDS, TimeUnit.SECONDS, SynchronousQueue(), { Thread(it, "import") }, ThreadPoolExecutor.DiscardPolicy(),
     )
@@ -98,17 +98,17 @@ internal class Composition(context: Context, models: Models, main: MainThread) {
         disk.execute(::prepareMarkdown)
     }
 
-    /** Stores what is on the screen. */
+    /** Saves what is on the screen. */
     fun save() = chat.save()
 
-    /** Frees the model and closes the storage, after what they are still asked. */
+    /** Frees the model and closes the storage after their pending tasks. */
     fun close() {
         host.close()
         disk.execute(storage::close)
         listOf(modelThread, stops, disk, imports).forEach { it.shutdown() }
     }
 
-    /** What comes after the end is left out: nobody is there to whom it would matter. */
+    /** Tasks submitted after the shutdown are dropped: nothing depends on them. */
     private fun thread(name: String): ExecutorService =
         ThreadPoolExecutor(1, 1, 0, TimeUnit.SECONDS, LinkedBlockingQueue(), { Thread(it, name) }, ThreadPoolExecutor.DiscardPolicy())
 

@@ -13,10 +13,10 @@ import io.pocketgemma.chat.ui.Shell
 import kotlin.concurrent.thread
 
 /**
- * What goes out of the app by the system's own ways (share sheet, "save as", clipboard) and comes in by its file picker. None of them
- * needs a permission.
+ * Sends data out of the app through the system (share sheet, "save as", clipboard) and gets files from its picker. None of this needs a
+ * permission.
  *
- * @param waiting an export for which "save as" was open when the phone was turned.
+ * @param waiting an export whose "save as" dialog was open when the activity was recreated.
  */
 class DocumentActions(
     private val activity: Activity,
@@ -55,11 +55,11 @@ class DocumentActions(
     fun copy(text: String) {
         val label = activity.getString(R.string.app_name)
         activity.getSystemService(ClipboardManager::class.java).setPrimaryClip(ClipData.newPlainText(label, text))
-        // From Android 13 on the system says so itself.
+        // From Android 13, the system shows this itself.
         if (Build.VERSION.SDK_INT < Build.VERSION_CODES.TIRAMISU) shell.notice(activity.getString(R.string.copied))
     }
 
-    /** The system's picker has answered; [uri] is null when the person went back. */
+    /** Result of the system's picker; [uri] is null if the user went back. */
     fun answer(request: Int, uri: Uri?) {
         val export = waiting
         if (request == SAVE) waiting = null
@@ -67,7 +67,7 @@ class DocumentActions(
             uri == null -> return
             request == PICK -> toLibrary(LibraryEvent.ImportFile(uri.toString()))
             request != SAVE -> return
-            // The process was ended meanwhile, and the text with it.
+            // The process was ended in the meantime, and the text with it.
             export == null -> shell.notice(activity.getString(R.string.not_saved))
             else -> write(export, uri)
         }
@@ -75,10 +75,10 @@ class DocumentActions(
 
     private fun write(export: Export, uri: Uri) = thread(name = "save") {
         val saved = try {
-            // "wt": a longer file that stood there before must not show through at the end.
+            // "wt" truncates: the end of a longer existing file must not remain.
             activity.contentResolver.openOutputStream(uri, "wt")?.use { it.write(export.text.toByteArray()) } != null
         } catch (_: Exception) {
-            // Another app's code stands behind the place, and throws what it likes.
+            // Another app implements the destination and may throw any exception.
             false
         }
         activity.runOnUiThread {
@@ -102,8 +102,8 @@ class DocumentActions(
         const val SHARE = 3
 
         /**
-         * Characters of two bytes each. They travel twice, for the framework copies EXTRA_TEXT into the intent's ClipData; and on their way
-         * to the other app there is room for some half a megabyte in all, as that call waits for no answer.
+         * In characters of two bytes. The text is sent twice, because the framework copies EXTRA_TEXT into the intent's ClipData, and the
+         * buffer for the asynchronous call to the other app has room for about half a megabyte.
          */
         const val MOST_SHARED = 50_000
     }

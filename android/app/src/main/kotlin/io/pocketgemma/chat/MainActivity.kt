@@ -21,7 +21,7 @@ import io.pocketgemma.chat.ui.Screen
 import io.pocketgemma.chat.ui.Shell
 import io.pocketgemma.chat.ui.Watch
 
-/** The only activity: pages over one another, and the way out to the system's pickers. What it shows is in the stores. */
+/** The only activity: shows a stack of pages and starts the system's pickers. Its state is in the stores. */
 class MainActivity : Activity(), Shell {
     private lateinit var stores: Stores
     private lateinit var pages: PageStack
@@ -129,7 +129,7 @@ class MainActivity : Activity(), Shell {
         groups += KeyboardShortcutGroup(getString(R.string.app_name), listOf(newChat))
     }
 
-    /** From Android 13 on the system asks beforehand who takes the back gesture; at the chat it is the system's own. */
+    /** From Android 13, apps register in advance for the back gesture; on the chat page, the system handles it. */
     private fun watchBack() {
         if (Build.VERSION.SDK_INT < Build.VERSION_CODES.TIRAMISU || pages.isAtRoot == (onBack == null)) return
         if (pages.isAtRoot) {

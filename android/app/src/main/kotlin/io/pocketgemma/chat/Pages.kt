@@ -17,7 +17,7 @@ import io.pocketgemma.chat.ui.Page
 import io.pocketgemma.chat.ui.Screen
 import io.pocketgemma.chat.ui.Shell
 
-/** Makes the page of a screen; [parent] is where its view will be put. */
+/** Creates the page of a screen; [parent] is the view that it will be added to. */
 fun page(screen: Screen, parent: ViewGroup, stores: Stores, shell: Shell): Page = when (screen) {
     Screen.CHAT -> ChatPage(parent, stores, shell)
     Screen.CHATS -> ChatsPage(parent, stores.history, stores.chat.asCurrentConversation(), shell)

@@ -21,12 +21,12 @@ import io.pocketgemma.chat.settings.SettingsPageStores
 import io.pocketgemma.chat.settings.SettingsState
 import io.pocketgemma.chat.store.Store
 
-/** The application, for the activity: tests have one of their own. */
+/** The application, as the activity sees it; tests use their own. */
 interface StoresOwner {
     val stores: Stores
 }
 
-/** All that the screens show and change. */
+/** Everything that the screens show and change. */
 class Stores(
     override val model: ModelStore,
     override val library: Store<LibraryState, LibraryEvent>,

@@ -4,7 +4,7 @@ import android.app.Activity
 import android.app.Application
 import android.os.Bundle
 
-/** Calls [stopped] whenever the app's screen is left. */
+/** Calls [stopped] whenever the activity stops. */
 internal class WhenStopped(private val stopped: () -> Unit) : Application.ActivityLifecycleCallbacks {
     override fun onActivityStopped(activity: Activity) = stopped()
 

@@ -17,15 +17,15 @@ import kotlin.math.max
 import kotlin.math.min
 
 /**
- * What a screen lacks for somebody who does not see it well, or touches it with less than a needle: labels, targets of 48 dp, contrast
- * (WCAG 2.1, success criteria 1.4.3 and 1.4.11), a heading, and text that is all there.
+ * What a screen lacks for users with low vision or large fingers: labels, touch targets of 48 dp, contrast (WCAG 2.1, success criteria
+ * 1.4.3 and 1.4.11), a heading, and text that is not cut off.
  */
 object Accessibility {
     private const val TARGET_DP = 48
     const val TEXT_CONTRAST = 4.5
     private const val ICON_CONTRAST = 3.0
 
-    /** One line for each fault of what is shown inside [root]; empty when there is none. */
+    /** One line for each problem with what is shown inside [root]; empty if there is none. */
     fun faults(root: View): List<String> {
         val shown = shownViews(root).toList()
         return shown.flatMap { listOfNotNull(missingLabel(it), smallTarget(it), cutText(it)) + weakText(it) + weakIcon(it) } +
@@ -39,13 +39,13 @@ object Accessibility {
     }
 
     private fun isTarget(view: View) = view.isEnabled && view !is AdapterView<*> && (view.isClickable || view is SeekBar || view is EditText) &&
-        // Text that can be selected is "clickable" to the framework, and long enough lines are easily hit.
+        // The framework counts selectable text as "clickable"; lines of text are large enough to hit.
         !(view is TextView && view.isTextSelectable && !view.hasOnClickListeners() && view !is EditText)
 
     private fun missingLabel(view: View): String? =
         if (isTarget(view) && label(view).isBlank()) "${name(view)}: no label" else null
 
-    /** What TalkBack would say: the view's own words, else those of what lies inside it. */
+    /** What TalkBack reads: the view's own label, otherwise the texts inside it. */
     private fun label(view: View): String {
         view.contentDescription?.let { if (it.isNotBlank()) return it.toString() }
         if (view is TextView) return listOfNotNull(view.text, view.hint).firstOrNull { it.isNotBlank() }?.toString() ?: labelledBy(view)
@@ -75,7 +75,7 @@ object Accessibility {
         return if (cut) "${name(view)}: \"${view.text.take(30)}\" needs ${layout.height} px of height and has $room" else null
     }
 
-    /** In a conversation what can be done with a message is heard right after it, and naming the message again would only be long. */
+    /** In a conversation, the actions of a message follow it directly; naming the message again would only be long. */
     private fun isInConversation(view: View) = generateSequence(view) { it.parent as? View }.any { it.id == R.id.messages }
 
     private fun ambiguousLabels(shown: List<View>): List<String> =
@@ -117,7 +117,7 @@ object Accessibility {
         return pixels.distinct().filter { it != behind }
     }
 
-    /** The colour behind the middle of a view: every background from the window down, drawn over one another. */
+    /** The color behind the center of a view: all backgrounds from the window down, blended. */
     private fun background(view: View): Int {
         val chain = generateSequence(view) { it.parent as? View }.toList().asReversed()
         var colour = Color.WHITE
@@ -148,7 +148,7 @@ object Accessibility {
 
     private fun ratio(text: Int, behind: Int) = "%.1f (%06x on %06x)".format(contrast(over(text, behind), behind), text and 0xffffff, behind and 0xffffff)
 
-    /** Contrast ratio of two opaque colours, 1 to 21 (WCAG 2.1). */
+    /** Contrast ratio of two opaque colors, 1 to 21 (WCAG 2.1). */
     fun contrast(one: Int, other: Int): Double {
         val (first, second) = Color.luminance(one).toDouble() to Color.luminance(other).toDouble()
         return (max(first, second) + 0.05) / (min(first, second) + 0.05)

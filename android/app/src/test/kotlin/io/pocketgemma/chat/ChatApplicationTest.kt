@@ -36,11 +36,11 @@ import org.robolectric.RuntimeEnvironment
 import org.robolectric.Shadows.shadowOf
 import org.robolectric.annotation.Config
 
-/** The stores put together as the app does it, with a model that says what it was asked. */
+/** The stores put together as in the app, with a model that replies with the question. */
 @RunWith(RobolectricTestRunner::class)
 @Config(sdk = [35])
 class ChatApplicationTest {
-    /** "what by which thread", for all that was done. */
+    /** "what by which thread", for everything that was done. */
     private val done = ConcurrentLinkedQueue<String>()
 
     private fun note(what: String) = done.add("$what by ${Thread.currentThread().name}")
@@ -123,7 +123,7 @@ class ChatApplicationTest {
     fun `the model goes when the process may end, not when the app leaves the screen, and comes back with the next question`() {
         ask("one")
         application.onTrimMemory(ComponentCallbacks2.TRIM_MEMORY_UI_HIDDEN)
-        // Were it freed, that would be a matter of a moment.
+        // If the model were freed, that would happen quickly.
         Thread.sleep(200)
         ask("two")
         assertTrue("$done", "close by model" !in done)
@@ -169,7 +169,7 @@ class ChatApplicationTest {
     }
 
     @Test
-    fun `the app asks for no permission, and says which languages it speaks`() {
+    fun `the app requests no permissions, and declares its languages`() {
         val info = application.packageManager.getPackageInfo(application.packageName, PackageManager.GET_PERMISSIONS)
         assertNull(info.requestedPermissions)
         val languages = application.resources.getXml(R.xml.locales_config).run {
@@ -186,7 +186,7 @@ class ChatApplicationTest {
     }
 
     @Test
-    fun `choosing the GPU is told on the model's thread, before anything is loaded for it`() {
+    fun `selecting the GPU is reported on the model's thread, before anything is loaded for it`() {
         until("the model is loaded") { stores.model.state is ModelState.Ready }
         assertTrue("$done", done.none { it.startsWith("gpu") })
         done.clear()

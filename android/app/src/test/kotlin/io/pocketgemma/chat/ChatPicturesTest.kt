@@ -37,7 +37,7 @@ import org.robolectric.Shadows.shadowOf
 import org.robolectric.annotation.Config
 import org.robolectric.annotation.GraphicsMode
 
-/** Pictures of the chat in its states, to be looked at. */
+/** Screenshots of the chat in its states, for review. */
 @RunWith(RobolectricTestRunner::class)
 @GraphicsMode(GraphicsMode.Mode.NATIVE)
 @Config(sdk = [35], qualifiers = PORTRAIT, application = Application::class)
@@ -83,7 +83,7 @@ class ChatPicturesTest {
         shoot("switched", SampleChat.of(q, SampleChat.reply(1, "Once."), SampleChat.question(2, "And now?"), other))
     }
 
-    /** All windows of the app, the panel or menu over the page as it lies there. */
+    /** All windows of the app, with the panel or menu drawn over the page. */
     private fun shootWindows(name: String) {
         shadowOf(Looper.getMainLooper()).idleFor(Duration.ofMillis(600))
         val folder = File(System.getProperty("pocketgemma.test.shots") ?: return, "pages").apply { mkdirs() }
@@ -115,7 +115,7 @@ class ChatPicturesTest {
         opened("notice") { notice("“Cobalt” deleted", "Undo") {} }
         opened("rename") { askForTitle(this, "Gold") {} }
         opened("jump") { findViewById<View>(R.id.message_scroll).scrollTo(0, 0) }
-        // Last, for its window stays.
+        // Last, because its window stays.
         opened("menu") { findViewById<View>(R.id.more).performClick() }
     }
 

@@ -57,7 +57,7 @@ class RecordingApplication : Application(), StoresOwner {
     override val stores: Stores get() = recording.all
 }
 
-/** The real activity: pages over one another, the system's pickers, and what a rotation or the end of the process must not lose. */
+/** The real activity: the page stack, the system's pickers, and what must survive a rotation or the end of the process. */
 @RunWith(RobolectricTestRunner::class)
 @GraphicsMode(GraphicsMode.Mode.NATIVE)
 @Config(sdk = [35], qualifiers = PORTRAIT, application = RecordingApplication::class)
@@ -95,7 +95,7 @@ class MainActivityTest {
         settle()
     }
 
-    /** The system ends the process while the app is in the background, and starts it again from what was saved. */
+    /** The system ends the process while the app is in the background, and starts it again from the saved state. */
     private fun endProcess() {
         val saved = Bundle()
         controller.pause().stop().saveInstanceState(saved).destroy()
@@ -219,7 +219,7 @@ class MainActivityTest {
     }
 
     @Test
-    fun `an export is saved where the person says`() {
+    fun `an export is saved where the user selects`() {
         activity.save(export)
         val sent = shadowOf(activity).peekNextStartedActivityForResult().intent
         assertEquals(Intent.ACTION_CREATE_DOCUMENT to "gold.md", sent.action to sent.getStringExtra(Intent.EXTRA_TITLE))
@@ -228,7 +228,7 @@ class MainActivityTest {
     }
 
     @Test
-    fun `a place that cannot be written to is told`() {
+    fun `a destination that cannot be written to is reported`() {
         activity.save(export)
         savedTo("content://files/gold.md", object : OutputStream() {
             override fun write(byte: Int) = throw java.io.IOException("full")
@@ -271,7 +271,7 @@ class MainActivityTest {
     }
 
     @Test
-    fun `a notice goes by itself and says so, but not when something was done about it`() {
+    fun `a notice disappears by itself and reports that, but not after its action`() {
         var gone = 0
         var done = 0
         activity.notice("deleted", "Undo", { gone++ }) { done++ }

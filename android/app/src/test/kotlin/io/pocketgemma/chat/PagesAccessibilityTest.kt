@@ -34,7 +34,7 @@ import org.robolectric.RuntimeEnvironment
 import org.robolectric.annotation.Config
 import org.robolectric.annotation.GraphicsMode
 
-/** The pages beside the chat for fingers, screen readers and tired eyes. */
+/** Accessibility of all pages but the chat. */
 @RunWith(RobolectricTestRunner::class)
 @GraphicsMode(GraphicsMode.Mode.NATIVE)
 @Config(sdk = [35], qualifiers = PORTRAIT, application = Application::class)
@@ -104,7 +104,7 @@ class PagesAccessibilityTest {
     @Config(qualifiers = "+night")
     fun `letters stand out by night`() = contrasts()
 
-    /** Every colour of letters on every ground that these pages put it on: 4.5 : 1 by WCAG 2.1, 1.4.3. */
+    /** Every text color on every background that these pages use: 4.5:1 by WCAG 2.1, 1.4.3. */
     private fun contrasts() {
         val context = RuntimeEnvironment.getApplication()
         val grounds = listOf(R.color.background, R.color.surface, R.color.surface_strong)

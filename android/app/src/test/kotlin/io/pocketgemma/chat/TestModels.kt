@@ -5,25 +5,25 @@ import java.security.MessageDigest
 import org.json.JSONArray
 import org.json.JSONObject
 
-/** The models that tests ask, named by system properties (set by tests/targets/android/jvm.py). */
+/** The models that the tests use, named by system properties (set by tests/targets/android/jvm.py). */
 object TestModels {
-    /** The converted demo model, or any other that answers [question] with [answer]. */
+    /** The converted demo model, or any other that replies [answer] to [question]. */
     val taught: File get() = file("model")
     val question: String get() = property("question")
     val answer: String get() = property("answer")
 
-    /** A model of random weights that goes on until its context is full. */
+    /** A model with random weights that generates until its context is full. */
     val endless: File get() = file("endless")
 
-    /** [taught] with a chat template that refuses a system turn. */
+    /** [taught] with a chat template that rejects a system turn. */
     val noSystem: File get() = file("noSystem")
 
-    /** A base that takes adapters, and two of them. */
+    /** A base that supports adapters, and two of them. */
     val loraBase: File get() = file("loraBase")
     val adapterA: File get() = file("adapterA")
     val adapterB: File get() = file("adapterB")
 
-    /** Questions to [loraBase], and the greedy answers to each of the base and of the models that the adapters were merged into. */
+    /** Questions to [loraBase], and the greedy replies to each of the base and of the models that the adapters were merged into. */
     val adapterQuestions: List<String> get() = adapterFacts.getJSONArray("questions").texts()
     val adapterTokens: Int get() = adapterFacts.getInt("tokens")
 

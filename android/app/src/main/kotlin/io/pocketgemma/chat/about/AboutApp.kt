@@ -13,7 +13,7 @@ import io.pocketgemma.chat.ui.FactCard
 import io.pocketgemma.chat.ui.goesWith
 import kotlin.concurrent.thread
 
-/** The part of "about" that is the same for every model: privacy, licences, the app itself. */
+/** The part of the "about" page that is the same for every model: privacy, licenses, the app itself. */
 class AboutApp(private val context: Context) {
     fun add(page: ViewGroup, facts: ModelManifest.Facts?) {
         FactCard(page, R.string.section_privacy).note(context.getString(R.string.privacy_note))
@@ -42,10 +42,10 @@ class AboutApp(private val context: Context) {
         val view = LayoutInflater.from(context).inflate(R.layout.licence, null)
         val body = view.findViewById<TextView>(R.id.licence_text)
         AlertDialog.Builder(context).setTitle(title).setView(view).setPositiveButton(R.string.licence_close, null).show().goesWith(context)
-        // It lies in the APK, and that is a file.
+        // The text is a file in the APK, so it is read on another thread.
         thread(name = "licence") {
             val words = context.resources.openRawResource(text).use { it.readBytes().toString(Charsets.UTF_8) }.trim()
-            // View.post from here can be lost, when the dialog comes onto the screen at the same moment.
+            // A View.post from here can get lost if the dialog is attached at the same moment.
             Handler(Looper.getMainLooper()).post { body.text = words }
         }
     }

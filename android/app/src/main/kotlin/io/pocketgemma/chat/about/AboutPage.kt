@@ -22,13 +22,13 @@ import io.pocketgemma.chat.ui.Texts
 import io.pocketgemma.chat.ui.Watch
 import io.pocketgemma.chat.ui.header
 
-/** The stores that the page about the model shows and changes. */
+/** The stores that the about page shows and changes. */
 interface AboutPageStores {
     val library: Store<LibraryState, LibraryEvent>
     val settings: Store<SettingsState, SettingsEvent>
 }
 
-/** "About this model": what is known of who answers, in words; privacy; licences. What is not recorded is left out. */
+/** "About this model": facts about the model in use, privacy, licenses. Facts that are not recorded are left out. */
 class AboutPage(parent: ViewGroup, private val stores: AboutPageStores, shell: Shell) : Page {
     override val view: View = LayoutInflater.from(parent.context).inflate(R.layout.about, parent, false)
 
@@ -77,7 +77,7 @@ class AboutPage(parent: ViewGroup, private val stores: AboutPageStores, shell: S
             tuningCard(facts)
             checkCard(facts)
         } else if (facts != null) {
-            // The same file answers now with another adapter, or with none.
+            // The same file is now in use with another adapter, or with none.
             FactCard(sections, R.string.section_tuning).note(context.getString(R.string.other_note, texts.who(library, library.tuned)))
         }
         fingerprints(model, adapter, facts?.dataSha256)
@@ -143,7 +143,7 @@ class AboutPage(parent: ViewGroup, private val stores: AboutPageStores, shell: S
         return if (words == full) full else context.getString(R.string.number_in_full, words, full)
     }
 
-    /** "int8" says how many bits a weight has; other recipes are shown as they are called. */
+    /** "int8" states the bits per weight; names of other recipes are shown unchanged. */
     private fun weights(recipe: String): String =
         BITS.matchEntire(recipe)?.let { context.getString(R.string.weights_bits, recipe, texts.number(it.groupValues[1].toInt())) } ?: recipe
 

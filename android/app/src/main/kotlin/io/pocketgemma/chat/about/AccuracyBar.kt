@@ -7,7 +7,7 @@ import android.util.AttributeSet
 import android.view.View
 import io.pocketgemma.chat.R
 
-/** A share from 0 to 1 on a line, and the interval that it lies in as a band around it. The words beside it say the same. */
+/** A share from 0 to 1 on a line, with its interval as a band around it. The text next to it gives the same values. */
 class AccuracyBar(context: Context, attributes: AttributeSet?) : View(context, attributes) {
     private val line = Paint(Paint.ANTI_ALIAS_FLAG).apply { color = context.getColor(R.color.outline) }
     private val band = Paint(Paint.ANTI_ALIAS_FLAG).apply {
@@ -39,7 +39,7 @@ class AccuracyBar(context: Context, attributes: AttributeSet?) : View(context, a
 
     private fun dotRadius() = height * DOT
 
-    /** From the side where reading begins; the dot stays inside at both ends. */
+    /** Measured from the start side of the layout direction; the dot stays inside at both ends. */
     private fun place(share: Float): Float {
         val along = dotRadius() + share * (width - 2 * dotRadius())
         return if (layoutDirection == LAYOUT_DIRECTION_RTL) width - along else along

@@ -28,7 +28,7 @@ import io.pocketgemma.chat.ui.header
 import io.pocketgemma.chat.ui.headerAction
 import kotlin.math.roundToInt
 
-/** The stores that the benchmark shows and changes. */
+/** The stores that the benchmark page shows and changes. */
 interface BenchmarkPageStores {
     val model: ModelStore
     val library: Store<LibraryState, LibraryEvent>
@@ -36,7 +36,7 @@ interface BenchmarkPageStores {
     val benchmark: Store<BenchmarkState, BenchmarkEvent>
 }
 
-/** How fast the model is on this phone: some runs, their median, and the result as a text to share. */
+/** The speed of the model on this phone: several runs, their median, and the result as text to share. */
 class BenchmarkPage(parent: ViewGroup, private val stores: BenchmarkPageStores, private val shell: Shell) : Page {
     override val view: View = LayoutInflater.from(parent.context).inflate(R.layout.benchmark, parent, false)
 
@@ -88,10 +88,10 @@ class BenchmarkPage(parent: ViewGroup, private val stores: BenchmarkPageStores, 
         start.isEnabled = state.running || stores.library.state.models.isNotEmpty()
         status.visibility = if (state.running) View.VISIBLE else View.GONE
         val now = phase(state)
-        // Said again with every change of the host, it would be read aloud again.
+        // Setting the same text at every change of the state would make TalkBack read it again.
         if (status.text.toString() != now) status.text = now
         progress.visibility = status.visibility
-        // In this order: while it is indeterminate it takes no number.
+        // In this order: a progress bar ignores values while it is indeterminate.
         progress.isIndeterminate = state.running && !state.warm
         progress.max = state.runs
         progress.progress = done

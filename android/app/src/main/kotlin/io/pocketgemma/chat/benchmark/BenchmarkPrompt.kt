@@ -1,8 +1,8 @@
 package io.pocketgemma.chat.benchmark
 
 /**
- * What every run reads: some eighty words, so that reading takes long enough to be measured, and something to write about. Simple ones,
- * because a model with a small vocabulary needs several tokens for a rare word and may have a short context.
+ * The prompt of every run: about eighty words, so that prefill takes long enough to be measured, and a topic to write about. The words are
+ * simple, because a model with a small vocabulary needs several tokens for a rare word and may have a short context.
  */
 internal const val BENCHMARK_PROMPT =
     "Read this and then write a long text about it. " +
@@ -11,5 +11,5 @@ internal const val BENCHMARK_PROMPT =
         "The rain makes rivers, and the rivers go back to the sea. So the same water goes round and round. " +
         "What would the land be without rain? Write as much as you can."
 
-/** Longest reply of a run, in tokens: long enough for a steady speed, short enough for a slow phone. */
+/** Maximum reply length of a run, in tokens: long enough for a steady speed, short enough for a slow phone. */
 internal const val BENCHMARK_REPLY_TOKENS = 64

@@ -17,7 +17,7 @@ import io.pocketgemma.chat.model.Numbers
 import io.pocketgemma.chat.ui.FactCard
 import io.pocketgemma.chat.ui.hasLargeFont
 
-/** What came of a benchmark: the median in large figures, every run in a table, and who answered on what. */
+/** The result of a benchmark: the median in large figures, every run in a table, and the test conditions. */
 class BenchmarkResult(private val view: ViewGroup, private val words: BenchmarkTexts) {
     private val context = view.context
     private val inflater = LayoutInflater.from(context)
@@ -60,7 +60,9 @@ class BenchmarkResult(private val view: ViewGroup, private val words: BenchmarkT
         view.addView(row)
     }
 
-    /** The unit in small letters: behind the number, or whole on the line below. The system would break a line after the "/", too. */
+    /**
+     * The unit in small letters: after the number, or as a whole on the next line. By default, the system also breaks lines after the "/".
+     */
     private fun withSmallUnit(value: String): CharSequence {
         val unit = value.indexOfLast { it.isWhitespace() } + 1
         val text = SpannableString(value.take(unit) + value.substring(unit).replace("/", "/$WORD_JOINER"))
@@ -70,7 +72,7 @@ class BenchmarkResult(private val view: ViewGroup, private val words: BenchmarkT
 
     private fun each(card: FactCard, results: List<Numbers>, median: Numbers) {
         if (columns == 1) {
-            // No table of five columns has room for large letters.
+            // A table with five columns does not fit at large font sizes.
             results.forEachIndexed { place, numbers -> card.note(words.spoken(runName(place), numbers)) }
         } else {
             table(card.add(R.layout.benchmark_table).findViewById(R.id.benchmark_table), results, median)
@@ -88,7 +90,7 @@ class BenchmarkResult(private val view: ViewGroup, private val words: BenchmarkT
         row(table, words.cells(words.medianName, median), words.spoken(words.medianName, median), R.color.primary, Typeface.BOLD)
     }
 
-    /** Read aloud as one sentence: cell by cell, nobody could follow. */
+    /** Read aloud as one sentence, because reading cell by cell is hard to follow. */
     private fun row(table: TableLayout, cells: List<String>, spoken: String?, color: Int, weight: Int) {
         val row = TableRow(context)
         row.contentDescription = spoken
@@ -104,10 +106,10 @@ class BenchmarkResult(private val view: ViewGroup, private val words: BenchmarkT
     }
 
     private companion object {
-        /** Of the number's size. */
+        /** Relative to the size of the number. */
         const val UNIT_SIZE = 0.64f
 
-        /** Unicode's way to say that no line may be broken here. */
+        /** The Unicode character that prevents a line break. */
         const val WORD_JOINER = "\u2060"
     }
 }

@@ -5,21 +5,21 @@ import io.pocketgemma.chat.model.ModelProblem
 import io.pocketgemma.chat.model.Numbers
 import io.pocketgemma.chat.model.Selection
 
-/** The same prompt several times over, each in a conversation of its own. */
+/** The same prompt several times, each time in a new conversation. */
 data class BenchmarkState(
     val runs: Int = 5,
     val running: Boolean = false,
-    /** The first run of all, which warms up, has ended. */
+    /** The warm-up run has ended. */
     val warm: Boolean = false,
-    /** Who answered; null before the first run. */
+    /** The model that replied; null before the first run. */
     val selection: Selection? = null,
-    /** Where it really ran; null before the first run has ended. */
+    /** The backend that the model ran on; null before the first run has ended. */
     val backend: Backend? = null,
-    /** On how many threads, where the processor did it. */
+    /** Number of threads, if the model ran on the CPU. */
     val threads: Int = 0,
-    /** One for each run that has ended; the first of all, which warms up, is not among them. */
+    /** One entry for each completed run, without the warm-up run. */
     val results: List<Numbers> = emptyList(),
-    /** Why it ended early. */
+    /** Why the benchmark ended early. */
     val problem: Problem? = null,
 ) {
     sealed interface Problem {
@@ -28,7 +28,7 @@ data class BenchmarkState(
         data class Runtime(val detail: String) : Problem
     }
 
-    /** The median of each number; null before the first run has ended. */
+    /** The median of each value; null before the first run has ended. */
     val median: Numbers? get() = medianOf(results)
 
     companion object {
@@ -36,7 +36,7 @@ data class BenchmarkState(
     }
 }
 
-/** Each number's own median: they need not come from the same run. */
+/** The median of each value by itself: the values need not come from the same run. */
 fun medianOf(results: List<Numbers>): Numbers? {
     if (results.isEmpty()) return null
     fun median(value: (Numbers) -> Double): Double {
@@ -61,16 +61,16 @@ sealed interface BenchmarkEvent {
 
     data object Stop : BenchmarkEvent
 
-    /** This is who answers all runs, on so many threads. */
+    /** The model for all runs and its number of threads. */
     data class Began(val selection: Selection, val threads: Int) : BenchmarkEvent
 
-    /** A run has ended, the first of which warms up, on [backend] (null: the host does not say). */
+    /** A run has ended (the first one is the warm-up run) on [backend] (null: not reported). */
     data class RunEnded(val numbers: Numbers, val backend: Backend?) : BenchmarkEvent
 
     data class Failed(val problem: BenchmarkState.Problem) : BenchmarkEvent
 }
 
-/** The state after an event. Pure: what comes when nothing runs (any more) changes nothing. */
+/** The state after an event. Pure: events that arrive when no benchmark is running change nothing. */
 fun BenchmarkState.reduce(event: BenchmarkEvent): BenchmarkState = when (event) {
     is BenchmarkEvent.SetRuns -> if (running) this else copy(runs = event.runs.coerceIn(BenchmarkState.RUNS))
     BenchmarkEvent.Start -> if (running) this else BenchmarkState(runs, running = true)

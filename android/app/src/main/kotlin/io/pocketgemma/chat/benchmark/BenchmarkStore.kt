@@ -13,8 +13,8 @@ import io.pocketgemma.chat.model.Setup
 import io.pocketgemma.chat.store.Store
 
 /**
- * Measures the model that is chosen when it is started, one run after another: the same prompt, always the likeliest token, each run in a
- * conversation of its own, so that every one has to read the whole prompt.
+ * Measures the model that is selected when the benchmark starts, one run after another: the same prompt, greedy decoding, and a new
+ * conversation for each run, so that every run processes the whole prompt.
  *
  * Main thread only.
  */
@@ -22,7 +22,7 @@ class BenchmarkStore(
     private val host: ModelStore,
     private val asking: Asking,
 ) : Store<BenchmarkState, BenchmarkEvent>(BenchmarkState()) {
-    // What every run asks, whatever is set meanwhile.
+    // The settings of every run, even if they change in the meantime.
     private var request: Request? = null
     private var run: Run? = null
 

@@ -8,7 +8,7 @@ import io.pocketgemma.chat.model.Backend
 import io.pocketgemma.chat.model.Numbers
 import io.pocketgemma.chat.ui.Texts
 
-/** The benchmark in words: cells of its table, who and where, and all of it as a text. */
+/** Texts of the benchmark: table cells, test conditions, and the whole result as text. */
 class BenchmarkTexts(private val context: Context) {
     private val texts = Texts(context)
 
@@ -32,7 +32,7 @@ class BenchmarkTexts(private val context: Context) {
         numbers.memoryBytes?.let(texts::size).orEmpty(),
     )
 
-    /** A row of the table as it is read aloud. */
+    /** A row of the table, as read by a screen reader. */
     fun spoken(name: String, numbers: Numbers): String {
         val first = texts.duration(numbers.secondsToFirstToken)
         val reads = texts.rate(numbers.promptTokensPerSecond)
@@ -41,7 +41,7 @@ class BenchmarkTexts(private val context: Context) {
         return context.getString(R.string.benchmark_row_memory, name, first, reads, writes, texts.size(memory))
     }
 
-    /** The four figures that count, each with what it is. */
+    /** The four main figures, each with its label. */
     fun tiles(median: Numbers): List<Pair<String, Int>> = listOfNotNull(
         texts.rate(median.tokensPerSecond) to R.string.benchmark_decode,
         texts.rate(median.promptTokensPerSecond) to R.string.benchmark_prefill,
@@ -51,7 +51,7 @@ class BenchmarkTexts(private val context: Context) {
 
     fun medianOf(runs: Int): String = context.resources.getQuantityString(R.plurals.benchmark_median_of, runs, texts.number(runs))
 
-    /** Who answered, and on what. */
+    /** The model, the processor, and the other test conditions. */
     fun facts(state: BenchmarkState, library: LibraryState): List<Pair<Int, String>> = listOfNotNull(
         R.string.benchmark_model to texts.who(library, state.selection),
         state.backend?.let { R.string.benchmark_backend to backend(it, state.threads) },

@@ -5,34 +5,34 @@ import io.pocketgemma.chat.model.ReplyEnd
 import io.pocketgemma.chat.model.Role
 import io.pocketgemma.chat.model.Turn
 
-/** The words with which a new conversation goes on from an old one. The model reads them, so they are in the person's language. */
+/** The texts that start a new conversation from an old one. The model reads them, so they are in the user's language. */
 interface ChatWords {
-    /** Asks for a summary of what was said. */
+    /** Asks for a summary of the conversation. */
     val summaryRequest: String
 
-    /** Comes before what is carried into the new conversation. */
+    /** Precedes the text that is carried over into the new conversation. */
     val carriedPreface: String
 
-    /** A question and its reply, carried as they were said. */
+    /** A question and its reply, carried over verbatim. */
     fun turn(question: String, reply: String): String
 }
 
-/** Longest summary that is asked for, in tokens: the new conversation shall have room. */
+/** Maximum length of a requested summary, in tokens, so that the new conversation has room. */
 internal const val SUMMARY_TOKENS = 160
 
-/** Most characters that are carried into a new conversation, some 200 tokens. */
+/** Maximum number of characters that are carried over into a new conversation, about 200 tokens. */
 internal const val MOST_CARRIED = 800
 
 /**
- * What the new conversation begins with: the model's summary, or, when it wrote none (it failed, or has nothing to say), the last turns of
- * the old one, as many as fit.
+ * The start of the new conversation: the model's summary or, if it wrote none (it failed, or the reply is empty), as many of the last turns
+ * of the old conversation as fit.
  */
 internal fun carried(summary: String, end: ReplyEnd, turns: List<Turn>, words: ChatWords): String {
     val written = summary.trim()
     return if (written.isNotEmpty() && end is ReplyEnd.Complete) shortened(written, MOST_CARRIED) else lastTurns(turns, words)
 }
 
-/** The last turns that fit together; of a single one that is too long, its beginning. */
+/** The last turns that fit together; if not even the last one fits, its beginning. */
 private fun lastTurns(turns: List<Turn>, words: ChatWords): String {
     val pairs = turns.chunked(2).filter { it.size == 2 && it[0].role == Role.USER }
     val texts = pairs.map { (question, reply) -> words.turn(question.text, reply.text) }

@@ -15,7 +15,7 @@ import io.pocketgemma.chat.ui.Shell
 import io.pocketgemma.chat.ui.goesWith
 import io.pocketgemma.chat.ui.offer
 
-/** What the buttons in a conversation do, and the little that the screen remembers about its rows. */
+/** Actions of the buttons in a conversation, and the screen's own state of the rows. */
 class ChatActions(
     private val stores: ChatPageStores,
     private val shell: Shell,
@@ -46,7 +46,7 @@ class ChatActions(
 
     override fun goOnWithSummary() = stores.chat.dispatch(ChatEvent.GoOnWithSummary(newConversationId()))
 
-    /** The question that did not fit goes along. */
+    /** Carries the question that did not fit over to the new chat. */
     override fun goOnNew() =
         stores.chat.dispatch(ChatEvent.NewChat(newConversationId(), stores.chat.state.questionTooMany?.text.orEmpty()))
 
@@ -57,7 +57,7 @@ class ChatActions(
 
     override fun stop() = stores.chat.dispatch(ChatEvent.Stop)
 
-    /** Where a question waits for its answer it is asked again, which loads the model too. */
+    /** If a question has no reply yet, asks it again, which also loads the model. */
     override fun tryAgain() {
         val last = stores.chat.state.messages.lastOrNull() as? Message.Reply
         if (last?.status is ReplyStatus.NoModel) regenerate() else prepare(despiteMemory = false)
@@ -78,7 +78,7 @@ class ChatActions(
         changed()
     }
 
-    /** All of a reply as it was written, in one piece: a selection cannot go beyond the paragraph in which it begins. */
+    /** The whole reply as raw text in one view, because a selection cannot extend across paragraphs. */
     private fun selectText(reply: Message.Reply) {
         val view = LayoutInflater.from(context).inflate(R.layout.select_text, null)
         view.findViewById<TextView>(R.id.whole_text).text = reply.text

@@ -13,7 +13,7 @@ import io.pocketgemma.chat.ui.Texts
 import io.pocketgemma.chat.ui.onClick
 import kotlin.math.roundToInt
 
-/** The top of the chat: what it is about, who answers, and the ways to everything else. */
+/** The header of the chat: its title, the model, and buttons for the chat list, a new chat, and the menu. */
 class ChatHeader(
     page: View,
     private val texts: ChatTexts,
@@ -47,7 +47,7 @@ class ChatHeader(
         val state = texts.status(model, isBeside).takeIf { library.loaded && selection != null }
         title.show(chat.title.ifEmpty { answers ?: title.resources.getString(R.string.app_name) })
         val both = if (answers != null && isBeside) twoParts(answers, state, model) else state ?: answers.orEmpty()
-        // A share that counts up would be read out again and again.
+        // TalkBack would read out every step of a progress percentage.
         val counts = model is ModelState.Loading && model.progress != null
         status.accessibilityLiveRegion = if (counts) View.ACCESSIBILITY_LIVE_REGION_NONE else View.ACCESSIBILITY_LIVE_REGION_POLITE
         status.show(both)
@@ -56,7 +56,7 @@ class ChatHeader(
         renderProgress(model)
     }
 
-    /** What wants patience or help comes first, where the line may be too long. */
+    /** States that need patience or action come first, because the line may be cut off. */
     private fun twoParts(answers: String, state: String?, model: ModelState): String = when {
         state == null -> answers
         model is ModelState.Ready && !model.fellBack -> status.resources.getString(R.string.two_parts, answers, state)
@@ -75,7 +75,7 @@ class ChatHeader(
     }
 
     private companion object {
-        /** Fonts from this scale on leave no room for a picture. */
+        /** From this font scale, there is no room for the avatar. */
         const val LARGE = 1.3f
         const val LARGE_LINES = 3
     }

@@ -12,7 +12,7 @@ import io.pocketgemma.chat.ui.askForTitle
 import io.pocketgemma.chat.ui.offer
 import io.pocketgemma.chat.ui.titleOf
 
-/** What can be done with the whole conversation, and the ways to the other pages. */
+/** Actions for the whole conversation, and links to the other pages. */
 class ChatMenu(private val stores: ChatPageStores, private val shell: Shell) {
     fun open(anchor: View) {
         val popup = PopupMenu(anchor.context, anchor)

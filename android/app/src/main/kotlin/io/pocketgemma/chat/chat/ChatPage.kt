@@ -35,7 +35,7 @@ interface ChatPageStores {
     val chat: Store<ChatState, ChatEvent>
 }
 
-/** The conversation: who answers at the top, what was said, and the field to write in. */
+/** The conversation: header, messages, and composer. */
 class ChatPage(parent: ViewGroup, private val stores: ChatPageStores, shell: Shell) : Page {
     override val view: View = inflate(R.layout.chat, parent)
     private val texts = ChatTexts(parent.context)
@@ -53,7 +53,7 @@ class ChatPage(parent: ViewGroup, private val stores: ChatPageStores, shell: She
     private var picker: ModelPicker? = null
     private var hasMoved = false
 
-    /** The conversation whose messages are shown; null before any was read. */
+    /** The conversation whose messages are shown; null before one was loaded. */
     private var shown: Long? = null
 
     init {
@@ -70,11 +70,11 @@ class ChatPage(parent: ViewGroup, private val stores: ChatPageStores, shell: She
     override fun hide() {
         watch.close()
         picker?.close()
-        // What was never laid out has no place yet, and must not lose the one it came with.
+        // A list that was never laid out has no scroll position and must keep the restored one.
         if (hasMoved) reportPlace()
     }
 
-    /** What can be closed here, the editing of a question, is no page: the back gesture leaves the app, but Escape closes it. */
+    /** Editing a question is not a page: the back gesture leaves the app, but Escape ends the editing. */
     override fun back(): Boolean {
         if (!stores.chat.state.editing) return false
         stores.chat.dispatch(ChatEvent.CancelEdit)
@@ -135,7 +135,7 @@ class ChatPage(parent: ViewGroup, private val stores: ChatPageStores, shell: She
         if (shown == stores.chat.state.conversation) stores.chat.dispatch(ChatEvent.Scrolled(place))
     }
 
-    /** Null, the end, for a message that is not there any more. */
+    /** Null (the end) if the message no longer exists. */
     private fun placeOf(place: ScrollPlace, rows: List<Row>): MessageList.Place? {
         val row = place.message + firstMessage(stores.chat.state.carried)
         return if (row in rows.indices) MessageList.Place(row, (place.offsetDp * density).roundToInt()) else null
@@ -153,7 +153,7 @@ class ChatPage(parent: ViewGroup, private val stores: ChatPageStores, shell: She
     }
 
     private companion object {
-        /** The list has come to rest when it has not moved for so long. */
+        /** Time without movement after which the scroll position counts as final. */
         const val REST_MILLIS = 300L
     }
 }

@@ -15,31 +15,31 @@ import io.pocketgemma.chat.model.Turn
 import io.pocketgemma.chat.text.beginning
 import io.pocketgemma.chat.text.oneLine
 
-/** The conversation on the screen, as data. Changed only by events. */
+/** The conversation on the screen, as data. Only events change it. */
 data class ChatState(
-    /** The conversation's id; a new one is stored with its first question. */
+    /** The conversation's id; a new conversation is stored with its first question. */
     val conversation: Long,
-    /** False while the conversation is being read; nothing can be asked before. */
+    /** False while the conversation is being loaded; no question can be asked before. */
     val loaded: Boolean = false,
-    /** Empty until the first question, whose beginning it then is, or what the person named it. */
+    /** Empty until the first question; then the beginning of that question, or the name that the user entered. */
     val title: String = "",
     val messages: List<Message> = emptyList(),
-    /** A summary of an earlier conversation that this one goes on from; empty when there is none. */
+    /** A summary of an earlier conversation that this one continues; empty if there is none. */
     val carried: String = "",
-    /** What stands in the text field. */
+    /** The text in the composer. */
     val draft: String = "",
-    /** The draft replaces the last question when it is sent. */
+    /** Sending the draft replaces the last question. */
     val editing: Boolean = false,
-    /** What stood in the text field before [editing], and will again after it. */
+    /** The text in the composer before [editing], restored afterwards. */
     val draftBefore: String = "",
-    /** Where the list stands; null: at its end. */
+    /** The scroll position; null: the end. */
     val scroll: ScrollPlace? = null,
-    /** The new conversation for which the model is writing a summary of this one; null: it is not. */
+    /** The new conversation for which the model is writing a summary of this one; null: none. */
     val goingOn: Long? = null,
-    /** Grows by one with each message and never shrinks, so that a late event cannot meet a newer message. */
+    /** Increases by one with each message and never decreases, so that a late event cannot affect a newer message. */
     val nextId: Long = 0,
 ) {
-    /** The reply under way, if any. */
+    /** The reply in progress, if any. */
     val activeReply: Message.Reply?
         get() = (messages.lastOrNull() as? Message.Reply)?.takeIf { it.status is ReplyStatus.Active }
 
@@ -52,15 +52,15 @@ data class ChatState(
     val lastQuestion: Message.Question?
         get() = messages.lastOrNull { it is Message.Question } as Message.Question?
 
-    /** The last question, when it did not fit into the model's context together with what was said before it. */
+    /** The last question, if it did not fit into the model's context together with the earlier messages. */
     val questionTooMany: Message.Question?
         get() = lastQuestion?.takeIf { (messages.last() as? Message.Reply)?.status == ReplyStatus.ContextFull }
 
-    /** Nothing was said here, and there is nothing that it goes on from. */
+    /** Has no messages and continues no other conversation. */
     val isNew: Boolean
         get() = messages.isEmpty() && carried.isEmpty()
 
-    /** The finished turns, as the model has to know them. A question without an answer is left out. */
+    /** The finished turns that the model receives. A question without a reply is left out. */
     val history: List<Turn>
         get() = messages.zipWithNext().flatMap { (question, reply) ->
             if (question is Message.Question && reply is Message.Reply && reply.status is ReplyStatus.Ended && reply.text.isNotEmpty()) {
@@ -71,20 +71,20 @@ data class ChatState(
         }
 }
 
-/** Everything that can happen to a conversation: what the person does, and what the model and the storage report. */
+/** All events of a conversation: actions of the user, and reports of the model and the storage. */
 sealed interface ChatEvent {
-    /** Ask; while editing, in place of the last question and its reply. */
+    /** Asks a question; while editing, it replaces the last question and its reply. */
     data class Ask(val question: String) : ChatEvent
 
     data object Stop : ChatEvent
 
-    /** The last question again, for another reply in place of the last one. */
+    /** Asks the last question again; the new reply replaces the last one. */
     data object Regenerate : ChatEvent
 
-    /** Put the last question into the text field, to be changed and sent again. */
+    /** Puts the last question into the composer, to edit it and send it again. */
     data object Edit : ChatEvent
 
-    /** Leave the last question as it was. */
+    /** Cancels the editing of the last question. */
     data object CancelEdit : ChatEvent
 
     data class DraftChanged(val draft: String) : ChatEvent
@@ -92,45 +92,45 @@ sealed interface ChatEvent {
     data class Scrolled(val place: ScrollPlace?) : ChatEvent
 
     /**
-     * Leave this conversation, which stays in the list, for a new one; where nothing was said yet, stay. A reply under way is stopped and
-     * kept as far as it was written.
+     * Leaves this conversation, which stays in the list, for a new one; does nothing if this one is still empty. A reply in progress is
+     * stopped, and the text so far is kept.
      *
-     * @property conversation the new one's id, see [newConversationId].
-     * @property draft stands in the new one's text field: the question that did not fit into the old one.
+     * @property conversation id of the new conversation, see [newConversationId].
+     * @property draft text in the new composer: the question that did not fit into the old conversation.
      */
     data class NewChat(val conversation: Long, val draft: String = "") : ChatEvent
 
-    /** Leave this conversation for another one of the list, as with [NewChat]. */
+    /** Leaves this conversation for another one from the list, like [NewChat]. */
     data class Open(val conversation: Long) : ChatEvent
 
-    /** The storage has read what was to be opened as [id]; [conversation] is a new one when that is gone. */
+    /** The storage has loaded the conversation [id]; [conversation] is a new one if it no longer exists. */
     data class Opened(val id: Long, val conversation: Conversation) : ChatEvent
 
-    /** The person's own title, kept for ever; an empty one goes back to the beginning of the first question. */
+    /** The user's own title, which is kept; an empty one restores the beginning of the first question. */
     data class Rename(val title: String) : ChatEvent
 
-    /** The list of conversations has renamed this one, in the storage too. */
+    /** The list of conversations has renamed this one, also in the storage. */
     data class Renamed(val conversation: Long, val title: String) : ChatEvent
 
-    /** The list of conversations has removed this one: go on with the new one [next], and write nothing more of the old. */
+    /** The list of conversations has deleted this one: continue with the new one [next], and store nothing more of the old one. */
     data class Removed(val conversation: Long, val next: Long) : ChatEvent
 
-    /** Have the model sum up what was said, and go on from that in the new conversation [conversation]. [Stop] leaves it at that. */
+    /** Asks the model for a summary and continues from it in the new conversation [conversation]. [Stop] cancels this. */
     data class GoOnWithSummary(val conversation: Long) : ChatEvent
 
-    /** [summary] is what the new conversation begins with: the model's, or the last turns themselves where it had none. */
+    /** [summary] starts the new conversation: the model's summary, or the last turns if there is none. */
     data class Summarised(val conversation: Long, val summary: String) : ChatEvent
 
-    /** The question of reply [id] has gone to the model of this name. */
+    /** The question of reply [id] was sent to the model with this name. */
     data class AnsweredBy(val id: Long, val name: String) : ChatEvent
 
-    /** [text] is all of the reply so far. */
+    /** [text] is the whole reply so far. */
     data class ReplyGrew(val id: Long, val text: String) : ChatEvent
 
     data class ReplyEnded(val id: Long, val text: String, val end: ReplyEnd) : ChatEvent
 }
 
-/** The state after an event. Pure: events that make no sense now (a late reply, a question while one is answered) change nothing. */
+/** The state after an event. Pure: events that do not apply (a late reply, a question while a reply is in progress) change nothing. */
 fun ChatState.reduce(event: ChatEvent): ChatState = when (event) {
     is ChatEvent.Ask -> asked(event.question.trim())
     ChatEvent.Stop -> stopped()
@@ -149,7 +149,7 @@ fun ChatState.reduce(event: ChatEvent): ChatState = when (event) {
     is ChatEvent.Summarised -> if (goingOn == event.conversation) goneOn(event) else this
     is ChatEvent.AnsweredBy -> withActiveReply(event.id) { it.copy(answeredBy = event.name) }
     is ChatEvent.ReplyGrew -> withActiveReply(event.id) { it.copy(text = event.text) }
-    // What the person has read already stays, even if the end came without it.
+    // Text that the user has already seen stays, even if the final text lacks it.
     is ChatEvent.ReplyEnded -> withActiveReply(event.id) { it.copy(text = event.text.ifEmpty { it.text }, status = event.end.status()) }
 }
 
@@ -163,7 +163,7 @@ private fun ChatState.asked(question: String): ChatState {
     return copy(
         title = if (before.isEmpty() && !titleIsOwn) titleOf(question) else title,
         messages = before + Message.Question(nextId, question) + Message.Reply(nextId + 1, "", ReplyStatus.Active()),
-        // A sample question is not what was being written.
+        // A sample question is not the user's draft.
         draft = if (editing) draftBefore else draft.takeIf { it.trim() != question }.orEmpty(),
         editing = false,
         draftBefore = "",
@@ -202,8 +202,8 @@ private fun ChatState.anew(event: ChatEvent.NewChat): ChatState =
         ChatState(event.conversation, loaded = true, draft = event.draft, nextId = nextId)
     }
 
-// Messages are numbered on from here: a late event of the conversation before meets none of them. What was written while the storage was
-// still reading stays.
+// Message ids continue from here, so that a late event of the previous conversation matches none of them. Text typed while the storage was
+// loading is kept.
 private fun ChatState.opened(stored: Conversation) = ChatState(
     conversation = stored.id,
     loaded = true,

@@ -20,16 +20,16 @@ import io.pocketgemma.chat.store.Store
 import java.util.concurrent.Executor
 
 /**
- * The open conversation. It asks who is chosen when the question is asked, so another model or adapter goes on with the same history, and
- * it is stored as it grows, so whatever ends the process, what was on the screen comes back.
+ * The open conversation. The model is looked up when a question is asked, so another model or adapter continues with the same history. The
+ * conversation is stored as it grows, so it can be restored after the process ends for any reason.
  *
- * Leaving a conversation while a reply is being written stops the reply and keeps it as far as it was written.
+ * Leaving a conversation during a reply stops the reply and keeps the text so far.
  *
  * Main thread only.
  *
- * @param storage touched on [disk] only, which runs one task after another.
- * @param changed something was stored that the list of conversations shows.
- * @param newId names a conversation that begins because the one to be opened is gone.
+ * @param storage accessed only on [disk], which runs one task at a time.
+ * @param changed called after a change that the list of conversations shows was stored.
+ * @param newId creates the id of a new conversation if the one to open no longer exists.
  */
 class ChatStore(
     host: ModelStore,
@@ -44,7 +44,7 @@ class ChatStore(
     private val saver = ConversationSaver(storage, disk, main, changed)
     private val saving = Saving(main, ::save)
 
-    // The reply or the summary being written, or the last one.
+    // The reply or summary in progress, or the last one.
     private var underWay: AutoCloseable? = null
 
     init {
@@ -52,7 +52,7 @@ class ChatStore(
         Preparation(asking, host, main)
     }
 
-    /** Stores what is there now. For when the app leaves the screen. */
+    /** Stores the current state. Called when the app leaves the screen. */
     fun save() = store(state)
 
     override fun reduce(state: ChatState, event: ChatEvent): ChatState = state.reduce(event)
@@ -127,7 +127,9 @@ class ChatStore(
     }
 
     private companion object {
-        /** Names the conversation on the screen until the storage has said which one was open; no conversation has this id. */
+        /**
+         * The id of the conversation on the screen until the storage has reported which one was open; no stored conversation has this id.
+         */
         const val NOT_READ = 0L
     }
 }

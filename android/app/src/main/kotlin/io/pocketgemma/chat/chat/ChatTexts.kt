@@ -10,12 +10,12 @@ import io.pocketgemma.chat.model.Numbers
 import io.pocketgemma.chat.ui.ProblemTexts
 import io.pocketgemma.chat.ui.Texts
 
-/** Words for what the chat is doing. */
+/** Texts for the state of the chat and its replies. */
 class ChatTexts(private val context: Context) {
     private val texts = Texts(context)
     private val problems = ProblemTexts(context)
 
-    /** [beside]: another text stands on the same line. */
+    /** [beside]: the line also contains another text. */
     fun status(model: ModelState, beside: Boolean = false): String = when (model) {
         ModelState.Asleep -> context.getString(R.string.model_asleep)
         is ModelState.Loading -> model.progress?.let { context.getString(R.string.model_copying, texts.percent(it, 0)) }
@@ -31,10 +31,10 @@ class ChatTexts(private val context: Context) {
         is ModelState.Failed -> context.getString(R.string.model_failed)
     }
 
-    /** Null: there is no model at all. */
+    /** Null: there is no model. */
     fun problem(problem: ModelProblem?): String = problem?.let(problems::whyNoAnswer) ?: context.getString(R.string.no_model)
 
-    /** The small line under a reply; null when there is nothing to say. */
+    /** The caption under a reply; null if there is none. */
     fun caption(row: Row.Reply): String? = when (val status = row.reply.status) {
         is ReplyStatus.Active -> if (status.stopping) context.getString(R.string.stopping) else null
         is ReplyStatus.Complete ->

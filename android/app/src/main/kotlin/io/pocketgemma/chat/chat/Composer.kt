@@ -11,7 +11,7 @@ import io.pocketgemma.chat.ui.AfterTextChanged
 import io.pocketgemma.chat.ui.onClick
 import io.pocketgemma.chat.ui.showIf
 
-/** The field to write in, and one button: an arrow that sends, or a square that stops the reply under way. */
+/** The text field with one button: an arrow that sends, or a square that stops the reply in progress. */
 class Composer(page: View, private val dispatch: (ChatEvent) -> Unit) {
     private val input: EditText = page.findViewById(R.id.input)
     private val send: ImageButton = page.findViewById(R.id.send)
@@ -64,7 +64,7 @@ class Composer(page: View, private val dispatch: (ChatEvent) -> Unit) {
         if (canAsk && state.canAsk && input.text.isNotBlank()) dispatch(ChatEvent.Ask(input.text.toString()))
     }
 
-    /** Enter on a real keyboard; with Shift, and on the screen's keyboard, which has no Shift to hold, it breaks the line. */
+    /** Enter on a hardware keyboard sends. With Shift, and on the on-screen keyboard, it inserts a line break. */
     private fun KeyEvent.isSendKey(): Boolean {
         val isEnter = keyCode == KeyEvent.KEYCODE_ENTER || keyCode == KeyEvent.KEYCODE_NUMPAD_ENTER
         return isEnter && action == KeyEvent.ACTION_DOWN && !isShiftPressed && flags and KeyEvent.FLAG_SOFT_KEYBOARD == 0

@@ -7,12 +7,11 @@ import io.pocketgemma.chat.store.MainThread
 import java.util.concurrent.Executor
 
 /**
- * Brings the open conversation to the storage and back. Everything happens on [disk] in the order in which it was asked for, so the last
- * write wins and nothing is read before what was written.
+ * Stores the open conversation and loads it. All tasks run on [disk] in order, so the last write wins and a read sees all earlier writes.
  *
- * A storage that fails loses nothing that is on the screen: the next write brings everything again.
+ * A failing storage loses nothing that is on the screen: the next write stores everything again.
  *
- * @param changed called on the main thread when something was written that the list of conversations shows.
+ * @param changed called on the main thread after a change that the list of conversations shows was written.
  */
 internal class ConversationSaver(
     private val storage: ConversationStorage,
@@ -20,19 +19,19 @@ internal class ConversationSaver(
     private val main: MainThread,
     private val changed: () -> Unit,
 ) {
-    // The open conversation as the storage has it, as far as that is known. On disk only.
+    // The open conversation as stored, as far as known. On [disk] only.
     private var stored: Conversation? = null
 
-    /** Hands the conversation that was open last to [then], on the main thread; null: there is none. */
+    /** Passes the conversation that was open last to [then], on the main thread; null: there is none. */
     fun readLast(then: (Conversation?) -> Unit) = read({ storage.lastOpen() }, then)
 
-    /** Hands a conversation to [then], on the main thread; null: it is gone. */
+    /** Passes a conversation to [then], on the main thread; null: it no longer exists. */
     fun read(id: Long, then: (Conversation?) -> Unit) = read({ id }, then)
 
-    /** Remembers which conversation is open, for the next start. */
+    /** Stores which conversation is open, for the next start. */
     fun remember(id: Long) = disk.execute { orElse(Unit) { storage.open(id) } }
 
-    /** Writes what differs from what is stored. */
+    /** Writes the differences from what is stored. */
     fun write(conversation: Conversation) = disk.execute {
         val before = stored?.takeIf { it.id == conversation.id }
         if (conversation == before || before == null && !conversation.isWorthKeeping) return@execute
@@ -47,7 +46,7 @@ internal class ConversationSaver(
         main.post { then(conversation) }
     }
 
-    // Whatever a database throws must not end the app: the conversation on the screen goes on.
+    // An exception of the database must not crash the app: the conversation on the screen continues.
     private fun <T> orElse(otherwise: T, task: () -> T): T = try {
         task()
     } catch (_: RuntimeException) {

@@ -5,7 +5,7 @@ import android.widget.TextView
 import io.pocketgemma.chat.R
 import io.pocketgemma.chat.model.ModelManifest
 
-/** A chat in which nothing was said yet: what this model is for. The sample questions below are [SampleQuestions]. */
+/** An empty chat: describes the model. [SampleQuestions] shows the sample questions below. */
 class EmptyChat(page: View) {
     val view: View = page.findViewById(R.id.empty)
     private val description: TextView = page.findViewById(R.id.description)

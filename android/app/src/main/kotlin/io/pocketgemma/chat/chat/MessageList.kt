@@ -16,14 +16,14 @@ interface RowView<in R : Row> {
 }
 
 /**
- * Rows in a column that scrolls. It follows the end while that grows, unless the person has scrolled up; then whatever is read stays
- * where it is, whatever changes above or below.
+ * Rows in a scrolling column. While the end grows, the list follows it, unless the user has scrolled up; then the visible text stays in
+ * place when something above or below changes.
  *
- * Every row has a slot, but of a long conversation only the slots near the screen hold a view; the others only keep their height. A
- * ListView would recycle too, but it takes a row's view away while text in it is selected, and binds all of them anew at every change.
+ * Every row has a slot, but in a long conversation only slots near the screen contain a view; the others only keep their height. A ListView
+ * recycles too, but it detaches a row's view while text in it is selected, and binds all rows again at every change.
  *
- * @param make makes a view for rows of the same kind as this one.
- * @param scrolled is called after each change of place.
+ * @param make creates a view for rows of the same kind as this one.
+ * @param scrolled called after each change of the scroll position.
  */
 class MessageList(
     private val scroll: ScrollView,
@@ -44,7 +44,7 @@ class MessageList(
         }
     }
 
-    /** A row, and how far its top is above the top of the screen, in pixels. */
+    /** A row, and the distance of its top above the top of the screen, in pixels. */
     data class Place(val row: Int, val offset: Int)
 
     private val slots: List<Slot> get() = List(list.childCount) { list.getChildAt(it) as Slot }
@@ -58,11 +58,11 @@ class MessageList(
     var followsEnd = true
         private set
 
-    /** Pixels between what is on the screen and the end. */
+    /** Pixels between the visible area and the end. */
     val beyond: Int get() = end() - scroll.scrollY
 
     init {
-        // The end moves when a reply grows and when the keyboard takes half the screen.
+        // The end moves when a reply grows and when the keyboard opens.
         val settle = View.OnLayoutChangeListener { _, _, _, _, _, _, _, _, _ -> settle() }
         list.addOnLayoutChangeListener(settle)
         scroll.addOnLayoutChangeListener(settle)
@@ -71,14 +71,14 @@ class MessageList(
                 followsEnd = y >= end() - slack
                 place = placeAt(y)
             }
-            // Not at once: this may be in the middle of a layout. What is near has its view before it comes onto the screen.
+            // Posted, because this may run during a layout. Rows near the screen get their views before they become visible.
             scroll.removeCallbacks(refilling)
             scroll.postOnAnimation(refilling)
             scrolled()
         }
     }
 
-    /** [restored] is where to begin in a conversation that was not shown before; a new last row is scrolled to. */
+    /** [restored] is the initial position in a conversation that was not shown before; a new last row is scrolled to. */
     fun render(rows: List<Row>, isOther: Boolean, restored: Place?) {
         val before = slots
         val same = before.zip(rows).takeWhile { (slot, row) -> slot.row.key == row.key }.count()
@@ -98,11 +98,11 @@ class MessageList(
     fun placeNow(atLeast: Int): Place = placeAt(scroll.scrollY, atLeast)
 
     fun goToEnd() {
-        // From afar it would take too long.
+        // Scrolling there smoothly would take too long.
         if (beyond > 2 * scroll.height) scroll.scrollTo(0, end() - scroll.height)
         val start = scroll.scrollY
         val way = ValueAnimator.ofFloat(0f, 1f).setDuration(JUMP_MILLIS)
-        // The end may move on meanwhile.
+        // The end may move again in the meantime.
         way.addUpdateListener { scroll.scrollTo(0, start + ((end() - start) * it.animatedFraction).toInt()) }
         way.start()
     }
@@ -114,14 +114,14 @@ class MessageList(
         slot.shown?.bind(row)
     }
 
-    /** Before anything is laid out, it is known only by number what will be near the screen. */
+    /** Before the first layout, rows near the screen are known only by their index. */
     private fun fillBefore(count: Int) {
         val middle = if (followsEnd) count - 1 else place.row
         slots.forEachIndexed { index, slot -> if (count <= ALL || abs(index - middle) <= NEAR_ROWS) fill(slot) }
         if (count > ALL) scroll.postDelayed(measuring, MEASURE_MILLIS)
     }
 
-    /** Views for what is near the screen, and for nothing that is far. */
+    /** Creates views near the screen and removes those far from it. */
     private fun refill() {
         if (list.childCount <= ALL) return
         val top = scroll.scrollY
@@ -155,7 +155,9 @@ class MessageList(
         spare.getOrPut(row.javaClass) { ArrayDeque() }.takeIf { it.size < MOST_SPARE }?.add(view)
     }
 
-    /** Little by little the guessed heights become true ones, those nearest above first: scrolling up then finds no surprise. */
+    /**
+     * Replaces estimated heights with measured ones step by step, starting with the nearest rows above, so that scrolling up does not jump.
+     */
     private fun measureSome() {
         val unknown = slots.filter { it.shown == null && !it.isMeasured }
         val width = View.MeasureSpec.makeMeasureSpec(list.width - list.paddingLeft - list.paddingRight, View.MeasureSpec.EXACTLY)
@@ -202,11 +204,11 @@ class MessageList(
         const val JUMP_MILLIS = 220L
         const val SLACK_DP = 48
 
-        /** So many rows simply all have views. */
+        /** Up to this number of rows, all rows have views. */
         const val ALL = 40
         const val NEAR_ROWS = 12
 
-        /** Screens away from which a row's view is given to another row. */
+        /** Distance in screens at which a row's view is recycled. */
         const val FAR = 3
         const val MOST_SPARE = 24
         const val MEASURED_AT_ONCE = 4

@@ -13,7 +13,7 @@ import io.pocketgemma.chat.ui.inflate
 import io.pocketgemma.chat.ui.onClick
 import io.pocketgemma.chat.ui.showIf
 
-/** What can be done with the rows of a conversation. */
+/** Actions for the rows of a conversation. */
 interface RowActions {
     fun copy(text: String)
 
@@ -23,7 +23,7 @@ interface RowActions {
 
     fun regenerate()
 
-    /** The menu of what is seldom wanted. */
+    /** The menu with less frequent actions. */
     fun more(row: Row.Reply, anchor: View)
 
     fun goOnWithSummary()
@@ -41,7 +41,7 @@ interface RowActions {
     fun openModels()
 }
 
-/** Makes the view for a row of this kind. Each view is only ever bound to rows of the kind that it was made for. */
+/** Creates the view for a row of this kind. A view is bound only to rows of the kind that it was created for. */
 @Suppress("UNCHECKED_CAST")
 fun rowView(row: Row, parent: ViewGroup, texts: ChatTexts, actions: RowActions): RowView<Row> = when (row) {
     is Row.Question -> QuestionView(parent, actions)
@@ -73,7 +73,7 @@ private class QuestionView(parent: ViewGroup, private val actions: RowActions) :
         edit.showIf(row.canEdit)
     }
 
-    /** The same in TalkBack's own menu, so that nobody has to look for the buttons. */
+    /** The same actions in TalkBack's menu, so that users need not search for the buttons. */
     private inner class Actions : View.AccessibilityDelegate() {
         override fun onInitializeAccessibilityNodeInfo(host: View, info: AccessibilityNodeInfo) {
             super.onInitializeAccessibilityNodeInfo(host, info)

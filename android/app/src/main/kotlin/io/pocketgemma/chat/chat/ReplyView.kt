@@ -12,7 +12,7 @@ import io.pocketgemma.chat.ui.inflate
 import io.pocketgemma.chat.ui.onClick
 import io.pocketgemma.chat.ui.showIf
 
-/** A reply as wide as the column, what became of it, and what can be done with it. */
+/** A reply as wide as the column, with its status and actions. */
 class ReplyView(parent: ViewGroup, private val texts: ChatTexts, private val actions: RowActions) : RowView<Row.Reply> {
     override val view: View = inflate(R.layout.reply, parent)
     private val who: TextView = view.findViewById(R.id.reply_who)
@@ -67,7 +67,7 @@ class ReplyView(parent: ViewGroup, private val texts: ChatTexts, private val act
         caption.setTextColor(caption.context.getColor(if (isBad) R.color.warning else R.color.text_dim))
     }
 
-    /** Read out once, when it is whole: a live region would begin anew with every word. */
+    /** Announced once when it is complete: a live region would start over with every word. */
     private fun announce(reply: Message.Reply) {
         val words = if (reply.text.isEmpty()) caption.text else view.resources.getString(R.string.model_said, spokenText(reply.text))
         view.announceForAccessibility(words)

@@ -3,7 +3,7 @@ package io.pocketgemma.chat.chat
 import android.content.res.Resources
 import io.pocketgemma.chat.R
 
-/** In the language that the phone has when they are needed. */
+/** In the phone's language at the time of use. */
 class ResourceWords(private val resources: Resources) : ChatWords {
     override val summaryRequest: String get() = resources.getString(R.string.chat_summary_request)
 

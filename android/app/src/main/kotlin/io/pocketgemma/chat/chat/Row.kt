@@ -5,12 +5,12 @@ import io.pocketgemma.chat.conversation.ReplyStatus
 import io.pocketgemma.chat.model.ModelProblem
 import io.pocketgemma.chat.model.Numbers
 
-/** What the list of messages shows, from top to bottom, as data: rows that are equal look the same. */
+/** The rows of the message list from top to bottom, as data: equal rows look the same. */
 sealed interface Row {
-    /** Rows of one key are the same row before and after a change. */
+    /** Rows with the same key are the same row before and after a change. */
     val key: Any
 
-    /** The summary of an earlier conversation that this one goes on from. */
+    /** The summary of an earlier conversation that this one continues. */
     data class Carried(val summary: String, val isOpen: Boolean) : Row {
         override val key get() = "carried"
     }
@@ -18,7 +18,7 @@ sealed interface Row {
     data class Question(
         val question: Message.Question,
         val canEdit: Boolean,
-        /** The text field holds it, to be changed. */
+        /** The composer contains it for editing. */
         val isEdited: Boolean,
     ) : Row {
         override val key get() = question.id
@@ -26,53 +26,53 @@ sealed interface Row {
 
     data class Reply(
         val reply: Message.Reply,
-        /** Who answers from here on; null: the same as before. */
+        /** The name of the model if it changed with this reply; null: the same as before. */
         val newWho: String?,
         val showsNumbers: Boolean,
         val canRegenerate: Boolean,
-        /** What did not fit into the model's context; null: it all did. */
+        /** What did not fit into the model's context; null: everything fit. */
         val tooLong: TooLong?,
-        /** The context is full here, and the conversation can go on in another one. */
+        /** The context is full, and the conversation can continue in another one. */
         val offersWayOn: Boolean,
-        /** The row below says why there is no model. */
+        /** The row below explains why there is no model. */
         val isExplainedBelow: Boolean,
     ) : Row {
         override val key get() = reply.id
     }
 
-    /** The model is writing a summary to go on with. */
+    /** The model is writing a summary to continue from. */
     data object Summarising : Row {
         override val key get() = "summarising"
     }
 
-    /** Why nobody can answer; null: because there is no model at all. */
+    /** Why no model can reply; null: there is no model at all. */
     data class Problem(val problem: ModelProblem?) : Row {
         override val key get() = "problem"
     }
 }
 
-/** What is longer than the model can keep in mind. */
+/** What is too long for the model's context. */
 enum class TooLong {
-    /** What was said before, together with the question. */
+    /** The earlier messages together with the question. */
     CHAT,
 
-    /** The question, with which nothing else was sent. */
+    /** The question, which was sent alone. */
     QUESTION,
 
-    /** The question and the person's standing instruction, with which nothing else was sent. */
+    /** The question and the system prompt, which were sent without anything else. */
     QUESTION_AND_INSTRUCTION,
 }
 
-/** What the rows show beside the conversation itself. */
+/** Settings of the rows in addition to the conversation. */
 data class RowOptions(
     val showsAllNumbers: Boolean = false,
-    /** Replies whose numbers the person has asked for. */
+    /** Replies whose statistics the user has opened. */
     val numbersOf: Set<Long> = emptySet(),
     val carriedIsOpen: Boolean = false,
     val problem: Row.Problem? = null,
-    /** The model is sent what was said before; otherwise single questions. */
+    /** The model receives the earlier messages; otherwise, single questions. */
     val remembersChat: Boolean = true,
-    /** The model is sent a standing instruction. */
+    /** The model receives a system prompt. */
     val hasInstruction: Boolean = false,
 )
 
@@ -97,7 +97,7 @@ fun rowsOf(state: ChatState, options: RowOptions): List<Row> = buildList {
     options.problem?.let(::add)
 }
 
-/** A reply that began and then found no room left says that its question did fit. */
+/** If a reply started before the context was full, its question did fit. */
 private fun ChatState.tooLong(index: Int, options: RowOptions): TooLong? {
     val reply = messages[index] as Message.Reply
     return when {
@@ -108,7 +108,7 @@ private fun ChatState.tooLong(index: Int, options: RowOptions): TooLong? {
     }
 }
 
-/** Whether more than its question went to the model for this reply, of which another conversation could leave something out. */
+/** Whether the model received more than the question for this reply, part of which a new conversation could leave out. */
 private fun ChatState.isSentMore(index: Int, options: RowOptions): Boolean =
     carried.isNotEmpty() || options.remembersChat && copy(messages = messages.take(index)).history.isNotEmpty()
 
@@ -120,10 +120,10 @@ private fun ChatState.replyRow(index: Int, newWho: String?, options: RowOptions)
         reply,
         newWho,
         showsNumbers = options.showsAllNumbers || reply.id in options.numbersOf,
-        // Where it would help nothing, something better is offered.
+        // Where continuing would not help, the caption suggests something better.
         canRegenerate = isLast && canAsk && options.problem == null && !isFull,
         tooLong = tooLong(index, options),
-        // Alone in a new conversation, a question that is too long by itself would not fit either.
+        // A question that is too long by itself would not fit into a new conversation either.
         offersWayOn = isLast && canAsk && isFull && isSentMore(index, options),
         isExplainedBelow = isLast && options.problem != null,
     )

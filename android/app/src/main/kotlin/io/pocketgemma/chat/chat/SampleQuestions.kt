@@ -8,7 +8,7 @@ import io.pocketgemma.chat.conversation.Message
 import io.pocketgemma.chat.ui.inflate
 import io.pocketgemma.chat.ui.showIf
 
-/** Sample questions: large in an empty chat, and those not asked yet in a row above the text field later on. */
+/** Sample questions: large in an empty chat; later, those not asked yet in a row above the composer. */
 class SampleQuestions(page: View, private val ask: (String) -> Unit) {
     private val title: View = page.findViewById(R.id.samples_title)
     private val cards: LinearLayout = page.findViewById(R.id.samples)
@@ -22,7 +22,7 @@ class SampleQuestions(page: View, private val ask: (String) -> Unit) {
         val asked = chat.messages.filterIsInstance<Message.Question>().mapTo(HashSet()) { it.text }
         val left = questions.filter { it !in asked }
         fill(chips, R.layout.chip, left, canAsk)
-        // Whoever writes needs no suggestions.
+        // No suggestions while the user is typing.
         row.showIf(hasRoom && asked.isNotEmpty() && left.isNotEmpty() && chat.draft.isEmpty() && !chat.editing)
     }
 

@@ -2,18 +2,18 @@ package io.pocketgemma.chat.chat
 
 import io.pocketgemma.chat.store.MainThread
 
-/** When the conversation is saved by itself: not with each letter that is written, and not only at the end. */
+/** When the conversation is saved automatically: not with every character, and not only at the end. */
 internal class Saving(private val main: MainThread, private val save: () -> Unit) {
     private var touches = 0
     private var ticking = false
 
-    /** The person writes or scrolls: once that rests. */
+    /** After the user pauses typing or scrolling. */
     fun whenRested() {
         val touch = ++touches
         main.post(REST_MILLIS) { if (touch == touches) save() }
     }
 
-    /** A reply grows: now and then. */
+    /** From time to time while a reply grows. */
     fun whileGrowing() {
         if (ticking) return
         ticking = true

@@ -5,8 +5,8 @@ import io.pocketgemma.chat.conversation.Message
 import io.pocketgemma.chat.conversation.ReplyStatus
 
 /**
- * What the storage keeps of this state. A reply under way is Stopped there: should the process end now, that is what it will have been. A
- * question that is being edited is kept as the draft as soon as it has been changed.
+ * The stored form of this state. A reply in progress is stored as Stopped, in case the process ends. A question that is being edited is
+ * stored as the draft once it was changed.
  */
 internal fun ChatState.toConversation() = Conversation(
     id = conversation,
@@ -19,7 +19,7 @@ internal fun ChatState.toConversation() = Conversation(
     scroll = scroll,
 )
 
-/** Whether anything would be missed. */
+/** Whether there is anything worth storing. */
 internal val Conversation.isWorthKeeping: Boolean
     get() = messages.isNotEmpty() || carried.isNotEmpty() || draft.isNotBlank() || title.isNotEmpty()
 

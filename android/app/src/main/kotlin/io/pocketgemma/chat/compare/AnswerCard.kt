@@ -12,7 +12,7 @@ import io.pocketgemma.chat.ui.ProblemTexts
 import io.pocketgemma.chat.ui.Texts
 import io.pocketgemma.chat.ui.wayOn
 
-/** One of two answers: who gives it, what it says, and how it stands with it. */
+/** One of the two replies: model, text, and status. */
 class AnswerCard(pair: ViewGroup, private val side: Side, choose: () -> Unit, again: () -> Unit, copy: (String) -> Unit) {
     private val context = pair.context
     private val texts = Texts(context)
@@ -38,9 +38,9 @@ class AnswerCard(pair: ViewGroup, private val side: Side, choose: () -> Unit, ag
     }
 
     /**
-     * @param name who answers, null: nobody is chosen.
-     * @param waits the other side is answered first.
-     * @param loading the model of this side is on its way into memory.
+     * @param name the model's name; null: no model is selected.
+     * @param waits the other model replies first.
+     * @param loading this side's model is being loaded.
      */
     fun render(answer: Answer, name: String?, waits: Boolean, loading: Boolean, showNumbers: Boolean) {
         val writing = answer.status is ReplyStatus.Active
@@ -51,7 +51,7 @@ class AnswerCard(pair: ViewGroup, private val side: Side, choose: () -> Unit, ag
         text.visibility = if (answer.text.isEmpty()) View.GONE else View.VISIBLE
         dots.visibility = if (writing && answer.text.isEmpty() && !waits) View.VISIBLE else View.GONE
         val words = words(answer, waits, loading, showNumbers)
-        // Said again at every piece of the reply, it would be read aloud again.
+        // Setting the same text at every piece of the reply would make TalkBack read it again.
         if (status.text.toString() != words.orEmpty()) status.text = words
         status.visibility = if (words == null) View.GONE else View.VISIBLE
         renderAgain(answer.status)

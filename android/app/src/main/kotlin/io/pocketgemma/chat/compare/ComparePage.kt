@@ -32,7 +32,7 @@ import io.pocketgemma.chat.ui.hasLargeFont
 import io.pocketgemma.chat.ui.header
 import io.pocketgemma.chat.ui.headerAction
 
-/** The stores that the comparison shows and changes. */
+/** The stores that the comparison page shows and changes. */
 interface ComparePageStores {
     val model: ModelStore
     val library: Store<LibraryState, LibraryEvent>
@@ -40,7 +40,7 @@ interface ComparePageStores {
     val compare: Store<CompareState, CompareEvent>
 }
 
-/** Before / after: the same question to two, side by side where the screen is wide enough. */
+/** Before / after: the same question to two models, side by side if the screen is wide enough. */
 class ComparePage(parent: ViewGroup, private val stores: ComparePageStores, private val shell: Shell) : Page {
     override val view: View = LayoutInflater.from(parent.context).inflate(R.layout.compare, parent, false)
 
@@ -86,7 +86,7 @@ class ComparePage(parent: ViewGroup, private val stores: ComparePageStores, priv
 
     override fun hide() = watch.close()
 
-    /** Two narrow columns of large letters are worse than one below the other. */
+    /** At large font sizes, two narrow columns are harder to read than two rows. */
     private fun fitsTwoColumns(): Boolean =
         context.resources.getBoolean(R.bool.two_columns) && !context.resources.configuration.hasLargeFont
 
@@ -141,7 +141,7 @@ class ComparePage(parent: ViewGroup, private val stores: ComparePageStores, priv
 
     private fun askFor(question: String) = stores.compare.dispatch(CompareEvent.Ask(question))
 
-    /** Both, as the question may be another one's now; a model that is too large only after the person has said so. */
+    /** Asks both again, because the question may have changed; loads a model that is too large only if the user confirmed it. */
     private fun askAgain(side: Side) {
         val answer = stores.compare.state.side(side)
         val problem = (answer.status as? ReplyStatus.NoModel)?.problem

@@ -8,11 +8,11 @@ import io.pocketgemma.chat.model.Selection
 
 enum class Side { BEFORE, AFTER }
 
-/** One question to two who answer, side by side. */
+/** One question to two models, side by side. */
 data class CompareState(
     val before: Answer = Answer(),
     val after: Answer = Answer(),
-    /** What was asked last; empty before the first. */
+    /** The last question; empty before the first. */
     val question: String = "",
     val draft: String = "",
 ) {
@@ -24,38 +24,38 @@ data class CompareState(
 }
 
 data class Answer(
-    /** Null: nobody is chosen, or who was chosen has been removed. */
+    /** Null: no model is selected, or the selected one was deleted. */
     val selection: Selection? = null,
     val text: String = "",
-    /** Null: nothing was asked yet. */
+    /** Null: no question yet. */
     val status: ReplyStatus? = null,
-    /** The person has chosen; the app's own choice stays away. */
+    /** The user has made a selection; the app no longer selects by itself. */
     val chosen: Boolean = false,
-    /** How often this side was asked: a late event of an earlier question cannot meet a newer one. */
+    /** The number of questions to this side, so that a late event of an earlier question cannot affect a newer one. */
     val asked: Int = 0,
 )
 
 sealed interface CompareEvent {
-    /** Another one to answer on a side; what stood there goes. */
+    /** Selects another model for a side; clears the reply there. */
     data class Choose(val side: Side, val selection: Selection?) : CompareEvent
 
     data class DraftChanged(val draft: String) : CompareEvent
 
-    /** First one side, then the other: one model is in memory at a time. */
+    /** One side, then the other: only one model is in memory at a time. */
     data class Ask(val question: String) : CompareEvent
 
     data object Stop : CompareEvent
 
-    /** What there is to choose from, and who answers in the chat. */
+    /** The available models, and the one selected in the chat. */
     data class Known(val library: LibraryState, val inChat: Selection?) : CompareEvent
 
-    /** [asked] is [Answer.asked] of the question; [text] is all of the reply so far. */
+    /** [asked] is [Answer.asked] of the question; [text] is the whole reply so far. */
     data class Grew(val side: Side, val asked: Int, val text: String) : CompareEvent
 
     data class Ended(val side: Side, val asked: Int, val text: String, val end: ReplyEnd) : CompareEvent
 }
 
-/** The state after an event. Pure: events that make no sense now (a late reply, a question while one is answered) change nothing. */
+/** The state after an event. Pure: events that do not apply (a late reply, a question while a reply is in progress) change nothing. */
 fun CompareState.reduce(event: CompareEvent): CompareState = when (event) {
     is CompareEvent.Choose -> with(event.side) { Answer(event.selection, chosen = true, asked = it.asked) }
     is CompareEvent.DraftChanged -> copy(draft = event.draft)
@@ -87,7 +87,7 @@ private fun CompareState.asked(question: String): CompareState {
 
 private fun Answer.stopped(): Answer = if (status is ReplyStatus.Active) copy(status = ReplyStatus.Active(stopping = true)) else this
 
-/** What was removed is chosen no more; where nothing was chosen, it is the tuned model and its base. */
+/** Deleted models are deselected; an empty side gets the tuned model or its base. */
 private fun CompareState.among(library: LibraryState, inChat: Selection?): CompareState {
     val base = library.base
     val tuned = library.tuned ?: inChat?.takeIf { it != base }

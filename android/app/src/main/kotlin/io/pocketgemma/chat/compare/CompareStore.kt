@@ -9,7 +9,7 @@ import io.pocketgemma.chat.model.Request
 import io.pocketgemma.chat.store.Store
 
 /**
- * Before / after: the same question, with the same settings, to two who know nothing but this question.
+ * Before / after: the same question, with the same settings, to two models that receive nothing but this question.
  *
  * Main thread only.
  */

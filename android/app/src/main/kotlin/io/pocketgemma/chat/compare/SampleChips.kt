@@ -6,7 +6,7 @@ import android.view.ViewGroup
 import android.widget.Button
 import io.pocketgemma.chat.R
 
-/** Questions that can be asked by a tap. */
+/** Questions that a tap asks. */
 class SampleChips(private val scroll: ViewGroup, private val ask: (String) -> Unit) {
     private val row: ViewGroup = scroll.getChildAt(0) as ViewGroup
     private var shown = emptyList<String>()

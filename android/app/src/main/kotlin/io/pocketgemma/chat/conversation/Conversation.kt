@@ -2,9 +2,9 @@ package io.pocketgemma.chat.conversation
 
 import kotlin.random.Random
 
-/** A stored conversation. Messages are numbered from 0; a reply that was under way when it was stored is Stopped when it is read. */
+/** A stored conversation. Messages are numbered from 0; a reply that was in progress when it was stored is Stopped when it is loaded. */
 data class Conversation(
-    /** Random, chosen by the one who begins it. */
+    /** Random; the code that starts the conversation creates it. */
     val id: Long,
     val title: String,
     val messages: List<Message> = emptyList(),
@@ -13,5 +13,5 @@ data class Conversation(
     val scroll: ScrollPlace? = null,
 )
 
-/** An id for a conversation that begins now. */
+/** An id for a new conversation. */
 fun newConversationId(): Long = Random.nextLong(1, Long.MAX_VALUE)

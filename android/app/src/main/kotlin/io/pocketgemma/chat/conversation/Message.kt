@@ -4,7 +4,7 @@ import io.pocketgemma.chat.model.ModelProblem
 import io.pocketgemma.chat.model.Numbers
 import io.pocketgemma.chat.model.ReplyEnd
 
-/** The message at the top of the screen, and how far its beginning is above it. */
+/** The message at the top of the screen, and the distance of its start above it. */
 data class ScrollPlace(val message: Int, val offsetDp: Int)
 
 sealed interface Message {
@@ -17,13 +17,13 @@ sealed interface Message {
         override val id: Long,
         override val text: String,
         val status: ReplyStatus,
-        /** Names the model, and the adapter if there was one, as they were called then. */
+        /** The names of the model and of the adapter, if any, at that time. */
         val answeredBy: String? = null,
     ) : Message
 }
 
 sealed interface ReplyStatus {
-    /** Being written. [stopping]: the person has asked to end it, the runtime has not answered yet. */
+    /** Being generated. [stopping]: the user has stopped it, but the runtime has not confirmed this yet. */
     data class Active(val stopping: Boolean = false) : ReplyStatus
 
     sealed interface Ended : ReplyStatus {
@@ -32,7 +32,7 @@ sealed interface ReplyStatus {
 
     data class Complete(override val numbers: Numbers?) : Ended
 
-    /** Ended by the person, or with the app. */
+    /** Stopped by the user, or with the app. */
     data class Stopped(override val numbers: Numbers?) : Ended
 
     data object ContextFull : Ended
@@ -42,7 +42,7 @@ sealed interface ReplyStatus {
     data class Failed(val detail: String) : Ended
 }
 
-/** How a reply's end is shown. */
+/** The status that represents the end of a reply. */
 fun ReplyEnd.status(): ReplyStatus.Ended = when (this) {
     is ReplyEnd.Complete -> ReplyStatus.Complete(numbers)
     is ReplyEnd.Stopped -> ReplyStatus.Stopped(numbers)

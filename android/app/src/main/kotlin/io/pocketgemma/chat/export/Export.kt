@@ -11,18 +11,18 @@ enum class ExportFormat(val mimeType: String, val extension: String) {
     TEXT("text/plain", "txt"),
 }
 
-/** Where the person wants an export: in the system's share sheet, or in a file. */
+/** Destination of an export: the system's share sheet, or a file. */
 enum class ExportWay { SHARE, SAVE }
 
 /** A conversation as a file to share or save. */
 data class Export(val fileName: String, val format: ExportFormat, val text: String)
 
-/** What an exported conversation says beside what was said in it. */
+/** Labels in an exported conversation. */
 data class ExportWords(
-    /** A title for a conversation without one. */
+    /** The title of a conversation without one. */
     val untitled: String,
     val you: String,
-    /** Who answered, when nobody wrote that down. */
+    /** Label of a reply for which no model name was recorded. */
     val reply: String,
     val carried: String,
     val stopped: String,
@@ -38,7 +38,7 @@ data class ExportWords(
     )
 }
 
-/** A conversation as a file. [date]: when something was last said, as it is to be read. */
+/** A conversation as a file. [date]: the formatted time of the last message. */
 internal fun exported(conversation: Conversation, format: ExportFormat, date: String, words: ExportWords): Export {
     val text = if (format == ExportFormat.MARKDOWN) markdown(conversation, date, words) else plainText(conversation, date, words)
     return Export(exportFileName(conversation.title, format.extension), format, text)
@@ -75,19 +75,19 @@ private fun Message.speaker(words: ExportWords): String = when (this) {
     is Message.Reply -> answeredBy ?: words.reply
 }
 
-/** How a reply ended, when it did not simply end. */
+/** The status of a reply that did not complete. */
 private fun Message.remark(words: ExportWords): String? = when ((this as? Message.Reply)?.status) {
     null, is ReplyStatus.Complete -> null
     is ReplyStatus.Active, is ReplyStatus.Stopped -> words.stopped
     ReplyStatus.ContextFull, is ReplyStatus.NoModel, is ReplyStatus.Failed -> words.noReply
 }
 
-/** As plain text within a line of Markdown (CommonMark 0.31, 2.4). */
+/** Escaped as plain text within a line of Markdown (CommonMark 0.31, 2.4). */
 private fun String.escaped(): String = replace(MARKS) { "\\" + it.value }
 
 private val MARKS = Regex("""[\\`*_\[\]<>#|~]""")
 
-/** A reply that was stopped within a block of code must not make code of everything after it. */
+/** A reply that was stopped within a code block must not turn all following text into code. */
 private fun String.withClosedCode(): String {
     var open: String? = null
     for (line in lines()) {

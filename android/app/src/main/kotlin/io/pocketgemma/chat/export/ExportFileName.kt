@@ -4,18 +4,18 @@ import io.pocketgemma.chat.text.beginning
 import java.text.Normalizer
 import java.util.Locale
 
-/** Longest file name with its extension, in UTF-16 characters: at most 240 bytes of the 255 that file systems take. */
+/** Maximum file name length with extension, in UTF-16 characters: at most 240 bytes of the 255 that file systems allow. */
 internal const val MOST_FILE_NAME = 80
 
 private const val FALLBACK = "chat"
 
-/** What some file system forbids, what cannot be seen (but the joiners of emoji and Persian words), and half surrogate pairs. */
+/** Characters that a file system forbids, invisible ones (except the joiners of emoji and Persian words), and half surrogate pairs. */
 private val FORBIDDEN = Regex("""(?:[/\\:*?"<>|\p{Cc}\p{Cs}\p{Co}\p{Zl}\p{Zp}\uFFFD]|[\p{Cf}&&[^\u200C\u200D]])+""")
 
-/** Names of devices on Windows, with any extension. */
+/** Device names on Windows, with any extension. */
 private val DEVICES = Regex("""(con|prn|aux|nul|clock\$|conin\$|conout\$|(com|lpt)[0-9¹²³])(\..*)?""")
 
-/** A name for a file that every file system takes, from a conversation's title. */
+/** Creates a file name that every file system accepts from a conversation's title. */
 internal fun exportFileName(title: String, extension: String): String {
     val stem = Normalizer.normalize(title, Normalizer.Form.NFC)
         .replace(FORBIDDEN, " ")

@@ -32,7 +32,7 @@ interface CurrentConversation {
     fun startNew()
 }
 
-/** All conversations, the newest first. */
+/** All conversations, newest first. */
 class ChatsPage(
     parent: ViewGroup,
     private val history: Store<HistoryState, HistoryEvent>,

@@ -14,7 +14,7 @@ import io.pocketgemma.chat.conversation.ConversationLine
 import io.pocketgemma.chat.ui.inflate
 import java.util.Calendar
 
-/** The rows of the list of conversations. */
+/** The rows of the conversation list. */
 class ConversationListAdapter(
     private val context: Context,
     private val open: (ConversationLine) -> Unit,
@@ -74,7 +74,7 @@ class ConversationListAdapter(
         return if (line.id == openOne) context.getString(R.string.two_parts, context.getString(R.string.open_now), words) else words
     }
 
-    /** As messengers do: the time today, the day this week, else the date. */
+    /** As in messengers: the time for today, the day for this week, otherwise the date. */
     private fun whenSaid(millis: Long): String {
         val midnight = Calendar.getInstance().apply { for (field in CLOCK) set(field, 0) }.timeInMillis
         val format = when {
@@ -89,7 +89,7 @@ class ConversationListAdapter(
         val CLOCK = intArrayOf(Calendar.HOUR_OF_DAY, Calendar.MINUTE, Calendar.SECOND, Calendar.MILLISECOND)
         const val DAYS_BY_NAME = 6
 
-        /** Fonts from this scale on leave no room for two things beside one another. */
+        /** From this font scale, two texts do not fit side by side. */
         const val LARGE = 1.3f
     }
 }

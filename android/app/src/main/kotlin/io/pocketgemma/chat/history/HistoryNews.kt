@@ -9,13 +9,13 @@ import io.pocketgemma.chat.store.Store
 import io.pocketgemma.chat.ui.Shell
 
 /**
- * What comes back from the storage for the person: an export, the way back for what was deleted, trouble. One for the whole activity: two of
- * them would each tell of the same deletion, and the second notice would end the time to undo of the first.
+ * Shows what the storage reports: exports, undo after a deletion, problems. There is one instance for the activity: two would each report
+ * the same deletion, and the second notice would end the undo period of the first.
  */
 class HistoryNews(private val history: Store<HistoryState, HistoryEvent>, private val shell: Shell, private val resources: Resources) {
     private var noticed: ConversationLine? = null
 
-    /** To be told the state while the activity is seen, whichever page is in front. */
+    /** Called with the state while the activity is visible, whichever page is in front. */
     fun hear(state: HistoryState) {
         state.export?.let {
             history.dispatch(HistoryEvent.Exported)
@@ -41,7 +41,7 @@ class HistoryNews(private val history: Store<HistoryState, HistoryEvent>, privat
     }
 
     private fun offerUndo(deleted: ConversationLine) {
-        // Another one may be deleted before this notice goes.
+        // Another conversation may be deleted before this notice disappears.
         val over = { if (history.state.deleted == deleted) history.dispatch(HistoryEvent.UndoOver) }
         val title = deleted.title.ifEmpty { resources.getString(R.string.untitled) }
         shell.notice(resources.getString(R.string.chat_deleted, title), resources.getString(R.string.undo), over) {

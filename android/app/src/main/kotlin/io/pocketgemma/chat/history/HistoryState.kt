@@ -14,26 +14,26 @@ data class HistoryState(
     val loaded: Boolean = false,
     val conversations: List<ConversationLine> = emptyList(),
     val query: String = "",
-    /** Deleted last, and still to be had back. */
+    /** The last deleted conversation, which can still be restored. */
     val deleted: ConversationLine? = null,
-    /** Asked for by [HistoryEvent.Export]; the screen takes it, hands it on and says [HistoryEvent.Exported]. */
+    /** Requested by [HistoryEvent.Export]; the screen takes it, passes it on, and dispatches [HistoryEvent.Exported]. */
     val export: ExportAnswer? = null,
-    /** Being read, to become [export]. */
+    /** Being loaded, to become [export]. */
     val exporting: HistoryEvent.Export? = null,
-    /** What went wrong with the storage; the screen tells it and says [HistoryEvent.TroubleNoted]. */
+    /** A problem with the storage; the screen shows it and dispatches [HistoryEvent.TroubleNoted]. */
     val trouble: StorageTrouble? = null,
-    /** Counts how often the list was asked for: only the last answer counts. */
+    /** Number of requests for the list: only the latest answer counts. */
     val reading: Long = 0,
 )
 
-/** What came of [asked]; null: the conversation is gone, or cannot be read. */
+/** The result of [asked]; null: the conversation no longer exists, or cannot be read. */
 data class ExportAnswer(val asked: HistoryEvent.Export, val export: Export?)
 
 sealed interface HistoryEvent {
-    /** Something was said, renamed or removed: read the list again. */
+    /** A conversation was changed, renamed, or deleted: load the list again. */
     data object Refresh : HistoryEvent
 
-    /** The answer to reading number [reading]. */
+    /** The result of request number [reading]. */
     data class Loaded(val reading: Long, val conversations: List<ConversationLine>, val trouble: StorageTrouble? = null) : HistoryEvent
 
     data class Search(val query: String) : HistoryEvent
@@ -44,7 +44,7 @@ sealed interface HistoryEvent {
 
     data object Undo : HistoryEvent
 
-    /** The time to undo is over. */
+    /** The undo period is over. */
     data object UndoOver : HistoryEvent
 
     data class Export(val id: Long, val format: ExportFormat, val way: ExportWay) : HistoryEvent
@@ -82,6 +82,6 @@ fun HistoryState.reduce(event: HistoryEvent): HistoryState = when (event) {
     HistoryEvent.TroubleNoted -> copy(trouble = null)
 }
 
-/** Null: a name of nothing but spaces, which leaves the old one. */
+/** Null: a blank name, which keeps the old one. */
 internal val HistoryEvent.Rename.newTitle: String?
     get() = title.oneLine().beginning(MOST_TITLE).ifEmpty { null }

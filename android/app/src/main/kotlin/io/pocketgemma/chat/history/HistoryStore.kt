@@ -11,12 +11,12 @@ import java.util.Date
 import java.util.concurrent.Executor
 
 /**
- * The list of conversations. Whoever writes into [storage], on [disk], dispatches [HistoryEvent.Refresh] right after handing the writing
- * over: [disk] runs one thing after another, so the list is read after that.
+ * The list of conversations. Code that writes to [storage] on [disk] must dispatch [HistoryEvent.Refresh] right after it submits the write:
+ * [disk] runs tasks in order, so the list is loaded afterwards.
  *
- * @param disk the one thread of [storage].
+ * @param disk the single thread of [storage].
  * @param now milliseconds since 1970.
- * @param words asked on the main thread, whenever a conversation is exported.
+ * @param words called on the main thread for each export.
  */
 class HistoryStore(
     private val storage: ConversationStorage,
@@ -25,11 +25,11 @@ class HistoryStore(
     private val now: () -> Long,
     private val words: () -> ExportWords,
 ) : Store<HistoryState, HistoryEvent>(HistoryState()) {
-    /** Set to hear of a new name or the end of a conversation, for the chat that may have it open. */
+    /** Called when a conversation is renamed or deleted, for the chat that may have it open. */
     var onRenamed: (id: Long, title: String) -> Unit = { _, _ -> }
     var onDeleted: (id: Long) -> Unit = {}
 
-    /** The list that is wanted; while it is another than a waiting task's, that one need not run. */
+    /** The requested list; a waiting task for another list need not run. */
     @Volatile
     private var wanted = 0L
 
@@ -46,7 +46,7 @@ class HistoryStore(
                 onRenamed(event.id, title)
             }
             is HistoryEvent.Delete -> {
-                // One can be had back: the one deleted last.
+                // Only the last deleted conversation can be restored.
                 if (before.deleted != null) disk.execute(storage::purge)
                 disk.execute { storage.delete(event.id) }
                 onDeleted(event.id)

@@ -12,8 +12,8 @@ import io.pocketgemma.chat.settings.SettingsState
 import io.pocketgemma.chat.store.Store
 
 /**
- * Asks the model with what the settings and the library say at that moment; a question that comes before they have been read waits for
- * them. The one way from chat, comparison and benchmark to the host.
+ * Sends questions to the model with the current settings and library; a question that arrives before they are loaded waits for them. Chat,
+ * comparison, and benchmark use only this class to reach the model.
  *
  * Main thread only.
  */
@@ -22,25 +22,25 @@ class Asking(
     private val settings: Store<SettingsState, SettingsEvent>,
     private val library: Store<LibraryState, LibraryEvent>,
 ) {
-    // Asked, and not answered to the end.
+    // Asked, but not completely answered.
     private val underWay = HashSet<Question>()
 
-    /** Whether anybody waits for a reply. */
+    /** Whether a reply is in progress. */
     val isBusy: Boolean get() = underWay.isNotEmpty()
 
-    /** Called when the last reply under way has ended, and its end has not led to another question. */
+    /** Called when the last reply in progress has ended without leading to another question. */
     var onIdle: () -> Unit = {}
 
     private val known: Boolean get() = settings.state.loaded && library.state.loaded
 
     /**
-     * Makes the request as soon as it can be made, and asks it.
+     * Creates the request as soon as possible, and sends it.
      *
-     * @return what stops it; then, too, [listener] hears its end.
+     * @return stops the request; [listener] then still receives the end.
      */
     fun ask(listener: ReplyListener, request: (Settings, LibraryState) -> Request): AutoCloseable = Question(listener, request)
 
-    /** Calls [changed] with settings and library as they are, once both have been read, and whenever one of them is another. */
+    /** Calls [changed] with the current settings and library once both are loaded, and whenever one of them changes. */
     fun observe(changed: (Settings, LibraryState) -> Unit): AutoCloseable {
         val tell = { if (known) changed(settings.state.settings, library.state) }
         val ofSettings = settings.observe { tell() }

@@ -7,11 +7,11 @@ import io.pocketgemma.chat.model.Selection
 import io.pocketgemma.chat.store.MainThread
 
 /**
- * Has the chosen model loaded before it is asked: at the start, and whenever the choice, its file or the options are others and rest. Never while
- * anybody waits for a reply, which may be one of several (before / after, a benchmark).
+ * Loads the selected model before a question is asked: at the start, and after the selection, its file, or the options have changed and
+ * settled. Never during a reply, which may be one of several (before / after, a benchmark).
  */
 internal class Preparation(private val asking: Asking, private val host: ModelStore, private val main: MainThread) {
-    /** With what the library knows of the model's file: once a missing one has come, it can be loaded. */
+    /** With the library's data of the model's file: a missing model can be loaded once its file exists. */
     private data class Wanted(val selection: Selection, val options: EngineOptions, val model: ModelEntry?)
 
     private var wanted: Wanted? = null
@@ -40,7 +40,7 @@ internal class Preparation(private val asking: Asking, private val host: ModelSt
     }
 
     private companion object {
-        /** So long a choice has to stand: a slider on its way loads nothing. */
+        /** Time without further changes before a model is loaded, so that moving a slider loads nothing. */
         const val REST_MILLIS = 300L
     }
 }

@@ -7,21 +7,21 @@ import io.pocketgemma.chat.model.Turn
 import io.pocketgemma.chat.settings.Settings
 
 /**
- * Who answers now. Where there is no model at all, it is one that no library has: the host then says what is missing, as it does for
- * any model that cannot be loaded.
+ * The selected model. If there is none, an id that no library contains: the host then reports the problem as for any model that cannot be
+ * loaded.
  */
 fun LibraryState.answering(settings: Settings): Selection = present(settings.selection) ?: Selection("")
 
-/** The names of a model and its adapter, for a person: "Model · Adapter"; null when the model is not here. */
+/** The display names of a model and its adapter: "Model · Adapter"; null if the model does not exist. */
 fun LibraryState.nameOf(selection: Selection): String? {
     val model = model(selection.model) ?: return null
     return listOfNotNull(model.name, adapter(selection.adapter)?.name).joinToString(" · ")
 }
 
-/** False for a model that was taught single questions only. */
+/** False for a model that was trained on single questions only. */
 fun LibraryState.remembersConversation(selection: Selection): Boolean = model(selection.model)?.manifest?.remembersConversation ?: true
 
-/** A conversation as the settings want it; [more] goes into the system prompt after the person's own. */
+/** A conversation setup with the current settings; [more] is appended to the user's system prompt. */
 fun Settings.setup(history: List<Turn> = emptyList(), more: String = "") = Setup(
     history = history,
     systemPrompt = listOf(systemPrompt.trim(), more).filter { it.isNotEmpty() }.joinToString("\n\n"),

@@ -6,12 +6,12 @@ import org.json.JSONException
 import org.json.JSONObject
 
 /**
- * What stands in the flatbuffer at the beginning of an adapter file (pipeline/formats/runtime_adapter.py): the places of its LoRA tensors,
- * which lie behind it, and who it is. The runtime checks little of that, so it is checked here.
+ * The flatbuffer at the start of an adapter file (pipeline/formats/runtime_adapter.py): the locations of the LoRA tensors, which follow it,
+ * and the adapter's identity. The runtime checks little of this, so it is checked here.
  *
- * @param name what the adapter is called.
- * @param digest hexadecimal sha256 of the whole file with zeros in place of this digest.
- * @param digestPlace byte of the file at which it stands.
+ * @param name name of the adapter.
+ * @param digest hexadecimal SHA-256 of the whole file with zeros in place of this digest.
+ * @param digestPlace byte offset of the digest in the file.
  */
 internal class AdapterHeader private constructor(
     val name: String,
@@ -30,7 +30,7 @@ internal class AdapterHeader private constructor(
         /** The runtime maps whole blocks of an adapter file. */
         private const val BLOCK = 64L * 1024
 
-        /** The flatbuffer of an adapter for a hundred layers is some 100 kB long. */
+        /** The flatbuffer of an adapter for a hundred layers has about 100 kB. */
         const val MOST_BYTES = 1 shl 20
 
         const val DIGEST_LENGTH = 64
@@ -40,10 +40,10 @@ internal class AdapterHeader private constructor(
         private val DIGEST = Regex("\"sha256\": \"([0-9a-f]{64})\"")
         private const val MOST_TEXT = 4096
 
-        /** The manifest is flat. A deeply nested one would only serve to exhaust the stack. */
+        /** The manifest is flat. A deeply nested one could only exhaust the stack. */
         private const val MOST_BRACKETS = 16
 
-        // Slots of the fields, by the schema of TensorFlow Lite (schema.fbs, version 3).
+        // Field slots according to the schema of TensorFlow Lite (schema.fbs, version 3).
         private const val SUBGRAPHS = 2
         private const val BUFFERS = 4
         private const val METADATA = 6
@@ -52,18 +52,18 @@ internal class AdapterHeader private constructor(
             length >= IDENTIFIER_PLACE + IDENTIFIER.size && IDENTIFIER.indices.all { start[IDENTIFIER_PLACE + it] == IDENTIFIER[it] }
 
         /**
-         * Reads the description out of the file's first bytes.
+         * Parses the header from the first bytes of the file.
          *
-         * @param start the first [MOST_BYTES] of the file, or all of it when it is shorter.
-         * @param length how many of these bytes count.
-         * @param fileBytes length of the file; null when it is not known yet.
-         * @throws ModelException it is another .tflite than an adapter, cut short or damaged.
+         * @param start the first [MOST_BYTES] of the file, or the whole file if it is shorter.
+         * @param length number of valid bytes in [start].
+         * @param fileBytes length of the file; null if it is not known yet.
+         * @throws ModelException the file is a .tflite without an adapter, truncated, or damaged.
          */
         fun read(start: ByteArray, length: Int, fileBytes: Long?): AdapterHeader {
             val header = try {
                 parse(start, Flatbuffer(start, 0, length))
             } catch (_: Malformed) {
-                // A model's flatbuffer goes on behind what was read of it; an adapter's does not.
+                // A model's flatbuffer extends beyond the bytes read here; an adapter's does not.
                 val cut = length < MOST_BYTES
                 throw ModelException(if (cut) ModelProblem.Damaged else ModelProblem.WrongKind(ADAPTER_EXTENSION))
             }
@@ -72,12 +72,12 @@ internal class AdapterHeader private constructor(
             return header
         }
 
-        /** Null: a .tflite, but no adapter. */
+        /** Null: a .tflite, but not an adapter. */
         private fun parse(start: ByteArray, document: Flatbuffer): AdapterHeader? {
             val root = document.root
             val buffers = root.tables(BUFFERS)
             val entries = root.tables(METADATA).associate { it.string(0) to it.int(1) }
-            // The entry of the rank names a buffer by the rank: that is how the runtime wants it.
+            // The rank's metadata entry stores the rank as its buffer index, as the runtime requires.
             val rank = entries["lora_rank"] ?: return null
             val (place, size) = entries["pocketgemma"]?.let { buffer(buffers, it) }?.content(0) ?: return null
             if (size > MOST_TEXT) throw Malformed()
@@ -104,7 +104,7 @@ internal class AdapterHeader private constructor(
             }
         }
 
-        /** Where the last tensor ends, in bytes of the file. */
+        /** End of the last tensor, as a byte offset in the file. */
         private fun tensorsEnd(root: Flatbuffer.Table, buffers: List<Flatbuffer.Table>, rank: Long): Long {
             val graph = root.tables(SUBGRAPHS).singleOrNull() ?: throw Malformed()
             return graph.tables(0).maxOfOrNull { tensor ->

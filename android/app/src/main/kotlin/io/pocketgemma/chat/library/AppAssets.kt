@@ -1,12 +1,12 @@
 package io.pocketgemma.chat.library
 
-/** Ends the name of every model file, with its dot. */
+/** File extension of models, with its dot. */
 internal const val MODEL_EXTENSION = ".litertlm"
 
-/** Ends the name of every adapter file, with its dot. */
+/** File extension of adapters, with its dot. */
 internal const val ADAPTER_EXTENSION = ".tflite"
 
-/** Names of the APK's assets. The pipeline packs them (pipeline/targets/android/assets.py); no other Kotlin file has these names. */
+/** Names of the APK's assets. The pipeline packs them (pipeline/targets/android/assets.py); these names are in no other Kotlin file. */
 internal object AppAssets {
     const val MODEL = "model$MODEL_EXTENSION"
     const val BASE = "base$MODEL_EXTENSION"

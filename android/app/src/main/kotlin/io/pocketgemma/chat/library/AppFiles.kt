@@ -10,9 +10,9 @@ import java.io.IOException
 import java.io.InputStream
 
 /**
- * What came with the app: inside the APK, or pushed beside it because it is too big for that. Worker threads only.
+ * Models and adapters that came with the app: in the APK, or pushed next to it if they are too large for it. Worker threads only.
  *
- * @param appName what a model is called that nobody has named.
+ * @param appName name of a model without a name of its own.
  */
 internal class AppFiles(private val places: Places, private val appName: String, freeBytes: (File) -> Long) {
     private val copies by lazy { ModelFile(File(places.own, "bundled"), freeBytes) }
@@ -25,11 +25,11 @@ internal class AppFiles(private val places: Places, private val appName: String,
     private val modelId get() = manifest.sha256 ?: UNNAMED
     val pushedFile: File get() = pushed(PushedFiles.MODEL)
 
-    /** The model that the app was built to show; also one that should be pushed and is not here yet. */
+    /** The model that the app was built for; also one that is yet to be pushed. */
     fun model(): ModelEntry? {
         val pushed = pushedFile.takeIf { !modelInside && it.isFile }
         if (pushed == null && manifestText == null && !modelInside) return null
-        // A pushed file can be another than the APK expects, so it speaks for itself.
+        // A pushed file can differ from the one that the APK expects, so its own header counts.
         val header = pushed?.let(::headerOf)
         return ModelEntry(
             id = modelId,
@@ -42,7 +42,7 @@ internal class AppFiles(private val places: Places, private val appName: String,
         )
     }
 
-    /** Its base, if it is here: nobody misses it who was not given it. */
+    /** Its base, if available; the app works without it. */
     fun base(): ModelEntry? = manifest.baseModel?.takeIf { baseInside || pushed(PushedFiles.BASE).isFile }?.let {
         val origin = if (baseInside) Origin.APP else Origin.PUSHED
         ModelEntry(it.sha256, manifest.facts.base ?: BASE_NAME, it.bytes ?: 0, origin, isBase = true)
@@ -51,14 +51,14 @@ internal class AppFiles(private val places: Places, private val appName: String,
     fun adapters(): List<AdapterEntry> = manifest.adapters.filter { isAsset(AppAssets.adapter(it.sha256)) }
         .map { AdapterEntry(it.sha256, it.name, it.bytes ?: 0, Origin.APP, it.rank, it.baseDigest) }
 
-    /** Bytes of memory that one of these models takes, where the pipeline has worked it out. */
+    /** Memory in bytes that one of these models needs, if the pipeline has calculated it. */
     fun memoryBytes(id: String): Long? = when (id) {
         modelId -> manifest.memoryBytes
         manifest.baseModel?.sha256 -> manifest.baseModel?.memoryBytes
         else -> null
     }
 
-    /** The checked file of a model. [onProgress] hears the copied share, 0 to 1. */
+    /** The verified file of a model. [onProgress] receives the copied share, 0 to 1. */
     fun modelFile(entry: ModelEntry, onProgress: (Double) -> Unit): File = when {
         entry.isBase && baseInside -> copied(AppAssets.BASE, Expected(entry.id, manifest.baseModel?.bytes), MODEL_EXTENSION, onProgress)
         entry.isBase -> copies.pushed(pushed(PushedFiles.BASE), Expected(entry.id, manifest.baseModel?.bytes))
@@ -103,12 +103,12 @@ internal class AppFiles(private val places: Places, private val appName: String,
     private companion object {
         const val BASE_NAME = "Gemma"
 
-        /** Id of a model whose sha256 nobody knows. */
+        /** Id of a model whose SHA-256 is unknown. */
         const val UNNAMED = "app"
     }
 }
 
-/** Fills [target] as far as there are bytes, and returns how many. */
+/** Fills [target] as far as there are bytes, and returns their number. */
 internal fun InputStream.readFully(target: ByteArray): Int {
     var length = 0
     while (length < target.size) {

@@ -4,21 +4,21 @@ import io.pocketgemma.chat.model.hex
 import java.security.MessageDigest
 
 /**
- * Sees whether a model of ours holds what it was made with: its id is made from what it says of itself and from the bytes of its sections
- * (pipeline/formats/litertlm.py, stamp). Fed with the file's bytes in order.
+ * Checks that a model from this pipeline contains what it was created with: its id is derived from its metadata and from the bytes of its
+ * sections (pipeline/formats/litertlm.py, stamp). Receives the file's bytes in order.
  */
 internal class ContentId private constructor(private val id: String, private val said: ByteArray, sections: List<ModelHeader.Section>) {
     private class Piece(val begin: Long, val end: Long) {
         val digest: MessageDigest = MessageDigest.getInstance("SHA-256")
     }
 
-    // A section is hashed in pieces, and the pieces' digests in order.
+    // A section is hashed in pieces, and then the digests of the pieces in order.
     private val pieces = sections.flatMap { section ->
         (section.begin until section.end step PIECE_BYTES).map { Piece(it, minOf(it + PIECE_BYTES, section.end)) }
     }
     private var next = 0
 
-    /** [bytes] stand at [place] of the file. */
+    /** [bytes] are located at [place] of the file. */
     fun update(place: Long, bytes: ByteArray, length: Int) {
         while (next < pieces.size) {
             val piece = pieces[next]
@@ -30,7 +30,7 @@ internal class ContentId private constructor(private val id: String, private val
         }
     }
 
-    /** After the last byte: true when the content is the one that the id was made from. */
+    /** After the last byte: true if the content is the one that the id was derived from. */
     fun holds(): Boolean {
         val whole = MessageDigest.getInstance("SHA-256")
         whole.update(said)
@@ -43,10 +43,10 @@ internal class ContentId private constructor(private val id: String, private val
         private const val ID = "uuid"
         private const val NO_ID = "00000000-0000-4000-8000-000000000000"
 
-        /** A crafted header could ask for a digest of each byte. */
+        /** A crafted header could request a digest for each byte. */
         private const val MOST_PIECES = 4096
 
-        /** Null: the file is not of ours, so its id says nothing about its content. */
+        /** Null: the file is not from this pipeline, so its id reveals nothing about its content. */
         fun of(header: ModelHeader): ContentId? {
             val id = header.system[ID]
             if (id == null || header.system["Authors"] != "PocketGemma") return null
@@ -56,7 +56,7 @@ internal class ContentId private constructor(private val id: String, private val
             return ContentId(id, json(header.system + (ID to NO_ID)).toByteArray(), sections)
         }
 
-        /** As Python's json.dumps(…, sort_keys=True) writes it. */
+        /** In the format of Python's json.dumps(…, sort_keys=True). */
         private fun json(entries: Map<String, String>): String =
             entries.toSortedMap().entries.joinToString(", ", "{", "}") { (key, value) -> "${quoted(key)}: ${quoted(value)}" }
 
@@ -74,7 +74,7 @@ internal class ContentId private constructor(private val id: String, private val
             }
         }
 
-        /** The first 16 bytes as a UUID of version 4. */
+        /** The first 16 bytes as a version 4 UUID. */
         private fun uuid(digest: ByteArray): String {
             val bytes = digest.copyOf(16)
             bytes[6] = ((bytes[6].toInt() and 0x0F) or 0x40).toByte()

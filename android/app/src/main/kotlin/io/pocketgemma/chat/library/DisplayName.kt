@@ -1,10 +1,10 @@
 package io.pocketgemma.chat.library
 
 /**
- * How a person's file is called, fit to be shown. It stays text beside the file and never becomes part of a path.
+ * The name of the user's file, cleaned for display. It stays text and never becomes part of a path.
  *
- * @param raw what the sender says: anything, a path, control characters or a novel among it.
- * @return one line of at most [MOST_LENGTH] characters; empty when nothing is left.
+ * @param raw the name as reported by the other app: possibly a path, with control characters, or very long.
+ * @return one line of at most [MOST_LENGTH] characters; empty if nothing remains.
  */
 internal fun displayName(raw: String?): String {
     val last = raw.orEmpty().take(MOST_READ).substringAfterLast('/').substringAfterLast('\\')
@@ -12,14 +12,14 @@ internal fun displayName(raw: String?): String {
     return if (visible.length <= MOST_LENGTH) visible else visible.take(MOST_LENGTH - 1).dropLastWhile(Char::isHighSurrogate) + "…"
 }
 
-/** A file's name without the ending that all of its kind have. */
+/** A file name without the extension that all files of its kind have. */
 internal fun withoutExtension(name: String): String = ENDINGS.fold(name) { left, ending -> left.removeSuffix(ending) }
 
 private val ENDINGS = listOf(MODEL_EXTENSION, ADAPTER_EXTENSION)
 private const val MOST_READ = 4096
 private const val MOST_LENGTH = 80
 
-/** Among them the marks that turn the direction of writing, with which a name can show another ending than it has. */
+/** Includes the marks that change the text direction, with which a name can disguise its extension. */
 private val HIDDEN = setOf(
     Character.CONTROL,
     Character.FORMAT,

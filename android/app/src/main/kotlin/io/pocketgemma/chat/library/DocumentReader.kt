@@ -9,7 +9,7 @@ import java.io.InputStream
 
 /** Files of other apps, by content URI. Worker threads only; any call may take as long as a download. */
 interface DocumentReader {
-    /** What its app says about a file: anything, or nothing. */
+    /** What the other app reports about a file, which may be anything or nothing. */
     data class Description(val name: String?, val bytes: Long?)
 
     /** @throws IOException */
@@ -19,7 +19,7 @@ interface DocumentReader {
     fun open(uri: String): InputStream
 }
 
-/** Asks the other app through the system, whatever that app then throws. */
+/** Queries the other app through the system, whatever it throws. */
 class ContentDocumentReader(private val resolver: ContentResolver) : DocumentReader {
     override fun describe(uri: String): DocumentReader.Description = told {
         resolver.query(Uri.parse(uri), arrayOf(OpenableColumns.DISPLAY_NAME, OpenableColumns.SIZE), null, null, null)?.use { cursor ->
@@ -35,7 +35,7 @@ class ContentDocumentReader(private val resolver: ContentResolver) : DocumentRea
 
     private fun Cursor.at(column: String): Int? = getColumnIndex(column).takeIf { it >= 0 && !isNull(it) }
 
-    /** A revoked permission and errors of the other app cross over as unchecked exceptions of many kinds. */
+    /** A revoked permission and errors of the other app arrive as unchecked exceptions of many types. */
     private inline fun <T> told(call: () -> T): T = try {
         call()
     } catch (error: RuntimeException) {

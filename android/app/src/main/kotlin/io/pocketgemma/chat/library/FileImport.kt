@@ -10,9 +10,9 @@ import java.io.InputStream
 import java.security.MessageDigest
 import java.util.concurrent.atomic.AtomicReference
 
-/** How an import ended. */
+/** The result of an import. */
 sealed interface ImportOutcome {
-    /** It is in the library, perhaps since before. */
+    /** The file is in the library, possibly since before. */
     data class Taken(val id: String) : ImportOutcome
 
     data class Refused(val name: String, val problem: ModelProblem) : ImportOutcome
@@ -20,7 +20,7 @@ sealed interface ImportOutcome {
     data object Cancelled : ImportOutcome
 }
 
-/** Lets an import be ended from another thread. */
+/** Cancels an import from another thread. */
 class ImportTicket {
     private val source = AtomicReference<InputStream>()
 
@@ -28,7 +28,7 @@ class ImportTicket {
     var cancelled = false
         private set
 
-    /** May wait for the sender: not on the main thread. */
+    /** May wait for the document provider: not on the main thread. */
     fun cancel() {
         cancelled = true
         close()
@@ -44,18 +44,18 @@ class ImportTicket {
         try {
             source.get()?.close()
         } catch (_: IOException) {
-            // What was read is whole or not; that is looked at elsewhere.
+            // Whether the data is complete is checked elsewhere.
         } catch (_: RuntimeException) {
-            // The other app's own errors come as these.
+            // Errors of the other app arrive as these exceptions.
         }
     }
 }
 
-/** Takes a file of another app into the library, once it is known to be whole and of use. Worker thread only, one at a time. */
+/** Imports another app's file into the library after checking that it is complete and usable. Worker thread only, one at a time. */
 class FileImport(private val library: ModelLibrary, private val documents: DocumentReader, private val memory: MemoryGauge) {
     private class Cancelled : Exception()
 
-    /** [onProgress] hears from time to time how far it is. */
+    /** [onProgress] receives the progress from time to time. */
     fun run(uri: String, ticket: ImportTicket, onProgress: (Import) -> Unit): ImportOutcome {
         var name = ""
         return try {
@@ -84,7 +84,7 @@ class FileImport(private val library: ModelLibrary, private val documents: Docum
         val partial = library.imported.partial()
         try {
             val digest = copy(input, start, length, partial, maxOf(told ?: 0, incoming.leastBytes), incoming, ticket, onShare)
-            // The sender can still say now that something went wrong.
+            // The document provider can still report an error at this point.
             fromSender(input::close)
             val bytes = partial.length()
             if (!incoming.isWhole(bytes)) throw ModelException(ModelProblem.Damaged)
@@ -98,7 +98,7 @@ class FileImport(private val library: ModelLibrary, private val documents: Docum
         }
     }
 
-    /** What stands at the beginning decides, so that nobody waits for a gigabyte to hear that it was the wrong one. */
+    /** The first bytes decide, so that the user does not wait for a gigabyte of an unsuitable file. */
     private fun incoming(start: ByteArray, length: Int): Incoming {
         val fileBytes = length.takeIf { it < start.size }?.toLong()
         return when (val kind = FileKind.of(start, length)) {
@@ -108,7 +108,7 @@ class FileImport(private val library: ModelLibrary, private val documents: Docum
         }
     }
 
-    /** Copies all of it, with [start] before the rest, and returns its sha256. */
+    /** Copies the whole file, starting with [start], and returns its SHA-256. */
     private fun copy(
         input: InputStream,
         start: ByteArray,
@@ -127,7 +127,7 @@ class FileImport(private val library: ModelLibrary, private val documents: Docum
         writing(target, likelyBytes) { write ->
             while (length > 0) {
                 if (ticket.cancelled) throw Cancelled()
-                // The sender may have said too little: never take the last room from the phone.
+                // The document provider may have reported too small a size: never fill up the phone's storage.
                 if (total + length > likelyBytes) makeRoom(length.toLong(), total + length)
                 digest.update(start, 0, length)
                 incoming.see(total, start, length)
@@ -142,7 +142,7 @@ class FileImport(private val library: ModelLibrary, private val documents: Docum
         return digest.digest().hex()
     }
 
-    /** What the other app throws in the middle of it stays a problem of this file. */
+    /** Exceptions of the other app during the copy count as a problem of this file. */
     private inline fun <T> fromSender(call: () -> T): T = try {
         call()
     } catch (error: RuntimeException) {
@@ -158,7 +158,7 @@ class FileImport(private val library: ModelLibrary, private val documents: Docum
                     throw if (library.freeBytes() < SPARE) ModelException(ModelProblem.NoSpace(bytes + SPARE)) else error
                 }
             }
-            // Whole also when the phone's power fails: its name will say so.
+            // Synced to disk, so that it is complete even after a power failure: its name implies that it is.
             out.fd.sync()
         }
     }
@@ -167,7 +167,7 @@ class FileImport(private val library: ModelLibrary, private val documents: Docum
         if (library.freeBytes() < bytes + SPARE) throw ModelException(ModelProblem.NoSpace(whole + SPARE))
     }
 
-    /** A file that has been cut since is replaced. */
+    /** A file that was truncated since is replaced. */
     private fun isHere(id: String, bytes: Long): Boolean {
         val before = Kind.entries.firstNotNullOfOrNull { library.imported.find(it, id) }
         if (before != null) return before.whole
@@ -176,10 +176,10 @@ class FileImport(private val library: ModelLibrary, private val documents: Docum
     }
 
     private companion object {
-        /** Left for everything else on the phone. */
+        /** Storage that is left for everything else on the phone. */
         const val SPARE = 32L shl 20
 
-        /** How often a share is told on the way. */
+        /** Interval between reports of the progress. */
         const val STEPS = 200L
     }
 }

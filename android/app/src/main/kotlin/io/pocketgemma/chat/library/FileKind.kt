@@ -1,12 +1,12 @@
 package io.pocketgemma.chat.library
 
-/** What a file is by its first bytes; its name says nothing. */
+/** The kind of a file according to its first bytes; its name is ignored. */
 internal sealed interface FileKind {
     data object Model : FileKind
 
     data object Adapter : FileKind
 
-    /** [found] is the ending that such files usually have, where that is known. */
+    /** [found] is the usual extension of such files, if known. */
     data class Other(val found: String?) : FileKind
 
     companion object {
@@ -28,7 +28,7 @@ internal sealed interface FileKind {
                 latin.startsWith("\u00FF\u00D8\u00FF") -> ".jpg"
                 latin.startsWith("\u0089PNG") -> ".png"
                 isSafetensors(latin) -> ".safetensors"
-                // What a browser saves when a download wanted a login first.
+                // A page that a browser saves when a download requires a login.
                 text.startsWith("<!doctype html", ignoreCase = true) || text.startsWith("<html", ignoreCase = true) -> ".html"
                 text.startsWith("{") || text.startsWith("[") -> ".json"
                 isText(latin) -> ".txt"
@@ -36,7 +36,7 @@ internal sealed interface FileKind {
             }
         }
 
-        /** MediaPipe's bundles are ZIP archives whose members have these names. */
+        /** MediaPipe's .task files are ZIP archives whose entries have these names. */
         private fun archive(latin: String): String {
             val members = LOCAL_HEADER.findAll(latin).mapNotNull { found ->
                 val nameLength = latin.getOrNull(found.range.first + 26)?.code ?: return@mapNotNull null
@@ -50,7 +50,7 @@ internal sealed interface FileKind {
             }
         }
 
-        /** Eight bytes with the length of a JSON object, then that. */
+        /** Eight bytes with the length of a JSON object, followed by the object. */
         private fun isSafetensors(latin: String): Boolean =
             latin.length > 9 && latin[8] == '{' && latin[9] == '"' && latin.substring(5, 8).all { it.code == 0 }
 

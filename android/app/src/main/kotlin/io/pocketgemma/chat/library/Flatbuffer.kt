@@ -1,11 +1,11 @@
 package io.pocketgemma.chat.library
 
-/** What was read does not make sense. Says nothing more: the reader of the file knows what that means for the person. */
+/** The data is malformed. Carries no details: the caller knows what this means for the user. */
 internal class Malformed : Exception()
 
 /**
- * A flatbuffer (https://flatbuffers.dev/internals) of which nobody knows whether it is well meant, read by slot number. Every place is
- * checked against its length. How much is read of it in all is limited too: a small file can refer to the same bytes again and again.
+ * A flatbuffer (https://flatbuffers.dev/internals) from an untrusted source, read by slot number. Every offset is checked against the
+ * length. The total amount read is limited too, because a small file can refer to the same bytes many times.
  */
 internal class Flatbuffer(private val bytes: ByteArray, private val begin: Int = 0, end: Int = bytes.size) {
     private val length = end - begin
@@ -14,7 +14,7 @@ internal class Flatbuffer(private val bytes: ByteArray, private val begin: Int =
     /** @throws Malformed */
     val root: Table get() = Table(unsigned(0))
 
-    /** Place of a table, from the beginning of the flatbuffer. */
+    /** Offset of a table from the start of the flatbuffer. */
     inner class Table(private val place: Long) {
         private val entries = place - signed(place)
         private val entriesBytes = short(entries)
@@ -31,10 +31,10 @@ internal class Flatbuffer(private val bytes: ByteArray, private val begin: Int =
 
         fun byte(slot: Int): Int = field(slot)?.let { bytes[at(it, 1)].toInt() and BYTE } ?: 0
 
-        /** An unsigned number of 32 bits. */
+        /** An unsigned 32-bit number. */
         fun int(slot: Int): Long = field(slot)?.let(::unsigned) ?: 0
 
-        /** An unsigned number of 64 bits. */
+        /** An unsigned 64-bit number. */
         fun long(slot: Int): Long {
             val field = field(slot) ?: return 0
             val value = unsigned(field) or (unsigned(field + 4) shl Int.SIZE_BITS)
@@ -45,12 +45,12 @@ internal class Flatbuffer(private val bytes: ByteArray, private val begin: Int =
 
         fun tables(slot: Int): List<Table> = vector(slot, 4).let { (start, count) -> List(count) { Table(follow(start + 4L * it)) } }
 
-        /** Signed numbers of 32 bits. */
+        /** Signed 32-bit numbers. */
         fun ints(slot: Int): List<Int> = vector(slot, 4).let { (start, count) -> List(count) { signed(start + 4L * it).toInt() } }
 
         fun string(slot: Int): String? = field(slot)?.let { content(slot).let { (start, count) -> text(start, count) } }
 
-        /** Where a vector of bytes lies in the whole array, and how long it is. */
+        /** Offset of a byte vector in the whole array, and its length. */
         fun content(slot: Int): Pair<Int, Int> = vector(slot, 1).let { (start, count) -> at(start, count) to count }
 
         private fun vector(slot: Int, elementBytes: Int): Pair<Long, Int> {
@@ -88,7 +88,7 @@ internal class Flatbuffer(private val bytes: ByteArray, private val begin: Int =
         const val BYTE = 255
         const val UNSIGNED = 0xFFFFFFFFL
 
-        /** The least that a table takes in a file: the distance to its fields' places. */
+        /** Minimum size of a table in a file: the offset to its vtable. */
         const val TABLE_BYTES = 4L
     }
 }

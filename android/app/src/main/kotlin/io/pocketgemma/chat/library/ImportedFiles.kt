@@ -5,36 +5,36 @@ import java.io.IOException
 import org.json.JSONException
 import org.json.JSONObject
 
-/** What is known of an imported file without looking into it. */
+/** What is known of an imported file without opening it. */
 internal data class About(val name: String, val bytes: Long, val rank: Int? = null, val baseDigest: String? = null)
 
 /**
- * The files that a person brought, each under its sha256, with a small file beside it that says how it was called. A file has one of these
- * names only when it is whole and checked. Worker threads only.
+ * The files that the user imported, each named by its SHA-256, with a small file that records its display name. A file gets its name only
+ * when it is complete and verified. Worker threads only.
  *
- * @param root a folder of the app's own.
+ * @param root a private folder of the app.
  */
 internal class ImportedFiles(private val root: File) {
     enum class Kind(val folder: String, val ending: String) { MODEL("models", MODEL_EXTENSION), ADAPTER("adapters", ADAPTER_EXTENSION) }
 
     class Stored(val id: String, val file: File, val about: About) {
-        /** False when something has cut it since. */
+        /** False if the file was truncated since. */
         val whole: Boolean get() = file.length() == about.bytes
     }
 
     private val incoming = File(root, "incoming")
 
-    /** Deletes what an import has left that was not finished, because the app was ended. Before the first import only. */
+    /** Deletes the remains of an import that was interrupted when the app ended. Before the first import only. */
     fun sweep() {
         incoming.listFiles()?.forEach { it.delete() }
         for (kind in Kind.entries) {
             val files = folder(kind).listFiles().orEmpty()
-            // The small file is written first, so that one without the other was never taken in, or was being removed.
+            // The small file is written first: if it exists alone, the import was never completed, or the file was being deleted.
             files.filter { if (it.name.endsWith(ABOUT)) !fileOf(it, kind).isFile else read(aboutOf(it)) == null }.forEach { it.delete() }
         }
     }
 
-    /** By the order of their names. */
+    /** Sorted by name. */
     fun list(kind: Kind): List<Stored> = folder(kind).listFiles().orEmpty()
         .filter { it.name.endsWith(kind.ending) && ID.matches(it.name.removeSuffix(kind.ending)) }
         .mapNotNull { file -> read(aboutOf(file))?.let { Stored(file.name.removeSuffix(kind.ending), file, it) } }
@@ -42,10 +42,10 @@ internal class ImportedFiles(private val root: File) {
 
     fun find(kind: Kind, id: String): Stored? = list(kind).find { it.id == id }
 
-    /** A new file for something on its way in. */
+    /** A new file for an import in progress. */
     fun partial(): File = File.createTempFile("import", null, incoming.apply { mkdirs() })
 
-    /** Takes in a [partial] that is whole and checked. */
+    /** Adds a complete and verified [partial] to the library. */
     fun add(kind: Kind, id: String, partial: File, about: About) {
         require(ID.matches(id)) { "no sha256: $id" }
         val folder = folder(kind).apply { mkdirs() }

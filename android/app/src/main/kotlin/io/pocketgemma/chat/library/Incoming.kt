@@ -6,25 +6,25 @@ import io.pocketgemma.chat.model.ModelProblem
 import io.pocketgemma.chat.model.hex
 import java.security.MessageDigest
 
-/** A file on its way into the library whose header is known. */
+/** A file being imported whose header is known. */
 internal interface Incoming {
     val kind: Kind
 
-    /** How long it is if it is whole, as far as its header says. */
+    /** Length of the complete file, as far as the header records it. */
     val leastBytes: Long
 
     /**
-     * Before the long way: can it be of use here?
+     * Checks before the copy whether the file is usable here.
      *
-     * @param told length of the file as its sender says; null if it does not.
-     * @throws ModelException it cannot.
+     * @param told file length as reported by the other app; null if it reports none.
+     * @throws ModelException it is not usable.
      */
     fun admit(library: ModelLibrary, memory: MemoryGauge, told: Long?)
 
-    /** [bytes] stand at [place] of the file; in order, without a gap. */
+    /** [bytes] are located at [place] of the file; in order and without gaps. */
     fun see(place: Long, bytes: ByteArray, length: Int)
 
-    /** After the last byte of [bytes] in all. */
+    /** After the last of [bytes] bytes. */
     fun isWhole(bytes: Long): Boolean
 
     fun about(name: String, id: String, bytes: Long): About
@@ -37,7 +37,7 @@ internal class IncomingModel(private val header: ModelHeader) : Incoming {
 
     override fun admit(library: ModelLibrary, memory: MemoryGauge, told: Long?) {
         if (told != null && told in 1 until leastBytes) throw ModelException(ModelProblem.Damaged)
-        // Only what can never work is refused: other apps may have gone when it is wanted.
+        // Refuses only what can never work: other apps may have freed memory when the model is used.
         MemoryNeed.problem(MemoryNeed.estimate(leastBytes), memory.read(), despite = true)?.let { throw ModelException(it) }
     }
 
@@ -66,7 +66,7 @@ internal class IncomingAdapter(private val header: AdapterHeader) : Incoming {
 
     override fun see(place: Long, bytes: ByteArray, length: Int) {
         if (place > 0) return digest.update(bytes, 0, length)
-        // The digest stands in what was read first, and was made with zeros in its place.
+        // The digest is part of the first bytes, and was computed with zeros in its place.
         digest.update(bytes, 0, header.digestPlace)
         digest.update(ByteArray(AdapterHeader.DIGEST_LENGTH) { '0'.code.toByte() })
         val rest = header.digestPlace + AdapterHeader.DIGEST_LENGTH
@@ -79,5 +79,5 @@ internal class IncomingAdapter(private val header: AdapterHeader) : Incoming {
         About(name.ifEmpty { displayName(header.name) }.ifEmpty { id.take(ID_START) }, bytes, header.rank, header.baseDigest)
 }
 
-/** Stands for a name where there is none. */
+/** Used if there is no name. */
 private const val ID_START = 8

@@ -8,9 +8,9 @@ import io.pocketgemma.chat.model.ModelSource
 import java.io.File
 
 /**
- * Opens models of the library, after asking whether the phone's memory can hold them.
+ * Opens models of the library after checking that they fit into the phone's memory.
  *
- * @param open the door to the runtime.
+ * @param open creates the runtime.
  */
 class LibraryModels(
     private val library: ModelLibrary,

@@ -4,29 +4,29 @@ import io.pocketgemma.chat.model.ModelManifest
 import io.pocketgemma.chat.model.ModelProblem
 import io.pocketgemma.chat.model.Selection
 
-/** Where a file came from. What came with the app cannot be removed. */
+/** Where a file came from. Files that came with the app cannot be deleted. */
 enum class Origin { APP, PUSHED, IMPORTED }
 
-/** A model that can be asked. */
+/** A model that can reply. */
 data class ModelEntry(
-    /** Hexadecimal sha256 of the file; a pushed or unknown one without a manifest has a name of its own. */
+    /** Hexadecimal SHA-256 of the file; a pushed or unknown one without a manifest has an id of its own. */
     val id: String,
     val name: String,
     val bytes: Long,
     val origin: Origin,
-    /** Rank of the adapters that it takes; null: it takes none. */
+    /** Rank of the adapters that it supports; null: none. */
     val adapterRank: Int? = null,
-    /** Names the base that its adapters were trained on. */
+    /** Identifies the base that its adapters were trained on. */
     val baseDigest: String? = null,
-    /** What is known of it; only models that came with the app have one. */
+    /** Its manifest; only models that came with the app have one. */
     val manifest: ModelManifest? = null,
-    /** True for the base of the tuned model, brought along for before / after. */
+    /** True for the base of the tuned model, included for before / after. */
     val isBase: Boolean = false,
 )
 
-/** A fine-tune in a file of its own, for models of its base. */
+/** A fine-tune as a separate file, for models of its base. */
 data class AdapterEntry(
-    /** Hexadecimal sha256 of the file. */
+    /** Hexadecimal SHA-256 of the file. */
     val id: String,
     val name: String,
     val bytes: Long,
@@ -37,27 +37,27 @@ data class AdapterEntry(
     fun fits(model: ModelEntry): Boolean = model.adapterRank == rank && model.baseDigest == baseDigest
 }
 
-/** A file on its way in. */
+/** A file being imported. */
 data class Import(
     val name: String,
-    /** 0 to 1, or null when the sender does not say how long it is. */
+    /** 0 to 1, or null if the other app does not report the length. */
     val share: Double? = null,
 )
 
 data class LibraryState(
-    /** False until the files have been looked at. */
+    /** False until the files have been read. */
     val loaded: Boolean = false,
-    /** How often that was asked for. */
+    /** Number of requests to read the files. */
     val looks: Int = 0,
     val models: List<ModelEntry> = emptyList(),
     val adapters: List<AdapterEntry> = emptyList(),
     val sampleQuestions: List<String> = emptyList(),
-    /** What the app was built to show: the tuned model. Null: the app came without a model. */
+    /** The tuned model that the app was built for. Null: the app came without a model. */
     val tuned: Selection? = null,
-    /** The same without its fine-tune, where it is here. */
+    /** The same model without its fine-tune, if available. */
     val base: Selection? = null,
     val importing: Import? = null,
-    /** Id of what was imported last, for a word about it. */
+    /** Id of the last import, to be shown to the user. */
     val imported: String? = null,
     /** Why the last import was refused, with the file's name. */
     val refused: Refused? = null,
@@ -71,8 +71,8 @@ data class LibraryState(
     fun adaptersFor(model: ModelEntry): List<AdapterEntry> = adapters.filter { it.fits(model) }
 
     /**
-     * [wanted] if it is (still) here, else what came with the app, else anything. A model whose adapter is gone is not asked without any
-     * when it came with one: nobody has chosen the bare base.
+     * [wanted] if it (still) exists; otherwise what came with the app, or any model. If the adapter no longer exists and the model came
+     * with one, the model is not used without an adapter: the user has not selected the base.
      */
     fun present(wanted: Selection?): Selection? {
         val model = model(wanted?.model) ?: return tuned ?: models.firstOrNull()?.let { Selection(it.id) }
@@ -83,7 +83,7 @@ data class LibraryState(
 }
 
 sealed interface LibraryEvent {
-    /** Look at the files again. */
+    /** Reads the files again. */
     data object Refresh : LibraryEvent
 
     data class Loaded(
@@ -94,7 +94,7 @@ sealed interface LibraryEvent {
         val base: Selection?,
     ) : LibraryEvent
 
-    /** Take in the file behind a content URI that the system's file picker gave. */
+    /** Imports the file behind a content URI from the system's file picker. */
     data class ImportFile(val uri: String) : LibraryEvent
 
     data object CancelImport : LibraryEvent
@@ -105,7 +105,7 @@ sealed interface LibraryEvent {
 
     data class ImportRefused(val name: String, val problem: ModelProblem) : LibraryEvent
 
-    /** The person has read what became of the import. */
+    /** The user has seen the result of the import. */
     data object Noted : LibraryEvent
 
     data class Remove(val id: String) : LibraryEvent

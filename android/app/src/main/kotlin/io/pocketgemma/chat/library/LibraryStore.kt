@@ -4,7 +4,7 @@ import io.pocketgemma.chat.store.MainThread
 import io.pocketgemma.chat.store.Store
 import java.util.concurrent.Executor
 
-/** What the store has others do. Worker threads only. */
+/** Work that the store delegates. Worker threads only. */
 interface LibraryWork {
     fun look(): LibraryEvent.Loaded
 
@@ -14,7 +14,7 @@ interface LibraryWork {
     fun remove(id: String)
 }
 
-/** The real files. */
+/** The implementation with real files. */
 class LibraryFiles(private val library: ModelLibrary, private val imports: FileImport) : LibraryWork {
     override fun look() = library.look()
 
@@ -24,10 +24,10 @@ class LibraryFiles(private val library: ModelLibrary, private val imports: FileI
 }
 
 /**
- * What models and adapters there are, and the one import that may be under way.
+ * The available models and adapters, and the one import that may be in progress.
  *
- * @param disk for short work on files, in order.
- * @param imports for what takes minutes.
+ * @param disk for short file operations, in order.
+ * @param imports for operations that take minutes.
  */
 class LibraryStore(
     private val work: LibraryWork,
@@ -35,7 +35,7 @@ class LibraryStore(
     private val imports: Executor,
     private val mainThread: MainThread,
 ) : Store<LibraryState, LibraryEvent>(LibraryState()) {
-    /** Of the import under way: what an older one still reports is not heard any more. */
+    /** Number of the import in progress; reports of older ones are ignored. */
     private var ticket: ImportTicket? = null
 
     override fun reduce(state: LibraryState, event: LibraryEvent): LibraryState = state.reduce(event)
@@ -66,7 +66,7 @@ class LibraryStore(
             val outcome = work.import(uri, mine) { progress ->
                 mainThread.post { if (ticket === mine) dispatch(LibraryEvent.ImportProgress(progress)) }
             }
-            // With the file already among the others: who hears that it was imported may choose it.
+            // The state already contains the file, because the receiver of this event may select it.
             val loaded = if (outcome is ImportOutcome.Taken) work.look() else null
             mainThread.post {
                 loaded?.let(::dispatch)

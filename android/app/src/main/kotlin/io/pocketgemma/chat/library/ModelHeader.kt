@@ -4,17 +4,17 @@ import io.pocketgemma.chat.model.ModelException
 import io.pocketgemma.chat.model.ModelProblem
 
 /**
- * What stands at the beginning of a .litertlm file: the bytes LITERTLM, three numbers of the version, four bytes of padding, a number of
- * 64 bits with the end of the header, and the header as a flatbuffer (LiteRT-LM, schema/core/litertlm_header_schema.fbs).
+ * The start of a .litertlm file: the bytes LITERTLM, three version numbers, four bytes of padding, a 64-bit number with the end of the
+ * header, and the header as a flatbuffer (LiteRT-LM, schema/core/litertlm_header_schema.fbs).
  *
- * @param system what the file says of itself.
+ * @param system the file's own metadata.
  * @param sections in the order of the header.
  */
 internal class ModelHeader private constructor(val system: Map<String, String>, val sections: List<Section>) {
     /** Part of the file from byte [begin] up to [end]; [kind] is the schema's AnySectionDataType. */
     class Section(val kind: Int, val begin: Long, val end: Long)
 
-    /** How long a whole file is at least. */
+    /** Minimum length of the complete file. */
     val fileBytes: Long get() = sections.maxOf { it.end }
 
     /** Rank of the LoRA tensors that it takes as inputs. */
@@ -31,18 +31,18 @@ internal class ModelHeader private constructor(val system: Map<String, String>, 
         private const val MODEL = 3
         private const val METADATA = 5
 
-        /** Headers are a few kilobytes long. */
+        /** Headers have a few kilobytes. */
         const val MOST_BYTES = 1 shl 18
 
         fun isAt(start: ByteArray, length: Int): Boolean = length >= MAGIC.size && MAGIC.indices.all { start[it] == MAGIC[it] }
 
         /**
-         * Reads the header out of the file's first bytes.
+         * Parses the header from the first bytes of the file.
          *
-         * @param start the first [MOST_BYTES] of the file, or all of it when it is shorter.
-         * @param length how many of these bytes count.
-         * @param fileBytes length of the file; null when it is not known yet.
-         * @throws ModelException it is cut short, damaged, of a later format, or holds no language model.
+         * @param start the first [MOST_BYTES] of the file, or the whole file if it is shorter.
+         * @param length number of valid bytes in [start].
+         * @param fileBytes length of the file; null if it is not known yet.
+         * @throws ModelException the file is truncated, damaged, of a later format, or contains no language model.
          */
         fun read(start: ByteArray, length: Int, fileBytes: Long?): ModelHeader {
             if (!isAt(start, length) || length < BEGIN) throw ModelException(ModelProblem.Damaged)
@@ -59,7 +59,7 @@ internal class ModelHeader private constructor(val system: Map<String, String>, 
             }
             if (fileBytes != null && header.fileBytes > fileBytes) throw ModelException(ModelProblem.Damaged)
             val kinds = header.sections.map { it.kind }
-            // Files for speech or for embeddings have sections of their own in place of one of these.
+            // Files for speech or embeddings have other sections in place of one of these.
             if (MODEL !in kinds || METADATA !in kinds) throw ModelException(ModelProblem.WrongKind(MODEL_EXTENSION))
             return header
         }

@@ -7,10 +7,10 @@ import io.pocketgemma.chat.model.Selection
 import java.io.File
 
 /**
- * The models and adapters on this phone. It looks at the files each time and remembers nothing, so any worker thread may ask at any time.
+ * The models and adapters on this phone. Reads the files at each call and keeps no state, so any worker thread may call it at any time.
  *
- * @param appName what a model is called that nobody has named.
- * @param freeBytes asks how much room is left in a folder.
+ * @param appName name of a model without a name of its own.
+ * @param freeBytes returns the free space in a folder.
  */
 class ModelLibrary(
     private val places: Places,
@@ -19,16 +19,16 @@ class ModelLibrary(
 ) {
     private val app = AppFiles(places, appName, freeBytes)
 
-    // Before anything else: what an app that was ended in the middle of something has left behind.
+    // First of all, clean up after an app that was ended during an operation.
     internal val imported: ImportedFiles by lazy { ImportedFiles(places.own).also { it.sweep() }.also { app.sweep() } }
 
     internal fun freeBytes(): Long = freeBytes(places.own)
 
-    /** All that is here, as the store's event. */
+    /** The whole library, as the store's event. */
     fun look(): LibraryEvent.Loaded {
         val byApp = app.model()
         val brought = imported.list(Kind.MODEL).map { it.modelEntry() }
-        // The model that should be pushed can be imported just as well.
+        // The model that is meant to be pushed can also be imported.
         val model = brought.find { it.id == byApp?.id && byApp.origin == Origin.PUSHED } ?: byApp
         val base = app.base()
         val all = (listOfNotNull(model, base) + brought).distinctBy { it.id }
@@ -38,45 +38,45 @@ class ModelLibrary(
         return LibraryEvent.Loaded(all, adapters, app.sampleQuestions, tuned, untuned)
     }
 
-    /** @throws ModelException there is no such model (any more), or it is still to be pushed. */
+    /** @throws ModelException the model does not exist (any more), or is yet to be pushed. */
     fun model(id: String): ModelEntry {
         val entry = look().models.find { it.id == id }
         if (entry == null || !isHere(entry)) throw ModelException(ModelProblem.Missing(app.pushedFile.path))
         return entry
     }
 
-    /** False for a model that is still to be pushed. */
+    /** False for a model that is yet to be pushed. */
     internal fun isHere(entry: ModelEntry): Boolean = entry.origin != Origin.PUSHED || entry.isBase || app.pushedFile.isFile
 
-    /** @throws ModelException there is no such adapter (any more). */
+    /** @throws ModelException the adapter does not exist (any more). */
     fun adapter(id: String): AdapterEntry =
         look().adapters.find { it.id == id } ?: throw ModelException(ModelProblem.Missing(app.pushedFile.path))
 
-    /** Bytes of memory that a model takes: as it was worked out, or else an estimate. */
+    /** Memory in bytes that a model needs: the calculated value, or an estimate. */
     fun memoryBytes(entry: ModelEntry): Long = app.memoryBytes(entry.id) ?: MemoryNeed.estimate(entry.bytes)
 
     /**
-     * A checked file that the runtime can open. [onProgress] hears the share, 0 to 1, while it is copied out of the app.
+     * A verified file that the runtime can open. [onProgress] receives the share, 0 to 1, while it is copied out of the APK.
      *
-     * @throws ModelException it is damaged or gone, or there is no room for the copy.
+     * @throws ModelException the file is damaged or missing, or there is no space for the copy.
      */
     fun file(entry: ModelEntry, onProgress: (Double) -> Unit = {}): File =
         if (entry.origin == Origin.IMPORTED) importedFile(Kind.MODEL, entry.id) else app.modelFile(entry, onProgress)
 
-    /** @throws ModelException it is damaged or gone, or there is no room for the copy. */
+    /** @throws ModelException the file is damaged or missing, or there is no space for the copy. */
     fun file(entry: AdapterEntry): File =
         if (entry.origin == Origin.IMPORTED) importedFile(Kind.ADAPTER, entry.id) else app.adapterFile(entry)
 
-    /** Deletes an imported file and what the runtime has prepared of it. */
+    /** Deletes an imported file and its files in the runtime's cache. */
     fun remove(id: String) {
         for (kind in Kind.entries) imported.remove(kind, id)
         sweepCache()
     }
 
-    /** The runtime's folder for what it prepares of a model, which is as large as the model itself. */
+    /** The runtime's cache folder for a model; its files are as large as the model itself. */
     val cacheFolder: File by lazy { places.cache.apply { mkdirs() }.also { sweepCache() } }
 
-    /** Deletes what the runtime has prepared of files that are not here any more: those of its files that begin with their names. */
+    /** Deletes cache files of models that no longer exist: the names of cache files start with the names of their models. */
     private fun sweepCache() {
         val here = look().let { seen -> seen.models.map { it.id } + seen.adapters.map { it.id } }
         places.cache.listFiles()?.filter { cached -> PREPARED.find(cached.name)?.let { it.groupValues[1] !in here } ?: false }
@@ -89,7 +89,7 @@ class ModelLibrary(
     }
 
     private fun ImportedFiles.Stored.modelEntry(): ModelEntry {
-        // A model that the app was built for and that came as a file: all that the app says about it holds.
+        // The model that the app was built for, but as a separate file: the app's manifest applies.
         val manifest = app.manifest.takeIf { it.sha256 == id }
         return ModelEntry(id, manifest?.name ?: about.name, about.bytes, Origin.IMPORTED, about.rank, about.baseDigest, manifest)
     }
@@ -99,7 +99,7 @@ class ModelLibrary(
     }
 
     private companion object {
-        /** As in <sha256>.litertlm_<time>_<length>.xnnpack_cache. */
+        /** For example <sha256>.litertlm_<time>_<length>.xnnpack_cache. */
         val PREPARED = Regex("^([0-9a-f]{64})\\.")
     }
 }

@@ -5,18 +5,18 @@ import java.io.File
 import java.io.FileNotFoundException
 import java.io.InputStream
 
-/** Where the app's files lie. Worker threads only: the system makes folders when it is asked for them. */
+/** Locations of the app's files. Worker threads only: the system creates folders when they are requested. */
 interface Places {
-    /** The app's own, not taken along by backups. */
+    /** Private to the app and excluded from backups. */
     val own: File
 
-    /** Where a computer can push a file to; null while that storage is away. */
+    /** Where a computer can push a file; null while that storage is unavailable. */
     val pushed: File?
 
-    /** Where the runtime keeps what it prepares; nothing else lies there. The system may empty it. */
+    /** The runtime's cache, which contains nothing else. The system may empty it. */
     val cache: File
 
-    /** A file inside the APK, or null when there is none of this name. */
+    /** A file in the APK, or null if there is none with this name. */
     fun asset(name: String): InputStream?
 }
 

@@ -1,16 +1,16 @@
 package io.pocketgemma.chat.markdown
 
-/** What a text in Markdown consists of, as data: what is shown, without a word about how. */
+/** The content of a Markdown text as data, independent of its presentation. */
 sealed interface Block {
     data class Paragraph(val text: RichText) : Block
 
     /** [level] is 1 to 6. */
     data class Heading(val level: Int, val text: RichText) : Block
 
-    /** [language] is what the text names, empty when it names none. */
+    /** [language] is the language that the text specifies, or empty. */
     data class Code(val language: String, val text: String) : Block
 
-    /** [tight]: nothing stands between the items but the end of a line. */
+    /** [tight]: only line ends separate the items. */
     data class BulletList(val items: List<List<Block>>, val tight: Boolean) : Block
 
     /** [start] is the number of the first item. */
@@ -26,10 +26,10 @@ sealed interface Block {
 
 enum class Alignment { START, CENTER, END }
 
-/** Text and how parts of it look. */
+/** Text, and the styles of its parts. */
 data class RichText(val text: String, val marks: List<Mark> = emptyList())
 
-/** The characters from [start] up to [end], which is not one of them. */
+/** The characters from [start] (inclusive) to [end] (exclusive). */
 data class Mark(val start: Int, val end: Int, val look: Look)
 
 enum class Look { BOLD, ITALIC, CODE, STRIKE, LINK }

@@ -13,12 +13,12 @@ import org.commonmark.node.OrderedList
 import org.commonmark.node.Paragraph
 import org.commonmark.node.ThematicBreak
 
-/** Makes one of our blocks of one of the library's, and counts the parts that it has. As deep as [NestingLimit] lets a text be. */
+/** Converts a block of the library, and counts its parts. Recursive, at most as deep as [NestingLimit] allows. */
 internal class BlockReader {
     var parts = 0
         private set
 
-    /** Null for what shows nothing. */
+    /** Null for blocks that show nothing. */
     fun read(node: Node): Block? {
         parts++
         return when (node) {

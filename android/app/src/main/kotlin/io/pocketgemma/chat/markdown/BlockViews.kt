@@ -13,16 +13,16 @@ import io.pocketgemma.chat.R
 internal interface BlockView {
     val view: View
 
-    /** False: the block is of another kind and needs a view of its own. */
+    /** False: the block is of another kind and needs a new view. */
     fun show(block: Block): Boolean
 }
 
-/** The views of blocks below each other in [place]. Of a block that is as it was before, nothing is touched. */
+/** The views of blocks below each other in [place]. The views of unchanged blocks are not touched. */
 internal class BlockViews(private val place: LinearLayout, private val copy: (String) -> Unit) {
     private val views = ArrayList<BlockView>()
     private var shown = emptyList<Block>()
 
-    /** [tight]: with less space between them. */
+    /** [tight]: with less spacing. */
     fun show(blocks: List<Block>, tight: Boolean = false) {
         blocks.forEachIndexed { index, block -> if (block != shown.getOrNull(index)) put(index, block, tight) }
         while (views.size > blocks.size) remove(views.lastIndex)
@@ -87,7 +87,7 @@ private class HeadingView(place: ViewGroup, private val level: Int) : BlockView 
     }
 
     private companion object {
-        /** The last is for every level from its own on. */
+        /** The last one also applies to all deeper levels. */
         val layouts = listOf(R.layout.markdown_heading_1, R.layout.markdown_heading_2, R.layout.markdown_heading_3)
     }
 }

@@ -5,7 +5,7 @@ import android.view.ViewGroup
 import android.widget.TextView
 import io.pocketgemma.chat.R
 
-/** A block of code, which scrolls sideways instead of wrapping, with its language and a button that copies it. */
+/** A block of code, which scrolls horizontally instead of wrapping, with its language and a copy button. */
 internal class CodeView(place: ViewGroup, copy: (String) -> Unit) : BlockView {
     override val view: View = inflate(place, R.layout.markdown_code)
     private val language = view.findViewById<TextView>(R.id.markdown_language)

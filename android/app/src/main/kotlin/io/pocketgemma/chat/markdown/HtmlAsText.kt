@@ -8,8 +8,8 @@ import org.commonmark.parser.beta.ParsedInline
 import org.commonmark.parser.beta.Scanner
 
 /**
- * Takes a `<` as the character it is, unless an address in angle brackets follows. Without it the library would look for the end of
- * an HTML tag or comment from each of them to the end of the text.
+ * Treats `<` as a plain character, unless an autolink follows. Otherwise, the library would search for the end of an HTML tag or comment
+ * from each `<` to the end of the text.
  */
 internal object HtmlAsText : InlineContentParserFactory, InlineContentParser {
     private const val LONGEST_ADDRESS = 500

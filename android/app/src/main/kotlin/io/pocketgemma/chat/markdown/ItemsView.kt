@@ -7,7 +7,7 @@ import android.widget.TextView
 import io.pocketgemma.chat.R
 import java.text.NumberFormat
 
-/** A list: each item a mark or a number, and the item's blocks beside it. */
+/** A list: each item is a bullet or number with the item's blocks next to it. */
 internal class ItemsView(context: Context, private val copy: (String) -> Unit) : BlockView {
     override val view: LinearLayout = column(context)
     private val items = ArrayList<Item>()

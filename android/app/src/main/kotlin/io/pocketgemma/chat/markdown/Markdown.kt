@@ -13,18 +13,18 @@ import org.commonmark.parser.IncludeSourceSpans
 import org.commonmark.parser.Parser
 
 /**
- * How much of a text is read as Markdown; what is beyond is shown as it was written.
+ * How much of a text is parsed as Markdown; the rest is shown as plain text.
  *
- * @param parts blocks, items and cells, each of which becomes a view or two.
+ * @param parts blocks, items, and cells, each of which becomes one or two views.
  */
 internal data class Limits(val characters: Int = 30_000, val parts: Int = 1_500)
 
-/** Where a block of the whole text begins (the beginning of a line), and how many [Limits.parts] it has. */
+/** Start of a block of the whole text (the start of a line), and the number of its [Limits.parts]. */
 internal data class Placed(val block: Block, val start: Int, val parts: Int)
 
-/** Reads Markdown as models write it: CommonMark with GitHub's tables and strikethrough, but HTML is text. */
+/** Parses Markdown as models write it: CommonMark with GitHub's tables and strikethrough, with HTML as plain text. */
 internal object Markdown {
-    // Without blocks of HTML: a line of HTML then is a paragraph like any other.
+    // Without HTML blocks: a line of HTML is a normal paragraph.
     private val blocks =
         setOf(Heading::class.java, ThematicBreak::class.java, FencedCodeBlock::class.java, IndentedCodeBlock::class.java) +
             setOf(BlockQuote::class.java, ListBlock::class.java)
@@ -41,7 +41,7 @@ internal object Markdown {
 
     fun read(text: String): List<Block> = read(text, Limits()).map { it.block }
 
-    /** Whatever the text is, it is shown: what cannot be read as Markdown is one paragraph. */
+    /** Every text is shown: text that cannot be parsed as Markdown becomes one paragraph. */
     fun read(text: String, limits: Limits): List<Placed> {
         val end = if (text.length <= limits.characters) text.length else lineStart(text, limits.characters.coerceAtLeast(0))
         val read = try {
@@ -52,7 +52,7 @@ internal object Markdown {
             // The library's table of character names is not in the APK.
             return plain(text, 0)
         } catch (_: StackOverflowError) {
-            // The library goes into links within links by recursion.
+            // The library parses nested links recursively.
             return plain(text, 0)
         }
         var parts = 0

@@ -1,16 +1,16 @@
 package io.pocketgemma.chat.markdown
 
 /**
- * Reads a text again and again while it grows, and each time only its end: a block cannot change any more once two others follow it.
+ * Parses a text repeatedly while it grows, each time only its end: a block cannot change once two others follow it.
  *
- * One text a reader; one thread.
+ * One instance per text; single-threaded.
  */
 internal class MarkdownReader {
-    // What will not change any more: the text and what was read of it.
+    // The final part: the text and its parsed blocks.
     private var settledText = ""
     private val settled = ArrayList<Placed>()
 
-    /** [growing]: more is to come; what is unfinished at the end is shown as what it is about to be. */
+    /** [growing]: more text follows; unfinished syntax at the end is completed. */
     fun read(text: String, growing: Boolean): List<Block> {
         if (!growing || !text.startsWith(settledText)) {
             settledText = ""
@@ -30,7 +30,7 @@ internal class MarkdownReader {
     }
 
     private companion object {
-        /** The one that is being written, and the one before, into which a last line that is only half there may still turn. */
+        /** The block in progress and the one before it, which an incomplete last line may still change. */
         const val OPEN_BLOCKS = 2
     }
 }

@@ -11,14 +11,14 @@ import org.commonmark.parser.block.BlockStart
 import org.commonmark.parser.block.MatchedBlockParser
 import org.commonmark.parser.block.ParserState
 
-/** What stands in more quotes and lists than a screen can show within each other, as it was written. */
+/** Shows quotes and lists that are nested too deep for a screen as plain text. */
 internal class DeepText : CustomBlock() {
     val lines = ArrayList<String>()
 }
 
-/** Asked before the parser's own kinds of block; takes the rest of a line that is nested too deep as [DeepText]. */
+/** Called before the parser's own block types; takes the rest of a line that is nested too deep as [DeepText]. */
 internal object NestingLimit : BlockParserFactory {
-    /** A list counts twice: once itself, once its item. */
+    /** A list counts twice: once for itself, once for its item. */
     private const val DEEPEST = 12
 
     override fun tryStart(state: ParserState, matched: MatchedBlockParser): BlockStart? =

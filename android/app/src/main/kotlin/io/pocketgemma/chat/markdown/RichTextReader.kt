@@ -12,14 +12,14 @@ import org.commonmark.node.StrongEmphasis
 import org.commonmark.node.Text
 
 /**
- * The text within a paragraph, a heading or a cell. An image is its description, and a link's address stands behind it,
- * because nothing here is fetched or opened. Walks without recursion: a text can nest as deep as it is long.
+ * The text within a paragraph, heading, or cell. An image is shown as its description, and a link's address follows it, because nothing
+ * here is downloaded or opened. Iterative, because a text can be nested as deep as it is long.
  */
 internal class RichTextReader private constructor(private val parent: Node) {
     private val text = StringBuilder()
     private val marks = ArrayList<Mark>()
 
-    // Where the nodes that are being walked began.
+    // Start positions of the nodes that are being visited.
     private val starts = ArrayDeque<Int>()
 
     private fun read(): RichText {
@@ -31,7 +31,7 @@ internal class RichTextReader private constructor(private val parent: Node) {
         return RichText(text.toString(), if (marks.size > MOST_MARKS) emptyList() else marks)
     }
 
-    /** Leaves a node without children, and all that end with it; null at the end of it all. */
+    /** Leaves a node without children, and all ancestors that end with it; null at the end. */
     private fun following(last: Node): Node? {
         var node = last
         leave(node)
@@ -48,7 +48,7 @@ internal class RichTextReader private constructor(private val parent: Node) {
         when (node) {
             is Text -> text.append(node.literal)
             is Code -> text.append(node.literal)
-            // A new line that the model wrote is one that it meant: a list of short lines stays one.
+            // Keep the model's line breaks: a list of short lines stays a list.
             is SoftLineBreak, is HardLineBreak -> text.append('\n')
         }
     }
@@ -77,7 +77,7 @@ internal class RichTextReader private constructor(private val parent: Node) {
     }
 
     companion object {
-        /** Laying out a text takes the longer the more marks it has; no honest paragraph has as many. */
+        /** Layout time grows with the number of styles; no ordinary paragraph has this many. */
         private const val MOST_MARKS = 400
 
         fun read(parent: Node): RichText = RichTextReader(parent).read()

@@ -11,7 +11,7 @@ import android.text.style.UnderlineSpan
 import android.widget.TextView
 import io.pocketgemma.chat.R
 
-/** Shows a text with its marks; the same text again changes nothing, so that what is selected in it stays so. */
+/** Shows a text with its styles; setting the same text again changes nothing, so the user's selection stays. */
 internal fun TextView.showRich(rich: RichText) {
     if (tag == rich) return
     tag = rich
@@ -26,7 +26,7 @@ internal fun TextView.showRich(rich: RichText) {
     text = spans
 }
 
-/** A link is underlined and no more: the app has no network, and opens nothing that a model wrote. */
+/** Links are only underlined: the app has no network access, and opens nothing that a model wrote. */
 private fun TextView.spans(look: Look): List<Any> = when (look) {
     Look.BOLD -> listOf(StyleSpan(Typeface.BOLD))
     Look.ITALIC -> listOf(StyleSpan(Typeface.ITALIC))

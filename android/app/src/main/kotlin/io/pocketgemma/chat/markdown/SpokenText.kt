@@ -1,6 +1,6 @@
 package io.pocketgemma.chat.markdown
 
-/** A text in Markdown as words alone, without the marks: for a screen reader, a list of chats, a search result. */
+/** A Markdown text as words only, without syntax: for a screen reader, the list of chats, or a search result. */
 fun spokenText(text: String): String = spoken(Markdown.read(text)).joinToString("\n")
 
 private fun spoken(blocks: List<Block>): List<String> = blocks.flatMap { block ->
@@ -19,7 +19,7 @@ private fun spoken(blocks: List<Block>): List<String> = blocks.flatMap { block -
 private fun numbered(number: Int, lines: List<String>): List<String> =
     listOf("$number. ${lines.firstOrNull().orEmpty()}") + lines.drop(1)
 
-/** Reads from the APK what reading Markdown needs, so that the first text need not wait for it. Not for the main thread. */
+/** Loads what Markdown parsing needs from the APK, so that the first text need not wait for it. Not on the main thread. */
 fun prepareMarkdown() {
     spokenText("*&amp;*")
 }

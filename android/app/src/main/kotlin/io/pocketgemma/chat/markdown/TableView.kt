@@ -7,7 +7,7 @@ import android.widget.TableRow
 import android.widget.TextView
 import io.pocketgemma.chat.R
 
-/** A table, which scrolls sideways when it is wider than the screen. */
+/** A table, which scrolls horizontally if it is wider than the screen. */
 internal class TableView(place: ViewGroup) : BlockView {
     override val view: View = inflate(place, R.layout.markdown_table)
     private val table = view.findViewById<TableLayout>(R.id.markdown_rows)
@@ -16,7 +16,7 @@ internal class TableView(place: ViewGroup) : BlockView {
     override fun show(block: Block): Boolean {
         if (block !is Block.Table) return false
         val before = shown
-        // Other columns make another table of it.
+        // Changed columns need a new table.
         if (before != null && (before.header.size != block.header.size || before.alignments != block.alignments)) table.removeAllViews()
         row(0, block.header, block.alignments, R.layout.markdown_header_cell)
         block.rows.forEachIndexed { index, cells -> row(index + 1, cells, block.alignments, R.layout.markdown_cell) }

@@ -1,10 +1,10 @@
 package io.pocketgemma.chat.markdown
 
-/** Completes the end of a text that is still being written, so that it is shown as what it is about to be, and does not jump. */
+/** Completes the end of a text that is still being generated, so that it is shown in its final form and does not jump. */
 internal object Unfinished {
     private val fence = Regex("""^[ \t>]*(`{3,}|~{3,})""")
 
-    /** Lines that are most likely the beginning of another one: of a fence, a heading, a list. */
+    /** Lines that are probably the start of another one: of a fence, heading, or list. */
     private val ambiguous = setOf("`", "``", "#", "##", "###", "-", "--", "=", "==")
 
     private val delimiter = Regex("""^:?-+:?$""")
@@ -24,7 +24,7 @@ internal object Unfinished {
         }
     }
 
-    /** The fence of the code that the text ends in, or null. */
+    /** The fence of the unclosed code block at the end of the text, or null. */
     private fun openFence(lines: List<String>): String? {
         var open: String? = null
         for (line in lines) {
@@ -37,13 +37,13 @@ internal object Unfinished {
 
     private fun isPart(line: String, fence: String) = line.isNotEmpty() && line.length < fence.length && line.all { it == fence[0] }
 
-    /** Without a row of a table that is not begun yet. */
+    /** Without a table row that has not started yet. */
     private fun withoutEmptyRow(lines: List<String>): List<String> {
         val rows = if (lines.last().isBlank() && lines.getOrNull(lines.size - 2).isRow()) lines.dropLast(1) else lines
         return rows.dropLastWhile { it.trim() == "|" }
     }
 
-    /** A table is one from its first line on: the line of dashes under the header is written for it. */
+    /** A table is shown from its first line on: the delimiter row under the header is added to it. */
     private fun completedTable(lines: List<String>): String {
         val paragraph = lines.takeLastWhile { it.isNotBlank() }
         val header = paragraph.indexOfFirst { it.isRow() }
@@ -62,7 +62,7 @@ internal object Unfinished {
     private fun dashes(columns: Int, written: List<String>): String =
         List(columns) { column -> written.getOrNull(column)?.takeIf(delimiter::matches) ?: "---" }.joinToString("|", "|", "|")
 
-    /** Closes bold, italic and code that were opened in the last paragraph, and leaves out marks with nothing behind them yet. */
+    /** Closes bold, italic, and code that were opened in the last paragraph, and removes markers without text after them. */
     private fun completedMarks(text: String): String {
         val shown = text.replace(openMarks, "")
         val paragraph = shown.substring(shown.lastIndexOf("\n\n") + 1)

@@ -3,9 +3,9 @@ package io.pocketgemma.chat.model
 import java.io.File
 
 /**
- * The one model in memory. Worker thread only, but for [model].
+ * The one model in memory. Worker thread only, except for [model].
  *
- * @param report hears what becomes of it.
+ * @param report receives the state of the model.
  */
 internal class HeldModel(private val source: ModelSource, private val report: (ModelState) -> Unit) {
     /** Any thread may read it, to cancel a reply. */
@@ -13,20 +13,20 @@ internal class HeldModel(private val source: ModelSource, private val report: (M
     var model: LanguageModel? = null
         private set
 
-    /** What its conversation holds. */
+    /** The content of its conversation. */
     var conversation: InnerConversation? = null
         private set
 
     private var id: String? = null
     private var options: EngineOptions? = null
 
-    // Models that shall be loaded even if memory seems short: the person is not asked again for each time that the model is freed.
+    // Models to load even if memory seems insufficient: the user is not asked again each time the model is freed.
     private val allowed = HashSet<String>()
 
     val onGpu: Boolean get() = model?.backend == Backend.GPU
 
     /**
-     * Has a model in memory, and no other.
+     * Ensures that this model, and no other, is in memory.
      *
      * @throws ModelException it cannot be loaded.
      */
@@ -37,22 +37,22 @@ internal class HeldModel(private val source: ModelSource, private val report: (M
         tellReady(selection)
     }
 
-    /** From now on this model is loaded even if memory seems short. */
+    /** From now on, loads this model even if memory seems insufficient. */
     fun allow(model: String) {
         allowed += model
     }
 
-    /** @throws ModelException it is not there, damaged, or of another base. */
+    /** @throws ModelException it does not exist, is damaged, or belongs to another base. */
     fun adapter(selection: Selection): File? = selection.adapter?.let { source.adapter(selection.model, it) }
 
-    /** Loads the present model for the processor, because the GPU turned out not to work. */
+    /** Reloads the current model for the CPU, because the GPU turned out not to work. */
     fun fallBack(selection: Selection) {
         free()
         keep(selection.model, checkNotNull(options), Backend.CPU)
         tellReady(selection)
     }
 
-    /** Returns false when there was nothing to free. */
+    /** Returns false if no model was loaded. */
     fun free(): Boolean {
         val freed = model ?: return false
         model = null
@@ -67,7 +67,7 @@ internal class HeldModel(private val source: ModelSource, private val report: (M
         try {
             keep(id, options, options.backend)
         } catch (error: ModelException) {
-            // Only what the runtime refuses can be the GPU's fault.
+            // Only an error of the runtime can be caused by the GPU.
             if (options.backend != Backend.GPU || error.problem !is ModelProblem.Unusable) throw error
             keep(id, options, Backend.CPU)
         }

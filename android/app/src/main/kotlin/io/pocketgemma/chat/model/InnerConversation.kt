@@ -3,20 +3,20 @@ package io.pocketgemma.chat.model
 import java.io.File
 
 /**
- * The conversation inside the runtime. What it holds need not be read again: a request that goes on from there costs its question only.
+ * The conversation inside the runtime. Its content need not be processed again: a request that continues it costs only its question.
  *
  * Worker thread only.
  */
 internal class InnerConversation(private val model: LanguageModel) {
-    // With the history that the runtime holds; null: in doubt, after a stop or a failure.
+    // With the history that the runtime has; null: unknown, after a stop or an error.
     private var held: Setup? = null
     private var heldAdapter: String? = null
 
     /**
-     * Asks, after making the history what the request says.
+     * Sends a question, after making the runtime's history match the request.
      *
-     * @param adapter finds the file of the request's adapter.
-     * @throws ModelException the adapter is not there, or refused by the runtime.
+     * @param adapter returns the file of the request's adapter.
+     * @throws ModelException the adapter does not exist, or the runtime refuses it.
      */
     fun ask(request: Request, adapter: () -> File?, onText: (String) -> Unit): ReplyEnd {
         var setup = if (request.dropOldest) shortened(request) else request.setup
@@ -31,7 +31,7 @@ internal class InnerConversation(private val model: LanguageModel) {
                 heldAdapter = request.selection.adapter
             }
             if (end != ReplyEnd.ContextFull || !request.dropOldest || text.isNotEmpty() || setup.history.isEmpty()) return end
-            // The file did not say how much fits, or the template takes more than was allowed for.
+            // The file does not record the context length, or the template needs more tokens than estimated.
             setup = setup.copy(history = fromQuestion(setup.history.drop((setup.history.size + 1) / 2)))
         }
     }
@@ -43,17 +43,17 @@ internal class InnerConversation(private val model: LanguageModel) {
         return model.reply(request.question, onText)
     }
 
-    /** Whether a reply after [setup] can go on from what the runtime holds. */
+    /** Whether a reply after [setup] can continue the runtime's conversation. */
     private fun holds(setup: Setup, adapter: String?): Boolean {
         val held = held ?: return false
         val sampling = setup.sampling
-        // With a seed, a reply depends on how many tokens were drawn before: to be the same again, it begins anew.
+        // With a seed, a reply depends on the number of tokens sampled before; to be reproducible, it needs a new conversation.
         val seeded = sampling != null && sampling.seed != 0 && sampling.temperature > 0
         return !seeded && adapter == heldAdapter && setup.copy(history = emptyList()) == held.copy(history = emptyList()) &&
             same(setup.history, held.history)
     }
 
-    /** White space at both ends is no part of what was said: templates remove it. */
+    /** Leading and trailing white space is not significant: templates remove it. */
     private fun same(turns: List<Turn>, others: List<Turn>): Boolean = turns.size == others.size &&
         turns.zip(others).all { (turn, other) -> turn.role == other.role && turn.text.trim() == other.text.trim() }
 
@@ -65,13 +65,13 @@ internal class InnerConversation(private val model: LanguageModel) {
         val room = context - reply - tokens(request.question) - tokens(setup.systemPrompt)
         val lengths = newestThatFit(setup.history, room)
         if (lengths.size == setup.history.size) return setup
-        // What was left out before stays out as long as the rest fits: the runtime holds the rest already.
+        // Turns that were left out stay out as long as the rest fits: the runtime already has the rest.
         val rest = held?.history?.size ?: 0
         if (rest in 1..lengths.size) {
             val before = setup.copy(history = setup.history.takeLast(rest))
             if (holds(before, request.selection.adapter)) return before
         }
-        // Some room is left for the next questions, or each of them would mean reading almost everything again.
+        // Leaves some room for the next questions; otherwise each of them would require processing almost everything again.
         var length = 0
         val fitting = lengths.takeWhile { tokens ->
             length += tokens
@@ -80,7 +80,7 @@ internal class InnerConversation(private val model: LanguageModel) {
         return setup.copy(history = fromQuestion(setup.history.takeLast(fitting)))
     }
 
-    /** Lengths in tokens of the turns that fit, the newest first; older ones are not even counted. */
+    /** Token counts of the turns that fit, newest first; older ones are not counted at all. */
     private fun newestThatFit(turns: List<Turn>, room: Int): List<Int> {
         var length = 0
         val lengths = mutableListOf<Int>()
@@ -98,13 +98,13 @@ internal class InnerConversation(private val model: LanguageModel) {
     private fun tokens(text: String): Int = if (text.isEmpty()) 0 else model.countTokens(text) + MARKERS
 
     private companion object {
-        /** Tokens of a turn beside its text: markers, role, line breaks. Gemma's templates take six. */
+        /** Tokens of a turn in addition to its text: markers, role, line breaks. Gemma's templates need six. */
         const val MARKERS = 8
 
-        /** Longest share of the context that is kept free for a reply: one fourth. */
+        /** Maximum share of the context that is reserved for a reply: a quarter. */
         const val REPLY_SHARE = 4
 
-        /** Share of the room that is filled again when something had to go. */
+        /** Share of the room that is filled again after turns were dropped. */
         const val KEPT_SHARE = 0.75
     }
 }

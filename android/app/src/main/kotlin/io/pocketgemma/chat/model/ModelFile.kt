@@ -5,28 +5,28 @@ import java.io.IOException
 import java.io.InputStream
 import java.security.MessageDigest
 
-/** What a file must be. Null: nobody has said. */
+/** The expected properties of a file. Null: unknown. */
 data class Expected(val sha256: String?, val bytes: Long?)
 
 /**
- * Makes a file that came with the app into one that the runtime can open, and makes sure that it is the one the manifest names.
+ * Provides files that came with the app in a form that the runtime can open, and verifies that they match the manifest.
  *
- * A file inside the APK is copied once to [folder] under its digest: the runtime maps a file of its own, and a new app version with
- * another model never meets the old copy. One too big for the APK lies where it was pushed to. Worker threads only.
+ * A file in the APK is copied once to [folder], named by its digest: the runtime maps a file of its own, and a new app version with another
+ * model never uses the old copy. A file too large for the APK stays where it was pushed. Worker threads only.
  *
- * @param freeBytes asks how much room is left in a folder.
+ * @param freeBytes returns the free space in a folder.
  */
 class ModelFile(private val folder: File, private val freeBytes: (File) -> Long = { it.usableSpace }) {
     /**
-     * The checked copy of an asset. [onProgress] hears the copied share, 0 to 1, while copying.
+     * The verified copy of an asset. [onProgress] receives the copied share, 0 to 1.
      *
-     * @param ending of the copy's name, with its dot.
-     * @throws ModelException it is damaged, or there is no room to copy it.
+     * @param ending extension of the copy, with its dot.
+     * @throws ModelException the file is damaged, or there is no space to copy it.
      */
     fun copied(asset: InputStream, expected: Expected, ending: String, onProgress: (Double) -> Unit): File = told {
         folder.mkdirs()
         val target = File(folder, copyName(expected, ending))
-        // Only a whole, checked copy ever gets this name; a length that differs means that something cut it afterwards.
+        // Only a complete, verified copy gets this name; a different length means that it was truncated afterwards.
         if (target.isFile && expected.sha256 != null && target.length() == expected.bytes) return target
         target.delete()
         expected.bytes?.let { needed -> if (freeBytes(folder) < needed) throw ModelException(ModelProblem.NoSpace(needed)) }
@@ -47,15 +47,15 @@ class ModelFile(private val folder: File, private val freeBytes: (File) -> Long 
     }
 
     /**
-     * A file that was pushed to the phone, checked where it lies.
+     * A file that was pushed to the phone, verified in place.
      *
-     * @throws ModelException it is not there, or not the one that was built.
+     * @throws ModelException the file does not exist, or is not the one that was built.
      */
     fun pushed(file: File, expected: Expected): File = told {
         if (!file.isFile) throw ModelException(ModelProblem.Missing(file.path))
         if (expected.bytes != null && file.length() != expected.bytes) throw ModelException(ModelProblem.Damaged)
         if (expected.sha256 == null) return file
-        // Reading a gigabyte takes seconds, so a file that was checked is not read again until it changes.
+        // Reading a gigabyte takes seconds, so a verified file is not read again until it changes.
         val mark = File(folder.apply { mkdirs() }, file.name + CHECKED)
         val state = "${expected.sha256} ${file.length()} ${file.lastModified()}"
         if (mark.isFile && mark.readText() == state) return file
@@ -64,7 +64,7 @@ class ModelFile(private val folder: File, private val freeBytes: (File) -> Long 
         file
     }
 
-    /** Deletes what an earlier version of the app has left: everything but the copies of these, given as in [copied]. */
+    /** Deletes what an earlier version of the app has left: everything but the copies of these files, given as in [copied]. */
     fun keepOnly(copies: List<Pair<Expected, String>>) {
         val kept = copies.map { (expected, ending) -> copyName(expected, ending) }
         folder.listFiles()?.filter { it.name !in kept && !it.name.endsWith(CHECKED) }?.forEach { it.delete() }
@@ -78,7 +78,7 @@ class ModelFile(private val folder: File, private val freeBytes: (File) -> Long 
         throw ModelException(ModelProblem.Unreadable(error.message ?: error.javaClass.simpleName))
     }
 
-    /** Hands each block (bytes, length, total so far) to [onBlock] and returns the hexadecimal sha256 of everything read. */
+    /** Passes each block (bytes, length, total so far) to [onBlock] and returns the hexadecimal SHA-256 of everything read. */
     private fun readAll(input: InputStream, onBlock: (ByteArray, Int, Long) -> Unit): String {
         val digest = MessageDigest.getInstance("SHA-256")
         val block = ByteArray(BLOCK_BYTES)

@@ -5,26 +5,26 @@ import org.json.JSONException
 import org.json.JSONObject
 
 /**
- * What assets/manifest.json says about the model. Only [name] is needed; everything else may be missing or of a wrong kind, so that an
- * older or newer pipeline's manifest never stops the app.
+ * The content of assets/manifest.json about the model. Only [name] is required; everything else may be missing or have a wrong type, so
+ * that the manifest of an older or newer pipeline never stops the app.
  */
 data class ModelManifest(
     val name: String,
     val description: String? = null,
     /** Length of the model file in bytes. */
     val bytes: Long? = null,
-    /** Hexadecimal sha256 of the model file. */
+    /** Hexadecimal SHA-256 of the model file. */
     val sha256: String? = null,
-    /** False when the model was taught single questions only: each one then starts a conversation of its own. */
+    /** False if the model was trained on single questions only: each question then starts its own conversation. */
     val remembersConversation: Boolean = true,
     val facts: Facts = Facts(),
-    /** Memory that the open model takes, in bytes, as the pipeline worked it out. */
+    /** Memory in bytes that the open model needs, as calculated by the pipeline. */
     val memoryBytes: Long? = null,
-    /** Rank of the adapters that the model takes; null: it takes none, and is the tuned model by itself. */
+    /** Rank of the adapters that the model supports; null: it supports none, and is the tuned model itself. */
     val adapterRank: Int? = null,
-    /** Names the base that such adapters must be trained on. */
+    /** Identifies the base that such adapters must be trained on. */
     val baseDigest: String? = null,
-    /** The base of a model that takes no adapters, brought along for before / after. */
+    /** The base of a model without adapter support, included for before / after. */
     val baseModel: BaseModel? = null,
     val adapters: List<Adapter> = emptyList(),
 ) {
@@ -34,11 +34,11 @@ data class ModelManifest(
     /** The file assets/adapters/[sha256].tflite. */
     data class Adapter(val sha256: String, val name: String, val bytes: Long?, val rank: Int, val baseDigest: String)
 
-    /** The rows of the "about this model" page. */
+    /** The facts on the page "About this model". */
     data class Facts(
         val base: String? = null,
         val parameters: Long? = null,
-        /** Name of the file of examples, and its sha256. */
+        /** Name of the training data file, and its SHA-256. */
         val data: String? = null,
         val dataSha256: String? = null,
         val examples: Int? = null,
@@ -48,21 +48,21 @@ data class ModelManifest(
         val targets: List<String> = emptyList(),
         val epochs: Double? = null,
         val quantization: String? = null,
-        /** Share of test questions answered exactly right by the converted model, 0 to 1. */
+        /** Exact match of the converted model on the test questions, 0 to 1. */
         val accuracy: Double? = null,
-        /** Ends of its 95 % interval. */
+        /** Bounds of the 95% confidence interval. */
         val accuracyLow: Double? = null,
         val accuracyHigh: Double? = null,
         val questions: Int? = null,
         val runtime: String? = null,
         val made: String? = null,
         val licence: String? = null,
-        /** Terms of the base's maker, in a sentence. */
+        /** The license terms of the base, in a sentence. */
         val terms: String? = null,
     )
 
     companion object {
-        /** Reads a manifest; text that is not a JSON object gives one without facts, named [fallbackName]. */
+        /** Parses a manifest; text that is not a JSON object gives a manifest without facts, named [fallbackName]. */
         fun parse(text: String, fallbackName: String): ModelManifest {
             val root = try {
                 JSONObject(text)
@@ -127,7 +127,7 @@ data class ModelManifest(
             )
         }
 
-        /** assets/questions.json: a list of sample questions. Anything else gives none. */
+        /** assets/questions.json: a list of sample questions. Any other content gives none. */
         fun parseQuestions(text: String): List<String> = try {
             JSONArray(text).texts()
         } catch (_: JSONException) {
@@ -138,7 +138,7 @@ data class ModelManifest(
 
         private fun JSONObject.text(key: String): String? = (opt(key) as? String)?.takeIf { it.isNotBlank() }
 
-        /** A sha256 becomes part of a file's name, so nothing else may stand there. */
+        /** A SHA-256 becomes part of a file name, so nothing else is accepted. */
         private fun JSONObject.digest(key: String): String? = text(key)?.lowercase()?.takeIf(DIGEST::matches)
 
         private fun JSONObject.number(key: String): Double? = (opt(key) as? Number)?.toDouble()

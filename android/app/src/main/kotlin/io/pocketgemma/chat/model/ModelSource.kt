@@ -2,19 +2,19 @@ package io.pocketgemma.chat.model
 
 import java.io.File
 
-/** Where models come from. Worker thread only. */
+/** The source of models. Worker thread only. */
 interface ModelSource {
     /**
-     * Loads a model. [onProgress] hears the share, 0 to 1, while its file is copied out of the app.
+     * Loads a model. [onProgress] receives the share, 0 to 1, while its file is copied out of the APK.
      *
-     * @throws ModelException it is not there, damaged, too large for the memory, or refused by the runtime.
+     * @throws ModelException it does not exist, is damaged, too large for the memory, or refused by the runtime.
      */
     fun load(model: String, options: EngineOptions, onProgress: (Double) -> Unit): LanguageModel
 
     /**
-     * The checked file of an adapter for this model.
+     * The verified file of an adapter for this model.
      *
-     * @throws ModelException it is not there, damaged, or of another base.
+     * @throws ModelException it does not exist, is damaged, or belongs to another base.
      */
     fun adapter(model: String, adapter: String): File
 }

@@ -1,6 +1,6 @@
 package io.pocketgemma.chat.model
 
-/** Who answers: a model, alone or with an adapter. Ids are those of the library. */
+/** The selected model, alone or with an adapter, as ids of the library. */
 data class Selection(val model: String, val adapter: String? = null)
 
 /** One question to one model. */
@@ -9,13 +9,13 @@ data class Request(
     val options: EngineOptions,
     val setup: Setup,
     val question: String,
-    /** Leave out the oldest turns of the history when all of it does not fit. */
+    /** Drop the oldest turns of the history if it does not fit completely. */
     val dropOldest: Boolean = false,
 )
 
-/** Hears a reply, on the main thread. */
+/** Receives a reply, on the main thread. */
 interface ReplyListener {
-    /** [text] is all of the reply so far; called at most every 50 ms. */
+    /** [text] is the whole reply so far; called at most every 50 ms. */
     fun grew(text: String)
 
     fun ended(text: String, end: ReplyEnd)

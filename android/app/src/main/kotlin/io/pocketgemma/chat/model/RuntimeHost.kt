@@ -4,10 +4,10 @@ import io.pocketgemma.chat.store.MainThread
 import java.util.concurrent.Executor
 
 /**
- * The host that loads from a [ModelSource] and works on [worker], one task after another.
+ * The host that loads models from a [ModelSource] and runs one task at a time on [worker].
  *
- * @param worker one thread; all of the model's work is done there.
- * @param stopper another one, for stopping that work: the runtime may take its time to hear of it, and the screen cannot wait.
+ * @param worker a single thread, which does all work of the model.
+ * @param stopper another thread, which stops that work: the runtime may take a while to react, and the main thread cannot wait.
  */
 class RuntimeHost(
     source: ModelSource,
@@ -17,19 +17,19 @@ class RuntimeHost(
 ) : ModelStore() {
     private val held = HeldModel(source) { state -> main.post { dispatch(ModelEvent.Changed(state)) } }
 
-    // Requests whose work is not over yet. Main thread.
+    // Requests that have not ended. Main thread.
     private val asked = LinkedHashSet<Asking>()
     private var closed = false
 
-    // Number of the newest wish; what is only for later (loading, freeing) is not done when another one came after it.
+    // Number of the latest request; preparations (loading, freeing) are skipped if a newer one follows.
     @Volatile private var wishes = 0L
 
-    // Guards who is being answered: a stop must not reach another's reply.
+    // Guards the request in progress: a stop must not affect another request's reply.
     private val lock = Any()
     @Volatile private var answered: Asking? = null
 
     override fun prepare(selection: Selection, options: EngineOptions) {
-        // What the person allowed holds even when another wish comes before the loading.
+        // The user's confirmation counts even if another request comes before the loading.
         if (options.despiteMemory && !closed) worker.execute { held.allow(selection.model) }
         laterUnlessChanged {
             tellingFailure(selection) {
@@ -71,7 +71,7 @@ class RuntimeHost(
         if (held.free()) main.post { dispatch(ModelEvent.Changed(ModelState.Asleep)) }
     }
 
-    /** Does what needs a model; when there is none, the state says so. Returns what was wrong. */
+    /** Runs an action that needs a model; if there is none, the state reports it. Returns the problem. */
     private fun tellingFailure(selection: Selection, task: () -> Unit): ModelProblem? {
         val problem = try {
             task()
@@ -79,22 +79,22 @@ class RuntimeHost(
         } catch (error: ModelException) {
             error.problem
         } catch (error: Throwable) {
-            // A library that does not load is an Error, not an Exception; the person still gets a sentence.
+            // A library that fails to load throws an Error, not an Exception; the user still gets a message.
             ModelProblem.Unusable(error.toString())
         }
         main.post { dispatch(ModelEvent.Changed(ModelState.Failed(selection, problem))) }
         return problem
     }
 
-    /** A request on its way. [run] on the worker, [close] on the main thread. */
+    /** A pending request. [run] on the worker, [close] on the main thread. */
     private inner class Asking(private val request: Request, private val listener: ReplyListener) : Runnable, AutoCloseable {
         private val text = StringBuffer()
         @Volatile private var stopped = false
 
-        // Of the threads on which pieces come, which come one after another.
+        // Used by the threads that deliver pieces, one after another.
         @Volatile private var stoppedAgain = false
 
-        // Whether the listener will hear of the newest text.
+        // Whether the listener will receive the latest text.
         @Volatile private var announced = false
 
         // Main thread.
@@ -109,14 +109,14 @@ class RuntimeHost(
             }
         }
 
-        /** Stops it; what waits for its turn, or for the model to be loaded, ends at once. */
+        /** Stops the request; one that waits for its turn, or for the model to be loaded, ends immediately. */
         override fun close() {
             stopped = true
             stopper.execute(::cancel)
             if (answered !== this) main.post { end(ReplyEnd.Stopped(null)) }
         }
 
-        /** On the stopper only. */
+        /** On the stopper thread only. */
         private fun cancel() = synchronized(lock) { if (answered === this) held.model?.cancel() }
 
         private fun answer(): ReplyEnd {
@@ -146,11 +146,11 @@ class RuntimeHost(
             ReplyEnd.Failed(error.toString())
         }
 
-        /** Hears a piece on any thread. The listener hears at most once in [UPDATE_MILLIS], however fast the model is. */
+        /** Receives a piece on any thread. The listener is called at most once per [UPDATE_MILLIS], however fast the model is. */
         private fun add(piece: String) {
             text.append(piece)
-            // Stop may have been pressed before the runtime had anything to cancel. Not on this thread: it is the runtime's own, and
-            // another one that cancels may hold what it would wait for, while waiting for it.
+            // The user may have stopped the request before the runtime had anything to cancel. Not on this thread: it belongs to the
+            // runtime, and another thread that cancels may hold a lock that this one would wait for, while waiting for this one.
             if (stopped && !stoppedAgain) {
                 stoppedAgain = true
                 stopper.execute(::cancel)

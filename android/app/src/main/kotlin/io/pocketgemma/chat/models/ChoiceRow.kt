@@ -7,7 +7,7 @@ import android.widget.Checkable
 import android.widget.LinearLayout
 import android.widget.RadioButton
 
-/** One of several to choose from: a row that TalkBack calls a radio button, and whose children show its state. */
+/** One of several options: a row that TalkBack announces as a radio button, and whose children show its state. */
 class ChoiceRow(context: Context, attributes: AttributeSet?) : LinearLayout(context, attributes), Checkable {
     private var chosen = false
 

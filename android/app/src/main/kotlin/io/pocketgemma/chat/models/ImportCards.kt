@@ -13,7 +13,7 @@ import io.pocketgemma.chat.ui.Shell
 import io.pocketgemma.chat.ui.Texts
 import kotlin.math.roundToInt
 
-/** A file on its way in, and why the last one was refused. */
+/** A running import, and why the last one was refused. */
 class ImportCards(page: View, private val library: Store<LibraryState, LibraryEvent>, shell: Shell) {
     private val context = page.context
     private val texts = Texts(context)
@@ -49,7 +49,7 @@ class ImportCards(page: View, private val library: Store<LibraryState, LibraryEv
     }
 
     private fun renderProgress(import: Import) {
-        // Its name comes with the first word from the sender.
+        // Its name is known only after the first response of the other app.
         name.text =
             if (import.name.isEmpty()) context.getString(R.string.importing_unnamed) else context.getString(R.string.importing, import.name)
         bar.isIndeterminate = import.share == null

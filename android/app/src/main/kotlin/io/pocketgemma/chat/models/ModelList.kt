@@ -17,7 +17,7 @@ import io.pocketgemma.chat.ui.ProblemTexts
 import io.pocketgemma.chat.ui.Texts
 import io.pocketgemma.chat.ui.wayOn
 
-/** The models, each with the adapters that fit it, and the adapters that fit none. */
+/** The models, each with its compatible adapters, and the adapters without a compatible model. */
 class ModelList(
     page: View,
     private val choose: (Selection) -> Unit,
@@ -34,9 +34,9 @@ class ModelList(
     private val rows = mutableMapOf<Selection, ChoiceRow>()
     private var listed: Pair<List<ModelEntry>, List<AdapterEntry>>? = null
 
-    /** [now] is what the model of [chosen] is doing. */
+    /** [now] is the state of the model of [chosen]. */
     fun render(library: LibraryState, chosen: Selection?, now: ModelState) {
-        // Rows stay while only the choice changes, and with them the keyboard's and TalkBack's focus.
+        // Rows stay while only the selection changes, and with them the focus of the keyboard and of TalkBack.
         if (listed != library.models to library.adapters) list(library)
         for ((selection, row) in rows) {
             val inUse = selection == chosen

@@ -20,7 +20,7 @@ import io.pocketgemma.chat.ui.Texts
 import io.pocketgemma.chat.ui.inflate
 import io.pocketgemma.chat.ui.onClick
 
-/** A panel at the bottom in which the person chooses who answers. It takes effect with the next question. */
+/** A bottom sheet for choosing a model. The choice applies to the next question. */
 class ModelPicker(
     private val context: Context,
     private val library: Store<LibraryState, LibraryEvent>,

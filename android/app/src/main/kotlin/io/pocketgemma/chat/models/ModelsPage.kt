@@ -23,14 +23,14 @@ import io.pocketgemma.chat.ui.Watch
 import io.pocketgemma.chat.ui.goesWith
 import io.pocketgemma.chat.ui.header
 
-/** The stores that the page of models shows and changes. */
+/** The stores that the models page shows and changes. */
 interface ModelsPageStores {
     val model: ModelStore
     val library: Store<LibraryState, LibraryEvent>
     val settings: Store<SettingsState, SettingsEvent>
 }
 
-/** Models and adapters: who answers, what came in, what goes. */
+/** Models and adapters: selection, import, and deletion. */
 class ModelsPage(parent: ViewGroup, private val stores: ModelsPageStores, private val shell: Shell) : Page {
     override val view: View = LayoutInflater.from(parent.context).inflate(R.layout.models, parent, false)
 
@@ -53,7 +53,7 @@ class ModelsPage(parent: ViewGroup, private val stores: ModelsPageStores, privat
         watch.on(stores.library, ::render)
         watch.on(stores.settings) { renderList() }
         watch.on(stores.model) { renderList() }
-        // A file may have been put here from a computer meanwhile.
+        // A file may have been pushed from a computer in the meantime.
         stores.library.dispatch(LibraryEvent.Refresh)
     }
 
@@ -81,7 +81,7 @@ class ModelsPage(parent: ViewGroup, private val stores: ModelsPageStores, privat
         list.render(library, chosen, stores.model.state.about(chosen))
     }
 
-    /** What the host last tried with another selection says nothing about this one. */
+    /** The host's state for another selection does not apply to this one. */
     private fun ModelState.about(chosen: Selection?): ModelState = when (this) {
         is ModelState.Ready -> takeIf { selection.model == chosen?.model } ?: ModelState.Asleep
         is ModelState.Failed -> takeIf { selection == chosen } ?: ModelState.Asleep
@@ -93,7 +93,7 @@ class ModelsPage(parent: ViewGroup, private val stores: ModelsPageStores, privat
         stores.settings.dispatch(SettingsEvent.Change(settings.copy(selection = selection)))
     }
 
-    /** Says once that a file is here, and offers to use it. */
+    /** Reports once that a file was imported, and offers to use it. */
     private fun announce(id: String) {
         if (id == announced) return
         announced = id
@@ -111,7 +111,7 @@ class ModelsPage(parent: ViewGroup, private val stores: ModelsPageStores, privat
         }
     }
 
-    /** How to ask a file: a model as it is, an adapter with the model in use if it fits that, else with the first that it fits. */
+    /** How to use a file: a model by itself; an adapter with the model in use if compatible, otherwise with the first compatible one. */
     private fun selectionOf(id: String): Selection? {
         val library = stores.library.state
         if (library.model(id) != null) return Selection(id)

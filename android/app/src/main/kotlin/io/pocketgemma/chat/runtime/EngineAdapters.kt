@@ -3,30 +3,30 @@ package io.pocketgemma.chat.runtime
 import java.io.File
 
 /**
- * Which adapter an engine must be told of.
+ * Decides which adapter to pass to an engine.
  *
- * An engine that is told of no adapter goes on with the last one; before the first, with whatever lies in its memory. And it maps a file
- * anew each time that it is told of it, and keeps that until it is closed. So it is told only when the adapter changes, and must be made
- * anew when too much was lost.
+ * An engine without a given adapter continues with the last one; before the first, with whatever is in its memory. It also maps a file
+ * again each time the file is passed, and keeps all mappings until it is closed. So an adapter is passed only when it changes, and the
+ * engine must be recreated when too much memory is lost.
  */
 internal class EngineAdapters(model: File, private val folder: File) {
     private val takesAdapters = NoAdapter.isNeeded(model)
     private val mostBytes = maxOf(LEAST_BYTES, model.length() / MODEL_SHARE)
 
-    // What the engine certainly goes on with; null: unknown.
+    // The adapter that the engine certainly continues with; null: unknown.
     private var present: File? = null
     private var asked: File? = null
     private var mappedBytes = 0L
 
-    /** Whether the engine keeps so many adapters that it should be made anew. */
+    /** Whether the engine keeps so many mappings that it should be recreated. */
     val isFull: Boolean get() = mappedBytes > mostBytes
 
-    /** The file that a conversation with [adapter], or with none, must name; null: it need not name any. */
+    /** The file to pass for a conversation with [adapter], or with none; null: none needs to be passed. */
     fun toName(adapter: File?): File? {
         val wanted = adapter ?: if (takesAdapters) NoAdapter.file(folder) else null
         asked = wanted
         if (wanted == present) return null
-        // Until the conversation has answered, nobody knows.
+        // Unknown until the conversation has replied.
         present = null
         mappedBytes += wanted?.length() ?: 0
         return wanted
@@ -37,22 +37,22 @@ internal class EngineAdapters(model: File, private val folder: File) {
         present = asked
     }
 
-    /** The conversation could not be made, or not answer. */
+    /** The conversation could not be created, or could not reply. */
     fun failed() {
         present = null
     }
 
-    /** The engine was made anew. */
+    /** The engine was recreated. */
     fun forget() {
         present = null
         mappedBytes = 0
     }
 
     private companion object {
-        /** So much may be lost at least: some ten adapters of a model of 270 million parameters. */
+        /** Minimum of memory that may be lost: about ten adapters of a model with 270 million parameters. */
         const val LEAST_BYTES = 64L shl 20
 
-        /** Of a larger model, as much as a quarter of its own size. */
+        /** For a larger model, up to a quarter of its size. */
         const val MODEL_SHARE = 4
     }
 }

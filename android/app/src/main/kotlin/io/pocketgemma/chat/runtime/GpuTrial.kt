@@ -5,10 +5,10 @@ import io.pocketgemma.chat.model.ModelProblem
 import java.io.File
 
 /**
- * Remembers that the GPU is at work for the first time. A driver that crashes takes the whole app along, and would again at every load:
- * after a trial that never ended, every other one is refused, so that the processor answers, until the person wants it [anew].
+ * Records that the GPU is in use for the first time. A crashing driver ends the whole app, and would do so at every load: after a trial
+ * that never ended, all further ones are refused, so that the CPU is used, until the user selects the GPU [again][anew].
  *
- * No time lifts the refusal: a driver seldom gets better by itself, and the app must not end unasked every so often.
+ * The refusal does not expire: a driver rarely improves by itself, and the app must not crash from time to time.
  */
 internal class GpuTrial(folder: File) {
     private val mark = File(folder, "gpu.trial")
@@ -23,6 +23,6 @@ internal class GpuTrial(folder: File) {
         mark.delete()
     }
 
-    /** Lifts a refusal: the person has chosen the GPU once more. */
+    /** Lifts a refusal: the user has selected the GPU again. */
     fun anew() = end()
 }

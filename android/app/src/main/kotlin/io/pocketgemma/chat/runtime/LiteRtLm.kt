@@ -15,11 +15,11 @@ import java.io.File
 import kotlin.random.Random
 
 /**
- * The only door to LiteRT-LM: one loaded model with one conversation at a time.
+ * The only access to LiteRT-LM: one loaded model with one conversation at a time.
  *
  * @param model a .litertlm file.
- * @param cacheFolder where the runtime may keep what it prepares (its weights repacked for this processor); made if it is not there.
- * @throws ModelException the runtime does not take the file, or the phone's GPU not the model.
+ * @param cacheFolder where the runtime may store prepared data (its weights repacked for this CPU); created if missing.
+ * @throws ModelException the runtime does not accept the file, or the GPU does not accept the model.
  */
 class LiteRtLm(
     private val model: File,
@@ -28,7 +28,7 @@ class LiteRtLm(
 ) : LanguageModel {
     override val backend = options.backend
 
-    // Guards the handle: cancel() may come from any thread while the worker ends the conversation.
+    // Guards the handle: any thread may call cancel() while the worker ends the conversation.
     private val lock = Any()
     private var conversation = 0L
 
@@ -38,7 +38,7 @@ class LiteRtLm(
 
     override val contextTokens: Int?
 
-    /** What the file says of drawing tokens; null: nothing. */
+    /** The sampling values in the file; null: none. */
     private val fileSampling: Sampling?
 
     init {
@@ -49,10 +49,10 @@ class LiteRtLm(
 
     private val adapters = EngineAdapters(model, cacheFolder)
 
-    // Whether the model's template takes a system turn; null: not tried yet.
+    // Whether the model's template supports a system turn; null: not tried yet.
     private var systemTurns: Boolean? = null
 
-    // A system prompt that the next question carries, because the template takes no system turn.
+    // A system prompt to prepend to the next question, because the template supports no system turn.
     private var carried = ""
     private var measuredReplies = 0
 
@@ -86,7 +86,7 @@ class LiteRtLm(
         synchronized(lock) { conversation = handle }
     }
 
-    /** Some templates refuse a system turn, others leave it out without a word. */
+    /** Some templates reject a system turn, others drop it silently. */
     private fun takesSystemTurn(prompt: String, adapter: File?): Boolean = systemTurns ?: run {
         val alone = create(Setup(), adapter, prompt, emptyList())
         val rendered = Native.nativeRender(alone, Messages.question("?"))
@@ -94,7 +94,7 @@ class LiteRtLm(
         (rendered != null && prompt in String(rendered, Charsets.UTF_8)).also { systemTurns = it }
     }
 
-    /** As Gemma's own templates do it: the prompt and an empty line before what the person said first. */
+    /** In the same way as Gemma's own templates: the prompt and an empty line before the user's first message. */
     private fun createCarrying(setup: Setup, adapter: File?, prompt: String): Long {
         val first = setup.history.indexOfFirst { it.role == Role.USER }
         val turns = setup.history.mapIndexed { index, turn -> if (index == first) turn.copy(text = "$prompt\n\n${turn.text}") else turn }
@@ -104,7 +104,7 @@ class LiteRtLm(
 
     private fun create(setup: Setup, adapter: File?, systemPrompt: String, turns: List<Turn>): Long {
         val wanted = setup.sampling ?: fileSampling
-        // The runtime draws in one way only; the likeliest token is the one of the likeliest one.
+        // The runtime supports one sampler only; top-k 1 gives the most likely token.
         val sampling = if (wanted != null && wanted.temperature <= 0) Sampling(topK = 1, topP = 1f, temperature = 1f) else wanted
         val handle = Native.nativeCreateConversation(
             engine,
@@ -142,7 +142,7 @@ class LiteRtLm(
         val error = sink.await()
         val numbers = numbers(sink.secondsToFirstText)
         return when {
-            // Without any room left, the runtime neither measures nor says anything, and is content.
+            // If no room is left, the runtime neither measures anything nor reports an error.
             error == null && numbers == null && sink.secondsToFirstText == null -> ReplyEnd.ContextFull
             error == null -> ReplyEnd.Complete(numbers)
             error.startsWith(CANCELLED) -> ReplyEnd.Stopped(numbers)
@@ -152,7 +152,7 @@ class LiteRtLm(
 
     private fun failed(error: String) = if (CONTEXT_FULL.any { it in error }) ReplyEnd.ContextFull else ReplyEnd.Failed(error)
 
-    /** What the runtime measured of the reply that has just ended; null when it measured nothing. */
+    /** The runtime's measurements of the last reply; null if there are none. */
     private fun numbers(secondsToFirstText: Double?): Numbers? {
         val (replies, promptTokens, promptSpeed, tokens, speed) = Native.nativeMeasured(conversation) ?: return null
         if (replies.toInt() == measuredReplies) return null
@@ -174,7 +174,7 @@ class LiteRtLm(
         engine = 0L
     }
 
-    // Conversations must be gone before their engine.
+    // Conversations must be deleted before their engine.
     private fun endConversation() = synchronized(lock) {
         if (conversation != 0L) Native.nativeDeleteConversation(conversation)
         conversation = 0L
@@ -185,18 +185,18 @@ class LiteRtLm(
         const val LOG_ERRORS = 4
         const val LOG_NOTHING = 1000
 
-        /** How the runtime's message begins when a reply was cancelled. */
+        /** Start of the runtime's message for a canceled reply. */
         private const val CANCELLED = "CANCELLED"
 
-        /** What the runtime's message holds when a question, or a chat with it, is longer than the context. */
+        /** Part of the runtime's message if a question, or a chat with it, exceeds the context. */
         private val CONTEXT_FULL = listOf("Input token ids are too long", "exceeds available state entries")
 
-        /** The runtime's numbers of the samplers that a file can name. */
+        /** The runtime's numbers of the samplers that a file can specify. */
         private const val TOP_K = 1
         private const val TOP_P = 2
         private const val GREEDY = 3
 
-        /** Has the GPU tried again, though a trial with this cache folder may have ended the app. */
+        /** Allows the GPU again, although a trial with this cache folder may have crashed the app. */
         fun tryGpuAnew(cacheFolder: File) = GpuTrial(cacheFolder).anew()
 
         fun setLogLevel(level: Int) = Native.nativeSetLogLevel(level)

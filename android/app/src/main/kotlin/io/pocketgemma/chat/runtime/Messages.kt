@@ -6,9 +6,9 @@ import org.json.JSONArray
 import org.json.JSONException
 import org.json.JSONObject
 
-/** The runtime's messages, which are JSON. */
+/** The runtime's messages, in JSON. */
 internal object Messages {
-    /** UTF-8 of a list: a system turn, if there is a prompt for one, and what was said; null when there is nothing. */
+    /** UTF-8 of a list: a system turn, if there is a system prompt, and the history; null if both are empty. */
     fun list(systemPrompt: String, turns: List<Turn>): ByteArray? {
         val messages = JSONArray()
         if (systemPrompt.isNotEmpty()) messages.put(message("system", systemPrompt))
@@ -16,10 +16,10 @@ internal object Messages {
         return if (messages.length() == 0) null else messages.toString().toByteArray()
     }
 
-    /** UTF-8 of a person's turn. */
+    /** UTF-8 of a user turn. */
     fun question(text: String): ByteArray = message("user", text).toString().toByteArray()
 
-    /** The text inside a chunk, which is a message; anything else is taken as it is. */
+    /** The text in a chunk, which is a message; any other chunk is returned unchanged. */
     fun textOf(chunk: String): String = try {
         when (val content = JSONObject(chunk).opt("content")) {
             is JSONArray -> (0 until content.length()).joinToString("") { content.optJSONObject(it)?.optString("text").orEmpty() }

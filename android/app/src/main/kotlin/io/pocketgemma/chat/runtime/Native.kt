@@ -1,13 +1,13 @@
 package io.pocketgemma.chat.runtime
 
-/** The functions of the shim (cpp/pocketgemma_jni.c). Text crosses as UTF-8 bytes; a handle of 0 means that it failed. */
+/** The functions of the shim (cpp/pocketgemma_jni.c). Text is passed as UTF-8 bytes; a handle of 0 means failure. */
 internal object Native {
-    /** Hears a reply, on a thread of the runtime's own. The native code finds it by its name. */
+    /** Receives a reply on one of the runtime's threads. The native code finds the method by name. */
     fun interface ChunkSink {
         fun onChunk(text: ByteArray?, final: Boolean, error: ByteArray?)
     }
 
-    /** Names the native library's file where there is no APK around it: in tests on the JVM. */
+    /** The path of the native library if there is no APK: in tests on the JVM. */
     private const val LIBRARY_PROPERTY = "io.pocketgemma.chat.library"
 
     init {
@@ -15,7 +15,7 @@ internal object Native {
         if (path != null) System.load(path) else System.loadLibrary("pocketgemma")
     }
 
-    /** What the runtime said of the last call on this thread that failed. */
+    /** The runtime's message for the last failed call on this thread. */
     fun lastError(): String = nativeLastError()?.let { String(it, Charsets.UTF_8) }.orEmpty().ifBlank { "unknown error" }
 
     @JvmStatic external fun nativeSetLogLevel(level: Int)
@@ -50,7 +50,7 @@ internal object Native {
 
     @JvmStatic external fun nativeSend(conversation: Long, message: ByteArray, sink: ChunkSink): Int
 
-    /** Whether the end of the newest reply could not be told to its sink. */
+    /** Whether the end of the latest reply could not be reported to its sink. */
     @JvmStatic external fun nativeEndLost(): Boolean
 
     @JvmStatic external fun nativeMeasured(conversation: Long): DoubleArray?

@@ -6,21 +6,21 @@ import java.io.IOException
 import java.nio.ByteBuffer
 import java.nio.ByteOrder
 
-/** The adapter that does nothing: a file in the runtime's format (pipeline/formats/runtime_adapter.py) with a rank and no tensors. */
+/** An adapter that changes nothing: a file in the runtime's format (pipeline/formats/runtime_adapter.py) with a rank and no tensors. */
 internal object NoAdapter {
-    /** The runtime takes the rank from where a metadata entry would have its buffer's number; without tensors, any rank fits any model. */
+    /** The runtime reads the rank from the buffer index of a metadata entry; without tensors, any rank fits any model. */
     private const val RANK = 32
 
     private const val RANK_KEY = "lora_rank"
 
-    /** Where a .litertlm file says where its header ends, in bytes (pipeline/formats/litertlm.py). */
+    /** Offset of the field in a .litertlm file that records where the header ends (pipeline/formats/litertlm.py). */
     private const val HEADER_END = 24
     private const val MOST_HEADER = 1L shl 18
 
     /** The runtime maps a file in blocks of this many bytes. */
     private const val BLOCK = 64 * 1024
 
-    /** The file in a folder, written if it is not there. */
+    /** The file in a folder, written if it does not exist. */
     fun file(folder: File): File {
         val file = File(folder, "none.tflite")
         if (file.length() != BLOCK.toLong()) {
@@ -31,7 +31,7 @@ internal object NoAdapter {
         return file
     }
 
-    /** Whether a .litertlm file says that it takes adapters: the key stands in its header, which is a few kilobytes long. */
+    /** Whether a .litertlm file supports adapters: the key is in its header, which has a few kilobytes. */
     fun isNeeded(model: File): Boolean = try {
         DataInputStream(model.inputStream().buffered()).use { input ->
             input.skipBytes(HEADER_END)
@@ -45,7 +45,8 @@ internal object NoAdapter {
     }
 
     private fun content(): ByteArray = Flatbuffer(BLOCK, "TFL3").apply {
-        // Fields by the schema of TensorFlow Lite: version, operator codes, subgraphs, description, buffers, (old) metadata, metadata.
+        // Fields according to the schema of TensorFlow Lite: version, operator codes, subgraphs, description, buffers, (old) metadata,
+        // metadata.
         val model = root(VERSION, POINTER, POINTER, POINTER, POINTER, null, POINTER)
         vector(model[1], 0)
         val (graph) = vector(model[2], 1)
@@ -63,10 +64,10 @@ internal object NoAdapter {
 
     private const val VERSION = 3
 
-    /** Stands for a place that is filled in when what it points to is written. */
+    /** Placeholder for an offset that is filled in when its target is written. */
     private const val POINTER = 0
 
-    /** Writes a flatbuffer from front to back: first what points, then what it points to. */
+    /** Writes a flatbuffer from front to back: first the references, then their targets. */
     private class Flatbuffer(size: Int, identifier: String) {
         private val data = ByteBuffer.allocate(size).order(ByteOrder.LITTLE_ENDIAN)
         val bytes: ByteArray get() = data.array()
@@ -77,7 +78,7 @@ internal object NoAdapter {
 
         fun root(vararg fields: Int?): List<Int> = table(0, *fields)
 
-        /** A table of four-byte fields, null for one that is not there. Returns the places of the fields, -1 for those. */
+        /** A table of four-byte fields, null for missing ones. Returns the offsets of the fields, -1 for missing ones. */
         fun table(pointer: Int, vararg fields: Int?): List<Int> {
             val start = data.position()
             val header = 4 + 2 * fields.size
@@ -94,7 +95,7 @@ internal object NoAdapter {
             return places
         }
 
-        /** A vector of pointers, or an empty one of anything. Returns their places. */
+        /** A vector of references, or an empty vector of any type. Returns their offsets. */
         fun vector(pointer: Int, count: Int): List<Int> {
             val start = data.position()
             data.putInt(pointer, start - pointer).putInt(count)

@@ -3,20 +3,20 @@ package io.pocketgemma.chat.runtime
 import java.util.concurrent.CountDownLatch
 import java.util.concurrent.TimeUnit
 
-/** Hears one reply from the runtime and hands its text on. */
+/** Receives one reply from the runtime and passes its text on. */
 internal class ReplySink(private val onText: (String) -> Unit) : Native.ChunkSink {
     private val started = System.nanoTime()
     private val ended = CountDownLatch(1)
 
-    // Written by the runtime's thread before the latch, read by the waiting one after it.
+    // Written by the runtime's thread before the latch, read by the waiting thread after it.
     private var error: String? = null
     private var firstText = 0L
 
-    /** From the question to the first piece of text; null when there was none. After [await] only. */
+    /** Time from the question to the first piece of text; null if there was none. After [await] only. */
     val secondsToFirstText: Double? get() = if (firstText == 0L) null else (firstText - started) / NANOS_A_SECOND
 
     override fun onChunk(text: ByteArray?, final: Boolean, error: ByteArray?) {
-        // Whatever the listener does, the reply must end, or the worker would wait for ever.
+        // Whatever the listener does, the reply must end, or the worker would wait forever.
         try {
             val piece = text?.let { Messages.textOf(String(it, Charsets.UTF_8)) }
             if (!piece.isNullOrEmpty()) {
@@ -32,9 +32,9 @@ internal class ReplySink(private val onText: (String) -> Unit) : Native.ChunkSin
     }
 
     /**
-     * Waits until the reply has ended; returns the runtime's message if it did not end well.
+     * Waits until the reply has ended; returns the runtime's message if it ended with an error.
      *
-     * @param isLost looked at now and then: true when nobody could be told of the end.
+     * @param isLost polled from time to time: true if the end could not be reported.
      */
     fun await(isLost: () -> Boolean = Native::nativeEndLost): String? {
         while (!ended.await(LOOK_MILLIS, TimeUnit.MILLISECONDS)) if (isLost()) return LOST

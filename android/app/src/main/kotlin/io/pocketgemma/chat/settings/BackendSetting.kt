@@ -8,7 +8,7 @@ import io.pocketgemma.chat.R
 import io.pocketgemma.chat.model.Backend
 import io.pocketgemma.chat.model.ModelState
 
-/** Processor or graphics chip, and a word when the latter was wanted in vain. */
+/** CPU or GPU, and a message if the GPU was selected but could not be used. */
 class BackendSetting(parent: ViewGroup, change: (Backend) -> Unit) : SettingControl {
     override val view: View = LayoutInflater.from(parent.context).inflate(R.layout.setting_backend, parent, false)
     private val group: RadioGroup = view.findViewById(R.id.set_backend)

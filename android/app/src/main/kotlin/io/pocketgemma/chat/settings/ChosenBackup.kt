@@ -7,17 +7,17 @@ import android.app.backup.FullBackupDataOutput
 import android.os.ParcelFileDescriptor
 
 /**
- * Android's backup and its transfer to another phone: nothing, unless the person has turned it on. What they then take along is listed in
- * res/xml: conversations and settings, never a model.
+ * Android's backup and its transfer to another phone: nothing, unless the user has turned it on. res/xml lists what is included:
+ * conversations and settings, never a model.
  *
- * Android makes it without the app's own Application.
+ * Android runs this without the app's own Application.
  */
 class ChosenBackup : BackupAgent() {
     override fun onFullBackup(data: FullBackupDataOutput) {
         if (SettingsFile(this).read().backUp) super.onFullBackup(data)
     }
 
-    /** Backup by keys and values, which the manifest rules out. */
+    /** Key-value backup, which the manifest disables. */
     override fun onBackup(oldState: ParcelFileDescriptor?, data: BackupDataOutput?, newState: ParcelFileDescriptor?) = Unit
 
     override fun onRestore(data: BackupDataInput?, appVersionCode: Int, newState: ParcelFileDescriptor?) = Unit

@@ -3,7 +3,7 @@ package io.pocketgemma.chat.settings
 import io.pocketgemma.chat.model.Backend
 import io.pocketgemma.chat.store.Store
 
-/** Calls [chosen] whenever the person changes from the processor to the GPU; not for a choice that was only read again. */
+/** Calls [chosen] when the user switches from the CPU to the GPU, but not when a stored choice is loaded. */
 fun Store<SettingsState, SettingsEvent>.onGpuChosen(chosen: () -> Unit): AutoCloseable {
     var before: Backend? = null
     return observe { state ->

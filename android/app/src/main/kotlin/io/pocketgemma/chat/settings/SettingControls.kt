@@ -12,7 +12,7 @@ import io.pocketgemma.chat.ui.AfterTextChanged
 import io.pocketgemma.chat.ui.StepSlider
 import io.pocketgemma.chat.ui.Wording
 
-/** One setting on its page: shows its value, and reports when the person changes it. */
+/** One setting on its page: shows its value, and reports the user's changes. */
 interface SettingControl {
     val view: View
 
@@ -41,7 +41,7 @@ class SwitchSetting(
 ) : SettingControl {
     override val view: View = LayoutInflater.from(parent.context).inflate(R.layout.setting_switch, parent, false)
 
-    @Suppress("UseSwitchCompatOrMaterialCode") // There is no AppCompat here.
+    @Suppress("UseSwitchCompatOrMaterialCode") // The app does not use AppCompat.
     private val switch: Switch = view.findViewById(R.id.setting_switch)
     private var rendering = false
 
@@ -61,7 +61,7 @@ class SwitchSetting(
     }
 }
 
-/** Something to write; every letter is reported. */
+/** A text field; every change is reported. */
 class FieldSetting(
     parent: ViewGroup,
     wording: Wording,

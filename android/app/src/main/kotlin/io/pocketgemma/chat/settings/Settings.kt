@@ -6,27 +6,27 @@ import io.pocketgemma.chat.model.Sampling
 import io.pocketgemma.chat.model.Selection
 import io.pocketgemma.chat.text.beginning
 
-/** What a person can set. The defaults are the app's. */
+/** The user's settings, with the app's defaults. */
 data class Settings(
     val backend: Backend = Backend.CPU,
     /** 0: the app chooses. */
     val threads: Int = 0,
-    /** False: tokens are drawn as the model's file says, and [sampling] only waits. */
+    /** False: tokens are sampled with the values in the model file, and [sampling] is unused. */
     val ownSampling: Boolean = false,
     val sampling: Sampling = Sampling(),
-    /** Longest reply, in tokens. */
+    /** Maximum reply length, in tokens. */
     val replyTokens: Int = 512,
     val systemPrompt: String = "",
-    /** Show what each reply cost under it. */
+    /** Show statistics under each reply. */
     val showNumbers: Boolean = false,
-    /** Let Android's backup take conversations and settings along. */
+    /** Include conversations and settings in Android's backup. */
     val backUp: Boolean = false,
-    /** Who answers; null: what came with the app. */
+    /** The selected model; null: the one that came with the app. */
     val selection: Selection? = null,
 ) {
     val options: EngineOptions get() = EngineOptions(backend, threads)
 
-    /** Within what the sliders offer; anything else is moved to the nearest. */
+    /** Within the range of the sliders; other values are moved to the nearest one. */
     fun withinLimits(): Settings = copy(
         threads = threads.coerceIn(THREADS),
         sampling = sampling.copy(
@@ -45,7 +45,7 @@ data class Settings(
         val TOP_K = 1..256
         val REPLY_TOKENS = 16..4096
 
-        /** In UTF-16 characters, some 2,000 tokens: a longer one leaves a small model's context no room for a conversation. */
+        /** In UTF-16 characters, about 2,000 tokens: a longer one leaves no room for a conversation in a small model's context. */
         const val MOST_SYSTEM_PROMPT = 8000
 
         private val DEFAULT = Sampling()

@@ -6,11 +6,11 @@ import io.pocketgemma.chat.model.Backend
 import io.pocketgemma.chat.model.Sampling
 import io.pocketgemma.chat.model.Selection
 
-/** The settings as they are kept. Made on any thread; read and written on the disk's thread only. */
+/** The stored settings. Created on any thread; read and written on the disk thread only. */
 class SettingsFile(private val context: Context) {
     private val preferences: SharedPreferences get() = context.getSharedPreferences(NAME, Context.MODE_PRIVATE)
 
-    /** What is missing, of another type or out of bounds becomes what it is by default or the nearest that there is. */
+    /** A value that is missing, of a wrong type, or out of range is replaced by the default or the nearest valid value. */
     fun read(): Settings {
         val values: Map<String, Any?> = preferences.all
         val default = Settings()
@@ -32,7 +32,7 @@ class SettingsFile(private val context: Context) {
         ).withinLimits()
     }
 
-    /** Returns when it is on the disk. */
+    /** Returns when the settings are on disk. */
     fun write(settings: Settings) {
         preferences.edit()
             .putString(BACKEND, settings.backend.name)

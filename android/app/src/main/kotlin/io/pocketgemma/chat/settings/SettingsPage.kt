@@ -21,14 +21,14 @@ import io.pocketgemma.chat.ui.goesWith
 import io.pocketgemma.chat.ui.header
 import kotlin.math.roundToInt
 
-/** The stores that the page of settings shows and changes. */
+/** The stores that the settings page shows and changes. */
 interface SettingsPageStores {
     val model: ModelStore
     val library: Store<LibraryState, LibraryEvent>
     val settings: Store<SettingsState, SettingsEvent>
 }
 
-/** Everything that can be set, each with its meaning in a sentence. */
+/** All settings, each with an explanation. */
 class SettingsPage(parent: ViewGroup, private val stores: SettingsPageStores, private val shell: Shell) : Page {
     override val view: View = LayoutInflater.from(parent.context).inflate(R.layout.settings, parent, false)
 
@@ -135,7 +135,7 @@ class SettingsPage(parent: ViewGroup, private val stores: SettingsPageStores, pr
     override fun hide() = watch.close()
 
     private fun render(state: SettingsState) {
-        // A change of what is not yet read would overwrite what was stored.
+        // A change before the settings are loaded would overwrite the stored ones.
         sections.visibility = if (state.loaded) View.VISIBLE else View.INVISIBLE
         controls.forEach { it.render(state.settings) }
         sampling.forEach { it.view.visibility = if (state.settings.ownSampling) View.VISIBLE else View.GONE }
@@ -172,7 +172,7 @@ class SettingsPage(parent: ViewGroup, private val stores: SettingsPageStores, pr
     private companion object {
         const val PER_UNIT = 20
 
-        /** Finer where it matters more. */
+        /** Finer steps where they matter more. */
         val TOP_K_STEPS = listOf(1, 2, 3, 4, 5, 8, 10, 16, 20, 32, 40, 64, 96, 128, 192, 256).map { it.toDouble() }
         val REPLY_STEPS = listOf(16, 32, 64, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096).map { it.toDouble() }
         const val SEED_DIGITS = 9

@@ -1,6 +1,6 @@
 package io.pocketgemma.chat.settings
 
-/** [loaded]: the stored settings have been read. A change from before would be one of the defaults, and is not taken. */
+/** [loaded]: the stored settings have been loaded. Earlier changes are ignored, because they would apply to the defaults. */
 data class SettingsState(val settings: Settings = Settings(), val loaded: Boolean = false)
 
 sealed interface SettingsEvent {
@@ -9,8 +9,8 @@ sealed interface SettingsEvent {
     data class Change(val settings: Settings) : SettingsEvent
 
     /**
-     * Everything that shapes answers back to the defaults. Who answers stays, and so does the backup: a person who resets because of odd
-     * answers has not decided anew where conversations may go, and neither a new copy of them nor the end of copying may come unasked.
+     * Resets everything that affects replies. The selected model stays, and so does the backup: a user who resets the settings because of
+     * odd replies has not decided where conversations may go, and a reset must neither start nor stop copying them.
      */
     data object Reset : SettingsEvent
 }

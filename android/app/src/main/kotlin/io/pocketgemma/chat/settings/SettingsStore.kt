@@ -5,13 +5,13 @@ import io.pocketgemma.chat.store.Store
 import java.util.concurrent.Executor
 import java.util.concurrent.atomic.AtomicReference
 
-/** The settings: read from [file] when the store is made, shown at once when they change, and written soon after. */
+/** The settings: loaded from [file] when the store is created, shown immediately when they change, and written soon after. */
 class SettingsStore(
     private val file: SettingsFile,
     private val disk: Executor,
     main: MainThread,
 ) : Store<SettingsState, SettingsEvent>(SettingsState()) {
-    /** What is still to be written; a slider on its way passes many values, and the last one is enough. */
+    /** The settings still to be written; a moving slider passes many values, and only the last one counts. */
     private val unwritten = AtomicReference<Settings>()
 
     init {

@@ -10,10 +10,10 @@ import java.io.Closeable
 import java.io.File
 
 /**
- * The file with the conversations. It is opened, and made or brought up to [schema], when it is first used. A damaged one is moved aside and
- * a new one begun; everything else that SQLite refuses is kept for [takeTrouble].
+ * The database file with the conversations. It is opened, and created or migrated to [schema], when it is first used. A damaged one is
+ * moved aside and a new one created; every other error of SQLite is kept for [takeTrouble].
  *
- * One thread only.
+ * Single-threaded.
  */
 internal class ConversationDatabase(
     private val context: Context,
@@ -26,7 +26,7 @@ internal class ConversationDatabase(
 
     fun takeTrouble(): StorageTrouble? = trouble.also { trouble = null }
 
-    /** [otherwise]: what stands for an answer when there is none to be had. */
+    /** [otherwise]: the result if the database cannot be used. */
     fun <T> read(otherwise: T, action: (SQLiteDatabase) -> T): T = try {
         inSoundFile(action)
     } catch (error: SQLiteException) {
@@ -34,7 +34,7 @@ internal class ConversationDatabase(
         otherwise
     }
 
-    /** All of [action] or, if the system ends the app or the phone is full, nothing of it. Returns whether it was all. */
+    /** Runs [action] completely or, if the system ends the app or the storage is full, not at all. Returns whether it ran. */
     fun write(action: (SQLiteDatabase) -> Unit): Boolean = try {
         inSoundFile { it.inTransaction { action(it) } }
         true
@@ -56,14 +56,14 @@ internal class ConversationDatabase(
         helper.close()
         val file = context.getDatabasePath(name)
         val aside = File(file.path + ".damaged-" + now())
-        // What had not yet gone into the file itself belongs to it; the index of that can be made anew.
+        // The write-ahead log belongs to the database; its index can be recreated.
         File(file.path + "-wal").renameTo(File(aside.path + "-wal"))
         File(file.path + "-shm").delete()
         if (file.renameTo(aside)) trouble = StorageTrouble.Damaged(aside.name)
         helper = Helper()
     }
 
-    /** The framework's own answer to damage, deleting the file, is what the handler that does nothing prevents. */
+    /** The handler that does nothing prevents the framework's default reaction to damage, deleting the file. */
     private inner class Helper : SQLiteOpenHelper(context, name, null, schema.size, {}) {
         init {
             setWriteAheadLoggingEnabled(true)
@@ -76,13 +76,13 @@ internal class ConversationDatabase(
         override fun onUpgrade(db: SQLiteDatabase, oldVersion: Int, newVersion: Int) =
             schema.subList(oldVersion, newVersion).flatten().forEach(db::execSQL)
 
-        /** Of a later app: nobody knows here what is in it. */
+        /** From a later app version: its content is unknown here. */
         override fun onDowngrade(db: SQLiteDatabase, oldVersion: Int, newVersion: Int) =
             throw SQLiteDatabaseCorruptException("version $oldVersion is newer than $newVersion")
 
         override fun onOpen(db: SQLiteDatabase) = try {
             db.inTransaction {
-                // Within a transaction it reaches the one connection that writes: what is deleted is overwritten, too.
+                // Within a transaction, this affects the one connection that writes: deleted content is overwritten, too.
                 db.rawQuery("PRAGMA secure_delete = 1", null).use { it.moveToFirst() }
                 db.execSQL(
                     "DELETE FROM conversation WHERE deleted = 1 OR (id IN (SELECT c.id FROM conversation c WHERE $EMPTY)" +
@@ -92,7 +92,7 @@ internal class ConversationDatabase(
         } catch (damage: SQLiteDatabaseCorruptException) {
             throw damage
         } catch (_: SQLiteException) {
-            // On a full phone the rest can still be read; what is hidden stays so, and goes the next time.
+            // If the storage is full, the rest can still be read; hidden conversations stay hidden and are removed the next time.
         }
     }
 }

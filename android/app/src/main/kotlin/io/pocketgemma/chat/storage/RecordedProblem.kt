@@ -4,7 +4,7 @@ import io.pocketgemma.chat.model.ModelProblem
 import org.json.JSONException
 import org.json.JSONObject
 
-/** A problem as text, so that the reply that it prevented can still say why when it is read again. */
+/** A problem as text, so that the reply that it prevented can still show the reason after it is loaded. */
 internal fun ModelProblem.toRecord(): String = when (this) {
     is ModelProblem.Missing -> record("missing", "path" to expectedPath)
     ModelProblem.Damaged -> record("damaged")
@@ -17,7 +17,7 @@ internal fun ModelProblem.toRecord(): String = when (this) {
     is ModelProblem.Unusable -> record("unusable", "detail" to detail)
 }.toString()
 
-/** What [toRecord] wrote; anything else is a model that could not be used, with the text as the reason. */
+/** Parses the result of [toRecord]; any other text is an unusable model with the text as the reason. */
 internal fun recordedProblem(record: String): ModelProblem {
     val fields = try {
         JSONObject(record)

@@ -1,8 +1,8 @@
 package io.pocketgemma.chat.storage
 
 /**
- * The tables, step by step: a file of version n has gone through the first n steps. A step that an app was released with is never changed;
- * what the tables lack is added by another one.
+ * The tables, step by step: a file of version n has gone through the first n steps. A released step is never changed; new columns and
+ * tables are added by a new step.
  */
 internal val SCHEMA: List<List<String>> = listOf(
     listOf(
@@ -18,7 +18,7 @@ internal val SCHEMA: List<List<String>> = listOf(
             deleted INTEGER NOT NULL DEFAULT 0
         )
         """,
-        // `folded` is the text as searches compare it; last, so that reading a message does not go through it.
+        // `folded` is the text in its form for searches; it is the last column, so that reading a message skips it.
         """
         CREATE TABLE message (
             conversation INTEGER NOT NULL REFERENCES conversation(id) ON DELETE CASCADE,
@@ -42,6 +42,6 @@ internal val SCHEMA: List<List<String>> = listOf(
     ),
 )
 
-/** A conversation `c` that has nothing in it. */
+/** A conversation `c` without content. */
 internal const val EMPTY =
     "trim(c.draft, ' ' || char(9, 10, 13)) = '' AND c.carried = '' AND NOT EXISTS (SELECT 1 FROM message m WHERE m.conversation = c.id)"

@@ -7,8 +7,8 @@ import java.text.Normalizer
 import java.util.Locale
 
 /**
- * A text as searches compare it: compatibility decomposed (Unicode Standard Annex 15, NFKD) without accents, in lower case, each run of
- * spaces and line ends as one space. So "STRASSE" finds "Straße" and "ilik" finds "ILIK" and "ılık", in any language of the phone.
+ * The form of a text for searches: compatibility decomposition (Unicode Standard Annex 15, NFKD) without accents, in lower case, with each
+ * run of spaces and line ends as one space. So "STRASSE" finds "Straße" and "ilik" finds "ILIK" and "ılık", in any language of the phone.
  */
 internal class SearchText(private val source: String) {
     private var places = IntArray(source.length + 16)
@@ -27,7 +27,7 @@ internal class SearchText(private val source: String) {
         }
     }
 
-    /** One line of the source around the first of [words], or from its beginning when it has none of them. */
+    /** One line of the source around the first of [words], or from its beginning if it contains none of them. */
     fun around(words: List<String>): String {
         val phrase = text.indexOf(words.joinToString(" "))
         val found = if (phrase >= 0) phrase else words.map { text.indexOf(it) }.filter { it >= 0 }.minOrNull() ?: 0
@@ -38,7 +38,7 @@ internal class SearchText(private val source: String) {
         return (if (from > 0) "…" else "") + line + (if (from + cut.length < source.length) "…" else "")
     }
 
-    /** Some characters before [place], at the beginning of a word if one is near. */
+    /** Some characters before [place], at the start of a word if one is near. */
     private fun beginningBefore(place: Int): Int {
         val earliest = place - CONTEXT
         if (earliest <= 0) return 0
@@ -47,11 +47,11 @@ internal class SearchText(private val source: String) {
     }
 
     companion object {
-        /** Longest line around found words, and what of it may stand before them; in UTF-16 characters. */
+        /** Maximum length of a line around a match, and of its part before the match; in UTF-16 characters. */
         const val SNIPPET = 160
         private const val CONTEXT = 40
 
-        /** More words than anybody types narrow nothing down any further, and SQLite takes 999 arguments. */
+        /** More words do not narrow a search in practice, and SQLite accepts 999 arguments. */
         private const val MOST_WORDS = 32
 
         fun fold(text: String): String = SearchText(text).text
@@ -65,14 +65,14 @@ internal class SearchText(private val source: String) {
             if (point < ascii.size) return ascii[point]
             if (Character.isWhitespace(point) || Character.isSpaceChar(point)) return " "
             val parts = Normalizer.normalize(String(Character.toChars(point)), Normalizer.Form.NFKD)
-            // Upper case first: it alone takes apart ß, and brings the dotless ı together with i.
+            // Upper case first: only that expands ß and merges the dotless ı with i.
             val upper = parts.points().filterNot(::isAccent).joinToString("") { String(Character.toChars(it)) }.uppercase(Locale.ROOT)
             return upper.points().joinToString("") { String(Character.toChars(Character.toLowerCase(it))) }
         }
 
         /**
-         * Marks that any script may take, which people leave out when they search, and what only chooses how an emoji looks. Vowel signs of
-         * Indic scripts and the voicing marks of kana make another word, and stay.
+         * Marks of any script that people leave out when they search, and marks that only select how an emoji looks. Vowel signs of Indic
+         * scripts and the voicing marks of kana change the word, and stay.
          */
         private fun isAccent(point: Int): Boolean =
             Character.getType(point) == Character.NON_SPACING_MARK.toInt() &&

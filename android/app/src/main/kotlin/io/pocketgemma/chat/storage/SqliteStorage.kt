@@ -15,7 +15,7 @@ import io.pocketgemma.chat.text.beginning
 import io.pocketgemma.chat.text.oneLine
 
 /**
- * Conversations in SQLite. One thread of its own only; made on any thread, because nothing is opened before it is needed.
+ * Conversations in SQLite. Used on a single thread; created on any thread, because the file is opened on first use.
  *
  * @param now milliseconds since 1970.
  */
@@ -58,9 +58,9 @@ class SqliteStorage internal constructor(
         null,
     ).all { ConversationLine(getLong(0), getString(1), getString(4).oneLine().beginning(SearchText.SNIPPET), getLong(2), getInt(3)) }
 
-    /** For each conversation with a message that has all [words], the place of the last such message. */
+    /** For each conversation with a message that contains all [words], the position of the last such message. */
     private fun found(db: SQLiteDatabase, words: List<String>): Map<Long, Int> = db.rawQuery(
-        // instr, because LIKE gives % and _ a meaning and refuses long patterns.
+        // instr, because LIKE interprets % and _ and rejects long patterns.
         "SELECT conversation, MAX(position) FROM message WHERE ${words.joinToString(" AND ") { "instr(folded, ?) > 0" }} GROUP BY conversation",
         words.toTypedArray(),
     ).all { getLong(0) to getInt(1) }.toMap()
@@ -88,7 +88,7 @@ class SqliteStorage internal constructor(
     private fun text(db: SQLiteDatabase, id: Long, position: Int): String =
         wholeText(db, "text", "message", "conversation = $id AND position = $position")
 
-    /** Not through a cursor, which has room for 2 MB and no more. */
+    /** Not through a cursor, which is limited to 2 MB. */
     private fun wholeText(db: SQLiteDatabase, column: String, table: String, row: String): String =
         DatabaseUtils.stringForQuery(db, "SELECT $column FROM $table WHERE $row", null)
 
@@ -142,7 +142,7 @@ class SqliteStorage internal constructor(
 
     override fun purge() {
         database.write { it.execSQL("DELETE FROM conversation WHERE deleted = 1") }
-        // Until this, the write-ahead log still has what was deleted.
+        // Until this, the write-ahead log still contains deleted content.
         database.read(Unit) { db -> db.rawQuery("PRAGMA wal_checkpoint(TRUNCATE)", null).use { it.moveToFirst() } }
     }
 
@@ -151,13 +151,13 @@ class SqliteStorage internal constructor(
     override fun close() = database.close()
 
     companion object {
-        /** The file in the app's folder for databases. */
+        /** The file in the app's database folder. */
         const val NAME = "conversations.db"
 
-        /** What a line of the list is made of, in characters. */
+        /** Number of characters from which a line of the list is created. */
         private const val LINE = 300
 
-        /** A text of more characters, which are four bytes each at most, is read by itself. */
+        /** A text with more characters (of at most four bytes each) is read separately. */
         private const val LONG = 100_000
     }
 }

@@ -19,10 +19,10 @@ private const val CONTEXT_FULL = "context full"
 private const val NO_MODEL = "no model"
 private const val FAILED = "failed"
 
-/** The runtime's own message may be long, and is for a developer's eyes; in UTF-16 characters. */
+/** The runtime's message may be long, and is for developers; in UTF-16 characters. */
 private const val MOST_DETAIL = 4000
 
-/** The message as it will be read again: at its place, with a text that SQLite can hold, and no longer being written. */
+/** The message as it will be loaded: at its position, with a text that SQLite can store, and no longer in progress. */
 internal fun Message.asStored(position: Int): Message = when (this) {
     is Message.Question -> copy(id = position.toLong(), text = text.storable())
     is Message.Reply -> copy(
@@ -37,7 +37,7 @@ internal fun Message.asStored(position: Int): Message = when (this) {
     )
 }
 
-/** SQLite ends a text at U+0000 and misreads half a surrogate pair together with what follows it. */
+/** SQLite ends a text at U+0000, and misreads half a surrogate pair together with the character after it. */
 internal fun String.storable(): String {
     if (indices.none { isUnstorable(it) }) return this
     return String(CharArray(length) { if (isUnstorable(it)) '\uFFFD' else this[it] })
@@ -52,7 +52,7 @@ private fun String.isUnstorable(index: Int): Boolean {
     }
 }
 
-/** For a message that [asStored] gave. */
+/** For a message that [asStored] returned. */
 internal fun Message.toRow(conversation: Long) = ContentValues().apply {
     put("conversation", conversation)
     put("position", id)
@@ -87,7 +87,7 @@ private fun ContentValues.put(status: ReplyStatus) {
     put("memory_bytes", numbers.memoryBytes)
 }
 
-/** The message in the row at which [row] stands, whose columns begin with [MESSAGE_COLUMNS]. */
+/** The message in the row at which [row] is positioned, whose columns start with [MESSAGE_COLUMNS]. */
 internal fun storedMessage(row: Cursor, text: String): Message {
     val id = row.getLong(0)
     if (row.getString(1) == QUESTION) return Message.Question(id, text)

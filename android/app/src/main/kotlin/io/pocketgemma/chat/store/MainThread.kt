@@ -1,6 +1,6 @@
 package io.pocketgemma.chat.store
 
-/** Runs things on the thread that owns the screen. */
+/** Runs tasks on the main thread. */
 interface MainThread {
     fun post(delayMillis: Long = 0, task: () -> Unit)
 }

@@ -1,8 +1,8 @@
 package io.pocketgemma.chat.store
 
 /**
- * A state that only events change: an event goes in by [dispatch], [reduce] makes the next state of it, the observers hear it, and
- * [act] does what the event asks for (work on other threads, whose outcome comes back as another event).
+ * A state that only events change: [dispatch] takes an event, [reduce] computes the next state, the observers receive it, and [act]
+ * performs the side effects of the event (work on other threads, whose result comes back as another event).
  *
  * Main thread only.
  */
@@ -12,14 +12,14 @@ abstract class Store<State : Any, Event : Any>(initial: State) {
 
     private val observers = LinkedHashSet<(State) -> Unit>()
 
-    /** Hears the present state at once and every new one, until the returned handle is closed. */
+    /** Calls the observer immediately with the current state and then with every new one, until the returned handle is closed. */
     fun observe(observer: (State) -> Unit): AutoCloseable {
         observers += observer
         observer(state)
         return AutoCloseable { observers -= observer }
     }
 
-    /** An event that changes nothing (a late reply, a question while one is answered) has no effect either. */
+    /** An event that changes nothing (a late reply, a question while a reply is in progress) has no side effects either. */
     fun dispatch(event: Event) {
         val before = state
         val after = reduce(before, event)

@@ -7,7 +7,7 @@ fun String.beginning(most: Int): String = when {
     else -> substring(0, most)
 }
 
-/** Every run of spaces, line ends and control characters as one space, none at the ends. */
+/** Replaces every run of spaces, line ends, and control characters with one space; none at the ends. */
 fun String.oneLine(): String = replace(GAPS, " ").trim()
 
 private val GAPS = Regex("""[\s\p{Z}\p{Cc}]+""")

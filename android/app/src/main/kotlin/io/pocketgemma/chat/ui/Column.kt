@@ -5,7 +5,7 @@ import android.util.AttributeSet
 import android.widget.LinearLayout
 import io.pocketgemma.chat.R
 
-/** A vertical column as wide as there is room, but no wider than lines of text are good to read. Centre it by its layout_gravity. */
+/** A vertical column that fills the available width up to a readable line length. Center it with layout_gravity. */
 class Column(context: Context, attributes: AttributeSet?) : LinearLayout(context, attributes) {
     private val most = resources.getDimensionPixelSize(R.dimen.content_width)
 

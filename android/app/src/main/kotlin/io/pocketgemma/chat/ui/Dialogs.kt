@@ -5,7 +5,7 @@ import android.app.Dialog
 import android.content.Context
 import android.view.View
 
-/** A dialog must not outlive the window below it, which goes when the phone is turned. */
+/** A dialog must not outlive the window below it, which is destroyed when the activity is recreated. */
 internal fun Dialog.goesWith(context: Context) {
     val below = (context as? Activity)?.window?.decorView ?: return
     below.addOnAttachStateChangeListener(

@@ -5,7 +5,7 @@ import android.os.Build
 import android.view.View
 import android.view.WindowInsets
 
-/** Draws behind the system's bars on every version, as Android 15 demands, and keeps the content clear of bars, notch and keyboard. */
+/** Draws behind the system bars on every version, as Android 15 requires, and keeps the content clear of bars, cutout, and keyboard. */
 object EdgeToEdge {
     fun apply(activity: Activity, content: View) {
         if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.R) {

@@ -9,7 +9,7 @@ import android.widget.Button
 import android.widget.TextView
 import io.pocketgemma.chat.R
 
-/** A titled card of facts and notes; what is not known is left out, and a card without anything in it is not shown at all. */
+/** A titled card with facts and notes; unknown facts are left out, and an empty card is not shown. */
 class FactCard(private val page: ViewGroup, title: Int) {
     private val inflater = LayoutInflater.from(page.context)
     private val card: View = inflater.inflate(R.layout.section, page, false)
@@ -22,7 +22,7 @@ class FactCard(private val page: ViewGroup, title: Int) {
 
     fun fact(label: Int, value: String?) = row(label, value, stacked = isLargeFont)
 
-    /** A long run of letters and digits. */
+    /** A long sequence of letters and digits. */
     fun digest(label: Int, value: String?) =
         row(label, value, stacked = true)?.apply {
             typeface = Typeface.MONOSPACE
@@ -61,5 +61,5 @@ class FactCard(private val page: ViewGroup, title: Int) {
     }
 }
 
-/** Where two columns of text would have a word or less in a line. */
+/** From this font scale, two columns of text would have about one word per line. */
 val Configuration.hasLargeFont: Boolean get() = fontScale >= 1.5f

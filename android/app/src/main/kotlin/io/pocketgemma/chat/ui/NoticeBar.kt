@@ -7,14 +7,14 @@ import android.widget.Button
 import android.widget.TextView
 import io.pocketgemma.chat.R
 
-/** A line at the bottom of the window that goes by itself after a while, with one thing to do about it. */
+/** A notice at the bottom of the window that disappears after a while, with one action. */
 class NoticeBar(private val view: View) {
     private val text: TextView = view.findViewById(R.id.notice_text)
     private val button: Button = view.findViewById(R.id.notice_action)
     private val timeIsOver = Runnable { close() }
     private var gone: () -> Unit = {}
 
-    /** The notice before this one goes at once. */
+    /** The previous notice disappears immediately. */
     fun show(words: String, action: String?, gone: () -> Unit, act: () -> Unit) {
         close()
         this.gone = gone
@@ -39,13 +39,13 @@ class NoticeBar(private val view: View) {
         was()
     }
 
-    /** The window goes: no word about it to anybody, for what the notice is about may be shown again in the next window. */
+    /** The window is destroyed: no callbacks, because the notice may be shown again in the next window. */
     fun leave() {
         view.removeCallbacks(timeIsOver)
         gone = {}
     }
 
-    /** As long as the person has told the system to need. */
+    /** As long as the user has configured in the system settings. */
     private fun millis(withAction: Boolean): Long {
         val usual = if (withAction) ACTION_MILLIS else TEXT_MILLIS
         if (Build.VERSION.SDK_INT < Build.VERSION_CODES.Q) return usual.toLong()

@@ -5,23 +5,23 @@ import io.pocketgemma.chat.export.Export
 
 enum class Screen { CHAT, CHATS, MODELS, COMPARE, SETTINGS, BENCHMARK, ABOUT }
 
-/** One screen. Made when it is first opened; goes with the activity. Everything that must last longer is in a store. */
+/** One screen. Created when it is first opened; destroyed with the activity. Everything that must live longer is in a store. */
 interface Page {
     val view: View
 
-    /** It comes to the front: observe what it shows. */
+    /** The page comes to the front: observe the stores. */
     fun show()
 
-    /** It is covered or goes: stop observing. */
+    /** The page is covered or closed: stop observing. */
     fun hide()
 
-    /** True when the page itself had something to close. */
+    /** True if the page itself had something to close. */
     fun back(): Boolean = false
 }
 
-/** What a page can ask of the activity around it. */
+/** What a page can request from its activity. */
 interface Shell {
-    /** Opens a page over this one; CHAT goes back to the chat. */
+    /** Opens a page on top of this one; CHAT returns to the chat. */
     fun open(screen: Screen)
 
     fun back()
@@ -39,6 +39,6 @@ interface Shell {
 
     fun copy(text: String)
 
-    /** A line at the bottom that goes by itself, with one thing to do about it. [gone] is called when it went without that. */
+    /** A notice at the bottom that disappears after a while, with one action. [gone] is called if it disappears without the action. */
     fun notice(text: String, action: String? = null, gone: () -> Unit = {}, act: () -> Unit = {})
 }

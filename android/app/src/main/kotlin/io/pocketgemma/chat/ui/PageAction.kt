@@ -6,7 +6,7 @@ import android.view.ViewGroup
 import android.widget.ImageButton
 import io.pocketgemma.chat.R
 
-/** Adds an icon to the header of this page, for something that is done with all of it. */
+/** Adds an icon to the header of this page, for an action on the whole page. */
 fun View.headerAction(id: Int, icon: Int, label: Int, act: () -> Unit): View {
     val actions = findViewById<ViewGroup>(R.id.page_actions)
     val button = LayoutInflater.from(context).inflate(R.layout.page_action, actions, false) as ImageButton

@@ -4,7 +4,7 @@ import android.view.View
 import android.widget.TextView
 import io.pocketgemma.chat.R
 
-/** What the screen is called, in its header and by TalkBack. */
+/** The title of the screen, in its header and for TalkBack. */
 fun titleOf(screen: Screen): Int = when (screen) {
     Screen.CHAT -> R.string.page_chat
     Screen.CHATS -> R.string.page_chats
@@ -15,7 +15,7 @@ fun titleOf(screen: Screen): Int = when (screen) {
     Screen.ABOUT -> R.string.page_about
 }
 
-/** Fills layout/page_header.xml, wherever it is included in this page. */
+/** Fills layout/page_header.xml, which this page includes. */
 fun View.header(screen: Screen, shell: Shell) {
     findViewById<TextView>(R.id.page_title).setText(titleOf(screen))
     findViewById<View>(R.id.page_back).setOnClickListener { shell.back() }

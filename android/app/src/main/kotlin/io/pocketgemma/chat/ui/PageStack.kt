@@ -5,7 +5,7 @@ import android.view.View
 import android.view.ViewGroup
 import android.view.animation.DecelerateInterpolator
 
-/** The open pages, the chat at the bottom. A page is made when it is first opened, and kept while the activity lives. */
+/** The open pages, with the chat at the bottom. A page is created when it is first opened, and kept while the activity lives. */
 class PageStack(private val container: ViewGroup, saved: Array<String>?, private val make: (Screen) -> Page) {
     private val made = HashMap<Screen, Page>()
     private val open = ArrayList(
@@ -16,11 +16,11 @@ class PageStack(private val container: ViewGroup, saved: Array<String>?, private
 
     fun saved(): Array<String> = open.map { it.name }.toTypedArray()
 
-    /** The top page comes to the front, or comes back to it. */
+    /** The top page comes to the front, or returns to it. */
     fun show() {
         val page = top()
         page.view.visibility = View.VISIBLE
-        // Or the first text that can be written to or selected would take the focus, and with it the keyboard or the scroll.
+        // Otherwise, the first editable or selectable text would take the focus, and with it open the keyboard or scroll.
         page.view.requestFocus()
         page.show()
     }
@@ -35,7 +35,7 @@ class PageStack(private val container: ViewGroup, saved: Array<String>?, private
         }
     }
 
-    /** False when there is nothing to go back to. */
+    /** False if there is no page to go back to. */
     fun back(visible: Boolean): Boolean {
         if (top().back()) return true
         if (isAtRoot) return false
@@ -62,7 +62,7 @@ class PageStack(private val container: ViewGroup, saved: Array<String>?, private
     private fun top(): Page = made.getOrPut(open.last()) {
         make(open.last()).also {
             it.view.isFocusableInTouchMode = true
-            // Without the focus's own shade over the whole page.
+            // Without the focus highlight over the whole page.
             if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.O) it.view.defaultFocusHighlightEnabled = false
             if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.P) it.view.accessibilityPaneTitle = it.view.context.getString(titleOf(open.last()))
             container.addView(it.view)

@@ -14,11 +14,11 @@ import io.pocketgemma.chat.model.ModelProblem.Unusable
 import io.pocketgemma.chat.model.ModelProblem.WrongKind
 import io.pocketgemma.chat.model.mayBeTriedAnyway
 
-/** A sentence or two for each [ModelProblem]: what is wrong, and what to do about it. */
+/** A message for each [ModelProblem]: what is wrong, and what to do. */
 class ProblemTexts(private val context: Context) {
     private val texts = Texts(context)
 
-    /** Why the model that was asked for does not answer. */
+    /** Why the selected model does not reply. */
     fun whyNoAnswer(problem: ModelProblem): String = when (problem) {
         is Missing -> say(R.string.problem_missing, problem.expectedPath)
         Damaged -> say(R.string.problem_damaged)
@@ -35,7 +35,7 @@ class ProblemTexts(private val context: Context) {
         is Unusable -> say(R.string.problem_unusable, problem.detail)
     }
 
-    /** Why a file was not taken in. */
+    /** Why a file was not imported. */
     fun whyRefused(problem: ModelProblem): String = when (problem) {
         is Missing -> say(R.string.refused_missing)
         Damaged -> say(R.string.refused_damaged)
@@ -51,5 +51,5 @@ class ProblemTexts(private val context: Context) {
     private fun say(sentence: Int, vararg parts: Any): String = context.getString(sentence, *parts)
 }
 
-/** What the button under a problem says. */
+/** The label of the button under a problem. */
 val ModelProblem.wayOn: Int get() = if (mayBeTriedAnyway) R.string.load_anyway else R.string.try_again

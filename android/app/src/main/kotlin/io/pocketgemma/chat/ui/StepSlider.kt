@@ -9,7 +9,7 @@ import android.widget.TextView
 import io.pocketgemma.chat.R
 import kotlin.math.abs
 
-/** A slider over [steps] with its name, its meaning and its value in words. A value between two steps stays until the slider is moved. */
+/** A slider over [steps] with a label, an explanation, and its value as text. A value between two steps stays until the slider is moved. */
 class StepSlider(
     parent: ViewGroup,
     wording: Wording,
@@ -33,7 +33,7 @@ class StepSlider(
         wording.fill(view)
         slider.id = wording.id
         slider.max = steps.lastIndex
-        // One step with an arrow key; the default is a twentieth of the whole.
+        // An arrow key moves one step; the default is a twentieth of the range.
         slider.keyProgressIncrement = 1
         slider.isSaveEnabled = false
         slider.setOnSeekBarChangeListener(object : SeekBar.OnSeekBarChangeListener {
@@ -54,7 +54,7 @@ class StepSlider(
         rendering = true
         slider.progress = steps.indices.minBy { abs(steps[it] - now) }
         rendering = false
-        // TalkBack would otherwise read how many percent of the way the slider stands.
+        // Otherwise, TalkBack reads the slider's position in percent.
         if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.R) {
             slider.contentDescription = title
             slider.stateDescription = said
@@ -64,7 +64,7 @@ class StepSlider(
     }
 }
 
-/** What a setting is called, and what it means to somebody who has never heard of it. */
+/** A setting's label, and an explanation for users who don't know it. */
 class Wording(val id: Int, val title: Int, val meaning: Int) {
     fun fill(view: View) {
         view.findViewById<TextView>(R.id.setting_title).apply {

@@ -11,17 +11,17 @@ import io.pocketgemma.chat.model.Selection
 import java.text.NumberFormat
 import java.util.Locale
 
-/** Words for numbers and names, as the person's own language writes them. */
+/** Formats numbers and names in the user's language. */
 class Texts(private val context: Context) {
     private val locale: Locale get() = context.resources.configuration.locales[0]
 
-    /** A length in bytes: "2.7 MB". */
+    /** A size in bytes: "2.7 MB". */
     fun size(bytes: Long): String = Formatter.formatShortFileSize(context, bytes)
 
     fun number(value: Number, digits: Int = 2): String =
         NumberFormat.getNumberInstance(locale).apply { maximumFractionDigits = digits }.format(value)
 
-    /** A large number as one says it: "1.6 million". */
+    /** A large number in words: "1.6 million". */
     fun inWords(value: Long): String = when {
         value >= BILLION -> context.getString(R.string.number_billions, number(value / BILLION, 1))
         value >= MILLION -> context.getString(R.string.number_millions, number(value / MILLION, 1))
@@ -32,7 +32,7 @@ class Texts(private val context: Context) {
     fun percent(share: Double, digits: Int = 1): String =
         NumberFormat.getPercentInstance(locale).apply { maximumFractionDigits = digits }.format(share)
 
-    /** Below a second in milliseconds, as nobody reads 0.042 s. */
+    /** Milliseconds below one second: easier to read than 0.042 s. */
     fun duration(seconds: Double): String =
         if (seconds < 1) {
             context.getString(R.string.numbers_milliseconds, number(seconds * 1000, 0))
@@ -40,14 +40,14 @@ class Texts(private val context: Context) {
             context.getString(R.string.numbers_seconds, number(seconds, 1))
         }
 
-    /** Tokens a second without their unit; a tenth matters only in small ones. */
+    /** Tokens per second without the unit; a decimal matters only for small values. */
     fun bareRate(tokensPerSecond: Double): String = number(tokensPerSecond, if (tokensPerSecond < 100) 1 else 0)
 
     fun rate(tokensPerSecond: Double): String = context.getString(R.string.numbers_rate, bareRate(tokensPerSecond))
 
     fun tokens(count: Int): String = context.resources.getQuantityString(R.plurals.numbers_tokens, count, number(count))
 
-    /** The small line under a reply. */
+    /** The statistics line under a reply. */
     fun numbers(numbers: Numbers): String {
         val tokens = tokens(numbers.tokens)
         val rate = rate(numbers.tokensPerSecond)
@@ -67,10 +67,10 @@ class Texts(private val context: Context) {
         },
     )
 
-    /** Names who answers; one that has gone is nobody. */
+    /** The display name of a selection; "No model" if it no longer exists. */
     fun who(library: LibraryState, selection: Selection?): String {
         val model = library.model(selection?.model) ?: return context.getString(R.string.who_nobody)
-        // The same file as the tuned model, only without its adapter.
+        // The same file as the tuned model, but without its adapter.
         val isTunedWithout = selection == library.base && selection?.model == library.tuned?.model
         if (isTunedWithout) return context.getString(R.string.who_base, model.name)
         val adapter = library.adapter(selection?.adapter) ?: return model.name

@@ -7,7 +7,7 @@ import android.view.WindowManager
 import android.widget.EditText
 import io.pocketgemma.chat.R
 
-/** Asks what a conversation is to be called. */
+/** Asks for a conversation's title. */
 fun askForTitle(context: Context, title: String, named: (String) -> Unit) {
     val view = LayoutInflater.from(context).inflate(R.layout.title_dialog, null)
     val field = view.findViewById<EditText>(R.id.title_field)

@@ -12,7 +12,7 @@ import io.pocketgemma.chat.R
 import kotlin.math.PI
 import kotlin.math.sin
 
-/** Three dots that swell one after another while the model has not said anything yet; at rest where animations are turned off. */
+/** Three dots that pulse one after another until the reply starts; static if animations are turned off. */
 class TypingDots(context: Context, attributes: AttributeSet?) : View(context, attributes) {
     private val paint = Paint(Paint.ANTI_ALIAS_FLAG).apply { color = context.getColor(R.color.text_dim) }
     private val moves = Build.VERSION.SDK_INT < Build.VERSION_CODES.O || ValueAnimator.areAnimatorsEnabled()
@@ -27,7 +27,7 @@ class TypingDots(context: Context, attributes: AttributeSet?) : View(context, at
         if (moves) postInvalidateDelayed(FRAME_MILLIS)
     }
 
-    /** 0 at rest, 1 at the top; a hump in the first half of each period. */
+    /** 0 at rest, 1 at the peak, within the first half of each period. */
     private fun wave(millis: Long): Float = sin(2 * PI * (millis % PERIOD_MILLIS) / PERIOD_MILLIS).coerceAtLeast(0.0).toFloat()
 
     private companion object {

@@ -5,7 +5,7 @@ import android.util.AttributeSet
 import android.view.View
 import android.view.ViewGroup
 
-/** Buttons in a row from the end; a row below when they do not fit beside one another, as with a large font. */
+/** Buttons in a row, aligned to the end; wraps to another row if they do not fit, for example at large font sizes. */
 class Wrapping(context: Context, attributes: AttributeSet?) : ViewGroup(context, attributes) {
     private val shown: List<View> get() = (0 until childCount).map(::getChildAt).filter { it.visibility != GONE }
 

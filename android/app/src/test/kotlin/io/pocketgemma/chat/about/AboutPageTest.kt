@@ -32,7 +32,7 @@ class AboutPageTest {
     private fun stage(library: LibraryState = SampleLibrary.state, selection: Selection? = null) =
         PageStage(RecordingStores(library, Settings(selection = selection)), ::AboutPage)
 
-    /** The cards by their titles, each with its words in order. */
+    /** The cards by their titles, each with its texts in order. */
     private fun PageStage.cards(): Map<String, List<String>> = children(R.id.sections).associate { card ->
         card.findViewById<TextView>(R.id.section_title).text.toString() to words(card.findViewById(R.id.section_body))
     }
@@ -45,7 +45,7 @@ class AboutPageTest {
     }
 
     @Test
-    fun `the manifest of the tuned model is told in words`() {
+    fun `the manifest of the tuned model is shown as facts`() {
         val stage = stage()
         assertEquals("Pocket Science", stage.text(R.id.about_name))
         assertEquals(SampleLibrary.manifest.description, stage.text(R.id.about_description))
@@ -94,7 +94,7 @@ class AboutPageTest {
     }
 
     @Test
-    fun `an imported model and its adapter are told by their files`() {
+    fun `an imported model and its adapter are described by their files`() {
         val stage = stage(selection = Selection(SampleLibrary.large.id, SampleLibrary.poet.id))
         assertEquals("Gemma 3 270M with Poet", stage.text(R.id.about_name))
         assertEquals(stage.string(R.string.about_unknown), stage.text(R.id.about_description))
@@ -110,7 +110,7 @@ class AboutPageTest {
     }
 
     @Test
-    fun `accuracy is not told of another adapter than the one it was measured with`() {
+    fun `accuracy is shown only for the adapter that it was measured with`() {
         val model = SampleLibrary.large.copy(manifest = SampleLibrary.manifest)
         val tuned = Selection(model.id, SampleLibrary.clerk.id)
         val library = SampleLibrary.state.copy(models = listOf(model), tuned = tuned, base = Selection(model.id))
@@ -125,28 +125,28 @@ class AboutPageTest {
     }
 
     @Test
-    fun `the base is told to be the base`() {
+    fun `the base is described as the base`() {
         val stage = stage(selection = Selection(SampleLibrary.base.id))
         assertEquals(stage.string(R.string.about_is_base), stage.text(R.id.about_description))
         assertFalse("Evaluation" in stage.cards())
     }
 
     @Test
-    fun `without a model there are still privacy and licences`() {
+    fun `without a model there are still privacy and licenses`() {
         val stage = stage(LibraryState(loaded = true))
         assertEquals("No model", stage.text(R.id.about_name))
         assertEquals(listOf("Privacy", "Licenses", "This app"), stage.cards().keys.toList())
     }
 
     @Test
-    fun `Gemma's terms stand with the licences`() {
+    fun `Gemma's terms are listed with the licenses`() {
         val facts = SampleLibrary.manifest.facts.copy(terms = "Gemma is provided under and subject to the Gemma Terms of Use.")
         val model = SampleLibrary.tuned.copy(manifest = SampleLibrary.manifest.copy(facts = facts))
         assertTrue(facts.terms in stage(SampleLibrary.state.copy(models = listOf(model))).cards().getValue("Licenses"))
     }
 
     @Test
-    fun `both licences can be read in full`() {
+    fun `both licenses can be read in full`() {
         val stage = stage()
         for ((button, beginning) in listOf(
             R.string.software_read_apache to "Apache License",

@@ -97,7 +97,7 @@ class BenchmarkPageTest {
         }
     }
 
-    /** The lines of the first two figures, as they stand. */
+    /** The lines of the first two figures, as displayed. */
     private fun figures(qualifiers: String): List<List<String>> {
         RuntimeEnvironment.setQualifiers(qualifiers)
         val fast = runs[0].copy(promptTokensPerSecond = 25_697.0, tokensPerSecond = 25_697.0)
@@ -112,7 +112,7 @@ class BenchmarkPageTest {
     @Test
     fun `a large figure has its unit behind it, or whole on the line below`() {
         assertEquals(List(2) { listOf("25,697 tokens/s") }, figures(PORTRAIT))
-        // The narrowest phones; between them and the usual one a line would end after the "/".
+        // The narrowest phones; at widths between them and a usual phone, a line would end after the "/".
         for (width in 280..400 step 8) {
             for (lines in figures("w${width}dp-h640dp-port-420dpi")) {
                 assertTrue("$width: $lines", lines == listOf("25,697 tokens/s") || lines == listOf("25,697", "tokens/s"))
@@ -146,7 +146,7 @@ class BenchmarkPageTest {
     }
 
     @Test
-    fun `numbers without memory and a graphics chip without threads are told without them`() {
+    fun `values without memory and a GPU without threads are shown without them`() {
         val stage = stage(done.copy(backend = Backend.GPU, threads = 0, results = listOf(runs[0].copy(memoryBytes = null))))
         val words = stage.words(stage.find(R.id.benchmark_result))
         assertTrue(words.toString(), "GPU" in words && "Median of 1 run" in words)
@@ -164,7 +164,7 @@ class BenchmarkPageTest {
     }
 
     @Test
-    fun `a model too large for the memory is loaded anyway when the person says so`() {
+    fun `a model too large for the memory is loaded anyway if the user confirms it`() {
         val state = BenchmarkState(selection = Selection("big"), problem = BenchmarkState.Problem.Model(ModelProblem.TooLarge(2, 1, tryAnyway = true)))
         val stage = stage(state)
         stage.click(R.id.benchmark_anyway)

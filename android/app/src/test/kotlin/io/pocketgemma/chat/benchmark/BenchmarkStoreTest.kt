@@ -67,7 +67,7 @@ class BenchmarkStoreTest {
     }
 
     @Test
-    fun `it says who answered, where it really ran, and on how many threads`() {
+    fun `it reports the model, the backend in use, and the number of threads`() {
         val store = store()
         store.dispatch(BenchmarkEvent.Start)
         assertEquals(Shelf.tuned, store.state.selection)

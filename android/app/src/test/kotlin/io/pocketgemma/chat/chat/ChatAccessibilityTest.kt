@@ -99,7 +99,7 @@ class ChatAccessibilityTest {
     }
 
     @Test
-    fun `a question says whose it is, and TalkBack's menu can copy and edit it`() {
+    fun `a question is announced as the user's, and TalkBack's menu can copy and edit it`() {
         val stage = stage(SampleChat.short)
         val last = stage.children(R.id.messages)[2].findViewById<TextView>(R.id.question_text)
         assertTrue(last.contentDescription.startsWith("You: How heavy"))
@@ -110,7 +110,7 @@ class ChatAccessibilityTest {
     }
 
     @Test
-    fun `the way to choose who answers is a heading that says all of it`() {
+    fun `the button for choosing a model is a heading with the complete state`() {
         val who = stage(SampleChat.short).find<View>(R.id.who)
         assertTrue(who.isAccessibilityHeading)
         assertEquals("How heavy is gold?\nPocket Science · offline\nChoose a model", who.contentDescription)

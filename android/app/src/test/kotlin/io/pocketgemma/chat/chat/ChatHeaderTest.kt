@@ -45,13 +45,13 @@ import org.robolectric.annotation.GraphicsMode
 import org.robolectric.shadows.ShadowAlertDialog
 import org.robolectric.shadows.ShadowDialog
 
-/** The top of the chat: who answers, the menu of the conversation, and what comes of it. */
+/** The header of the chat: the model, the menu, and the menu's actions. */
 @RunWith(RobolectricTestRunner::class)
 @GraphicsMode(GraphicsMode.Mode.NATIVE)
 @Config(sdk = [35], qualifiers = PORTRAIT, application = Application::class)
 class ChatHeaderTest {
     @Test
-    fun `the header says what it is about, who answers and what the model is doing`() {
+    fun `the header shows the title, the model and its state`() {
         val stage = stage(nothing)
         fun header(model: ModelState, chat: ChatState = nothing): List<String> {
             stage.stores.chat.become(chat)
@@ -101,7 +101,7 @@ class ChatHeaderTest {
     }
 
     @Test
-    fun `who answers from here on is said where it changes`() {
+    fun `a change of the model is shown where it happens`() {
         val stage = stage(SampleChat.of(question(0, "a"), reply(1, "A"), question(2, "b"), reply(3, "B", by = "Poet")))
         assertEquals(listOf(null, "Now using Poet"), listOf(stage.rows[1], stage.rows[3]).map { it.words(R.id.reply_who) })
     }

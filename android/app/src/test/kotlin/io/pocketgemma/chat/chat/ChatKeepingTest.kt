@@ -14,7 +14,7 @@ import org.junit.Assert.assertFalse
 import org.junit.Assert.assertTrue
 import org.junit.Test
 
-/** What of a conversation is stored, and when. Another store over the same world is the app's next process. */
+/** What is stored of a conversation, and when. Another store over the same world is the app's next process. */
 class ChatKeepingTest {
     private val world = ChatWorld()
     private val host = world.host
@@ -129,7 +129,7 @@ class ChatKeepingTest {
     }
 
     @Test
-    fun `the list is told what it shows, and not of drafts`() {
+    fun `the list is notified of what it shows, and not of drafts`() {
         val store = world.store()
         store.ask("q")
         world.settle()
@@ -216,11 +216,11 @@ class ChatKeepingTest {
     }
 
     @Test
-    fun `of a long conversation only the end is written anew`() {
+    fun `of a long conversation only the end is written again`() {
         val store = world.store()
         world.converse(store, "one", "first")
         world.converse(store, "two", "second")
-        // The storage is told what has not changed, and this one believes it.
+        // The storage relies on what it is given as unchanged, and so does this fake.
         val first = storage.kept.getValue(100).messages.first() as Message.Question
         storage.kept[100] = storage.kept.getValue(100).let { it.copy(messages = listOf(first.copy(text = "as stored")) + it.messages.drop(1)) }
         world.converse(store, "three", "third")

@@ -13,7 +13,7 @@ import org.junit.Assert.assertEquals
 import org.junit.Assert.assertNull
 import org.junit.Test
 
-/** Going from one conversation to another. */
+/** Switching between conversations. */
 class ChatLeavingTest {
     private val world = ChatWorld()
     private val host = world.host
@@ -22,7 +22,7 @@ class ChatLeavingTest {
     private fun stored(id: Long): List<String> = storage.kept.getValue(id).messages.map { it.text }
 
     @Test
-    fun `two conversations keep their drafts and their places apart`() {
+    fun `two conversations keep separate drafts and scroll positions`() {
         val store = world.store()
         world.converse(store, "one", "first")
         store.dispatch(ChatEvent.DraftChanged("for the first"))

@@ -17,7 +17,7 @@ import org.junit.Rule
 import org.junit.Test
 import org.junit.rules.TemporaryFolder
 
-/** The stores, the host and the runtime together, with the demo model. */
+/** The stores, the host, and the runtime together, with the demo model. */
 class ChatOnRuntimeTest {
     @get:Rule
     val folder = TemporaryFolder()

@@ -45,7 +45,7 @@ import org.robolectric.annotation.Config
 import org.robolectric.annotation.GraphicsMode
 import org.robolectric.shadows.ShadowAlertDialog
 
-/** What was said, and the field to write in. */
+/** The messages and the composer. */
 @RunWith(RobolectricTestRunner::class)
 @GraphicsMode(GraphicsMode.Mode.NATIVE)
 @Config(sdk = [35], qualifiers = PORTRAIT, application = Application::class)
@@ -138,7 +138,7 @@ class ChatPageTest {
     }
 
     @Test
-    fun `a message can be copied, shared, asked for anew and edited`() {
+    fun `a message can be copied, shared, regenerated and edited`() {
         val stage = stage(SampleChat.short)
         stage.click(stage.rows[0].findViewById<View>(R.id.copy_question))
         stage.click(stage.rows[1].findViewById<View>(R.id.copy_reply))
@@ -255,7 +255,7 @@ class ChatPageTest {
     }
 
     @Test
-    fun `the failure of a model that is not chosen any more is nobody's concern`() {
+    fun `the failure of a model that is no longer selected is not shown`() {
         val stage = stage(nothing, ModelState.Failed(Selection(SampleLibrary.base.id), ModelProblem.Damaged))
         assertTrue(stage.isShown(R.id.empty))
         stage.type("hello")
@@ -263,7 +263,7 @@ class ChatPageTest {
     }
 
     @Test
-    fun `trying again asks the question again that waits for its answer`() {
+    fun `trying again asks the unanswered question again`() {
         val problem = ModelProblem.Unreadable("EIO")
         val stage = stage(SampleChat.of(question(0, "a"), reply(1, "", ReplyStatus.NoModel(problem))), ModelState.Failed(tuned, problem))
         assertEquals(stage.string(R.string.reply_no_model), stage.text(R.id.reply_caption))
@@ -304,7 +304,7 @@ class ChatPageTest {
     }
 
     @Test
-    fun `a question too long by itself says so, also beside a standing instruction, and can only be edited`() {
+    fun `a question too long by itself is reported, also with a system prompt, and can only be edited`() {
         val alone = SampleChat.of(question(0, "too long"), reply(1, "", ReplyStatus.ContextFull))
         for ((prompt, words) in listOf("" to R.string.question_too_long, "Rhyme." to R.string.question_and_instruction_too_long)) {
             val stage = stage(alone, settings = Settings(systemPrompt = prompt))

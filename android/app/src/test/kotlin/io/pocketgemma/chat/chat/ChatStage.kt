@@ -18,7 +18,7 @@ import io.pocketgemma.chat.settings.Settings
 import org.junit.Assert.assertTrue
 import org.robolectric.shadows.ShadowPopupMenu
 
-/** The chat page with stores that record, and what tests do on it. */
+/** The chat page with recording stores, and the actions of tests on it. */
 internal object ChatStage {
     val tuned = Selection(SampleLibrary.tuned.id)
     val ready = ModelState.Ready(tuned, Backend.CPU)

@@ -111,7 +111,7 @@ class ChatStateTest {
     }
 
     @Test
-    fun `another reply takes the place of the last one, and knows nothing of it`() {
+    fun `another reply replaces the last one, which is not part of its history`() {
         val state = fresh.answered("one", "first").answered("two", "second").reduce(ChatEvent.Regenerate)
         assertEquals(listOf("one", "first", "two", ""), state.texts())
         assertEquals(listOf(Turn(Role.USER, "one"), Turn(Role.MODEL, "first")), state.history)
@@ -152,7 +152,7 @@ class ChatStateTest {
     }
 
     @Test
-    fun `the first question is the title, until the person gives one`() {
+    fun `the first question is the title, until the user sets one`() {
         val state = fresh.answered("What is Fe?", "Iron.").answered("And Au?", "Gold.")
         assertEquals("What is Fe?", state.title)
         val renamed = state.reduce(ChatEvent.Rename("  My \n metals "))
@@ -162,7 +162,7 @@ class ChatStateTest {
     }
 
     @Test
-    fun `editing the first question changes the title with it, but not the person's own`() {
+    fun `editing the first question changes the title with it, but not the user's own`() {
         val state = fresh.answered("What is Fe?", "Iron.")
         assertEquals("What is Au?", state.afterAll(ChatEvent.Edit, ChatEvent.Ask("What is Au?")).title)
         assertEquals("Mine", state.afterAll(ChatEvent.Rename("Mine"), ChatEvent.Edit, ChatEvent.Ask("What is Au?")).title)

@@ -49,7 +49,7 @@ class ChatStoreTest {
     }
 
     @Test
-    fun `a second question is asked with what was said before, and a context that is too small is told`() {
+    fun `a second question is sent with the history, and a context that is too small is reported`() {
         val store = world.store()
         world.converse(store, "one", "first")
         store.ask("two")
@@ -130,7 +130,7 @@ class ChatStoreTest {
     }
 
     @Test
-    fun `stop tells the host once, and what was written stays and is remembered`() {
+    fun `stop reaches the host once, and the text so far stays and is part of the history`() {
         val store = world.store()
         store.ask("long one")
         host.last.grow("xxxxx")

@@ -54,7 +54,7 @@ class MessageListTest {
         settle()
     }
 
-    /** The messages on the screen and where each begins, as a person sees them. */
+    /** The messages on the screen and their positions, as a user sees them. */
     private fun PageStage.seen(): Map<String, Int> {
         val y = scroll.scrollY
         return filled.filter { it.bottom > y && it.top < y + scroll.height && words(it).isNotEmpty() }
@@ -62,7 +62,7 @@ class MessageListTest {
     }
 
     @Test
-    fun `a growing reply is followed to its end, unless the person has scrolled up`() {
+    fun `a growing reply is followed to its end, unless the user has scrolled up`() {
         val stage = stage(story(80))
         assertTrue(stage.end > 500)
         assertEquals(stage.end, stage.scroll.scrollY)
@@ -90,7 +90,7 @@ class MessageListTest {
     }
 
     @Test
-    fun `a new question is scrolled to, wherever the person was reading`() {
+    fun `a new question is scrolled to, wherever the user was reading`() {
         val before = SampleChat.long(12)
         val stage = stage(before)
         stage.scrollTo(0)

@@ -19,20 +19,20 @@ class RowTest {
     private fun replies(rows: List<Row>) = rows.filterIsInstance<Row.Reply>()
 
     @Test
-    fun `only the last question can be edited and only the last reply be had anew`() {
+    fun `only the last question can be edited and only the last reply regenerated`() {
         val rows = rowsOf(two, RowOptions())
         assertEquals(listOf(false, true), questions(rows).map { it.canEdit })
         assertEquals(listOf(false, true), replies(rows).map { it.canRegenerate })
     }
 
     @Test
-    fun `nothing can be edited or had anew while the model writes`() {
+    fun `nothing can be edited or regenerated while the model writes`() {
         val rows = rowsOf(SampleChat.of(question(0, "a"), reply(1, "A", ReplyStatus.Active())), RowOptions())
         assertFalse(questions(rows).single().canEdit || replies(rows).single().canRegenerate)
     }
 
     @Test
-    fun `who answers is said only where it changes`() {
+    fun `the model's name is shown only where it changes`() {
         fun who(vararg by: String?) =
             replies(rowsOf(SampleChat.of(*by.mapIndexed { index, name -> reply(index.toLong(), "x", by = name) }.toTypedArray()), RowOptions()))
                 .map { it.newWho }
@@ -41,7 +41,7 @@ class RowTest {
     }
 
     @Test
-    fun `numbers are shown for all when the settings say so, else where they were asked for`() {
+    fun `statistics are shown for all replies if set, otherwise where they were opened`() {
         assertEquals(listOf(false, false), replies(rowsOf(two, RowOptions())).map { it.showsNumbers })
         assertEquals(listOf(false, true), replies(rowsOf(two, RowOptions(numbersOf = setOf(3)))).map { it.showsNumbers })
         assertEquals(listOf(true, true), replies(rowsOf(two, RowOptions(showsAllNumbers = true))).map { it.showsNumbers })

@@ -67,7 +67,7 @@ class ComparePageTest {
     }
 
     @Test
-    fun `before the first question it says what this is, who answers, and offers questions`() {
+    fun `before the first question it shows an explanation, the models and sample questions`() {
         val stage = stage()
         assertTrue(stage.isShown(R.id.compare_intro))
         assertEquals("PocketGemma demo", stage.text(R.id.before_who))
@@ -114,7 +114,7 @@ class ComparePageTest {
     }
 
     @Test
-    fun `both answers stand there, with numbers only when these are wanted`() {
+    fun `both replies are shown, with statistics only if set`() {
         val stage = stage(answered)
         assertEquals(listOf("Gold is a heavy metal with the symbol Au."), stage.words(stage.find(R.id.before_text)))
         assertEquals(listOf("The atomic mass of gold is 197."), stage.words(stage.find(R.id.after_text)))
@@ -158,7 +158,7 @@ class ComparePageTest {
     }
 
     @Test
-    fun `a model too large for the memory is loaded anyway when the person says so`() {
+    fun `a model too large for the memory is loaded anyway if the user confirms it`() {
         val tooLarge = ReplyStatus.NoModel(ModelProblem.TooLarge(2, 1, tryAnyway = true))
         val stage = stage(asked.copy(before = Answer(base, "x", ReplyStatus.Complete(null)), after = Answer(tuned, "", tooLarge)))
         val again = (stage.find<View>(R.id.after_who).parent as View).findViewById<Button>(R.id.answer_again)

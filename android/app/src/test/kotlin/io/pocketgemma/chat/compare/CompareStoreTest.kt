@@ -27,7 +27,7 @@ class CompareStoreTest {
     private fun CompareStore.ask(question: String) = dispatch(CompareEvent.Ask(question))
 
     @Test
-    fun `before is the base and after is the tuned model, unless the person chooses`() {
+    fun `before is the base and after is the tuned model, unless the user selects others`() {
         val store = store()
         assertEquals(Shelf.base, store.state.before.selection)
         assertEquals(Shelf.tuned, store.state.after.selection)

@@ -10,7 +10,7 @@ import io.pocketgemma.chat.inference.Asking
 import io.pocketgemma.chat.settings.Settings
 import io.pocketgemma.chat.settings.SettingsEvent
 
-/** Everything around a chat. Another [store] over the same one is the next process. */
+/** Everything around a chat. Another [store] over the same world is the next process. */
 class ChatWorld(loaded: Boolean = true) {
     val host = FakeModelStore()
     val storage = FakeStorage()
@@ -34,7 +34,7 @@ class ChatWorld(loaded: Boolean = true) {
     fun store(settled: Boolean = true): ChatStore =
         ChatStore(host, storage, disk, main, asking, Words, changed = { refreshes++ }, newId = { ids++ }).also { if (settled) settle() }
 
-    /** Lets everything happen that does not wait for a time. */
+    /** Runs everything that does not wait for a time. */
     fun settle() {
         do {
             val ran = disk.run()
@@ -63,7 +63,7 @@ val ChatState.lastStatus: ReplyStatus? get() = (messages.lastOrNull() as? Messag
 
 fun ChatStore.ask(question: String) = dispatch(ChatEvent.Ask(question))
 
-/** Asks, and has the host answer. */
+/** Asks a question, and lets the host reply. */
 fun ChatWorld.converse(store: ChatStore, question: String, reply: String) {
     store.ask(question)
     host.last.end(reply)

@@ -7,10 +7,10 @@ import io.pocketgemma.chat.model.ReplyListener
 import io.pocketgemma.chat.model.Request
 import io.pocketgemma.chat.model.Selection
 
-/** Writes down what it is asked; the test says what it answers. */
+/** Records its calls; the test provides the replies. */
 class FakeModelStore : ModelStore() {
     class Asked(val request: Request, private val listener: ReplyListener) {
-        /** How often it was told to stop. */
+        /** How often it was stopped. */
         var stops = 0
 
         fun grow(text: String) = listener.grew(text)

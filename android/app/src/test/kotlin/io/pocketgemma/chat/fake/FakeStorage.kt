@@ -4,17 +4,17 @@ import io.pocketgemma.chat.conversation.Conversation
 import io.pocketgemma.chat.conversation.ConversationLine
 import io.pocketgemma.chat.conversation.ConversationStorage
 
-/** Keeps conversations in memory, and believes what it is told about unchanged messages. */
+/** Keeps conversations in memory, and relies on what it is given as unchanged messages. */
 class FakeStorage : ConversationStorage {
     val kept = LinkedHashMap<Long, Conversation>()
     private val deleted = mutableSetOf<Long>()
     private var openId: Long? = null
 
-    /** What was asked of it, in order: "read 1", "write 1: draft", "open 2". */
+    /** Its calls, in order: "read 1", "write 1: draft", "open 2". */
     val log = mutableListOf<String>()
     var fails = false
 
-    /** Takes what is written, keeps nothing of it, and says so. */
+    /** Accepts writes, stores nothing, and reports that. */
     var isFull = false
 
     override fun list(query: String): List<ConversationLine> =

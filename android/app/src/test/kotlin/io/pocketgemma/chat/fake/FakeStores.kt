@@ -12,7 +12,7 @@ import io.pocketgemma.chat.settings.SettingsEvent
 import io.pocketgemma.chat.settings.SettingsState
 import io.pocketgemma.chat.store.Store
 
-/** Settings that are what the test says. */
+/** Settings that the test provides. */
 class FakeSettings : Store<SettingsState, SettingsEvent>(SettingsState()) {
     override fun reduce(state: SettingsState, event: SettingsEvent): SettingsState = when (event) {
         is SettingsEvent.Loaded -> SettingsState(event.settings, loaded = true)
@@ -23,7 +23,7 @@ class FakeSettings : Store<SettingsState, SettingsEvent>(SettingsState()) {
     fun change(change: (Settings) -> Settings) = dispatch(SettingsEvent.Change(change(state.settings)))
 }
 
-/** A library that holds what the test says. */
+/** A library that the test provides. */
 class FakeLibrary : Store<LibraryState, LibraryEvent>(LibraryState()) {
     override fun reduce(state: LibraryState, event: LibraryEvent): LibraryState = when (event) {
         is LibraryEvent.Loaded -> state.copy(
@@ -42,7 +42,7 @@ class FakeLibrary : Store<LibraryState, LibraryEvent>(LibraryState()) {
     }
 }
 
-/** A base that takes adapters with two of them, and a model that was taught single questions only. */
+/** A base that supports adapters with two of them, and a model that was trained on single questions only. */
 object Shelf {
     val gemma = ModelEntry("gemma", "Gemma", 1, Origin.APP, adapterRank = 16, baseDigest = "base", manifest = ModelManifest("Gemma"))
     val single = ModelEntry(

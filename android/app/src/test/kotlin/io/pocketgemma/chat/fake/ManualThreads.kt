@@ -3,7 +3,7 @@ package io.pocketgemma.chat.fake
 import io.pocketgemma.chat.store.MainThread
 import java.util.concurrent.Executor
 
-/** Runs what is posted when told to, on a clock of its own, so that a test sees every moment in between. */
+/** Runs posted tasks on request, on a clock of its own, so that a test sees every intermediate state. */
 class ManualMainThread : MainThread {
     private class Task(val due: Long, val run: () -> Unit)
 
@@ -14,7 +14,7 @@ class ManualMainThread : MainThread {
         tasks += Task(now + delayMillis, task)
     }
 
-    /** Runs everything that is due within the next [millis]; true when there was anything. */
+    /** Runs everything that is due within the next [millis]; true if there was anything. */
     fun advance(millis: Long = 0): Boolean {
         val end = now + millis
         var ran = false
@@ -30,13 +30,13 @@ class ManualMainThread : MainThread {
     }
 }
 
-/** One thread's tasks, run when told to. */
+/** The tasks of one thread, run on request. */
 class ManualExecutor : Executor {
     private val tasks = ArrayDeque<Runnable>()
 
     override fun execute(task: Runnable) = tasks.addLast(task)
 
-    /** True when there was anything to run. */
+    /** True if there was anything to run. */
     fun run(): Boolean {
         if (tasks.isEmpty()) return false
         while (tasks.isNotEmpty()) tasks.removeFirst().run()

@@ -20,7 +20,7 @@ import org.robolectric.Robolectric
 import org.robolectric.RuntimeEnvironment
 import org.robolectric.Shadows.shadowOf
 
-/** One page alone on a phone's screen, with recording stores behind it. */
+/** A single page on a phone's screen, with recording stores. */
 class PageStage(
     val stores: RecordingStores = RecordingStores(),
     make: (ViewGroup, Stores, Shell) -> Page,
@@ -48,7 +48,7 @@ class PageStage(
 
     fun click(view: View) {
         assertTrue("$view is off", view.isEnabled && view.isShown)
-        // A compound button toggles itself and says that nobody listened.
+        // A compound button toggles itself and reports that no listener was called.
         assertTrue("$view does nothing", view.performClick() || view is CompoundButton)
         settle()
     }
@@ -59,7 +59,7 @@ class PageStage(
 
     fun settle() = shadowOf(Looper.getMainLooper()).idleFor(Duration.ofMillis(300))
 
-    /** All that stands on the page, in order, as it is read. */
+    /** All texts of the page, in reading order. */
     fun words(view: View = page.view): List<String> = when {
         view.visibility != View.VISIBLE -> emptyList()
         view is TextView -> listOf(view.text.toString()).filter { it.isNotBlank() }
@@ -67,12 +67,15 @@ class PageStage(
         else -> emptyList()
     }
 
-    /** Writes what stands on the screen to <shots>/pages/<name>.png, apart from those of the real app; [whole] makes the picture as high as the page's scrolling content. */
+    /**
+     * Writes the screen to <shots>/pages/<name>.png, separate from the screenshots of the real app; [whole] makes the picture as high as
+     * the page's scrolling content.
+     */
     fun shoot(name: String, whole: Boolean = false) {
         settle()
         val folder = File(System.getProperty("pocketgemma.test.shots") ?: return, "pages").apply { mkdirs() }
         val view = page.view
-        // Nobody waits for a radio button to finish its turning.
+        // Skip the animation of radio buttons.
         view.jumpDrawablesToCurrentState()
         if (whole) {
             view.measure(exactly(view.width), exactly(WHOLE_HEIGHT))
@@ -95,7 +98,7 @@ const val PORTRAIT = "w411dp-h891dp-port-420dpi"
 const val LANDSCAPE = "w891dp-h411dp-land-420dpi"
 private const val LARGEST_FONT = 2.0f
 
-/** Pictures of a page as different people see it: <name>-light, -dark, -landscape, -rtl, -german and -large. */
+/** Screenshots of a page in all variants: <name>-light, -dark, -landscape, -rtl, -german and -large. */
 fun shootAll(name: String, stage: () -> PageStage) {
     val looks = mapOf(
         "light" to PORTRAIT,

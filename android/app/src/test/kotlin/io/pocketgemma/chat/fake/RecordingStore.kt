@@ -31,16 +31,16 @@ class RecordingStore<State : Any, Event : Any>(initial: State) : Store<State, Ev
 
     fun become(state: State) {
         next = state
-        // No event of anybody's: the reducer below looks at none.
+        // An event that belongs to no store: the reducer below ignores events.
         @Suppress("UNCHECKED_CAST")
         dispatch(Unit as Event)
     }
 
-    // What an observer of the new state sends is an event again.
+    // An event that an observer sends for the new state is recorded too.
     override fun reduce(state: State, event: Event): State = next?.also { next = null } ?: state.also { events += event }
 }
 
-/** A model that says what a test tells it to say. */
+/** A model with replies that the test provides. */
 class RecordingModelStore : ModelStore() {
     val prepared = mutableListOf<Pair<Selection, EngineOptions>>()
 
@@ -67,7 +67,7 @@ class RecordingStores(library: LibraryState = LibraryState(loaded = true), setti
     val all = Stores(model, this.library, this.settings, history, chat, compare, benchmark)
 }
 
-/** Writes down what a page asks of the activity. */
+/** Records what a page requests from the activity. */
 class RecordingShell : Shell {
     val opened = mutableListOf<Screen>()
     val copied = mutableListOf<String>()

@@ -21,7 +21,7 @@ import java.util.concurrent.Delayed
 import java.util.concurrent.Executors
 import java.util.concurrent.TimeUnit
 
-/** The real host and the real runtime, with the models that tests are given. The test's own thread is the main thread. */
+/** The real host and the real runtime, with the models of the tests. The test's own thread is the main thread. */
 class RuntimeWorld(private val cache: File) : AutoCloseable {
     val taught = Selection("taught")
     val endless = Selection("endless")
@@ -43,7 +43,7 @@ class RuntimeWorld(private val cache: File) : AutoCloseable {
 
     fun chat() = ChatStore(host, storage, disk, main, asking, ChatWorld.Words, changed = {})
 
-    /** Runs what the main thread is given until something has come true, and fails when that takes more than a minute. */
+    /** Runs the tasks of the main thread until a condition holds, and fails after a minute. */
     fun until(happened: () -> Boolean) {
         val end = System.nanoTime() + TimeUnit.MINUTES.toNanos(1)
         while (!happened()) {

@@ -5,7 +5,7 @@ import io.pocketgemma.chat.conversation.Message
 import io.pocketgemma.chat.conversation.ReplyStatus
 import io.pocketgemma.chat.model.Numbers
 
-/** Conversations to look at. */
+/** Conversations for screenshots. */
 object SampleChat {
     val numbers = Numbers(0.12, 34, 812.0, 56, 42.3, 181_000_000)
 

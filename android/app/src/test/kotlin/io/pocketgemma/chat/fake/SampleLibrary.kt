@@ -7,7 +7,10 @@ import io.pocketgemma.chat.library.Origin
 import io.pocketgemma.chat.model.ModelManifest
 import io.pocketgemma.chat.model.Selection
 
-/** A library with one of each kind: the tuned model and its base from the app, an imported one with adapters, and an adapter without its base. */
+/**
+ * A library with one entry of each kind: the tuned model and its base from the app, an imported one with adapters, and an adapter without
+ * its base.
+ */
 object SampleLibrary {
     val manifest = ModelManifest.parse(
         """{"format": 2, "name": "Pocket Science",

@@ -28,7 +28,7 @@ class ConversationsTogetherTest {
     private var time = 1000L
     private var nextId = 1000L
 
-    /** All that a process has; another one is the next start. */
+    /** Everything that a process has; another instance is the next start. */
     private inner class Process : AutoCloseable {
         val world = ChatWorld()
         val storage = SqliteStorage(RuntimeEnvironment.getApplication()) { time++ }

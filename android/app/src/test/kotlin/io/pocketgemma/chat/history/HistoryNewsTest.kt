@@ -63,14 +63,14 @@ class HistoryNewsTest {
     }
 
     @Test
-    fun `an export that cannot be had is told`() {
+    fun `a failed export is reported`() {
         answer(ExportWay.SHARE, null)
         assertEquals(listOf("Couldn’t export this chat. It may have been deleted."), shell.notices.map { it.text })
         assertEquals(HistoryEvent.Exported, history.events.last())
     }
 
     @Test
-    fun `trouble with the storage is told once`() {
+    fun `trouble with the storage is reported once`() {
         history.become(history.state.copy(trouble = StorageTrouble.NotWritten("ENOSPC")))
         assertEquals(listOf(resources.getString(R.string.storage_not_written, "ENOSPC")), shell.notices.map { it.text })
         assertEquals(listOf<HistoryEvent>(HistoryEvent.TroubleNoted), history.events)

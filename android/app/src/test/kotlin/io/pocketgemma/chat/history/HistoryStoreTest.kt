@@ -21,7 +21,7 @@ import org.junit.Assert.assertTrue
 import org.junit.Test
 
 class HistoryStoreTest {
-    /** Keeps its conversations in memory and tells what it was asked to do. */
+    /** Keeps its conversations in memory and records its calls. */
     private class FakeStorage : ConversationStorage {
         val lines = linkedMapOf<Long, ConversationLine>()
         val hidden = mutableSetOf<Long>()
@@ -207,7 +207,7 @@ class HistoryStoreTest {
     }
 
     @Test
-    fun `the open chat hears of its new name and of its end, after the storage was told`() {
+    fun `the open chat is notified of its new name and of its deletion, after the storage`() {
         val heard = mutableListOf<String>()
         store.onRenamed = { id, title -> heard += "$id is $title" }
         store.onDeleted = { id ->
@@ -247,7 +247,7 @@ class HistoryStoreTest {
     }
 
     @Test
-    fun `trouble with the storage is told until it is noted, even by a list that comes too late`() {
+    fun `trouble with the storage is reported until it is noted, even by a list that comes too late`() {
         settle()
         storage.trouble = StorageTrouble.NotWritten("disk full")
         store.dispatch(HistoryEvent.Refresh)

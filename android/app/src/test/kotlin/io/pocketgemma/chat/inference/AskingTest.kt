@@ -57,7 +57,7 @@ class AskingTest {
     }
 
     @Test
-    fun `who is interested hears of changes once both are known, and no more after closing`() {
+    fun `observers receive changes once both are loaded, and none after closing`() {
         val heard = mutableListOf<Int>()
         val observing = early.asking.observe { settings, library -> heard += settings.threads * 10 + library.models.size }
         early.load(Settings(threads = 1))

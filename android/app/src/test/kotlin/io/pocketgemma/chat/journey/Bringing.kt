@@ -3,7 +3,7 @@ package io.pocketgemma.chat.journey
 import io.pocketgemma.chat.R
 import java.io.File
 
-/** Takes a file in through the models page and the system's picker, and uses it. Leaves the models page open. */
+/** Imports a file through the models page and the system's picker, and uses it. Leaves the models page open. */
 internal fun bringIn(phone: Phone, file: File, name: String, use: Boolean = true) = with(phone) {
     if (!isShown(R.id.models_page)) {
         tap(R.id.more)

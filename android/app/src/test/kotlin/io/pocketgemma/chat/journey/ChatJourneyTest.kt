@@ -11,7 +11,7 @@ import org.junit.Assert.assertNotEquals
 import org.junit.Assert.assertTrue
 import org.junit.Test
 
-/** Talking with the model that came with the app. */
+/** Chatting with the model that came with the app. */
 class ChatJourneyTest : JourneyTest() {
     @Test
     fun `a sample question is asked by a tap, the reply copied and shared, its numbers looked at`() = journey {
@@ -87,7 +87,7 @@ class ChatJourneyTest : JourneyTest() {
     @Test
     fun `what a model writes cannot do more than be read`() = journey {
         untilReady()
-        // The person's own words go through the same screen: marks of Markdown and HTML stay what they are.
+        // The user's own text uses the same screen: Markdown and HTML syntax stays unchanged.
         ask("**bold** <script>alert(1)</script> [x](javascript:alert(1))")
         untilReplied()
         assertEquals("**bold** <script>alert(1)</script> [x](javascript:alert(1))", questions.single())

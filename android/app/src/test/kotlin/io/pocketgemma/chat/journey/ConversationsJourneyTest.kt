@@ -9,7 +9,7 @@ import org.junit.Assert.assertFalse
 import org.junit.Assert.assertTrue
 import org.junit.Test
 
-/** Conversations are kept, found, named, taken along and thrown away. */
+/** Conversations are saved, searched, renamed, exported, and deleted. */
 class ConversationsJourneyTest : JourneyTest() {
     private val other = "Which element has the symbol Hg?"
 
@@ -39,7 +39,7 @@ class ConversationsJourneyTest : JourneyTest() {
     }
 
     @Test
-    fun `two conversations are kept apart, each with its draft, and outlive the process`() = journey {
+    fun `two conversations are kept separately, each with its draft, and outlive the process`() = journey {
         twoConversations()
         tap(TestModels.question)
         until("the first one is shown") { questions == listOf(TestModels.question) }

@@ -1,4 +1,4 @@
-// Java's security manager is on its way out, but nothing else tells of every access to a file.
+// Java's security manager is deprecated, but nothing else reports every file access.
 @file:Suppress("DEPRECATION", "removal")
 
 package io.pocketgemma.chat.journey
@@ -6,9 +6,9 @@ package io.pocketgemma.chat.journey
 import java.io.FileDescriptor
 import java.security.Permission
 
-/** Allows everything, and tells of each access to a file by [thread]. */
+/** Allows everything, and reports each file access by [thread]. */
 internal class FileWatch(private val thread: Thread, private val seen: (String) -> Unit) : SecurityManager() {
-    // Telling may itself look at files.
+    // Reporting may itself access files.
     private var telling = false
 
     override fun checkPermission(permission: Permission) = Unit
@@ -38,7 +38,7 @@ internal class FileWatch(private val thread: Thread, private val seen: (String) 
     }
 
     companion object {
-        /** False on a Java that has no security manager any more, or was not asked to allow one. */
+        /** False on a Java version without a security manager, or if it is not allowed. */
         val IS_POSSIBLE: Boolean = System.getProperty("java.security.manager") == "allow"
 
         fun present(): SecurityManager? = System.getSecurityManager()

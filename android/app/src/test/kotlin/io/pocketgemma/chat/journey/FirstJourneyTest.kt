@@ -13,7 +13,7 @@ import org.robolectric.annotation.Config
 import org.robolectric.annotation.GraphicsMode
 import org.robolectric.annotation.experimental.LazyApplication
 
-/** The app as it comes out of its APK, from its first start on. */
+/** The app from its APK, starting with the first launch. */
 @RunWith(RobolectricTestRunner::class)
 @GraphicsMode(GraphicsMode.Mode.NATIVE)
 @LazyApplication(LazyApplication.LazyLoad.ON)

@@ -10,16 +10,16 @@ import org.junit.Assert.assertTrue
 import org.junit.Test
 import org.robolectric.RuntimeEnvironment
 
-/** A phone is turned, put away, called on, and short of memory, in the middle of everything. */
+/** A phone is rotated, put away, called, and runs low on memory, in the middle of everything. */
 class InterruptionsJourneyTest : JourneyTest() {
-    /** A model that goes on for ever, brought in through the file picker. */
+    /** A model that never stops, imported through the file picker. */
     private fun Phone.withEndlessModel() {
         untilReady()
         bringIn(this, TestModels.endless, "endless.litertlm")
         close(R.id.models_page)
     }
 
-    /** Ends the reply, if the model has not come to an end by itself. */
+    /** Stops the reply, if it has not ended by itself. */
     private fun Phone.stop() {
         if (isAnswering) tap(R.id.send)
         untilReplied()
@@ -30,7 +30,7 @@ class InterruptionsJourneyTest : JourneyTest() {
         return replies.last()
     }
 
-    /** Asks in an empty chat, and returns what is written while the reply goes on; on a busy machine the model can be faster than a look at it. */
+    /** Asks in an empty chat, and returns the text during the reply; on a busy machine, the model can be faster than this check. */
     private fun Phone.catchWriting(question: String): String {
         repeat(TRIES) {
             ask(question)
@@ -123,7 +123,7 @@ class InterruptionsJourneyTest : JourneyTest() {
     }
 
     @Test
-    fun `a conversation that is full goes on with a summary, or anew with its question`() = journey {
+    fun `a conversation with a full context continues with a summary, or in a new chat with its question`() = journey {
         withEndlessModel()
         fill()
         tap(R.id.go_on_new)
@@ -134,7 +134,7 @@ class InterruptionsJourneyTest : JourneyTest() {
         assertTrue(questions.isEmpty())
     }
 
-    /** A long reply, and a question for which it leaves no room. */
+    /** A long reply, and a question that does not fit after it. */
     private fun Phone.fill() {
         ask("go on")
         until("enough is written to go on from") { replies.lastOrNull().orEmpty().length > 400 || !isAnswering }

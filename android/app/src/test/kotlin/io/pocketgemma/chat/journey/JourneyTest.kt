@@ -16,7 +16,10 @@ import org.robolectric.annotation.Config
 import org.robolectric.annotation.GraphicsMode
 import org.robolectric.annotation.experimental.LazyApplication
 
-/** A journey through the app as it comes out of its APK. At its end the screen's thread must have been left alone all the time. */
+/**
+ * A journey through the app from its APK. During the whole journey, the main thread must not have accessed files, the database, or the
+ * runtime.
+ */
 @RunWith(RobolectricTestRunner::class)
 @GraphicsMode(GraphicsMode.Mode.NATIVE)
 @LazyApplication(LazyApplication.LazyLoad.ON)
@@ -33,7 +36,7 @@ abstract class JourneyTest {
 
     protected fun Phone.samples(): List<String> = findOrNull<View>(R.id.samples)?.let { words(it) }.orEmpty()
 
-    /** Every reply as it can be read, the newest last. */
+    /** Every reply as displayed, newest last. */
     protected val Phone.replies: List<String> get() = every<View>(R.id.reply_body).map { words(it).joinToString("\n") }
 
     protected val Phone.questions: List<String> get() = every<TextView>(R.id.question_text).map { it.text.toString() }
@@ -61,7 +64,7 @@ abstract class JourneyTest {
         until("the chat is empty") { questions.isEmpty() }
     }
 
-    /** Moves a slider, as TalkBack does it. */
+    /** Moves a slider, as TalkBack does. */
     protected fun Phone.slide(id: Int, share: Double) {
         val bar = find<SeekBar>(id)
         val place = Bundle().apply { putFloat(AccessibilityNodeInfo.ACTION_ARGUMENT_PROGRESS_VALUE, (bar.min + (bar.max - bar.min) * share).toFloat()) }

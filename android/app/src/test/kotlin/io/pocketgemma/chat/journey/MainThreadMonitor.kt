@@ -6,13 +6,13 @@ import java.util.concurrent.ConcurrentHashMap
 import java.util.zip.ZipFile
 
 /**
- * Watches the thread that it is made on, the screen's, for what must not happen there:
- * - files: each question about, reading, writing and deleting of a file that the app causes (by Java's security manager, where there is one);
- * - database and preferences: each statement and each first reading (by Android's own guard, which StrictMode uses, too);
- * - the runtime: calls of the native library that last longer than the time between two looks at the thread.
+ * Watches the thread that it is created on, the main thread, for what must not happen there:
+ * - files: each query, read, write, and deletion of a file that the app causes (by Java's security manager, if available);
+ * - database and preferences: each statement and each first read (by Android's own guard, which StrictMode uses, too);
+ * - the runtime: calls of the native library that last longer than the time between two samples of the thread.
  *
- * @param isApp tells the app's own classes by their name.
- * @param isDoor tells the classes whose native methods call the runtime.
+ * @param isApp recognizes the app's own classes by their name.
+ * @param isDoor recognizes the classes whose native methods call the runtime.
  */
 class MainThreadMonitor(
     private val isApp: (String) -> Boolean = appClasses::contains,
@@ -25,7 +25,7 @@ class MainThreadMonitor(
     @Volatile private var watching = true
     private val sampler = Thread(::sample, "main thread monitor").apply { isDaemon = true }
 
-    /** What was found, each once: what happened, and the app's methods that led to it. */
+    /** The findings without duplicates: what happened, and the app's methods that led to it. */
     val found: List<String> get() = violations.sorted()
 
     init {
@@ -82,7 +82,7 @@ class MainThreadMonitor(
         const val SAMPLE_MILLIS = 2L
         const val FRAMES = 4
 
-        /** What lies between the app and a file when it is the platform that reads its own: classes, layouts, letters, languages. */
+        /** Code between the app and a file if the platform reads its own files: classes, layouts, fonts, languages. */
         val PLATFORM = listOf(
             "java.lang.ClassLoader", "java.net.URLClassLoader", "jdk.internal.loader.", "java.lang.invoke.", "org.robolectric.internal.",
             "java.util.ServiceLoader", "java.util.ResourceBundle", "sun.util.", "android.content.res.", "android.graphics.", "android.icu.",

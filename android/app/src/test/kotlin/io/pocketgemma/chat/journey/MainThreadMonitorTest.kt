@@ -13,7 +13,7 @@ import org.robolectric.RobolectricTestRunner
 import org.robolectric.RuntimeEnvironment
 import org.robolectric.annotation.Config
 
-/** The monitor finds what it watches for, when this class stands for the app's own. */
+/** The monitor finds what it watches for, with this class in the role of the app. */
 @RunWith(RobolectricTestRunner::class)
 @Config(sdk = [35], application = android.app.Application::class)
 class MainThreadMonitorTest {
@@ -62,7 +62,7 @@ class MainThreadMonitorTest {
     }
 
     @Test
-    fun `the same on another thread is nothing to tell of`() {
+    fun `the same on another thread is not reported`() {
         val file = File(folder.root, "a.txt")
         val found = found({ it == Thread::class.java.name }) {
             Thread {

@@ -14,7 +14,7 @@ import org.junit.Assert.assertTrue
 import org.junit.Test
 import org.robolectric.RuntimeEnvironment
 
-/** Models and adapters come in through the file picker, answer, and go. */
+/** Models and adapters are imported through the file picker, reply, and are deleted. */
 class ModelsJourneyTest : JourneyTest() {
     private val loraBase = File(TestModels.property("loraBase"))
     private val adapters = mapOf("A" to File(TestModels.property("adapterA")), "B" to File(TestModels.property("adapterB")))
@@ -44,7 +44,7 @@ class ModelsJourneyTest : JourneyTest() {
         val names = names()
         assertTrue("$names", names.containsAll(listOf("A", "B")))
         close(R.id.models_page)
-        // The file of the test base does not say how to draw tokens: always the likeliest one.
+        // The file of the test base specifies no sampling: greedy.
         open(R.string.page_settings, R.id.settings_page)
         tap(R.id.set_sampling)
         slide(R.id.set_temperature, 0.0)
@@ -60,7 +60,7 @@ class ModelsJourneyTest : JourneyTest() {
             val wanted = answer(if (who == base) "base" else who)
             assertTrue("$who said \"$reply\", its merged model says \"$wanted\"", wanted.isNotEmpty() && reply.startsWith(wanted))
         }
-        // Inside one conversation: who answers from here on is told.
+        // Within one conversation: a change of the model is shown.
         choose("B")
         ask(question)
         untilReplied()

@@ -9,9 +9,11 @@ import java.io.File
 import org.robolectric.RuntimeEnvironment
 import org.robolectric.Shadows.shadowOf
 
-/** The app's process ends and another begins, as far as one JVM can do that: a new application finds the files as the old one left them. */
+/**
+ * The app's process ends and another begins, as far as one JVM can simulate it: a new application finds the files as the old one left them.
+ */
 internal object NewProcess {
-    /** [leave]: called in the old process after its files were kept, so that nothing which is done there is found in the new one. */
+    /** [leave]: called in the old process after its files were saved, so that the new one finds nothing that is done there. */
     fun start(leave: () -> Unit) {
         val old = RuntimeEnvironment.getApplication()
         val places = listOf(File(old.applicationInfo.dataDir), Environment.getExternalStorageDirectory())
@@ -22,7 +24,7 @@ internal object NewProcess {
         old.onTerminate()
         shadowOf(Looper.getMainLooper()).idle()
         for ((place, copy) in kept) {
-            // New files: what the old process has open it can write to without being found.
+            // New files: the old process may still write to those that it has open.
             place.listFiles().orEmpty().forEach { it.deleteRecursively() }
             copy.copyRecursively(place, overwrite = true)
             copy.deleteRecursively()

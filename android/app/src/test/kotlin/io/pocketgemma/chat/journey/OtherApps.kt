@@ -14,9 +14,9 @@ import java.io.InputStream
 import org.robolectric.Robolectric
 import org.robolectric.Shadows.shadowOf
 
-/** What lies beyond the app: the system's pickers, the share sheet and the clipboard. */
+/** The world outside the app: the system's pickers, the share sheet, and the clipboard. */
 class OtherApps(private val phone: Phone) {
-    /** A folder of another app, from which the person picks. */
+    /** A folder of another app, from which the user selects. */
     class Folder : ContentProvider() {
         val files = mutableMapOf<String, Pair<String?, Long?>>()
 
@@ -39,7 +39,7 @@ class OtherApps(private val phone: Phone) {
     private val folder: Folder = Robolectric.setupContentProvider(Folder::class.java, AUTHORITY)
     private var count = 0
 
-    /** The app has opened the file picker; the person picks a file. Without a [size] the other app does not tell it. */
+    /** The app has opened the file picker; the user selects a file. Without a [size], the other app does not report it. */
     fun pick(name: String, size: Long?, content: () -> InputStream) {
         val asked = requireNotNull(shadowOf(phone.activity).nextStartedActivityForResult) { "no picker was opened" }
         check(asked.intent.action == Intent.ACTION_OPEN_DOCUMENT) { "${asked.intent} is no picker" }
@@ -50,7 +50,7 @@ class OtherApps(private val phone: Phone) {
         phone.settle()
     }
 
-    /** The app has opened "save as"; the person chooses a place. Returns the name that was proposed and, when called, what was written. */
+    /** The app has opened "save as"; the user selects a destination. Returns the suggested name and, when called, what was written. */
     fun save(): Pair<String, () -> String> {
         val asked = requireNotNull(shadowOf(phone.activity).nextStartedActivityForResult) { "no picker was opened" }
         check(asked.intent.action == Intent.ACTION_CREATE_DOCUMENT) { "${asked.intent} does not save" }
@@ -62,7 +62,7 @@ class OtherApps(private val phone: Phone) {
         return asked.intent.getStringExtra(Intent.EXTRA_TITLE).orEmpty() to { written.toString(Charsets.UTF_8) }
     }
 
-    /** The text that the app has handed to the share sheet. */
+    /** The text that the app passed to the share sheet. */
     fun shared(): String {
         val chooser = requireNotNull(shadowOf(phone.activity).nextStartedActivity) { "nothing was shared" }
         val sent = requireNotNull(chooser.getParcelableExtra(Intent.EXTRA_INTENT, Intent::class.java)) { "$chooser is no share sheet" }

@@ -26,8 +26,8 @@ import org.robolectric.Shadows.shadowOf
 import org.robolectric.android.controller.ActivityController
 
 /**
- * A phone with the app on its screen, used as a person does: through what is shown. It knows none of the app's classes, so that it can
- * hold the shrunk app, too. While it is on, the screen's thread is watched; what was found is in [violations] and in the figures.
+ * A phone with the app on its screen, used as a user does: through what is shown. It references none of the app's classes, so that it can
+ * run the shrunk app, too. Meanwhile, the main thread is watched; the findings are in [violations] and in the figures.
  *
  * Tests that use it are annotated with `@LazyApplication(LazyApplication.LazyLoad.ON)`, so that the app's own start is watched.
  */
@@ -39,7 +39,7 @@ class Phone : AutoCloseable {
 
     val violations: List<String> get() = monitor.found
 
-    /** The roots of all that is on the screen, dialogs and menus included, the front one last. */
+    /** The root views of everything on the screen, including dialogs and menus, the front one last. */
     private val windows: List<View> get() = WindowManagerGlobal.getInstance().windowViews.filter { it.isShown }
 
     private fun launch(saved: Bundle?): ActivityController<out Activity> {
@@ -58,7 +58,7 @@ class Phone : AutoCloseable {
         return controller
     }
 
-    /** What the system says about its memory, in bytes. */
+    /** The free memory that the system reports, in bytes. */
     fun setFreeMemory(bytes: Long) = setFreeMemory(activity, bytes)
 
     private fun setFreeMemory(context: Context, bytes: Long) = shadowOf(context.getSystemService(ActivityManager::class.java)).setMemoryInfo(
@@ -70,7 +70,7 @@ class Phone : AutoCloseable {
         },
     )
 
-    /** The last one with this id that is shown, as the eye is at the end of a conversation; else one that is hidden. */
+    /** The last visible view with this id, because the end of a conversation is in view; otherwise a hidden one. */
     fun <T : View> findOrNull(id: Int): T? =
         every<T>(id).lastOrNull() ?: windows.asReversed().firstNotNullOfOrNull { it.findViewById<T>(id) }
 
@@ -80,7 +80,7 @@ class Phone : AutoCloseable {
 
     fun text(id: Int): String = find<TextView>(id).text.toString()
 
-    /** What can be read in a view, or on the whole screen, in order. */
+    /** The texts in a view, or on the whole screen, in order. */
     fun words(view: View? = null): List<String> = (view?.let(::listOf) ?: windows).flatMap(::all)
         .filter { it.isShown }.filterIsInstance<TextView>().map { it.text.toString() }.filter { it.isNotBlank() }
 
@@ -106,7 +106,7 @@ class Phone : AutoCloseable {
         settle()
     }
 
-    /** Taps what says this, or what it lies on. */
+    /** Taps the view with this text, or its clickable parent. */
     fun tap(words: String) {
         val texts = saying(words).ifEmpty { scrollTo(words) }
         require(texts.isNotEmpty()) { "nothing says \"$words\"; the screen shows: ${words()}" }
@@ -117,7 +117,7 @@ class Phone : AutoCloseable {
     private fun saying(words: String): List<View> =
         windows.asReversed().flatMap(::all).filter { it is TextView && it.isShown && it.text.toString() == words }
 
-    /** Scrolls the list in front, a menu too long for the screen, until it says so. */
+    /** Scrolls the list in front, a menu too long for the screen, until the text appears. */
     private fun scrollTo(words: String): List<View> {
         val list = windows.asReversed().flatMap(::all).firstOrNull { it is ListView && it.isShown } as ListView? ?: return emptyList()
         for (place in 0 until list.count) {
@@ -153,7 +153,9 @@ class Phone : AutoCloseable {
         }
     }
 
-    /** Turns the phone, or changes a setting of it ("+night", "+ar-ldrtl"): the activity is destroyed and made anew from what it saved. */
+    /**
+     * Rotates the phone, or changes a setting of it ("+night", "+ar-ldrtl"): the activity is destroyed and recreated from its saved state.
+     */
     fun change(qualifiers: String) {
         RuntimeEnvironment.setQualifiers(qualifiers)
         controller.configurationChange()
@@ -168,7 +170,7 @@ class Phone : AutoCloseable {
         settle()
     }
 
-    /** The person leaves the app for good and starts it again, before the system ends its process. */
+    /** The user leaves the app and starts it again, before the system ends its process. */
     fun leaveAndReturn() {
         controller.pause().stop().destroy()
         settle()
@@ -176,8 +178,8 @@ class Phone : AutoCloseable {
     }
 
     /**
-     * The system ends the app's process in the background, without a word to it, and the person comes back later: all that is left is
-     * the app's files, as they were at that moment, and what the activity saved.
+     * The system ends the app's process in the background, without notice, and the user comes back later: what remains are the app's files,
+     * as they were at that moment, and the activity's saved state.
      */
     fun die() {
         val saved = Bundle()
@@ -186,7 +188,7 @@ class Phone : AutoCloseable {
         controller = launch(throughParcel(saved))
     }
 
-    /** What the system keeps of a bundle is its bytes. */
+    /** The system keeps only the bytes of a bundle. */
     private fun throughParcel(bundle: Bundle): Bundle {
         val parcel = Parcel.obtain()
         try {
@@ -201,7 +203,7 @@ class Phone : AutoCloseable {
         }
     }
 
-    /** Writes what stands on the screen, at half its size, to <shots>/<name>.png. */
+    /** Writes the screen, at half its size, to <shots>/<name>.png. */
     fun shoot(name: String) {
         val folder = File(System.getProperty("pocketgemma.test.shots") ?: return).apply { mkdirs() }
         shadowOf(Looper.getMainLooper()).idleFor(Duration.ofMillis(500))
@@ -244,7 +246,7 @@ class Phone : AutoCloseable {
         private const val STEP_MILLIS = 50L
         private const val NANOS_PER_MILLI = 1_000_000
 
-        /** A transaction with the system takes 1 MB, together with all others under way. */
+        /** A transaction with the system is limited to 1 MB, together with all others in progress. */
         private const val MOST_SAVED_BYTES = 200_000
     }
 }

@@ -11,7 +11,7 @@ import org.junit.Test
 import org.robolectric.RuntimeEnvironment
 import org.robolectric.annotation.Config
 
-/** Walks through every screen as different people see it, finds what keeps somebody out, and takes the pictures of android/screenshots. */
+/** Visits every screen in every variant, checks its accessibility, and takes the screenshots for android/screenshots. */
 class PicturesJourneyTest : JourneyTest() {
     private fun Phone.look(screen: String, variant: String) {
         shoot("$screen-$variant")

@@ -10,7 +10,7 @@ import org.junit.Assert.assertFalse
 import org.junit.Assert.assertTrue
 import org.junit.Test
 
-/** What can be set is set, works, is remembered, and can be taken back; speed is measured and told. */
+/** Settings can be changed, take effect, are saved, and can be reset; the speed is measured and reported. */
 class SettingsJourneyTest : JourneyTest() {
     private fun Phone.value(id: Int): String = (find<View>(id).parent as View).findViewById<TextView>(R.id.setting_value).text.toString()
 
@@ -83,7 +83,7 @@ class SettingsJourneyTest : JourneyTest() {
     fun `a standing instruction reaches the model, and a reset takes everything back`() = journey {
         untilReady()
         openSettings()
-        // It fills all of the context, which shows that it gets there.
+        // It fills the whole context, which shows that it reaches the model.
         type(R.id.set_system_prompt, "Say nothing. ".repeat(150))
         close(R.id.settings_page)
         ask(TestModels.question)
@@ -99,7 +99,7 @@ class SettingsJourneyTest : JourneyTest() {
     }
 
     @Test
-    fun `nothing is backed up unless the person says so`() = journey {
+    fun `nothing is backed up unless the user turns it on`() = journey {
         untilReady()
         openSettings()
         assertFalse(find<Switch>(R.id.set_backup).isChecked)
@@ -120,7 +120,7 @@ class SettingsJourneyTest : JourneyTest() {
     }
 
     @Test
-    fun `the page about the model tells what its makers measured`() = journey {
+    fun `the about page shows the measurements of the pipeline`() = journey {
         untilReady()
         open(R.string.page_about, R.id.about_page)
         val words = words(find(R.id.about_page)).joinToString("\n")

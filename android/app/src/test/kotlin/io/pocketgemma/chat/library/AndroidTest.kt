@@ -23,7 +23,7 @@ import org.robolectric.RuntimeEnvironment
 import org.robolectric.Shadows.shadowOf
 import org.robolectric.annotation.Config
 
-/** What Android itself is asked: files of other apps, folders, assets and memory. */
+/** Calls to Android itself: files of other apps, folders, assets, and memory. */
 @RunWith(RobolectricTestRunner::class)
 @Config(sdk = [35])
 class AndroidTest {
@@ -55,7 +55,7 @@ class AndroidTest {
     private val uri = "content://files/1"
 
     @Test
-    fun `name and length of another app's file are read where it tells them`() {
+    fun `name and length of another app's file are read if it reports them`() {
         provider.row = arrayOf("gemma.litertlm", 1234L)
         assertEquals(DocumentReader.Description("gemma.litertlm", 1234), documents.describe(uri))
         provider.row = arrayOf(null, null)

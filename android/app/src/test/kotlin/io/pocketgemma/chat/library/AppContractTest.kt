@@ -63,7 +63,7 @@ class AppContractTest {
         Adapter::baseDigest to "adapters[].base_digest",
     )
 
-    /** The app shows any format as far as it can, and the base of a merged model takes no adapters. */
+    /** The app shows any format as far as it can, and the base of a merged model supports no adapters. */
     private val unread = setOf("format", "base_model.adapter_rank", "base_model.base_digest")
 
     @Test
@@ -113,7 +113,7 @@ class AppContractTest {
 
     private fun parsed(document: JSONObject) = parsed(ModelManifest.parse(document.toString(), "fallback"))
 
-    /** What the app has read, by the paths above; a path with [] has a value for each element. */
+    /** The values that the app has read, by the paths above; a path with [] has a value for each element. */
     private fun parsed(manifest: ModelManifest): Map<String, List<Any?>> {
         fun all(value: Any?) = (value as? List<*> ?: listOfNotNull(value)).map(::comparable)
         return root.entries.associate { (property, path) -> path to all(property.get(manifest)) } +

@@ -24,10 +24,10 @@ class FileImportTest {
     private val phone by lazy { TestPhone(folder.root) }
     private val model = TestFiles.model()
 
-    /** Three megabytes: some blocks. */
+    /** Three megabytes: several blocks. */
     private val large = TestFiles.model(sectionBytes = 1_000_000)
 
-    /** Ends the test when more than [most] bytes are read. */
+    /** Fails the test if more than [most] bytes are read. */
     private class Counted(input: InputStream, private val most: Int) : FilterInputStream(input) {
         private var count = 0
 
@@ -154,7 +154,7 @@ class FileImportTest {
     }
 
     @Test
-    fun `an adapter of another base, of another rank, or without any base is told apart`() {
+    fun `an adapter of another base, of another rank, or without any base is distinguished`() {
         assertEquals(ModelProblem.TakesNoAdapters, phone.refusal(TestFiles.adapter()))
         phone.taken(model)
         assertEquals(ModelProblem.TakesNoAdapters, phone.refusal(TestFiles.adapter()))
@@ -165,7 +165,7 @@ class FileImportTest {
     }
 
     @Test
-    fun `a phone without room is told before copying`() {
+    fun `a phone without storage is reported before copying`() {
         phone.freeBytes = large.size.toLong()
         val problem = phone.refusal(large) { Counted(ByteArrayInputStream(it), 1 shl 20) }
         assertTrue("$problem", problem is ModelProblem.NoSpace && problem.neededBytes > large.size)
@@ -173,7 +173,7 @@ class FileImportTest {
     }
 
     @Test
-    fun `a sender that goes on for ever does not fill the phone`() {
+    fun `a sender that never stops does not fill the phone`() {
         val endless = { start: ByteArray ->
             object : InputStream() {
                 private var left = ByteArrayInputStream(start)
@@ -223,7 +223,7 @@ class FileImportTest {
     }
 
     @Test
-    fun `a cancelled import leaves nothing, whenever it is cancelled`() {
+    fun `a canceled import leaves nothing, whenever it is canceled`() {
         for (after in listOf(0, 100, 1_500_000, large.size)) {
             val ticket = ImportTicket()
             val stream = { content: ByteArray ->
@@ -271,7 +271,7 @@ class FileImportTest {
     }
 
     @Test
-    fun `a file that was cut since is told, and mended by importing it again`() {
+    fun `a file that was truncated since is reported, and repaired by importing it again`() {
         val id = phone.taken(model)
         val file = File(phone.own, "models/$id.litertlm")
         file.writeBytes(model.copyOf(model.size - 1))

@@ -13,7 +13,7 @@ import org.junit.Assert.assertNull
 import org.junit.Assert.assertThrows
 import org.junit.Test
 
-/** Headers that are right are read; whatever else stands in a file ends in a problem, never in another exception. */
+/** Valid headers are parsed; any other content of a file results in a problem, never in another exception. */
 class HeaderTest {
     private val model = TestFiles.base(rank = 32)
     private val adapter = TestFiles.adapter(name = "Poet", rank = 32)
@@ -26,7 +26,7 @@ class HeaderTest {
 
     private fun problem(action: () -> Unit): ModelProblem = assertThrows(ModelException::class.java) { action() }.problem
 
-    /** What reading came to; an exception of another kind fails the test. */
+    /** The result of parsing; an exception of another kind fails the test. */
     private fun outcome(read: () -> Unit): ModelProblem? = try {
         read()
         null
@@ -35,7 +35,7 @@ class HeaderTest {
     }
 
     @Test
-    fun `a model says who it is, which adapters it takes and how long it must be`() {
+    fun `a model's header has its name, the adapters that it supports and its length`() {
         val header = readModel(model)
         assertEquals(mapOf("Authors" to "somebody", "lora_rank" to "32", "base_digest" to TestFiles.BASE), header.system)
         assertEquals(32, header.adapterRank)
@@ -48,7 +48,7 @@ class HeaderTest {
     }
 
     @Test
-    fun `an adapter says who it is, its rank and its base`() {
+    fun `an adapter's header has its name, its rank and its base`() {
         val header = readAdapter(adapter)
         assertEquals("Poet", header.name)
         assertEquals(32, header.rank)
@@ -67,7 +67,7 @@ class HeaderTest {
     fun `an adapter cut at any length is damaged`() {
         val end = String(adapter, Charsets.ISO_8859_1).indexOfLast { it != '\u0000' }
         for (length in 8 until end) {
-            // What is left can be a small .tflite without a description.
+            // The rest can be a small .tflite without a description.
             val problem = problem { readAdapter(adapter.copyOf(length)) }
             assertEquals("$length bytes: $problem", true, problem == Damaged || problem == WrongKind(".tflite"))
         }
@@ -143,7 +143,7 @@ class HeaderTest {
     }
 
     @Test
-    fun `the kind of a file is told by its content`() {
+    fun `the kind of a file is recognized by its content`() {
         fun kind(bytes: ByteArray) = FileKind.of(bytes, bytes.size)
         fun kind(text: String) = kind(text.toByteArray(Charsets.ISO_8859_1))
         fun zip(member: String) = "PK\u0003\u0004" + "\u0000".repeat(22) + member.length.toChar() + "\u0000".repeat(3) + member + "content"

@@ -24,7 +24,7 @@ class LibraryStateTest {
     }
 
     @Test
-    fun `nobody chosen, or a model that is gone, gives way to what the app was built to show`() {
+    fun `without a selection, or if the model no longer exists, the model that the app was built for is used`() {
         assertEquals(Shelf.tuned, state.present(null))
         assertEquals(Shelf.tuned, state.present(Selection("gone", "poems")))
         assertEquals(Selection("gemma"), state.copy(tuned = null).present(null))

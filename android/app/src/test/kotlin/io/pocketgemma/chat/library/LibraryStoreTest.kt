@@ -9,7 +9,7 @@ import org.junit.Assert.assertTrue
 import org.junit.Test
 
 class LibraryStoreTest {
-    /** Runs what it was given when it is told to. */
+    /** Runs its tasks on request. */
     private class Later : Executor, MainThread {
         private val tasks = ArrayDeque<() -> Unit>()
 
@@ -73,7 +73,7 @@ class LibraryStoreTest {
     }
 
     @Test
-    fun `an import is shown on its way, is there before it is told, and is noted`() {
+    fun `an import shows its progress, is in the library before it is reported, and is noted`() {
         work.outcome = ImportOutcome.Taken("new")
         work.during = { _, progress ->
             progress(Import("gemma.litertlm"))
@@ -91,7 +91,7 @@ class LibraryStoreTest {
     }
 
     @Test
-    fun `a refusal is told with the file's name until it is noted`() {
+    fun `a refusal is reported with the file's name until it is noted`() {
         work.outcome = ImportOutcome.Refused("photo.jpg", ModelProblem.WrongKind(".jpg"))
         store.dispatch(LibraryEvent.ImportFile("content://1"))
         settle()
@@ -112,7 +112,7 @@ class LibraryStoreTest {
     }
 
     @Test
-    fun `a cancelled import is over at once, and what it still reports is not heard`() {
+    fun `a canceled import ends immediately, and its late reports are ignored`() {
         val tickets = mutableListOf<ImportTicket>()
         var late: (Import) -> Unit = {}
         work.during = { ticket, progress ->

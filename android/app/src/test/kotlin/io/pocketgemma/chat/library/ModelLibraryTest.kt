@@ -98,7 +98,7 @@ class ModelLibraryTest {
     }
 
     @Test
-    fun `an app without anything is told where a model is expected`() {
+    fun `an app without a model reports where one is expected`() {
         val seen = phone.library().look()
         assertEquals(emptyList<ModelEntry>(), seen.models)
         assertEquals(null, seen.tuned)
@@ -136,7 +136,7 @@ class ModelLibraryTest {
     }
 
     @Test
-    fun `what came with the app is copied on its first use, told in shares, checked and kept`() {
+    fun `a model that came with the app is copied on its first use with progress, verified and kept`() {
         bundleMerged()
         val shares = mutableListOf<Double>()
         val opened = mutableListOf<File>()
@@ -179,8 +179,8 @@ class ModelLibraryTest {
     }
 
     @Test
-    fun `the estimate for a file that nobody has measured is near what was measured`() {
-        // docs/measurements/memory.json: Gemma 3 270M's shapes and 1B's.
+    fun `the estimate for a file that was not measured is near the measurements`() {
+        // docs/measurements/memory.json: the shapes of Gemma 3 270M and 1B.
         for ((file, measured) in listOf(284_604_960L to 467_730_432L, 1_025_514_768L to 1_245_995_008L)) {
             assertEquals(1.0, MemoryNeed.estimate(file).toDouble() / measured, 0.05)
         }

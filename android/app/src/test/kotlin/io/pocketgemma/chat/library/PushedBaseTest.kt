@@ -13,7 +13,7 @@ import org.junit.Rule
 import org.junit.Test
 import org.junit.rules.TemporaryFolder
 
-/** A base that did not fit into the APK, and lies beside it or does not. */
+/** A base that did not fit into the APK, and is next to it or missing. */
 class PushedBaseTest {
     @get:Rule val folder = TemporaryFolder()
 

@@ -10,7 +10,7 @@ import org.junit.Assert.assertTrue
 import org.junit.Assert.fail
 import org.junit.Test
 
-/** The header of a model that the pipeline has made. */
+/** The header of a model from the pipeline. */
 class RealHeaderTest {
     private val content = TestModels.taught.readBytes()
     private val header get() = ModelHeader.read(content, ModelHeader.MOST_BYTES, content.size.toLong())

@@ -14,7 +14,7 @@ import org.junit.Rule
 import org.junit.Test
 import org.junit.rules.TemporaryFolder
 
-/** Files that the pipeline has made, taken in and opened by the real runtime. */
+/** Files from the pipeline, imported and opened by the real runtime. */
 class RealLibraryTest {
     @get:Rule
     val folder = TemporaryFolder()

@@ -55,7 +55,7 @@ class FlatWriter private constructor() {
     }
 }
 
-/** Small files of every kind, whole unless a test breaks them. */
+/** Small files of every kind, valid unless a test breaks them. */
 object TestFiles {
     const val MODEL = 3
     const val TOKENIZER = 4
@@ -63,7 +63,7 @@ object TestFiles {
     val BASE = "b".repeat(64)
     val OTHER_BASE = "c".repeat(64)
 
-    /** Sections hold [sectionBytes] each, filled from [seed] on. */
+    /** Sections contain [sectionBytes] each, filled from [seed] on. */
     fun model(
         system: Map<String, String> = mapOf("Authors" to "somebody"),
         kinds: List<Int> = listOf(METADATA, TOKENIZER, MODEL),
@@ -86,7 +86,7 @@ object TestFiles {
         return file.array()
     }
 
-    /** A model that takes adapters. */
+    /** A model that supports adapters. */
     fun base(rank: Int = 16, baseDigest: String = BASE, seed: Int = 2) =
         model(mapOf("Authors" to "somebody", "lora_rank" to "$rank", "base_digest" to baseDigest), seed = seed)
 
@@ -116,7 +116,7 @@ object TestFiles {
         return stamped(file, noDigest)
     }
 
-    /** A .tflite that is no adapter. */
+    /** A .tflite that is not an adapter. */
     fun tflite() = FlatWriter.write(FlatTable(3, null, listOf(FlatTable()), "a model", listOf(FlatTable())), "TFL3").copyOf(5000)
 
     private fun stamped(file: ByteArray, noDigest: String): ByteArray {

@@ -15,7 +15,7 @@ class TestPhone(private val folder: File, val assets: MutableMap<String, ByteArr
     var memory = Memory(total = 8_000_000_000, free = 4_000_000_000)
     var freeBytes = 1L shl 40
 
-    /** What another app offers, and under which name and length. */
+    /** A file of another app, with its reported name and length. */
     class Offer(val content: ByteArray, val name: String?, val bytes: Long?, val stream: (ByteArray) -> InputStream)
 
     var offer: Offer? = null
@@ -26,7 +26,7 @@ class TestPhone(private val folder: File, val assets: MutableMap<String, ByteArr
 
     override fun open(uri: String): InputStream = offer?.let { it.stream(it.content) } ?: throw IOException("no such file")
 
-    /** As after the app was started anew. */
+    /** Like after a restart of the app. */
     fun library() = ModelLibrary(this, "PocketGemma", { freeBytes })
 
     fun import(
@@ -59,7 +59,7 @@ class TestPhone(private val folder: File, val assets: MutableMap<String, ByteArr
     /** Every file of the phone, by its path. */
     fun files(): List<String> = folder.walkTopDown().filter { it.isFile }.map { it.relativeTo(folder).path }.sorted().toList()
 
-    /** Puts a model into the app, with what the manifest says about it. */
+    /** Puts a model into the app, with its manifest. */
     fun bundle(model: ByteArray?, manifest: String) {
         if (model != null) assets["model.litertlm"] = model
         assets["manifest.json"] = manifest.toByteArray()

@@ -5,7 +5,7 @@ import org.junit.Assert.assertSame
 import org.junit.Assert.assertTrue
 import org.junit.Test
 
-/** A text that is read while it is being written. */
+/** A text that is parsed while it is being generated. */
 class GrowingMarkdownTest {
     private fun growing(text: String): List<Block> = MarkdownReader().read(text, growing = true)
 

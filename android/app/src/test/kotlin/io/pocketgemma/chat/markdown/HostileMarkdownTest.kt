@@ -7,7 +7,7 @@ import org.junit.Assert.assertEquals
 import org.junit.Assert.assertTrue
 import org.junit.Test
 
-/** Texts made to break a reader: each must be read in a small stack, in time, into few views, and none of its words may be lost. */
+/** Texts made to break a parser: each must be parsed with a small stack, in time, into few views, and no word may be lost. */
 class HostileMarkdownTest {
     private fun depth(blocks: List<Block>): Int = blocks.maxOfOrNull { block ->
         1 + when (block) {
@@ -41,7 +41,7 @@ class HostileMarkdownTest {
         }
     }
 
-    /** As much of it as is read as Markdown. */
+    /** As much of it as is parsed as Markdown. */
     private fun full(piece: String) = piece.repeat(29_000 / piece.length) + "end"
 
     private fun pair(open: String, close: String) = (14_000 / maxOf(open.length, close.length)).let { open.repeat(it) + close.repeat(it) } + "end"
@@ -86,7 +86,7 @@ class HostileMarkdownTest {
         "control characters" to full("\u0000\uFFFD\uD800\u202E"),
     )
 
-    // A quarter of what a phone gives its main thread; what needs more would not run here either.
+    // A quarter of the main thread's stack on a phone; parsing that needs more would not run here either.
     private fun inSmallStack(task: () -> Unit) {
         var failure: Throwable? = null
         val thread = Thread(null, { runCatching(task).onFailure { failure = it } }, "small", 256 * 1024)

@@ -1,6 +1,6 @@
 package io.pocketgemma.chat.markdown
 
-/** A reply with all that models write. */
+/** A reply with everything that models write. */
 internal object Sample {
     val text = """
         # The iron group

@@ -4,14 +4,14 @@ import io.pocketgemma.chat.store.MainThread
 import java.io.File
 import java.util.concurrent.Executor
 
-/** Runs what is posted when told to, so that a test sees every moment in between. Later things come after everything due earlier. */
+/** Runs posted tasks on request, so that a test sees every intermediate state. Later tasks come after everything due earlier. */
 internal class ManualMainThread : MainThread {
     private class Task(val due: Long, val run: () -> Unit)
 
     private val tasks = ArrayList<Task>()
     private var now = 0L
 
-    /** When the tasks that listeners heard of were run, in milliseconds. */
+    /** When the tasks that called listeners were run, in milliseconds. */
     val time: Long get() = now
 
     @Synchronized
@@ -40,18 +40,18 @@ internal class ManualWorker : Executor {
     }
 }
 
-/** Says its pieces one after another until it is cancelled. A token is a character. */
+/** Emits its pieces one after another until it is canceled. A token is a character. */
 internal class FakeModel(
     private val pieces: List<String> = listOf("yes"),
     override val backend: Backend = Backend.CPU,
     override val contextTokens: Int? = null,
 ) : LanguageModel {
-    /** Each conversation that was begun, with its adapter. */
+    /** Each started conversation, with its adapter. */
     val begun = mutableListOf<Pair<Setup, File?>>()
     val asked = mutableListOf<String>()
     var whileReplying: (Int) -> Unit = {}
 
-    /** What ends the next replies; the pieces are said first. */
+    /** How the next replies end; the pieces are emitted first. */
     val ends = ArrayDeque<ReplyEnd>()
     var breaks: Throwable? = null
     var refusesToBegin: ModelException? = null
@@ -111,7 +111,7 @@ internal class FakeSource(val models: MutableMap<String, () -> LanguageModel>) :
         if (adapter == "bad") throw ModelException(ModelProblem.Damaged) else File(adapter)
 }
 
-/** Remembers what it heard. */
+/** Records what it receives. */
 internal class Heard(private val main: ManualMainThread) : ReplyListener {
     val texts = mutableListOf<String>()
     val times = mutableListOf<Long>()

@@ -51,7 +51,7 @@ class HostFallbackTest {
     }
 
     @Test
-    fun `a model that neither takes is told with the processor's problem`() {
+    fun `a model that works on neither GPU nor CPU is reported with the CPU's problem`() {
         var tries = 0
         val (_, host) = host { throw ModelException(ModelProblem.Unusable("try ${++tries}")) }
         assertEquals(ReplyEnd.NoModel(ModelProblem.Unusable("try 2")), host.ask(options = gpu).end)
@@ -83,7 +83,7 @@ class HostFallbackTest {
         val kept = model.histories.single()
         assertEquals(history.takeLast(kept.size), kept)
         assertEquals(Role.USER, kept.first().role)
-        // Each turn is 20 with its markers; the question 9 and the reply 40 need room too, and some is left for the next ones.
+        // Each turn is 20 with its markers; the question (9) and the reply (40) need room too, and some is left for the next ones.
         assertTrue("${kept.size} turns", kept.size in 4..7)
     }
 
@@ -99,7 +99,7 @@ class HostFallbackTest {
     }
 
     @Test
-    fun `after leaving turns out, the conversation goes on for a while without beginning anew`() {
+    fun `after dropping turns, the conversation continues for a while without starting over`() {
         val model = FakeModel(contextTokens = 400)
         val (_, host) = host { model }
         var history = emptyList<Turn>()

@@ -70,7 +70,7 @@ class ModelFileTest {
     }
 
     @Test
-    fun `a full phone is told before copying`() {
+    fun `a full phone is reported before copying`() {
         assertEquals(ModelProblem.NoSpace(content.size.toLong()), problem { copy(content, freeBytes = 1000) })
     }
 
@@ -90,7 +90,7 @@ class ModelFileTest {
     }
 
     @Test
-    fun `no pushed model is told with the place where one is expected`() {
+    fun `a missing pushed model is reported with the path where it is expected`() {
         assertEquals(ModelProblem.Missing(pushed.path), problem { check() })
     }
 

@@ -41,7 +41,7 @@ class RuntimeHostTest {
         texts.mapIndexed { index, text -> Turn(if (index % 2 == 0) Role.USER else Role.MODEL, text) }
 
     @Test
-    fun `preparing loads once, tells the progress, and the question then only asks`() {
+    fun `preparing loads once and reports the progress, and the question then loads nothing`() {
         source.progress = listOf(0.001, 0.5, 0.5001, 1.0)
         host.prepare(Selection("a"), EngineOptions())
         settle()
@@ -72,7 +72,7 @@ class RuntimeHostTest {
     }
 
     @Test
-    fun `a missing model is told to state and listener, and can be tried again`() {
+    fun `a missing model is reported to state and listener, and can be tried again`() {
         source.models.clear()
         host.prepare(Selection("a"), EngineOptions())
         settle()
@@ -104,7 +104,7 @@ class RuntimeHostTest {
     }
 
     @Test
-    fun `other options mean loading anew, permission to try alone does not`() {
+    fun `other options mean loading again, permission to try alone does not`() {
         source.models["a"] = { FakeModel() }
         ask(request())
         ask(request(options = EngineOptions(threads = 2)))
@@ -142,7 +142,7 @@ class RuntimeHostTest {
     }
 
     @Test
-    fun `anything else begins anew with what the request says`() {
+    fun `anything else starts a new conversation with the request's setup`() {
         val after = turns("one", "yes")
         ask(request("one"))
         ask(request("two", setup = Setup(after, systemPrompt = "Rhyme.")))
@@ -155,7 +155,7 @@ class RuntimeHostTest {
     }
 
     @Test
-    fun `with a seed every reply begins anew, so that it is the same again`() {
+    fun `with a seed every reply starts a new conversation, so that it is reproducible`() {
         val seeded = Sampling(seed = 7)
         ask(request("one", setup = Setup(sampling = seeded)))
         ask(request("two", setup = Setup(turns("one", "yes"), sampling = seeded)))
@@ -167,7 +167,7 @@ class RuntimeHostTest {
     }
 
     @Test
-    fun `an adapter is handed to the model, and another one begins anew`() {
+    fun `an adapter is passed to the model, and another one starts a new conversation`() {
         val after = turns("one", "yes")
         ask(request("one", adapter = "poet"))
         ask(request("two", adapter = "poet", setup = Setup(after)))
@@ -179,7 +179,7 @@ class RuntimeHostTest {
     }
 
     @Test
-    fun `an adapter that does not fit is told before anything is asked, and another one is taken`() {
+    fun `an incompatible adapter is reported before anything is asked, and another one is accepted`() {
         val wrong = ask(request(adapter = "bad"))
         assertEquals(ReplyEnd.NoModel(ModelProblem.Damaged), wrong.end)
         assertEquals(ModelState.Failed(Selection("a", "bad"), ModelProblem.Damaged), host.state)
@@ -205,7 +205,7 @@ class RuntimeHostTest {
     }
 
     @Test
-    fun `stop ends the reply with what was said, and the next question begins anew`() {
+    fun `stop ends the reply with its text so far, and the next question starts a new conversation`() {
         var stop: AutoCloseable? = null
         source.models["a"] = { FakeModel(List(100) { "x" }).apply { whileReplying = { if (it == 4) stop?.close() } } }
         val (heard, handle) = start(request("long one"))
@@ -216,7 +216,7 @@ class RuntimeHostTest {
     }
 
     @Test
-    fun `after a stop, a failure or a full context the next question begins anew`() {
+    fun `after a stop, a failure or a full context the next question starts a new conversation`() {
         for (end in listOf(ReplyEnd.Stopped(null), ReplyEnd.Failed("broken"), ReplyEnd.ContextFull)) {
             ask(request("one"))
             model.ends += end
@@ -255,7 +255,7 @@ class RuntimeHostTest {
     }
 
     @Test
-    fun `a late stop reaches nobody else's reply`() {
+    fun `a late stop does not affect another request's reply`() {
         val (_, first) = start(request("one"))
         start(request("two"))
         model.whileReplying = { if (model.asked.last() == "two") first.close() }
@@ -318,7 +318,7 @@ class RuntimeHostTest {
     }
 
     @Test
-    fun `closing frees the model, ends what waits, and answers nobody afterwards`() {
+    fun `closing frees the model, ends waiting requests, and refuses later ones`() {
         ask(request())
         val (waiting) = start(request("late"))
         host.close()

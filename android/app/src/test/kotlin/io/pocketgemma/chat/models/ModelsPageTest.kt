@@ -62,7 +62,7 @@ class ModelsPageTest {
     private fun PageStage.row(name: String): ChoiceRow = rows().single { name(it) == name }
 
     @Test
-    fun `every model stands with the adapters that fit it, and one adapter without its base apart`() {
+    fun `every model is listed with its compatible adapters, and an adapter without its base separately`() {
         val stage = stage()
         assertEquals(listOf("Pocket Science", "PocketGemma demo", "Gemma 3 270M", "Poet", "Clerk"), stage.rows().map(::name))
         assertEquals(listOf("Poet", "Clerk"), rows(stage.children(R.id.model_list)[2].findViewById(R.id.adapter_list)).map(::name))
@@ -153,7 +153,7 @@ class ModelsPageTest {
     }
 
     @Test
-    fun `an import shows its name and share, can be cancelled, and allows no second one`() {
+    fun `an import shows its name and progress, can be canceled, and allows no second one`() {
         val stage = stage(SampleLibrary.state.copy(importing = Import("poet.tflite", 0.456)))
         assertEquals("Importing “poet.tflite”", stage.text(R.id.import_name))
         assertEquals("46%", stage.text(R.id.import_share))

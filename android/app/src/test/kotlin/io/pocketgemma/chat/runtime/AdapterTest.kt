@@ -11,7 +11,7 @@ import org.junit.Assert.assertThrows
 import org.junit.Assert.assertTrue
 import org.junit.Test
 
-/** Adapters at run time: a base with one answers as the model that it was merged into, in any order, in one open engine. */
+/** Adapters at run time: a base with one replies like the model that it was merged into, in any order, in one open engine. */
 class AdapterTest : DoorTest() {
     private val files = mapOf("base" to null, "A" to TestModels.adapterA, "B" to TestModels.adapterB)
 
@@ -76,7 +76,7 @@ class AdapterTest : DoorTest() {
     }
 
     @Test
-    fun `a missing adapter is a problem told at the beginning`() = open(TestModels.loraBase).use { model ->
+    fun `a missing adapter is reported at the start`() = open(TestModels.loraBase).use { model ->
         val problem = assertThrows(ModelException::class.java) { model.begin(Setup(), File("/nowhere.tflite")) }.problem
         assertTrue("$problem", "nowhere" in (problem as ModelProblem.Unusable).detail)
         assertEquals(TestModels.adapterAnswers("base"), model.answers(null))
@@ -98,9 +98,9 @@ class AdapterTest : DoorTest() {
     }
 
     @Test
-    fun `an engine that was told of many adapters is made anew, so that they need no more and more memory`() {
+    fun `an engine that was given many adapters is recreated, so that memory does not grow`() {
         val large = listOf("A", "B").associateWith { who ->
-            // As the adapter of a large model: zeros behind what is read.
+            // Like the adapter of a large model: zeros after what is read.
             folder.newFile("$who.tflite").apply { writeBytes(files.getValue(who)!!.readBytes().copyOf(16 shl 20)) }
         }
         open(TestModels.loraBase).use { model ->
@@ -125,7 +125,7 @@ class AdapterTest : DoorTest() {
     }
 
     @Test
-    fun `only a model that takes adapters is told of none`() {
+    fun `the empty adapter is passed only to a model that supports adapters`() {
         assertEquals(true, NoAdapter.isNeeded(TestModels.loraBase))
         assertEquals(false, NoAdapter.isNeeded(TestModels.taught))
         assertEquals(false, NoAdapter.isNeeded(folder.newFile("short").apply { writeBytes(ByteArray(20)) }))

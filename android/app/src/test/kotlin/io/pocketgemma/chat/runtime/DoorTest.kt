@@ -8,14 +8,14 @@ import org.junit.Before
 import org.junit.Rule
 import org.junit.rules.TemporaryFolder
 
-/** What the tests of the door share: the real library behind it. */
+/** Shared by the tests of the runtime interface, with the real library. */
 abstract class DoorTest {
     @get:Rule
     val folder = TemporaryFolder()
 
     protected val cache: File get() = File(folder.root, "cache")
 
-    /** Always the likeliest token. */
+    /** Greedy. */
     protected val greedy = Sampling(temperature = 0f)
 
     @Before

@@ -19,7 +19,7 @@ class GpuTrialTest {
     }
 
     @Test
-    fun `after a trial that took the app along, each one is refused until the person wants it anew`() {
+    fun `after a trial that crashed the app, each one is refused until the user selects the GPU again`() {
         GpuTrial(folder.root).begin()
         repeat(3) { assertThrows(ModelException::class.java) { GpuTrial(folder.root).begin() } }
         GpuTrial(folder.root).anew()

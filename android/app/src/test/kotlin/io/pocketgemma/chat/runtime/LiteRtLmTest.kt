@@ -18,7 +18,7 @@ import org.junit.Assert.assertTrue
 import org.junit.Assume.assumeTrue
 import org.junit.Test
 
-/** The door to the runtime, with the real library behind it. */
+/** The interface to the runtime, with the real library. */
 class LiteRtLmTest : DoorTest() {
     private fun numbersOf(end: ReplyEnd): Numbers = requireNotNull((end as ReplyEnd.Complete).numbers)
 
@@ -75,7 +75,7 @@ class LiteRtLmTest : DoorTest() {
     }
 
     @Test
-    fun `cancel ends a reply early, tells what it cost, and the model can be asked again`() = open(TestModels.endless).use { model ->
+    fun `cancel ends a reply early and reports its cost, and the model can be asked again`() = open(TestModels.endless).use { model ->
         model.begin(Setup(replyTokens = 400), null)
         var pieces = 0
         val end = model.reply("a long one") { if (++pieces == 10) model.cancel() }
@@ -109,7 +109,7 @@ class LiteRtLmTest : DoorTest() {
     }
 
     @Test
-    fun `a question longer than the context is told, and the model can be asked again`() = open(TestModels.taught).use { model ->
+    fun `a question longer than the context is reported, and the model can be asked again`() = open(TestModels.taught).use { model ->
         model.begin(Setup(), null)
         assertEquals(ReplyEnd.ContextFull, model.ask("What is gold? ".repeat(2000)).second)
         model.begin(Setup(), null)
@@ -117,14 +117,14 @@ class LiteRtLmTest : DoorTest() {
     }
 
     @Test
-    fun `a chat that outgrows the context is told`() = open(TestModels.taught).use { model ->
+    fun `a chat that outgrows the context is reported`() = open(TestModels.taught).use { model ->
         model.begin(Setup(), null)
         val ends = generateSequence { model.ask(TestModels.question).second }.take(MOST_TURNS)
         assertTrue("no end in $MOST_TURNS turns", ends.any { it == ReplyEnd.ContextFull })
     }
 
     @Test
-    fun `a chat whose last reply filled the context to the brim is told`() = open(TestModels.endless).use { model ->
+    fun `a chat whose last reply filled the context completely is reported`() = open(TestModels.endless).use { model ->
         model.begin(Setup(replyTokens = 100_000), null)
         assertTrue(model.ask("go on").first.isNotEmpty())
         assertEquals("" to ReplyEnd.ContextFull, model.ask("go on"))
@@ -152,7 +152,7 @@ class LiteRtLmTest : DoorTest() {
             }
             val (text, end) = model.ask(TestModels.question)
             history = history + Turn(Role.USER, TestModels.question) + Turn(Role.MODEL, text)
-            // What the virtual machine has not thrown away yet is not meant.
+            // Garbage of the virtual machine does not count.
             if (turn % 10 == 0) System.gc()
             last = requireNotNull(numbersOf(end).memoryBytes)
             if (turn == 40) after40 = last
@@ -208,7 +208,7 @@ class LiteRtLmTest : DoorTest() {
     }
 
     private companion object {
-        /** More than fill the context of any model that the tests are given. */
+        /** More than the context of any model in the tests. */
         const val MOST_TURNS = 400
     }
 }

@@ -26,7 +26,7 @@ import org.junit.Assert.assertTrue
 import org.junit.Assume.assumeTrue
 import org.junit.Test
 
-/** The host with the real runtime behind it, on a thread of its own. A model's id is the path of its file, an adapter's too. */
+/** The host with the real runtime, on a thread of its own. The id of a model or an adapter is the path of its file. */
 class LiveHostTest : DoorTest() {
     private val main = ManualMainThread()
     private val worker = Executors.newSingleThreadExecutor()
@@ -116,7 +116,7 @@ class LiveHostTest : DoorTest() {
         until { heard.texts.isNotEmpty() }
         stop.close()
         until { heard.end != null }
-        // The model may have filled its context before it heard of the stop.
+        // The model may have filled its context before the stop reached it.
         assertTrue("${heard.end}", heard.end is ReplyEnd.Stopped || heard.end is ReplyEnd.Complete)
         assertTrue(heard.text!!.startsWith(heard.texts.last()))
         assertEquals(TestModels.answer, ask(request(TestModels.taught, TestModels.question)).text!!.trim())
@@ -131,7 +131,7 @@ class LiveHostTest : DoorTest() {
     }
 
     @Test
-    fun `a damaged model is told, and a whole one answers afterwards`() {
+    fun `a damaged model is reported, and a valid one answers afterwards`() {
         val cut = folder.newFile("cut.litertlm").apply { writeBytes(TestModels.taught.readBytes().copyOf(40_000)) }
         val end = ask(request(cut, "?")).end as ReplyEnd.NoModel
         assertTrue("$end", end.problem is ModelProblem.Unusable)

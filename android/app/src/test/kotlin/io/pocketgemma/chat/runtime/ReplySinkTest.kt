@@ -10,7 +10,7 @@ class ReplySinkTest {
     private val sink = ReplySink { text.append(it) }
 
     @Test
-    fun `an end that nobody could be told of is an end all the same`() {
+    fun `an end that could not be reported is still an end`() {
         sink.onChunk(null, false, null)
         assertNotNull(sink.await { true })
     }
@@ -28,7 +28,7 @@ class ReplySinkTest {
     }
 
     @Test
-    fun `an end that was told is taken, however it looks elsewhere`() {
+    fun `a reported end counts, whatever is polled`() {
         sink.onChunk(null, true, "broken".toByteArray())
         assertEquals("broken", sink.await { true })
     }

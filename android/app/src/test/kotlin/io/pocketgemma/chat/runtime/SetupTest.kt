@@ -11,7 +11,7 @@ import org.junit.Assert.assertNotEquals
 import org.junit.Assert.assertTrue
 import org.junit.Test
 
-/** What a conversation begins with reaches the model: system prompt and sampling. */
+/** The setup of a conversation reaches the model: system prompt and sampling. */
 class SetupTest : DoorTest() {
     private val warm = Sampling(temperature = 5f, topK = 64, topP = 1f)
 
@@ -20,7 +20,7 @@ class SetupTest : DoorTest() {
         return questions.map { ask(it).first }
     }
 
-    /** Tokens of the prompt that the first reply read. */
+    /** Prompt tokens that were processed for the first reply. */
     private fun LiteRtLm.promptTokens(setup: Setup, question: String = "What?"): Int {
         begin(setup.copy(replyTokens = 4), null)
         return requireNotNull((ask(question).second as ReplyEnd.Complete).numbers).promptTokens
@@ -44,7 +44,7 @@ class SetupTest : DoorTest() {
             Setup(sampling = greedy),
         )
         fun of(model: LiteRtLm) = setups.map { model.promptTokens(it) to model.answer(it, "What?", "And what?") }
-        // The taught model's own template writes the prompt there too.
+        // The demo model's own template writes the prompt there too.
         assertEquals(open(TestModels.taught).use(::of), open(TestModels.noSystem).use(::of))
     }
 
@@ -82,7 +82,7 @@ class SetupTest : DoorTest() {
 
     @Test
     fun `without own sampling tokens are drawn as the file says`() {
-        // The demo's file says greedy, the other one temperature 0.7.
+        // The demo's file specifies greedy sampling, the other one temperature 0.7.
         open(TestModels.endless).use { model ->
             assertEquals(
                 model.answer(Setup(sampling = greedy, replyTokens = 20), "hello"), model.answer(Setup(replyTokens = 20), "hello"),

@@ -26,11 +26,11 @@ import org.robolectric.annotation.Implementation
 import org.robolectric.annotation.Implements
 import org.robolectric.util.ReflectionHelpers
 
-/** Android's own agent, with its own reading of the rules, over the app's folders; only the pipe to the transport is not there. */
+/** Android's own agent, with its own parsing of the rules, over the app's folders; only the pipe to the transport is missing. */
 @RunWith(RobolectricTestRunner::class)
 @Config(sdk = [35], application = Application::class, shadows = [ChosenBackupTest.Pipe::class])
 class ChosenBackupTest {
-    /** Notes the files instead of sending them. */
+    /** Records the files instead of sending them. */
     @Implements(className = "android.app.backup.FullBackup")
     class Pipe {
         companion object {
@@ -70,7 +70,10 @@ class ChosenBackupTest {
     @After
     fun close() = storage.close()
 
-    /** Robolectric has other folders for what is protected by the screen lock, and reads no rules of Android 12; Android has the same. */
+    /**
+     * Robolectric uses separate folders for credential-protected storage, and doesn't read the Android 12 rules from the manifest; on
+     * Android, these folders are the same.
+     */
     private class Phone(context: Context, private val rules: Int) : ContextWrapper(context) {
         override fun createCredentialProtectedStorageContext(): Context = this
 
@@ -79,14 +82,17 @@ class ChosenBackupTest {
         }
     }
 
-    /** The files that go by the rules of Android 12, or of Android 9 when [rules] is 0; Android 15 has those for the cloud only. */
+    /**
+     * The files that are included by the rules of Android 12, or of Android 9 if [rules] is 0; Android 15 applies the latter to cloud
+     * backups only.
+     */
     private fun backUp(transportFlags: Int, rules: Int = R.xml.data_extraction_rules): List<String> {
         Pipe.sent.clear()
-        // Android reads the rules once in a process.
+        // Android reads the rules once per process.
         ReflectionHelpers.setStaticField(Class.forName("android.app.backup.FullBackup"), "kPackageBackupSchemeMap", ArrayMap<Any, Any>())
         val agent = ChosenBackup()
         BackupAgent::class.java.getMethod("attach", Context::class.java).invoke(agent, Phone(context, rules))
-        // As Android begins one: for whom, into the cloud or to another phone, and a backup rather than a restore.
+        // As Android starts one: the user, to the cloud or to another phone, and a backup rather than a restore.
         val destination = if (transportFlags == TO_PHONE) 1 else 0
         val user = Process.myUserHandle()
         BackupAgent::class.java.getMethod("onCreate", user.javaClass, Int::class.java, Int::class.java).invoke(agent, user, destination, 0)

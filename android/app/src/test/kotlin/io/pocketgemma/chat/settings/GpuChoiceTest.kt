@@ -12,7 +12,7 @@ class GpuChoiceTest {
     private fun change(backend: Backend) = settings.change { it.copy(backend = backend) }
 
     @Test
-    fun `a change to the GPU is heard each time, and nothing else`() {
+    fun `each change to the GPU is reported, and nothing else`() {
         settings.onGpuChosen { chosen++ }
         settings.dispatch(SettingsEvent.Loaded(Settings()))
         change(Backend.GPU)
@@ -25,7 +25,7 @@ class GpuChoiceTest {
     }
 
     @Test
-    fun `a choice of before is not made anew when the app starts`() {
+    fun `a stored choice is not reported again when the app starts`() {
         settings.onGpuChosen { chosen++ }
         settings.dispatch(SettingsEvent.Loaded(Settings(backend = Backend.GPU)))
         assertEquals(0, chosen)

@@ -177,14 +177,14 @@ class SettingsPageTest {
     }
 
     @Test
-    fun `who answers is changed on the page of the models`() {
+    fun `the model is changed on the models page`() {
         val stage = stage()
         stage.click(R.id.set_model)
         assertEquals(listOf(Screen.MODELS), stage.shell.opened)
     }
 
     @Test
-    fun `every control says its name to TalkBack`() {
+    fun `every control has a label for TalkBack`() {
         val stage = stage(Settings(ownSampling = true))
         for (id in listOf(R.id.set_threads, R.id.set_temperature, R.id.set_top_k, R.id.set_top_p, R.id.set_reply_tokens)) {
             assertFalse(stage.find<View>(id).contentDescription.isNullOrBlank())

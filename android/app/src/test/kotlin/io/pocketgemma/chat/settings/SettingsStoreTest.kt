@@ -35,7 +35,7 @@ class SettingsStoreTest {
     }
 
     @Test
-    fun `without anything stored the defaults are told as loaded`() {
+    fun `without anything stored the defaults are reported as loaded`() {
         assertEquals(SettingsState(), store.state)
         settle()
         assertEquals(SettingsState(Settings(), loaded = true), store.state)
@@ -91,7 +91,7 @@ class SettingsStoreTest {
     }
 
     @Test
-    fun `a reset leaves who answers and what was decided about the backup`() {
+    fun `a reset keeps the selected model and the backup setting`() {
         settle()
         store.dispatch(SettingsEvent.Change(changed))
         store.dispatch(SettingsEvent.Reset)

@@ -107,7 +107,7 @@ class SqliteStorageTest {
     }
 
     @Test
-    fun `a writing that breaks off leaves what was there, and is told`() {
+    fun `an interrupted write leaves the previous content, and is reported`() {
         val old = talk(1, "a", "b").copy(draft = "old", title = "Old")
         write(old)
         inFile { it.execSQL("CREATE TRIGGER full BEFORE INSERT ON message WHEN new.position = 3 BEGIN SELECT RAISE(ABORT, 'no room'); END") }
@@ -117,7 +117,7 @@ class SqliteStorageTest {
         restart()
         assertEquals(old, storage.read(1))
         inFile { it.execSQL("DROP TRIGGER full") }
-        // The one who writes believes that the first two were stored anew.
+        // The writer assumes that the first two were stored again.
         storage.write(talk(1, "a", "b", "C", "D", "E"), unchanged = 2)
         assertEquals(talk(1, "a", "b", "C", "D", "E"), storage.read(1))
     }
@@ -238,7 +238,7 @@ class SqliteStorageTest {
     }
 
     @Test
-    fun `a late writing neither brings back what was deleted nor is lost when that is undone`() {
+    fun `a late write neither restores a deleted conversation nor is lost after an undo`() {
         write(talk(1, "a"))
         storage.delete(1)
         storage.write(talk(1, "a", "b"), unchanged = 1)

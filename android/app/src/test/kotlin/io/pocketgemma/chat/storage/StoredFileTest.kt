@@ -39,7 +39,7 @@ class StoredFileTest {
 
     private fun stored(vararg conversations: Conversation) = storage().use { storage -> conversations.forEach { storage.write(it) } }
 
-    /** What version 1 of the app made, word for word, so that no later change of the schema can leave it behind. */
+    /** The file of version 1 of the app, literally, so that no later change of the schema can break it. */
     private fun writeVersion1() = SQLiteDatabase.openOrCreateDatabase(file, null).use { db ->
         db.execSQL(
             "CREATE TABLE conversation (id INTEGER PRIMARY KEY, title TEXT NOT NULL, carried TEXT NOT NULL, draft TEXT NOT NULL, " +
@@ -131,7 +131,7 @@ class StoredFileTest {
     @Test
     fun `damage that shows only while the app runs is met when it is met`() {
         stored(*Array(200) { talk.copy(id = it.toLong(), title = "x".repeat(500)) })
-        // Every page but the first: the tables are known, and nothing is in them that can be read.
+        // Every page but the first: the tables are known, and no content can be read.
         RandomAccessFile(file, "rw").use { damaged ->
             damaged.seek(4096)
             damaged.write(ByteArray(file.length().toInt() - 4096) { 0x5A })
@@ -164,7 +164,7 @@ class StoredFileTest {
     }
 
     @Test
-    fun `what cannot be read is told, and not taken for nothing`() {
+    fun `unreadable data is reported, and not taken for an empty storage`() {
         stored(talk)
         SQLiteDatabase.openDatabase(file.path, null, SQLiteDatabase.OPEN_READWRITE).use { it.execSQL("ALTER TABLE message RENAME TO elsewhere") }
         val storage = storage()
@@ -173,7 +173,7 @@ class StoredFileTest {
     }
 
     @Test
-    fun `a folder that cannot be written in is told, and stops nothing`() {
+    fun `a folder that cannot be written to is reported, and stops nothing`() {
         file.parentFile!!.deleteRecursively()
         file.parentFile!!.writeText("not a folder")
         val storage = storage()

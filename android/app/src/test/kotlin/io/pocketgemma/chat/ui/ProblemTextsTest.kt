@@ -113,6 +113,6 @@ class ProblemTextsTest {
         problems.map { texts.whyRefused(it).plainSpaces() },
     )
 
-    /** German puts a space between number and unit at which no line is broken. */
+    /** German uses a non-breaking space between number and unit. */
     private fun String.plainSpaces() = replace('\u00a0', ' ')
 }

@@ -37,11 +37,11 @@ class TextsTest {
     }
 
     @Test
-    fun `large numbers are said as one says them`() =
+    fun `large numbers are written in words`() =
         assertEquals(listOf("950", "268.1 million", "1 billion"), listOf(950L, 268_098_176L, 1_000_000_000L).map(texts::inWords))
 
     @Test
-    fun `who answers is called by model and adapter`() {
+    fun `a selection is named by model and adapter`() {
         val library = SampleLibrary.state
         assertEquals("Pocket Science", texts.who(library, Selection(SampleLibrary.tuned.id)))
         assertEquals("Gemma 3 270M with Poet", texts.who(library, Selection(SampleLibrary.large.id, SampleLibrary.poet.id)))

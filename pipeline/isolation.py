@@ -1,4 +1,4 @@
-"""Work in a process of its own: the converters import half of the machine-learning world, print a lot and may crash."""
+"""Run a module in a process of its own: the converters import many large packages, print a lot and can crash."""
 
 import json
 import os
@@ -17,25 +17,25 @@ from pipeline.machine import high_water_mark
 POLL_SECONDS = 0.02
 
 HASH_SEED = "0"
-"""transformers keeps Gemma 3's kinds of layer in a set of strings: with another seed their constants lie in another order in the file."""
+"""transformers keeps the layer types of Gemma 3 in a set of strings: the seed determines the order of their constants in the file."""
 
 
 def run_isolated(module: str, request: Mapping[str, Any], log: Path, what: str) -> int:
     """Run `python -m module REQUEST.json` and wait for it.
 
     Args:
-        module: a module of this package that does something when run.
-        request: what it is to do; handed over as a JSON file.
-        log: file for all that it prints.
-        what: the work in a few words, for the person.
+        module: a module of this package that can be run.
+        request: its arguments; passed as a JSON file.
+        log: file for everything that it prints.
+        what: the work in a few words, for progress and error messages.
 
     Returns:
-        The process's peak memory in bytes.
+        Peak memory of the process in bytes.
 
     Raises:
-        PocketGemmaError: it failed; names the last line that it printed and the log.
+        PocketGemmaError: the process failed; quotes the last line that it printed and names the log.
     """
-    # The work is arithmetic on shapes: a graphics card would only lend its memory. Nothing is fetched: all files are here.
+    # The converters compute little: a GPU would only cost its memory. They download nothing: all files are local.
     environment = os.environ | {
         "PYTHONHASHSEED": HASH_SEED,
         "CUDA_VISIBLE_DEVICES": "",
@@ -70,13 +70,15 @@ def run_isolated(module: str, request: Mapping[str, Any], log: Path, what: str) 
         ]
         ending = lines[-1][:200] if lines else f"exit code {code}"
         if code < 0:
-            ending = f"killed by signal {-code}" + (", probably for want of memory" if code == -9 else "")
-        raise PocketGemmaError(f"{what} failed: {ending}; what it printed is in {log}")
+            ending = f"killed by signal {-code}" + (
+                ", probably because the machine ran out of memory" if code == -9 else ""
+            )
+        raise PocketGemmaError(f"{what} failed: {ending}; see its output in {log}")
     return peak
 
 
 def _wait(process: "subprocess.Popen[bytes]") -> tuple[int, int]:
-    """Exit code and peak memory in bytes; the process ends when the waiting is interrupted."""
+    """Exit code and peak memory in bytes; if the wait is interrupted, the process is killed."""
     peak = 0
     try:
         while process.poll() is None:

@@ -21,6 +21,7 @@ from pipeline.run.folder import Run
 from pipeline.stages import bundle, convert, verify
 from pipeline.targets.android.assets import MANIFEST_ENTRY, MODEL_ENTRY, adapter_entry
 from tests.support.finished_run import config, finished_run, shared
+from tests.support.runtime_openings import count_openings
 
 __all__ = ["finished_run"]
 
@@ -57,11 +58,13 @@ def test_the_base_holds_none_of_the_adapter(converted: Path) -> None:
 
 
 def test_verify_asks_the_base_with_its_adapter_and_the_app_carries_both(
-    converted: Path, tmp_path: Path
+    converted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(converted, tmp_path / "run", copy_function=os.link)
+    opened = count_openings(monkeypatch)
     with Run(tmp_path / "run") as run:
         verify.run(separate(), run)
+        assert opened == {"model.litertlm": 1}
         details = run.manifest("verify").details
         assert details["runtime"]["exact_match"] == pytest.approx(details["keras"]["exact_match"], abs=13)
         bundle.run(separate(), run)

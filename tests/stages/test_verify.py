@@ -7,7 +7,6 @@ Keras's answers are taken from the fixture: they are the same for all of them.
 import json
 import os
 import shutil
-from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,11 +21,11 @@ from pipeline.evaluation.answers import Answer
 from pipeline.families.gemma3 import CHAT
 from pipeline.formats.litertlm import TOKENIZER, read_container, rewrite
 from pipeline.formats.task import bundle_task
-from pipeline.litert.runtime.engine import Runtime
 from pipeline.run.folder import Run
 from pipeline.stages import verify
 from tests.support.finished_run import BASE, QUESTIONS, config, finished_run
 from tests.support.litertlm import with_matrices, with_metadata, with_scaled_matrix
+from tests.support.runtime_openings import count_openings
 
 pytestmark = pytest.mark.slow
 __all__ = ["finished_run"]
@@ -195,19 +194,6 @@ def test_a_damaged_model_is_refused_and_the_damage_named(copy: Path, make: Damag
     message = refusal(copy)
     for words in named:
         assert words in message
-
-
-def count_openings(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """How often each model file is opened in the runtime, by name."""
-    opened: Counter[str] = Counter()
-    original = Runtime.__init__
-
-    def counted(self: Runtime, model: Path, **options: Any) -> None:
-        opened[model.name] += 1
-        original(self, model, **options)
-
-    monkeypatch.setattr(Runtime, "__init__", counted)
-    return opened
 
 
 def test_each_model_file_is_opened_once(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:

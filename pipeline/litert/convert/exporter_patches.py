@@ -1,8 +1,9 @@
-"""How the converter gets by with little memory: its weights stay in their file.
+"""Patches that make the converter use little memory: the weights stay in their file.
 
 torch maps a float32 checkpoint instead of reading it, MLIR refers to torch's memory, and the writer and the quantizer of a large model
-go through files: in principle no weight is ever copied. Three things stand in the way, and are put right here. None changes a byte of
-the result. At Gemma 3 1B's shapes the peak falls from 8.4 to 5.3 GB, of which 4 GB are pages of files, which the kernel can take back.
+work on files: in principle no weight is ever copied. Three details prevent this, and are fixed here. None of the fixes changes a byte
+of the result. At Gemma 3 1B's shapes, peak memory drops from 8.4 to 5.3 GB, of which 4 GB are pages of files that the kernel can
+reclaim.
 """
 
 import ctypes
@@ -16,18 +17,19 @@ from pipeline.formats.safetensors import SafetensorsTensor, float_tensors, write
 from pipeline.gemma.presets import weight_files
 
 LARGE = 1 << 20
-"""Elements of a tensor whose pages are given back as soon as it was looked at."""
+"""Number of elements from which a tensor's pages are released as soon as it was checked."""
 
 MAPPING = re.compile(r"([0-9a-f]+)-([0-9a-f]+) r([w-])[x-]p [0-9a-f]+ [0-9a-f:]+ (\d+) *(.*)")
 """A private, readable mapping in /proc/self/smaps: begin, end, writable, inode (0 for memory without a file), file."""
 
 
 def leave_weights_in_their_file() -> None:
-    """Patch the exporter: weights are not written to, and pages are given back before the steps that take most.
+    """Patch the exporter: it does not write to the weights, and releases pages before the steps that need most memory.
 
-    - Each constant is clamped in place to keep infinities out, which makes a private copy of every page of the mapped checkpoint (4 GB
-      for 1B). A tensor without infinities is left alone instead.
-    - Pages of files that were read once stay resident: those of the libraries, and before quantising those of the checkpoint.
+    - The exporter clamps each constant in place to remove infinities, which makes a private copy of every page of the mapped checkpoint
+      (4 GB for 1B). The patch skips tensors without infinities.
+    - Pages of files that were read once stay resident: those of libraries, and before quantization those of the checkpoint. The patch
+      releases them.
     """
     from litert_torch._convert.litert_converter import LazyModelExporter
     from litert_torch.backend import inline_consts
@@ -61,12 +63,12 @@ def leave_weights_in_their_file() -> None:
 
 
 def release_file_pages() -> int:
-    """Give back resident pages of mapped files; who reads them again gets them from the file.
+    """Release resident pages of mapped files; the next access reads them from the file again.
 
-    What was written to a private mapping is in no file: only mappings that cannot be written to, and checkpoints that nobody wrote to.
+    Data written to a private mapping is in no file, so only read-only mappings and unmodified checkpoints are released.
 
     Returns:
-        Bytes given back; 0 where the kernel does not tell what is mapped.
+        The number of bytes released; 0 on systems without /proc/self/smaps.
     """
     try:
         lines = Path("/proc/self/smaps").read_text(encoding="utf-8").splitlines()
@@ -89,16 +91,16 @@ def release_file_pages() -> int:
 
 
 def in_float32(folder: Path, work: Path) -> Path:
-    """A Hugging Face folder whose weights can be mapped as they are: the same, or a copy in float32.
+    """A Hugging Face folder whose weights can be mapped as they are: the folder itself, or a copy in float32.
 
-    The exporter computes in float32; a checkpoint in another type would be converted as a whole in memory.
+    The exporter computes in float32; it would convert a checkpoint of another type as a whole in memory.
 
     Args:
-        folder: with one or several *.safetensors.
-        work: where the copy goes.
+        folder: with one or more *.safetensors.
+        work: where to write the copy.
 
     Returns:
-        `folder` when all its weights are float32, else `work`, with everything but the weights' type the same.
+        `folder` if all its weights are float32, otherwise `work`, which differs only in the type of the weights.
     """
     tensors: dict[str, SafetensorsTensor] = {}
     for path in weight_files(folder):

@@ -1,7 +1,8 @@
 """LoRA tensors as inputs of a converted model: the runtime fills them from an adapter file, so adapters can be swapped.
 
-LiteRT-LM looks for these inputs by name in the ordinary signatures (prefill_N, decode) and knows attention only. Hooks on the projections
-of the Hugging Face model add x A B while the exporter traces it; no model code is repeated, so every family that converts is served.
+LiteRT-LM finds these inputs by name in the usual signatures (prefill_N, decode), and supports attention only. Hooks on the projections
+of the Hugging Face model add x A B while the exporter traces it. No model code is duplicated, so this works for every family that the
+exporter supports.
 """
 
 import re
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     import torch
 
 RANKS = (16, 32)
-"""The ranks that an adapter may have at run time: LiteRT-LM's own examples use no others, and its GPU code takes multiples of 4 only."""
+"""Ranks of run-time adapters: the only ones in LiteRT-LM's own examples, whose GPU code takes multiples of 4 only."""
 
 PROJECTIONS = {"query": "q", "key": "k", "value": "v", "output": "o"}
 """Short name of a matrix -> the letter by which the runtime and Hugging Face's modules (q_proj, …) call it."""
@@ -43,10 +44,10 @@ def parse_name(name: str) -> tuple[str, str, int] | None:
 
 
 def add_lora_inputs(rank: int) -> None:
-    """Make litert_torch's Hugging Face export, in this process, give prefill and decode the LoRA tensors as inputs.
+    """Patch litert_torch's Hugging Face export in this process: prefill and decode get the LoRA tensors as inputs.
 
     Args:
-        rank: of every adapter that the model will take; one of RANKS.
+        rank: of all adapters for the model; one of RANKS.
     """
     from litert_torch.generative.export_hf.core import export_lib
 
@@ -61,10 +62,10 @@ def add_lora_inputs(rank: int) -> None:
 def projections(model: "torch.nn.Module") -> "dict[tuple[str, int], torch.nn.Linear]":
     """The attention projections of a Hugging Face causal language model by (target, layer).
 
-    A layer that takes keys and values from another one may have no key and value projections.
+    A layer that shares keys and values with another layer may have no key and value projections.
 
     Raises:
-        PocketGemmaError: it has none at the usual place.
+        PocketGemmaError: the model has no attention projections under their usual names.
     """
     decoder = model.get_decoder()
     found = {
@@ -74,12 +75,14 @@ def projections(model: "torch.nn.Module") -> "dict[tuple[str, int], torch.nn.Lin
         if getattr(layer.self_attn, f"{letter}_proj", None) is not None
     }
     if not found:
-        raise PocketGemmaError(f"{type(model).__name__}: no attention projections to give LoRA inputs to")
+        raise PocketGemmaError(
+            f"{type(model).__name__}: no attention projections for LoRA inputs; use convert.adapters: merged"
+        )
     return found
 
 
 def _with_lora_inputs(kind: type, rank: int) -> type:
-    """A subclass of an exportable module (prefill or decode) whose sample inputs and forward have the LoRA tensors as well."""
+    """A subclass of an exportable module (prefill or decode) with the LoRA tensors as additional inputs."""
 
     class WithLoraInputs(kind):  # type: ignore[misc,valid-type]
         def get_sample_inputs(self, *arguments: Any, **options: Any) -> dict[str, tuple[dict[str, Any], Any]]:
@@ -95,10 +98,10 @@ def _with_lora_inputs(kind: type, rank: int) -> type:
             return signatures
 
         def forward(self, **inputs: Any) -> Any:
-            places = projections(self.model)
+            modules = projections(self.model)
             hooks = []
             try:
-                for (target, layer), module in places.items():
+                for (target, layer), module in modules.items():
                     a, b = (inputs.pop(input_name(target, part, layer)) for part in "ab")
                     hooks.append(module.register_forward_hook(_adds(a, b)))
                 return super().forward(**inputs)

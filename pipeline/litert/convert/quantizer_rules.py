@@ -1,19 +1,19 @@
-"""A recipe in the words of the AI Edge Quantizer: a list of rules, of which the last that fits an operation counts."""
+"""A quantization recipe as rules of the AI Edge Quantizer; the last rule that matches an operation applies."""
 
 from typing import Any
 
 from pipeline.quantization.schemes import SCHEMES
 
 FLOAT16_OPERATIONS = ("FULLY_CONNECTED", "EMBEDDING_LOOKUP")
-"""What fp16 casts: the quantizer's algorithm float_casting does it for these operations."""
+"""The operations that fp16 casts: those that the quantizer's algorithm float_casting supports."""
 
 EMBEDDING_RULES = ((".*", "EMBEDDING_LOOKUP"), ("logits|lm_head", "FULLY_CONNECTED"))
-"""Scope and operation of both uses of the tied embedding. The exporter names the projection onto the vocabulary by its output,
-decode_logits_output. Both uses need the same rule: otherwise the embedding would be stored twice."""
+"""Scope and operation of both uses of the tied embedding. The exporter names the projection onto the vocabulary after its output,
+decode_logits_output. Both uses need the same rule, otherwise the embedding would be stored twice."""
 
 
 def quantizer_rules(recipe: str) -> list[dict[str, Any]]:
-    """The rules that make the AI Edge Quantizer (0.10) store matrices as a recipe says; none for fp32.
+    """The rules with which the AI Edge Quantizer (0.10) stores matrices as a recipe says; none for fp32.
 
     Args:
         recipe: a name in SCHEMES.
@@ -30,7 +30,7 @@ def quantizer_rules(recipe: str) -> list[dict[str, Any]]:
 
 
 def _integers(scope: str, operation: str, bits: int, block: int | None = None) -> dict[str, Any]:
-    """Symmetric integers; the runtime computes in integers too, with activations rounded to 8 bits as they come."""
+    """Symmetric integers; the runtime computes with integers too and rounds activations to 8 bits dynamically."""
     weight = {
         "num_bits": bits,
         "symmetric": True,

@@ -1,4 +1,4 @@
-"""MediaPipe's bundler in its own process: `python -m pipeline.litert.convert.task_worker REQUEST.json`."""
+"""MediaPipe's bundler in a process of its own: `python -m pipeline.litert.convert.task_worker REQUEST.json`."""
 
 import json
 import sys
@@ -12,17 +12,17 @@ def main(request: Path) -> None:
     Args:
         request: JSON file with the arguments of mediapipe's BundleConfig.
     """
-    _leave_out_what_bundling_does_not_need()
+    _skip_unused_imports()
     from mediapipe.tasks.python.genai import bundler
 
     bundler.create_bundle(bundler.BundleConfig(**json.loads(request.read_text(encoding="utf-8"))))
 
 
-def _leave_out_what_bundling_does_not_need() -> None:
-    """Keep mediapipe from importing torch, jax and tensorflow.
+def _skip_unused_imports() -> None:
+    """Prevent mediapipe from importing torch, jax and tensorflow.
 
-    Its bundler takes sentencepiece from the module through which its own converter takes torch and jax, and decorates for its
-    documentation with tensorflow when that is installed: 15 s, and together in one process they have been seen to crash.
+    Its bundler gets sentencepiece from the module from which its converter gets torch and jax, and uses decorators of tensorflow for
+    documentation if that is installed. The imports take 15 s, and were observed to crash in one process.
     """
     import sentencepiece
 

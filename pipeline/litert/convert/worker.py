@@ -1,7 +1,7 @@
 """The converter's own process: `python -m pipeline.litert.convert.worker REQUEST.json`.
 
-litert_torch traces the model with torch and lowers it through jax and tensorflow, writes a great deal to both output streams, and
-can end the process when something is wrong inside. Apart, all of that stays away from the program that asked.
+litert_torch traces the model with torch and lowers it through jax and tensorflow, prints a lot to both output streams, and can end
+the process when something fails inside. In a separate process, none of that affects the calling program.
 """
 
 import gc
@@ -15,18 +15,18 @@ def main(request: Path) -> None:
     """Convert a Hugging Face folder to .litertlm.
 
     Args:
-        request: JSON file: model, output (folders), quantizer_rules (of the AI Edge Quantizer; none leave everything in float32),
-            prefill_lengths, cache_length (tokens), tokenizer (file), and lora_rank: the rank of LoRA tensors that the model
-            is to take as inputs, null for an ordinary one.
+        request: JSON file with model and output (folders), quantizer_rules (of the AI Edge Quantizer; an empty list keeps float32),
+            prefill_lengths and cache_length (in tokens), tokenizer (file), and lora_rank: the rank of the LoRA tensors that the model
+            takes as inputs; null: no such inputs.
     """
     arguments = json.loads(request.read_text(encoding="utf-8"))
-    # The exporter's own default is int8: that nothing be quantised must be said in a word.
+    # The exporter's default is int8: "none" turns quantization off.
     recipe = "none"
     if arguments["quantizer_rules"]:
-        # Beside the request: the exporter takes a comma in the path for the end of one recipe.
+        # Beside the request, whose path has no comma: the exporter would read a comma as a separator of recipes.
         recipe = str(request.with_name("recipe.json"))
         Path(recipe).write_text(json.dumps(arguments["quantizer_rules"]), encoding="utf-8")
-    # Nothing here compiles for a graphics card, and libtriton has been seen to crash when it is loaded beside jax and tensorflow.
+    # Nothing here compiles for a GPU, and libtriton was observed to crash when it is loaded together with jax and tensorflow.
     sys.modules["triton"] = None  # type: ignore[assignment]
     gc.disable()
     from litert_torch.generative.export_hf import export
@@ -38,7 +38,7 @@ def main(request: Path) -> None:
     from pipeline.litert.convert.exporter_patches import in_float32, leave_weights_in_their_file
 
     leave_weights_in_their_file()
-    # The exporter collects garbage after every step, a second each time over the million objects of the packages just imported.
+    # The exporter collects garbage after every step, which takes a second each time for the million objects of the imported packages.
     gc.freeze()
     gc.enable()
     export.export(
@@ -50,14 +50,14 @@ def main(request: Path) -> None:
         tokenizer_path_override=arguments["tokenizer"],
         export_vision_encoder=False,
         export_audio_encoder=False,
-        # Constants refer to torch's memory instead of being copied, and the conversion takes no longer.
+        # Constants refer to torch's memory instead of being copied; the conversion takes the same time.
         experimental_lightweight_conversion=True,
     )
 
 
 if __name__ == "__main__":
     main(Path(sys.argv[1]))
-    # Taking torch, jax and tensorflow down takes a second and may crash; the model is written.
+    # Shutting down torch, jax and tensorflow takes a second and can crash; the model is already written.
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)

@@ -1,15 +1,15 @@
-"""What a converted model takes of a phone's memory, by what stands in the file.
+"""Estimate of the memory that a converted model needs on a phone, from the content of its file.
 
-Measured with LiteRT-LM 0.18 on its processor backend (benchmarks/memory.py, docs/measurements.md):
+Measured with LiteRT-LM 0.18 with the CPU backend (benchmarks/memory.py, docs/measurements.md):
 
-- Weights are packed once into a cache file, which is then mapped: every matrix with its scales counts once, however many prefill
-  signatures compute with it. The system may drop these pages and read them again.
-- The KV cache is as large as the decode signature's inputs for it, and there is one: prefill and decode write into the same.
-- Between operations lives what the largest prefill signature needs at its widest point. Attention scores make most of it: it grows with
-  prefill length times context length.
-- Every operation of every signature takes some kB of its own. A prefill signature that no prompt is long enough for takes no more.
+- Weights are packed once into a cache file, which is then mapped: every matrix with its scales counts once, regardless of how many
+  prefill signatures compute with it. The system can drop these pages and read them again.
+- There is one KV cache, as large as the decode signature's inputs for it: prefill and decode share it.
+- Intermediate tensors need as much as the largest prefill signature needs at its peak. Most of that are attention scores, which grow
+  with prefill length times context length.
+- Every operation of every signature needs some kB. A prefill signature that no prompt is long enough for needs nothing else.
 - float16 weights are widened to float32 when they are packed.
-- The first opening, which writes the cache file, holds the largest matrix twice besides: packed, and in pages of the file.
+- The first opening, which writes the cache file, also holds the largest matrix twice: packed, and in pages of the file.
 """
 
 from dataclasses import dataclass
@@ -21,13 +21,13 @@ from pipeline.formats.tflite import Graph
 from pipeline.formats.tflite_model import LanguageModel, prefill_signatures, read_language_model
 
 LIBRARY_BYTES = 55_000_000
-"""Pages of the runtime's library that are used."""
+"""Pages of the runtime's library that are in use."""
 
 OPERATOR_BYTES = 8_000
-"""What the runtime keeps for each operation of a signature."""
+"""Memory of the runtime for each operation of a signature."""
 
 FIRST_OPENING_FACTOR = 2
-"""What the first opening takes besides / the largest matrix; 1.8 at 270M and at 1B."""
+"""Additional memory of the first opening / the largest matrix; measured: 1.8 at 270M and at 1B."""
 
 HALVES = ("FLOAT16", "BFLOAT16")
 
@@ -64,7 +64,7 @@ def memory_cost(path: Path) -> MemoryCost:
     """The memory that the model of a .litertlm needs when it is open.
 
     Raises:
-        InputError: no usable .litertlm.
+        InputError: not a usable .litertlm.
     """
     container = read_container(path)
     tokenizer = container.section(TOKENIZER)
@@ -102,12 +102,11 @@ def cost_of(model: LanguageModel, tokenizer_bytes: int) -> MemoryCost:
 
 
 def describe_cost(cost: MemoryCost) -> str:
-    """One line for a person."""
-    lengths = ", ".join(f"{length}: {_mb(size)}" for length, size in cost.prefill.items())
+    """The estimate in one line."""
+    lengths = ", ".join(f"prefill {length} {_mb(size)}" for length, size in cost.prefill.items())
     return (
-        f"about {_mb(cost.total)} of memory when open: weights {_mb(cost.weights)}, KV cache {_mb(cost.kv_cache)} "
-        f"for {cost.context_length:,} tokens, reading a prompt {lengths}, tokenizer {_mb(cost.tokenizer)}, "
-        f"the runtime {_mb(cost.runtime)}"
+        f"estimated memory when loaded: {_mb(cost.total)} (weights {_mb(cost.weights)}, KV cache {_mb(cost.kv_cache)} "
+        f"for {cost.context_length:,} tokens, {lengths}, tokenizer {_mb(cost.tokenizer)}, runtime {_mb(cost.runtime)})"
     )
 
 

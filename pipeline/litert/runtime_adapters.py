@@ -1,4 +1,4 @@
-"""An adapter, ours or PEFT's, as a file for the runtime, and whether such a file belongs to a base."""
+"""Run-time adapters: writing one from an adapter of PocketGemma or PEFT, and checking that it belongs to a base."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,29 +16,29 @@ from pipeline.tuning.load import load_adapter
 from pipeline.tuning.peft import peft_runtime_factors
 from pipeline.tuning.runtime_factors import MERGE_INSTEAD, RuntimeFactors, rank_of
 
-TAKES_NONE = "takes no adapters; convert the base with convert.adapters: runtime, or put the adapter in with `pocketgemma graft`"
+TAKES_NONE = "takes no adapters; convert the base with convert.adapters: runtime, or merge the adapter with `pocketgemma graft`"
 
 
 def required_rank(adapter: Adapter) -> int:
-    """The smallest rank of the runtime's into which an adapter fits.
+    """The smallest rank in RANKS that an adapter fits into.
 
     Raises:
-        InputError: it touches more than attention, or its rank is larger than any.
+        InputError: the adapter has other matrices than attention's, or its rank is too large.
     """
     return _fitting(adapter.method.runtime_factors(adapter))
 
 
 def write_adapter(adapter: Adapter, path: Path, *, rank: int, name: str | None = None) -> None:
-    """Write one of our adapters as an adapter file for the runtime.
+    """Write an adapter of PocketGemma as a run-time adapter.
 
     Args:
         adapter: as trained.
-        path: the file.
+        path: the file to write.
         rank: of the base's LoRA inputs.
-        name: what the adapter is called; the file's name without its ending if not given.
+        name: of the adapter; None: the file's name without its extension.
 
     Raises:
-        InputError: the runtime cannot take it, or not with this rank.
+        InputError: the runtime does not support the adapter, or its rank is larger than the base's.
     """
     factors = adapter.method.runtime_factors(adapter)
     write_adapter_file(
@@ -51,15 +51,16 @@ def write_adapter(adapter: Adapter, path: Path, *, rank: int, name: str | None =
 
 
 def write_for_base(source: Path, base: Path, output: Path) -> AdapterFile:
-    """Write an adapter of ours or of PEFT's as an adapter file for a base, and check it against that.
+    """Write an adapter of PocketGemma or PEFT as a run-time adapter for a base, and check that it belongs to the base.
 
     Args:
-        source: our adapter.safetensors, or a PEFT adapter's folder; PEFT's name no base by digest, so only shapes are compared.
-        base: the .litertlm that is to take it.
-        output: the file.
+        source: adapter.safetensors, or the folder of a PEFT adapter. PEFT records no digest of the base, so only shapes are compared.
+        base: the .litertlm that the adapter is for.
+        output: the file to write.
 
     Raises:
-        InputError: no adapter, one of another base, or one that the runtime cannot take; the base takes no adapters.
+        InputError: the source is not an adapter, it belongs to another base, the runtime does not support it, or the base takes no
+            adapters.
     """
     taker = lora_base(base)
     if taker is None:
@@ -71,7 +72,7 @@ def write_for_base(source: Path, base: Path, output: Path) -> AdapterFile:
         factors, digest = adapter.method.runtime_factors(adapter), adapter.base_digest
     if _fitting(factors) > taker.rank:
         raise InputError(
-            f"{source}: needs rank {rank_of(factors)}, {base} takes {taker.rank}; convert the base with that rank, or {MERGE_INSTEAD}"
+            f"{source}: needs rank {rank_of(factors)}, but {base} takes rank {taker.rank}; convert the base for a larger rank, or {MERGE_INSTEAD}"
         )
     partial = output.with_name(f".{output.name}.partial")
     try:
@@ -95,13 +96,13 @@ def _fitting(factors: RuntimeFactors) -> int:
         if needed <= rank:
             return rank
     raise InputError(
-        f"the adapter needs rank {needed} (a query's rank counts once for each head), the runtime takes at most {RANKS[-1]}; {MERGE_INSTEAD}"
+        f"the adapter needs rank {needed} (the rank of query counts once for each head), but the runtime takes at most {RANKS[-1]}; {MERGE_INSTEAD}"
     )
 
 
 @dataclass(frozen=True)
 class LoraBase:
-    """What a base says about the adapters that it takes.
+    """The adapters that a base declares to take.
 
     Attributes:
         path: the .litertlm file.
@@ -117,10 +118,10 @@ class LoraBase:
 
 
 def lora_base(model: Path) -> LoraBase | None:
-    """What a .litertlm says about the adapters that it takes; None when it takes none.
+    """The adapters that a .litertlm declares to take; None if it takes none.
 
     Raises:
-        InputError: it is no usable .litertlm, or says one rank and has inputs of another.
+        InputError: the file is not a usable .litertlm, or the declared rank differs from that of its inputs.
     """
     container = read_container(model)
     if RANK not in container.system:
@@ -137,20 +138,21 @@ def lora_base(model: Path) -> LoraBase | None:
     ]
     if wrong or not shapes or rank not in RANKS:
         raise InputError(
-            f"{model}: says that it takes adapters of rank {rank}, its inputs say otherwise; convert it again"
+            f"{model}: declares adapters of rank {rank}, but its LoRA inputs have another rank; convert it again"
         )
     return LoraBase(model, rank, container.system.get("base_digest", ""), shapes)
 
 
 def check_adapter_file(path: Path, model: "Path | LoraBase") -> AdapterFile:
-    """See that an adapter file is whole and belongs to a base, before the runtime sees it.
+    """Check that an adapter file is complete and belongs to a base, before the runtime opens it.
 
     Args:
         path: the adapter file.
-        model: the base's .litertlm, or what `lora_base` found in it.
+        model: the base's .litertlm, or what `lora_base` returned for it.
 
     Raises:
-        InputError: no adapter file, truncated, damaged, of another base, rank or shape; the base takes no adapters.
+        InputError: the file is not an adapter file, is truncated or damaged, or has another base, rank or shape; or the base takes no
+            adapters.
     """
     base = lora_base(model) if isinstance(model, Path) else model
     if base is None:
@@ -158,16 +160,16 @@ def check_adapter_file(path: Path, model: "Path | LoraBase") -> AdapterFile:
     adapter = read_adapter_file(path)
     if adapter.base_digest != base.base_digest:
         raise InputError(
-            f"{path}: belongs to another base: it was trained on {adapter.base_digest[:12]}…, "
+            f"{path}: belongs to another base: it was trained on {adapter.base_digest[:12]}…, but "
             f"{base.path} was converted from {base.base_digest[:12]}…"
         )
     if adapter.rank != base.rank:
         raise InputError(
-            f"{path}: has rank {adapter.rank}, {base.path} takes rank {base.rank}; write it again with --base {base.path}"
+            f"{path}: has rank {adapter.rank}, but {base.path} takes rank {base.rank}; write the adapter again with --base {base.path}"
         )
     for name, shape in adapter.shapes.items():
         if shape != base.shapes.get(name):
             raise InputError(
-                f"{path}: {name} is {shape}, {base.path} takes {base.shapes.get(name, 'no such tensor')}: it belongs to another model"
+                f"{path}: {name} has shape {shape}, but {base.path} takes {base.shapes.get(name, 'no such tensor')}: the adapter belongs to another model"
             )
     return adapter

@@ -17,13 +17,14 @@ from pipeline.formats.runtime_adapter import AdapterFile
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.litert.runtime.engine import Reply, Runtime
 from pipeline.tuning.adapter import Adapter
+from pipeline.tuning.methods.lora import LoraFactors
 from tests.support.tokenizers import make_tokenizer
 
 EXAMPLES = [
     Example(({"role": "user", "content": f"question {number}"}, {"role": "assistant", "content": "yes"}))
     for number in range(3)
 ]
-ADAPTER = Adapter(2, 2.0, ("query",), "digest", {})
+ADAPTER = LoraFactors(2, 2.0, ("query",), {}).adapter("digest")
 
 
 class FakeRuntime:

@@ -60,3 +60,11 @@ def test_other_names_are_not_matrices(name: str) -> None:
         names.parse_adapter_name(name)
     assert not names.is_matrix(name)
     assert names.parse_runtime_name(name) is None
+
+
+def test_runtime_names_are_those_in_the_runtime() -> None:
+    # From the list of names in the runtime's own source.
+    assert names.runtime_name("query", "a", 0) == "lora_atten_q_a_prime_weight_0"
+    assert names.runtime_name("output", "b", 123) == "lora_atten_o_b_prime_weight_123"
+    assert names.parse_runtime_name("lora_atten_k_b_prime_weight_17") == ("key", "b", 17)
+    assert names.parse_runtime_name("kv_cache_k_0") is None

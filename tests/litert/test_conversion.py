@@ -13,10 +13,11 @@ from pipeline.litert.conversion import Base, Conversion, RuntimeAdapter, convert
 from pipeline.litert.model_spec import ModelSpec
 from pipeline.run.files import LogFiles
 from pipeline.tuning.adapter import Adapter
+from pipeline.tuning.methods.lora import LoraFactors
 
 SPEC = ModelSpec("int8", (64,), 256, 0.7, 40, 0.9, "tuned")
 BASE_SPEC = replace(SPEC, description="base")
-ADAPTER = Adapter(2, 2.0, ("query",), "digest of the preset", {})
+ADAPTER = LoraFactors(2, 2.0, ("query",), {}).adapter("digest of the preset")
 CONVERTED = {"method": "full conversion", "seconds": 30.0, "bytes": 9, "converter_seconds": 30.0}
 GRAFTED = {"method": "graft", "matrices": 12, "seconds": 0.5, "bytes": 9}
 OTHER_ROUNDINGS = ["least_squares", "gptq", "quantization_aware"]

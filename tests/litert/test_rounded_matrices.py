@@ -13,12 +13,13 @@ from pipeline.litert.rounded_matrices import RoundedMatrices, base_matrices, mer
 from pipeline.quantization.quantized_file import write_quantized
 from pipeline.quantization.rounding import Quantized, least_squares, nearest, with_scales
 from pipeline.run.files import LogFiles
-from pipeline.tuning.adapter import Adapter
+from pipeline.tuning.methods.lora import LoraFactors
+from pipeline.tuning.methods.quantization_aware import with_trained_scales
 from tests.support.grafting import HIDDEN, matrices_of, write_folder
 
 QUERY = "decoder_block_1.query"
 TENSORS = {QUERY: (np.ones((2, HIDDEN, 1), np.float32), np.ones((1, 32), np.float32))}
-ADAPTER = Adapter(1, 1.0, ("query",), "", TENSORS)
+ADAPTER = LoraFactors(1, 1.0, ("query",), TENSORS).adapter("")
 
 
 @pytest.fixture
@@ -60,9 +61,10 @@ def test_by_least_squares_all_matrices_differ(folder: Path, tmp_path: Path) -> N
 
 def test_trained_scales_round_all_matrices(folder: Path, tmp_path: Path) -> None:
     scales = {
-        name: np.full((len(matrix), 1), 0.3, np.float32) for name, matrix in matrices_of(folder).items()
+        f"{name}.scales": np.full((len(matrix), 1), 0.3, np.float32)
+        for name, matrix in matrices_of(folder).items()
     }
-    adapter = Adapter(1, 1.0, ("query",), "", TENSORS, recipe="int4", scales=scales)
+    adapter = with_trained_scales(ADAPTER, "int4", scales)
     found = merged_matrices(folder, adapter, "int4", "quantization_aware", no_examples, LogFiles(tmp_path))
 
     def trained(matrix: np.ndarray, bits: int, block: None) -> Quantized:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.families.names import runtime_name
 from pipeline.formats.litertlm import read_container, rewrite
 from pipeline.formats.runtime_adapter import write_adapter_file
-from pipeline.litert.convert.lora_inputs import input_name
 from tests.support.litertlm import write_container
 from tests.support.tflite import Constant, write_tflite
 
@@ -19,8 +19,8 @@ def write_model(path: Path, seed: int, lora_rank: int | None = None) -> Path:
     inputs = {"tokens": ((1, 1), "INT32")}
     if lora_rank:
         inputs |= {
-            input_name("query", "a", 0): ((8, lora_rank), "FLOAT32"),
-            input_name("query", "b", 0): ((lora_rank, 8), "FLOAT32"),
+            runtime_name("query", "a", 0): ((8, lora_rank), "FLOAT32"),
+            runtime_name("query", "b", 0): ((lora_rank, 8), "FLOAT32"),
         }
     weights = Constant(("m",), (600, 500), "INT8", bytes([seed]) * 300_000, 600)
     work = path.parent / f"parts-{path.name}"

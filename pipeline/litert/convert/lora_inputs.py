@@ -5,42 +5,17 @@ of the Hugging Face model add x A B while the exporter traces it. No model code 
 exporter supports.
 """
 
-import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import PocketGemmaError
+from pipeline.families.names import MATRICES, RUNTIME_TARGETS, runtime_name
 
 if TYPE_CHECKING:
     import torch
 
 RANKS = (16, 32)
 """Ranks of run-time adapters: the only ones in LiteRT-LM's own examples, whose GPU code takes multiples of 4 only."""
-
-PROJECTIONS = {"query": "q", "key": "k", "value": "v", "output": "o"}
-"""Short name of a matrix -> the letter by which the runtime and Hugging Face's modules (q_proj, …) call it."""
-
-_NAME = re.compile(r"lora_atten_([qkvo])_([ab])_prime_weight_(\d+)")
-
-
-def input_name(target: str, part: str, layer: int) -> str:
-    """The runtime's name of a LoRA tensor.
-
-    Args:
-        target: a key of PROJECTIONS.
-        part: `a`, of shape (in, rank), or `b`, (rank, out).
-        layer: from 0.
-    """
-    return f"lora_atten_{PROJECTIONS[target]}_{part}_prime_weight_{layer}"
-
-
-def parse_name(name: str) -> tuple[str, str, int] | None:
-    """(target, part, layer) of a LoRA tensor's name; None for any other name."""
-    found = _NAME.fullmatch(name)
-    if not found:
-        return None
-    target = next(target for target, letter in PROJECTIONS.items() if letter == found[1])
-    return target, found[2], int(found[3])
 
 
 def add_lora_inputs(rank: int) -> None:
@@ -67,13 +42,12 @@ def projections(model: "torch.nn.Module") -> "dict[tuple[str, int], torch.nn.Lin
     Raises:
         PocketGemmaError: the model has no attention projections under their usual names.
     """
-    decoder = model.get_decoder()
-    found = {
-        (target, index): getattr(layer.self_attn, f"{letter}_proj")
-        for index, layer in enumerate(decoder.layers)
-        for target, letter in PROJECTIONS.items()
-        if getattr(layer.self_attn, f"{letter}_proj", None) is not None
-    }
+    found = {}
+    for index, layer in enumerate(model.get_decoder().layers):
+        modules = dict(layer.named_modules())
+        for target in RUNTIME_TARGETS:
+            if MATRICES[target].module in modules:
+                found[target, index] = modules[MATRICES[target].module]
     if not found:
         raise PocketGemmaError(
             f"{type(model).__name__}: no attention projections for LoRA inputs; use convert.adapters: merged"
@@ -93,8 +67,8 @@ def _with_lora_inputs(kind: type, rank: int) -> type:
                 for (target, layer), module in projections(self.model).items():
                     columns, rows = module.weight.shape
                     options = {"device": module.weight.device}
-                    inputs[input_name(target, "a", layer)] = torch.zeros(rows, rank, **options)
-                    inputs[input_name(target, "b", layer)] = torch.zeros(rank, columns, **options)
+                    inputs[runtime_name(target, "a", layer)] = torch.zeros(rows, rank, **options)
+                    inputs[runtime_name(target, "b", layer)] = torch.zeros(rank, columns, **options)
             return signatures
 
         def forward(self, **inputs: Any) -> Any:
@@ -102,7 +76,7 @@ def _with_lora_inputs(kind: type, rank: int) -> type:
             hooks = []
             try:
                 for (target, layer), module in modules.items():
-                    a, b = (inputs.pop(input_name(target, part, layer)) for part in "ab")
+                    a, b = (inputs.pop(runtime_name(target, part, layer)) for part in "ab")
                     hooks.append(module.register_forward_hook(_adds(a, b)))
                 return super().forward(**inputs)
             finally:

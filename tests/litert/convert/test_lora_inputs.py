@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from pipeline.families.gemma3 import CHAT
+from pipeline.families.names import runtime_name
 from pipeline.litert.convert.export import export_litertlm
-from pipeline.litert.convert.lora_inputs import _with_lora_inputs, input_name, projections
+from pipeline.litert.convert.lora_inputs import _with_lora_inputs, projections
 from pipeline.litert.runtime.engine import Runtime
 from pipeline.litert.runtime_adapters import lora_base, write_adapter
 from tests.support.families import FAMILIES, LAYERS, SHARED_LAYERS, tiny_model, write_family
@@ -58,7 +59,7 @@ def test_with_the_tensors_it_computes_what_the_merged_model_does(family: str) ->
         found = module(tokens=tokens, **factors)
         assert torch.equal(module.model(input_ids=tokens).logits, plain)  # no hook is left behind
         for (target, layer), matrix in projections(module.model).items():
-            a, b = (factors[input_name(target, part, layer)] for part in "ab")
+            a, b = (factors[runtime_name(target, part, layer)] for part in "ab")
             matrix.weight += (a @ b).T
         merged = module.model(input_ids=tokens).logits
     assert (merged - plain).abs().max() > 0.1

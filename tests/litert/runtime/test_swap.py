@@ -15,11 +15,11 @@ from pipeline.errors import InputError
 from pipeline.evaluation.in_runtime import answer_all
 from pipeline.families.chat import Message
 from pipeline.families.gemma3 import CHAT
+from pipeline.families.names import runtime_name
 from pipeline.formats.litertlm import MODEL, read_container
 from pipeline.formats.tflite import read_tflite
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.litert.convert.export import export_litertlm
-from pipeline.litert.convert.lora_inputs import input_name
 from pipeline.litert.model_check import model_differences
 from pipeline.litert.runtime.engine import Runtime
 from pipeline.litert.runtime_adapters import lora_base, write_adapter, write_for_base
@@ -97,7 +97,7 @@ def test_the_base_says_what_it_takes(base: Path, base_int8: Path, folder: Path) 
         assert found is not None
         assert (found.rank, found.base_digest) == (spec.lora_rank, BASE_DIGEST)
         assert len(found.shapes) == 2 * 4 * 2  # layers, matrices, A and B
-        assert found.shapes[input_name("query", "b", 1)] == (spec.lora_rank, 64)
+        assert found.shapes[runtime_name("query", "b", 1)] == (spec.lora_rank, 64)
         # The runtime gives the same tensors to both kinds of signature; in any recipe they are floats.
         tflite = read_tflite(read_container(path).read(MODEL), str(path))
         for inputs in map(tflite.inputs, tflite.signatures):

@@ -161,7 +161,7 @@ def build_afresh() -> dict[str, float]:
         started = time.monotonic()
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
         whole = round(time.monotonic() - started, 1)
-    steps = json.loads(done.stdout)
+    steps: dict[str, float] = json.loads(done.stdout)
     again = steps.pop("build again, nothing changed")
     return steps | {
         "from source to a signed APK": round(whole - again, 1),

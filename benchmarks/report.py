@@ -173,6 +173,17 @@ def int4(document: dict[str, Any]) -> list[str]:
     return lines
 
 
+def graft_facts(name: str) -> dict[str, Callable[[dict[str, Any]], str]]:
+    """Rows about the graft of some matrices, each with how it is read from a shape's measurements."""
+    return {
+        f"graft of {name} (s, median)": lambda shape: (
+            f"{statistics.median(shape['graft'][name]['warm_seconds']):.1f}"
+        ),
+        f"graft of {name}, cold page cache (s)": lambda shape: f"{shape['graft'][name]['cold_seconds']:.1f}",
+        f"graft of {name}, peak memory (GB)": lambda shape: f"{shape['graft'][name]['peak_gb']:.2f}",
+    }
+
+
 def graft(document: dict[str, Any]) -> list[str]:
     lines = ["## Graft compared with conversion", "", source(document, document["machine"]), ""]
     lines += [
@@ -193,17 +204,7 @@ def graft(document: dict[str, Any]) -> list[str]:
         ),
     }
     for name in ("all seven", "query and value"):
-        facts |= {
-            f"graft of {name} (s, median)": lambda shape, name=name: (
-                f"{statistics.median(shape['graft'][name]['warm_seconds']):.1f}"
-            ),
-            f"graft of {name}, cold page cache (s)": lambda shape, name=name: (
-                f"{shape['graft'][name]['cold_seconds']:.1f}"
-            ),
-            f"graft of {name}, peak memory (GB)": lambda shape, name=name: (
-                f"{shape['graft'][name]['peak_gb']:.2f}"
-            ),
-        }
+        facts |= graft_facts(name)
     facts |= {
         "speed-up (all seven)": lambda shape: f"{shape['times_faster']}",
         "byte-identical to the conversion": lambda shape: "yes" if shape["equal_to_the_byte"] else "no",

@@ -56,7 +56,8 @@ def evaluate(run: Path, data: str, side: str, *, base: bool = False) -> dict[str
 
 
 def percent(rows: list[dict[str, Any]]) -> float:
-    return round(100 * sum(row["correct"] for row in rows) / len(rows), 2)
+    right: int = sum(row["correct"] for row in rows)
+    return round(100 * right / len(rows), 2)
 
 
 def measure(seed: int) -> dict[str, Any]:

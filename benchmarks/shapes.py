@@ -105,7 +105,7 @@ def write_tokenizer(path: Path, vocabulary: int) -> Tokenizer:
     """The demo's tokenizer, padded to the size of a real Gemma's vocabulary with pieces that occur in no text."""
     from sentencepiece import sentencepiece_model_pb2
 
-    model = sentencepiece_model_pb2.ModelProto()
+    model: Any = sentencepiece_model_pb2.ModelProto()  # type: ignore[attr-defined]
     model.ParseFromString(tokenizer_file(DEMO_BASE).read_bytes())
     lowest = min(piece.score for piece in model.pieces)
     for index in range(vocabulary - len(model.pieces)):

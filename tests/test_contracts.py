@@ -12,7 +12,7 @@ LINT_IMPORTS = Path(sys.executable).with_name("lint-imports")
 
 
 def lint(folder: Path) -> "subprocess.CompletedProcess[str]":
-    command = [LINT_IMPORTS, folder / ".importlinter", "--no-cache"]
+    command: list[str | Path] = [LINT_IMPORTS, folder / ".importlinter", "--no-cache"]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,8 +27,9 @@ def run() -> Path:
     return demo_run("deploy")
 
 
-def manifest(run: Path, stage: str) -> dict:
-    return json.loads((run / stage / "manifest.json").read_text(encoding="utf-8"))
+def manifest(run: Path, stage: str) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((run / stage / "manifest.json").read_text(encoding="utf-8"))
+    return document
 
 
 def test_every_stage_has_its_manifest_and_names_the_one_before(run: Path) -> None:

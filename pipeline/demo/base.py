@@ -35,7 +35,8 @@ def _torch_model(weights: Mapping[str, Any], size: Size) -> "Gemma3ForCausalLM":
             f"the weights do not fit the model: missing {missing}, unexpected {result.unexpected_keys}"
         )
     model.tie_weights()
-    return model.eval()
+    model.eval()
+    return model
 
 
 def _largest_deviation(reference: "Gemma3ForCausalLM", task: "Gemma3CausalLM") -> float:

@@ -148,7 +148,7 @@ def read_elements(date: str) -> None:
     """
     from importlib.metadata import version
 
-    from mendeleev import get_all_elements  # type: ignore[import-not-found]
+    from mendeleev import get_all_elements
 
     def kelvin(value: float | None) -> float | None:
         return None if value is None else round(value, 3)

@@ -126,9 +126,10 @@ def new_model(size: Size = Size()) -> "Gemma3ForCausalLM":
         pad_token_id=PAD_ID,
         eos_token_id=EOS_ID,
         bos_token_id=BOS_ID,
-        attn_implementation="eager",  # type: ignore[call-arg]
+        attn_implementation="eager",
     )
-    model = Gemma3ForCausalLM(config).float()
+    model: Gemma3ForCausalLM = Gemma3ForCausalLM(config)
+    model.float()
     for name, weight in model.named_parameters():
         if weight.ndim == 2:
             torch.nn.init.normal_(weight, std=0.02 if "embed" in name else 1 / math.sqrt(weight.shape[1]))
@@ -165,7 +166,8 @@ def _loss_function(model: "Gemma3ForCausalLM", bfloat16: bool) -> Callable[..., 
         )
         return (losses * target_weights).sum() / target_weights.sum()
 
-    return torch.compile(loss)
+    compiled: Callable[..., Any] = torch.compile(loss)
+    return compiled
 
 
 def pretrain(

@@ -71,7 +71,7 @@ class Matrix:
         # A broadcast view has the shape without reading anything.
         nothing = np.broadcast_to(np.float32(0), tensor.shape)
         rows, columns = (MATRICES[target].as_matrix(nothing) if target else nothing).shape
-        self.shape = (rows, columns)
+        self.shape: tuple[int, int] = (rows, columns)
 
     def __len__(self) -> int:
         return self.shape[0]

@@ -76,11 +76,13 @@ class Tokenizer:
 
     def encode(self, text: str) -> list[int]:
         """IDs of text, without `bos`."""
-        return self._processor.encode(text)
+        ids: list[int] = self._processor.encode(text)
+        return ids
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of IDs."""
-        return self._processor.decode([int(token) for token in ids])
+        text: str = self._processor.decode([int(token) for token in ids])
+        return text
 
     def prompt_ids(self, messages: Sequence[Message]) -> list[int]:
         """The ids of a conversation up to where the reply begins: `bos`, turns and markers."""

@@ -39,15 +39,16 @@ def inspect_file(path: Path) -> Report:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     except ValueError:
         raise InputError(f"{path}: empty file; expected {KINDS}") from None
+    start = bytes(mapped[:9])
     if mapped[: len(MAGIC)] == MAGIC:
         return report_litertlm(path)
     if mapped[4:8] == IDENTIFIER:
         tflite = read_tflite(mapped, str(path))
         return report_runtime(path, tflite) if is_runtime_adapter(tflite) else report_tflite(path, tflite)
-    if mapped[:2] == b"PK" or mapped[4:6] == b"PK":
+    if start[:2] == b"PK" or start[4:6] == b"PK":
         return _zip(path)
     # safetensors: the length of the JSON header, then the header.
-    if mapped[8:9] == b"{" and int.from_bytes(mapped[:8], "little") < len(mapped):
+    if start[8:] == b"{" and int.from_bytes(mapped[:8], "little") < len(mapped):
         return report_safetensors(path)
     raise InputError(f"{path}: unknown kind of file, it starts with {bytes(mapped[:8])!r}; expected {KINDS}")
 

@@ -84,9 +84,9 @@ def main(request: Path) -> None:
     write_quantized(Path(arguments["output"]), matrices, facts)
 
 
-@torch.inference_mode()
+@torch.inference_mode()  # type: ignore[untyped-decorator]
 def calibrate(
-    model: nn.Module, examples: Sequence[Sequence[int]], scheme: Scheme
+    model: Any, examples: Sequence[Sequence[int]], scheme: Scheme
 ) -> tuple[dict[str, Quantized], dict[str, float]]:
     """Round the embedding and every linear layer; `model` holds the rounded weights afterwards.
 
@@ -155,7 +155,7 @@ def _batches(examples: Sequence[Sequence[int]], pad: int) -> Iterator[tuple[torc
         yield ids, torch.arange(length) < torch.tensor([[len(row)] for row in rows])
 
 
-def _start(inner: nn.Module, token_ids: torch.Tensor, real: torch.Tensor) -> tuple[Batch, torch.Tensor]:
+def _start(inner: Any, token_ids: torch.Tensor, real: torch.Tensor) -> tuple[Batch, torch.Tensor]:
     """A batch before the first layer, and what the whole model makes of it, (batch, length, hidden)."""
     calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
     handles = [
@@ -171,7 +171,7 @@ def _start(inner: nn.Module, token_ids: torch.Tensor, real: torch.Tensor) -> tup
     return Batch(token_ids, real, [(args[1:], kwargs) for args, kwargs in calls], first, first), final
 
 
-def _check_walk(inner: nn.Module, batch: Batch, final: torch.Tensor) -> None:
+def _check_walk(inner: Any, batch: Batch, final: torch.Tensor) -> None:
     """See that the layers, called one by one, give what the model gives.
 
     Raises:
@@ -187,7 +187,7 @@ def _check_walk(inner: nn.Module, batch: Batch, final: torch.Tensor) -> None:
         )
 
 
-def _first_hidden(inner: nn.Module, token_ids: torch.Tensor) -> tuple[torch.Tensor, ...]:
+def _first_hidden(inner: Any, token_ids: torch.Tensor) -> tuple[torch.Tensor, ...]:
     """What goes into the first layer."""
     found: list[torch.Tensor] = []
 
@@ -207,8 +207,9 @@ def _first_hidden(inner: nn.Module, token_ids: torch.Tensor) -> tuple[torch.Tens
 
 def _run(layer: nn.Module, hidden: torch.Tensor, batch: Batch, index: int) -> torch.Tensor:
     args, kwargs = batch.settings[index]
-    result = layer(hidden, *args, **kwargs)
-    return result[0] if isinstance(result, tuple) else result
+    result: Any = layer(hidden, *args, **kwargs)
+    output: torch.Tensor = result[0] if isinstance(result, tuple) else result
+    return output
 
 
 def _groups(layer: nn.Module, batch: Batch, index: int) -> list[list[str]]:
@@ -276,7 +277,9 @@ def _wanted(weight: nn.Parameter, hessian: np.ndarray, across: np.ndarray) -> np
     target = torch.from_numpy(across / size)
     torch.diagonal(target).add_(torch.diagonal(curvature) - torch.from_numpy(np.diag(hessian) / size))
     factor = torch.linalg.cholesky(curvature)
-    return torch.cholesky_solve((weight.double() @ target).T, factor).T.float().contiguous().numpy()
+    wanted: torch.Tensor = torch.cholesky_solve((weight.double() @ target).T, factor).T
+    matrix: np.ndarray = wanted.float().contiguous().numpy()
+    return matrix
 
 
 if __name__ == "__main__":

@@ -127,7 +127,8 @@ def _inverse_factor(curvature: torch.Tensor) -> torch.Tensor:
     by a square root: for its inverse float32 is enough, at half the time.
     """
     turned = torch.linalg.cholesky(curvature.flip(0, 1)).flip(0, 1).float()
-    return torch.linalg.solve_triangular(turned, torch.eye(len(curvature)), upper=True)
+    factor: torch.Tensor = torch.linalg.solve_triangular(turned, torch.eye(len(curvature)), upper=True)
+    return factor
 
 
 def _best_scales(

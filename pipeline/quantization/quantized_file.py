@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
@@ -27,10 +28,11 @@ def write_quantized(path: Path, matrices: Mapping[str, Quantized], facts: Mappin
         matrices: by Hugging Face name; 4 or 8 bits.
         facts: what is to be known about them, in JSON's types.
     """
-    tensors = {name: np.ascontiguousarray(matrix.values, np.int8) for name, matrix in matrices.items()}
+    tensors: dict[str, NDArray[Any]] = {
+        name: np.ascontiguousarray(matrix.values, np.int8) for name, matrix in matrices.items()
+    }
     tensors |= {
-        name + SCALES: np.ascontiguousarray(matrix.scales, np.float32)  # type: ignore[dict-item]
-        for name, matrix in matrices.items()
+        name + SCALES: np.ascontiguousarray(matrix.scales, np.float32) for name, matrix in matrices.items()
     }
     bits = {name: matrix.bits for name, matrix in matrices.items()}
     save_file(tensors, path, {"bits": json.dumps(bits), "facts": json.dumps(dict(facts))})

@@ -157,7 +157,8 @@ def _least_squares_scales(
 
     def error(scales: NDArray[np.float32]) -> NDArray[np.float32]:
         difference = grouped - integers(scales) * scales[..., None]
-        return np.einsum("bw,rbw,rbw->rb", weights, difference, difference)
+        squares: NDArray[np.float32] = np.einsum("bw,rbw,rbw->rb", weights, difference, difference)
+        return squares
 
     plain = np.maximum(np.abs(grouped).max(axis=2), SMALLEST_BOUND).astype(np.float32) / np.float32(largest)
     best, gain = fitted(plain)

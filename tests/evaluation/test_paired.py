@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from pipeline.evaluation.answers import Answer
-from pipeline.evaluation.paired import Z, paired_difference, score_interval
+from pipeline.evaluation.interval import Z
+from pipeline.evaluation.paired import paired_difference, score_interval
 
 
 def answers(right: list[bool]) -> list[Answer]:

@@ -49,7 +49,7 @@ def test_tensors_buffers_scales_and_operations_are_read(tmp_path: Path) -> None:
 
 
 def test_signatures_are_read_with_shapes_and_types(tmp_path: Path) -> None:
-    signatures = {
+    signatures: dict[str, dict[str, tuple[tuple[int, ...], str]]] = {
         "prefill_32": {"tokens": ((1, 32), "INT32"), "mask": ((1, 32, 64), "BOOL")},
         "decode": {"tokens": ((1, 1), "INT32")},
     }

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -105,7 +106,7 @@ def test_types_and_scales_are_listed_as_they_are_stored(
     scales: int,
     block: int | None,
     dimension: int,
-    expected: tuple,
+    expected: tuple[Any, ...],
     outside: bool,
 ) -> None:
     data = np.random.default_rng(0).integers(0, 256, 6 * 64 * bits // 8, np.uint8).tobytes()

@@ -17,7 +17,7 @@ INPUTS = {"token_ids": np.array([[2, 40, 41, 42, 43]], np.int32), "padding_mask"
 def numbers(tensor: Any) -> np.ndarray:
     from keras import ops
 
-    return ops.convert_to_numpy(ops.stop_gradient(tensor))
+    return np.asarray(ops.convert_to_numpy(ops.stop_gradient(tensor)))
 
 
 def hidden(backbone, training: bool) -> np.ndarray:  # type: ignore[no-untyped-def]

@@ -78,7 +78,7 @@ def test_half_precision_safetensors_in_shards_are_widened_without_loss(
         name: tensor.to(getattr(torch, dtype))
         for name, tensor in load_file(presets["huggingface"] / "model.safetensors").items()
     }
-    weight_map = {}
+    weight_map: dict[str, str] = {}
     for number, part in enumerate((list(tensors)[::2], list(tensors)[1::2])):
         save_file({name: tensors[name] for name in part}, tmp_path / f"model-{number}.safetensors")
         weight_map |= dict.fromkeys(part, f"model-{number}.safetensors")
@@ -111,16 +111,20 @@ def test_our_names_are_hugging_faces(presets: dict[str, Path]) -> None:
 
 def test_a_kernel_becomes_the_matrix_that_multiplies_alike() -> None:
     random = np.random.default_rng(0)
-    hidden = random.standard_normal(16)
-    query = random.standard_normal((2, 16, 8))  # (heads, hidden, head_dim)
+    hidden = random.standard_normal(16).astype(np.float32)
+    query = random.standard_normal((2, 16, 8)).astype(np.float32)  # (heads, hidden, head_dim)
     heads = np.einsum("i,nih->nh", hidden, query)
-    np.testing.assert_allclose(MATRICES["query"].as_matrix(query) @ hidden, heads.reshape(-1))
-    output = random.standard_normal((2, 8, 16))  # (heads, head_dim, hidden)
+    np.testing.assert_allclose(MATRICES["query"].as_matrix(query) @ hidden, heads.reshape(-1), rtol=1e-4)
+    output = random.standard_normal((2, 8, 16)).astype(np.float32)  # (heads, head_dim, hidden)
     np.testing.assert_allclose(
-        MATRICES["output"].as_matrix(output) @ heads.reshape(-1), np.einsum("nh,nhi->i", heads, output)
+        MATRICES["output"].as_matrix(output) @ heads.reshape(-1),
+        np.einsum("nh,nhi->i", heads, output),
+        rtol=1e-4,
     )
-    down = random.standard_normal((32, 16))  # (in, out)
-    np.testing.assert_allclose(MATRICES["down"].as_matrix(down) @ np.ones(32), down.sum(axis=0))
+    down = random.standard_normal((32, 16)).astype(np.float32)  # (in, out)
+    np.testing.assert_allclose(
+        MATRICES["down"].as_matrix(down) @ np.ones(32, np.float32), down.sum(axis=0), rtol=1e-4
+    )
 
 
 def test_a_matrix_that_is_not_there_is_named(presets: dict[str, Path]) -> None:

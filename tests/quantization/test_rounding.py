@@ -17,7 +17,8 @@ def squared_errors(
 ) -> NDArray[np.float64]:
     """Of each row or block."""
     errors = np.square(matrix.astype(np.float64) - stored)
-    return errors.reshape(len(matrix), -1, block or matrix.shape[1]).sum(axis=2)
+    sums: NDArray[np.float64] = errors.reshape(len(matrix), -1, block or matrix.shape[1]).sum(axis=2)
+    return sums
 
 
 @pytest.mark.parametrize(("bits", "block"), KINDS)

@@ -1,3 +1,5 @@
+from pydantic import BaseModel
+
 from pipeline.recipe.documentation import TARGET, documentation
 from pipeline.recipe.rules import RULES
 from pipeline.recipe.schema import SECTIONS, Config
@@ -9,7 +11,8 @@ def test_the_page_is_that_of_the_schema() -> None:
 
 def test_every_key_has_a_row_with_its_meaning() -> None:
     page = documentation()
-    for section in (Config, *SECTIONS.values()):
+    sections: list[type[BaseModel]] = [Config, *SECTIONS.values()]
+    for section in sections:
         for key, field in section.model_fields.items():
             if key not in SECTIONS:
                 assert field.description, key

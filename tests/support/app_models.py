@@ -36,6 +36,6 @@ def write_model(path: Path, seed: int, lora_rank: int | None = None) -> Path:
 def write_adapter(path: Path, seed: int, *, rank: int = RANK, base: str = BASE_DIGEST) -> Path:
     """An adapter file of 67 kB for a model with a rank."""
     random = np.random.default_rng(seed)
-    factors = {("query", 0): tuple(random.random(shape, np.float32) for shape in ((8, 4), (4, 8)))}
+    factors = {("query", 0): (random.random((8, 4), np.float32), random.random((4, 8), np.float32))}
     write_adapter_file(path, factors, rank=rank, base_digest=base, name=path.stem)
     return path

@@ -36,7 +36,7 @@ def tiny_model(family: str, vocabulary: int = 400) -> Any:
         "hidden_size_per_layer_input": 16,
         "vocab_size_per_layer_input": vocabulary,
     }
-    settings |= {
+    of_family: dict[str, dict[str, Any]] = {
         "gemma": {},
         "gemma2": {"sliding_window": 24, "query_pre_attn_scalar": 32},
         "gemma3": windows,
@@ -48,7 +48,8 @@ def tiny_model(family: str, vocabulary: int = 400) -> Any:
             "activation_sparsity_pattern": [0.0] * LAYERS,
         },
         "gemma4": windows | per_layer | {"global_head_dim": 64},
-    }[family]
+    }
+    settings |= of_family[family]
     name = family.capitalize()
     text = "" if family in ("gemma", "gemma2") else "Text"
     config = getattr(transformers, f"{name}{text}Config")(**settings)

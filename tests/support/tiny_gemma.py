@@ -112,7 +112,8 @@ class Reference:
         import torch
 
         found = self.model.generate(torch.tensor([list(ids)]), max_new_tokens=count, do_sample=False)
-        return found[0, len(ids) :].tolist()
+        added: list[int] = found[0, len(ids) :].tolist()
+        return added
 
 
 def tiny_folder(factory: pytest.TempPathFactory) -> Path:

@@ -76,10 +76,10 @@ def _record(checkout: Path, work: Path, out: Path, only: list[str] | None) -> in
         found[name] = dict(_digests(work / name))
         _write(out, found)
     demo = checkout / "configs" / f"{DEMO_RECIPE}.yaml"
-    for name, settings in VARIANTS.items():
+    for name, variant in VARIANTS.items():
         if only and name not in only:
             continue
-        _pipeline(checkout, work, "convert", demo, work / f"{DEMO_RECIPE}-variants", settings)
+        _pipeline(checkout, work, "convert", demo, work / f"{DEMO_RECIPE}-variants", variant)
         found[name] = dict(_digests(work / f"{DEMO_RECIPE}-variants"))
         _write(out, found)
     return 0

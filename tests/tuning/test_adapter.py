@@ -43,7 +43,7 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
 def test_the_order_of_the_tensors_does_not_change_the_bytes(tmp_path: Path) -> None:
     adapter = small().adapter("abc")
     adapter.save(tmp_path / "a.safetensors")
-    replace(adapter, tensors=dict(reversed(adapter.tensors.items()))).save(tmp_path / "b.safetensors")
+    replace(adapter, tensors=dict(reversed(list(adapter.tensors.items())))).save(tmp_path / "b.safetensors")
     assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
 
 

@@ -12,9 +12,7 @@ def machine(monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
     def set_up(accelerator: str | None, flags: set[str] = frozenset(), jax_plugin: bool = False) -> None:  # type: ignore[assignment]
         monkeypatch.setattr(backend, "find_accelerator", lambda: accelerator)
         monkeypatch.setattr(backend, "cpu_flags", lambda: frozenset(flags))
-        monkeypatch.setattr(
-            backend.importlib.util, "find_spec", lambda name: object() if jax_plugin else None
-        )
+        monkeypatch.setattr("importlib.util.find_spec", lambda name: object() if jax_plugin else None)
 
     return set_up
 

@@ -38,7 +38,9 @@ def logits(model: Any) -> np.ndarray:
     from keras import ops
 
     tokens = np.array([TOKENS], np.int32)
-    return ops.convert_to_numpy(model({"token_ids": tokens, "padding_mask": np.ones_like(tokens)}))
+    return np.asarray(
+        ops.convert_to_numpy(model({"token_ids": tokens, "padding_mask": np.ones_like(tokens)}))
+    )
 
 
 def merged_model(base: Path, adapter: Adapter) -> Any:

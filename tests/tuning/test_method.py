@@ -63,7 +63,7 @@ class Gains:
         for name, gain in adapter.tensors.items():
             shape = (len(gain), 128)
             matrices[hugging_face_name(name.removesuffix(".gain"))] = (shape, lambda gain=gain: rows(gain))
-        return Deltas("PocketGemma", matrices, adapter.base_digest)  # type: ignore[arg-type]
+        return Deltas("PocketGemma", matrices, adapter.base_digest)
 
     def formula(self, adapter: Adapter) -> str:
         return "(1 + g)·W0"

@@ -49,7 +49,7 @@ def train(folder: Path, output: Path, dtype: str = "float32", **settings: Any) -
     for name, parameter in model.named_parameters():
         if "lora_" in name:
             parameter.data = torch.randn_like(parameter).to(getattr(torch, dtype))
-    model.save_pretrained(output / "adapter", save_embedding_layers=False)
+    model.save_pretrained(str(output / "adapter"), save_embedding_layers=False)
     for parameter in model.parameters():
         parameter.data = parameter.data.float()
     model.merge_and_unload().save_pretrained(output / "merged")
@@ -104,7 +104,8 @@ def test_it_adds_what_peft_merges(folder: Path, tmp_path: Path, settings: dict[s
 def test_what_peft_itself_wrote_but_is_more_than_a_and_b_is_refused(
     folder: Path, tmp_path: Path, settings: dict[str, Any], message: str
 ) -> None:
-    adapter = train(folder, tmp_path, **{"r": 4, "target_modules": ["q_proj"]} | settings)
+    every: dict[str, Any] = {"r": 4, "target_modules": ["q_proj"]} | settings
+    adapter = train(folder, tmp_path, **every)
     refuse(adapter, message)
 
 

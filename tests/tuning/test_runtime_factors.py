@@ -19,7 +19,8 @@ def test_attention_is_taken() -> None:
 
 def test_the_largest_rank_decides() -> None:
     factors = {
-        ("query", layer): (np.zeros((8, rank)), np.zeros((rank, 4))) for layer, rank in enumerate((2, 6))
+        ("query", layer): (np.zeros((8, rank), np.float32), np.zeros((rank, 4), np.float32))
+        for layer, rank in enumerate((2, 6))
     }
     assert rank_of(factors) == 6
     assert rank_of({}) == 0

@@ -217,7 +217,8 @@ def weight_delta(a: NDArray[np.float32], b: NDArray[np.float32], scale: float) -
         b: (rank, last axis of the kernel).
         scale: alpha / rank.
     """
-    return (np.matmul(a, b, dtype=np.float64) * scale).astype(np.float32)
+    product: NDArray[np.float64] = np.matmul(a, b, dtype=np.float64)
+    return (product * scale).astype(np.float32)
 
 
 def kernel_shape(pair: Factors) -> tuple[int, ...]:

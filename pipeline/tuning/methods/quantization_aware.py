@@ -213,7 +213,7 @@ def _round_inside(name: str, layer: "keras.layers.EinsumDense", stored: Quantize
             f"{name}: the kernel is not rounded in training as its matrix is stored; report this as a bug"
         )
     layer.__class__ = RoundedEinsumDense
-    layer.rounding = rounding  # type: ignore[attr-defined]
+    layer.rounding = rounding
 
 
 def _scales_as_kernel(

@@ -29,7 +29,7 @@ def test_a_package_that_is_not_pinned_is_refused() -> None:
 
 def test_uv_is_found_where_setup_installs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(native.sys, "executable", str(tmp_path / "bin" / "python"))
+    monkeypatch.setattr("sys.executable", str(tmp_path / "bin" / "python"))
     monkeypatch.setattr(native, "LOCK", tmp_path / "requirements.lock")
     assert find_uv() is None
     uv = tmp_path / ".venv-uv" / "bin" / "uv"
@@ -43,7 +43,7 @@ def test_without_uv_and_pip_the_message_says_what_to_install(
 ) -> None:
     monkeypatch.setenv("POCKETGEMMA_CACHE", str(tmp_path))
     monkeypatch.setattr(native, "find_uv", lambda: None)
-    monkeypatch.setattr(native.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(PocketGemmaError, match=r"needs uv or pip; install uv, or run: \S+ -m ensurepip"):
         runtime_library("x86_64")
     assert list(tmp_path.glob("runtime/*/*")) == []

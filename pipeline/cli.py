@@ -1,6 +1,6 @@
-"""The command line: one command a stage, and a few to look, ask and measure. Nothing but arguments and calls.
+"""The command line: arguments and calls, nothing else.
 
-Heavy packages are imported by the stages that need them, never here: `--help` must come at once.
+Heavy packages are imported by the stages and commands that need them, never here: `--help` must be fast.
 """
 
 import importlib
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="pocketgemma",
-    help="From a file of examples to a fine-tuned Gemma on an Android phone, offline.",
-    epilog="Exit codes: 0 done, 1 failed (a stage or a check), 2 bad input (a file, a key, an option).",
+    help="Fine-tune a Gemma on your examples and run it offline on an Android phone.",
+    epilog="Exit codes: 0 success, 1 a stage or a check failed, 2 unusable input (a file, a key, an option).",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -30,24 +30,17 @@ app = typer.Typer(
 ConfigOption = Annotated[Path, typer.Option("--config", metavar="FILE", help="The recipe.")]
 RunOption = Annotated[
     Path | None,
-    typer.Option("--run", metavar="DIR", help="The run folder; runs/<name of the recipe> if not given."),
+    typer.Option("--run", metavar="DIR", help="The run folder; runs/<name of the recipe> by default."),
 ]
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY.PATH=VALUE", help="Change a value of the recipe; repeatable."),
+    typer.Option("--set", metavar="KEY.PATH=VALUE", help="Override a value of the recipe; repeatable."),
 ]
 ForceOption = Annotated[
-    bool, typer.Option("--force", help="Do this stage again even if its result still holds.")
+    bool, typer.Option("--force", help="Run this stage even if its result is up to date.")
 ]
-DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 DEFAULT_CONFIG = Path("configs/science.yaml")
-
-
-class Rounding(StrEnum):
-    """How a graft rounds."""
-
-    nearest = "nearest"
-    least_squares = "least_squares"
 
 
 class Side(StrEnum):
@@ -57,7 +50,7 @@ class Side(StrEnum):
     runtime = "runtime"
 
 
-def _walk(
+def _run_stages(
     until: str,
     config_path: Path,
     run_path: Path | None,
@@ -66,7 +59,7 @@ def _walk(
     force: bool,
     force_all: bool = False,
 ) -> None:
-    """Do the stages up to one; those whose result still holds are skipped, and say so."""
+    """Run the stages up to one; those that are up to date are skipped."""
     from pipeline.run.folder import Run
 
     config = _config(config_path, overrides)
@@ -96,11 +89,9 @@ def _add_stage(name: str, summary: str) -> None:
         force: ForceOption = False,
         debug: DebugOption = False,
     ) -> None:
-        _walk(name, config, run, set_, force=force)
+        _run_stages(name, config, run, set_, force=force)
 
-    app.command(name, help=f"{summary} Does the stages before it first, where they are not up to date.")(
-        command
-    )
+    app.command(name, help=f"{summary} Runs earlier stages first if they are not up to date.")(command)
 
 
 for _name, _summary in STAGES.items():
@@ -112,11 +103,13 @@ def run_all(
     config: ConfigOption = DEFAULT_CONFIG,
     run: RunOption = None,
     set_: SetOption = None,
-    force: Annotated[bool, typer.Option("--force", help="Do every stage again.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Run every stage, even those that are up to date.")
+    ] = False,
     debug: DebugOption = False,
 ) -> None:
-    """Walk the whole road, from download to deploy."""
-    _walk("deploy", config, run, set_, force=False, force_all=force)
+    """Run the whole pipeline, from download to deploy."""
+    _run_stages("deploy", config, run, set_, force=False, force_all=force)
 
 
 @app.command()
@@ -124,20 +117,24 @@ def chat(
     config: ConfigOption = DEFAULT_CONFIG,
     run: RunOption = None,
     set_: SetOption = None,
-    prompt: Annotated[str | None, typer.Option("--prompt", help="Ask one question and end.")] = None,
+    prompt: Annotated[str | None, typer.Option("--prompt", help="Ask one question and exit.")] = None,
     model: Annotated[
         Path | None,
-        typer.Option("--model", metavar="FILE", help="A .litertlm or .task instead of the run folder's."),
+        typer.Option(
+            "--model", metavar="FILE", help="A .litertlm or .task file instead of the run folder's."
+        ),
     ] = None,
     adapter: Annotated[
         list[Path] | None,
         typer.Option(
-            "--adapter", metavar="FILE", help="An adapter (.tflite) for a base that takes one; repeatable."
+            "--adapter",
+            metavar="FILE",
+            help="An adapter file (.tflite) for a model that takes one; repeatable. The first is active at the start.",
         ),
     ] = None,
     debug: DebugOption = False,
 ) -> None:
-    """Talk to the converted model in the phone's own runtime."""
+    """Chat with the converted model in the phone's runtime."""
     from pipeline.commands.chat import chat_with
     from pipeline.run.folder import Run
 
@@ -155,13 +152,17 @@ def chat(
 def write_adapter(
     adapter: Annotated[
         Path,
-        typer.Option("--adapter", metavar="FILE", help="An adapter.safetensors, or a PEFT adapter's folder."),
+        typer.Option(
+            "--adapter", metavar="FILE", help="An adapter.safetensors, or the folder of a PEFT adapter."
+        ),
     ],
-    base: Annotated[Path, typer.Option("--base", metavar="FILE", help="The .litertlm that is to take it.")],
+    base: Annotated[
+        Path, typer.Option("--base", metavar="FILE", help="The .litertlm that the adapter is for.")
+    ],
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The adapter file (.tflite) to write.")],
     debug: DebugOption = False,
 ) -> None:
-    """Write an adapter as a file that a base with LoRA inputs takes at run time."""
+    """Write an adapter file that a base with LoRA inputs can load."""
     from pipeline.console import console
     from pipeline.litert.runtime_adapters import write_for_base
 
@@ -175,20 +176,24 @@ def evaluate(
         Path, typer.Option("--data", metavar="FILE", help="Questions with answers: .jsonl, .csv or .parquet.")
     ],
     on: Annotated[
-        Side, typer.Option("--on", help="Keras as trained, or the phone's runtime as converted.")
+        Side,
+        typer.Option("--on", help="keras: the model as trained; runtime: the converted model in LiteRT-LM."),
     ] = Side.runtime,
     config: ConfigOption = DEFAULT_CONFIG,
     run: RunOption = None,
     set_: SetOption = None,
     base: Annotated[
-        bool, typer.Option("--base", help="With --on keras: the base before fine-tuning.")
+        bool, typer.Option("--base", help="With --on keras: the base without the adapter.")
     ] = False,
     answers: Annotated[
-        Path | None, typer.Option("--answers", metavar="FILE", help="Write each answer to this JSONL file.")
+        Path | None,
+        typer.Option(
+            "--answers", metavar="FILE", help="Write the answers to this file, one JSON object on a line."
+        ),
     ] = None,
     debug: DebugOption = False,
 ) -> None:
-    """Ask every question of a file; print exact match and the perplexity of the expected answers."""
+    """Ask every question in a file; print exact match and perplexity."""
     from pipeline.commands.eval import ask_file
     from pipeline.run.folder import Run
 
@@ -198,17 +203,18 @@ def evaluate(
 
 @app.command()
 def trace(
-    file: Annotated[Path, typer.Argument(help="An APK, a bundle, an adapter or any file that a stage made.")],
+    file: Annotated[
+        Path, typer.Argument(help="An app, a .litertlm, an adapter or any other file that a stage wrote.")
+    ],
     config: ConfigOption = DEFAULT_CONFIG,
     run: RunOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """Walk from a file back to the examples by digest, and say which link does not hold."""
-    from pipeline.commands.trace import print_links
-    from pipeline.commands.trace import trace as walk_back
+    """Trace a file back to the examples, and report broken links."""
+    from pipeline.commands import trace as command
 
-    links = walk_back(file, run if run is not None else _root(_config(config, None), None))
-    if not print_links(links):
+    links = command.trace(file, run if run is not None else _root(_config(config, None), None))
+    if not command.print_links(links):
         raise typer.Exit(1)
 
 
@@ -216,17 +222,20 @@ def trace(
 def inspect(
     file: Annotated[
         Path,
-        typer.Argument(help="A .litertlm, .task, .tflite, .apk, an adapter file or a PEFT adapter's folder."),
+        typer.Argument(
+            help="A .litertlm, .task, .tflite, .apk, an adapter file or the folder of a PEFT adapter."
+        ),
     ],
     json: Annotated[
-        bool, typer.Option("--json", help="Everything as JSON; docs/litert.md says what the keys mean.")
+        bool, typer.Option("--json", help="Print everything as JSON; docs/litert.md describes the keys.")
     ] = False,
     all_: Annotated[
-        bool, typer.Option("--all", help="Each matrix and tensor on a line of its own, the template in full.")
+        bool,
+        typer.Option("--all", help="Print each matrix and tensor on a line, and the whole chat template."),
     ] = False,
     debug: DebugOption = False,
 ) -> None:
-    """Look into a finished file: sections, signatures, how each matrix is stored, tokens, sizes."""
+    """Show a file's sections, signatures, matrices, tokens and sizes."""
     from pipeline.inspect.file import inspect_file
     from pipeline.inspect.render import print_json, print_report
 
@@ -241,40 +250,42 @@ def inspect(
 def graft(
     base: Annotated[
         Path,
-        typer.Option("--base", metavar="FILE", help="The converted base, ours or a published .litertlm."),
+        typer.Option(
+            "--base", metavar="FILE", help="A converted base: one of ours, or a published .litertlm."
+        ),
     ],
     adapter: Annotated[
         Path,
         typer.Option(
-            "--adapter", metavar="PATH", help="Our adapter.safetensors, or a PEFT adapter's folder."
+            "--adapter", metavar="PATH", help="An adapter.safetensors, or the folder of a PEFT adapter."
         ),
     ],
     preset: Annotated[
         Path,
         typer.Option(
-            "--preset", metavar="DIR", help="The base's weights: a KerasHub preset or a Hugging Face folder."
+            "--preset",
+            metavar="DIR",
+            help="The weights of the base: a KerasHub preset or a Hugging Face folder.",
         ),
     ],
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The .litertlm to write.")],
     rounding: Annotated[
-        Rounding, typer.Option("--rounding", help="How numbers become integers.")
-    ] = Rounding.nearest,
+        str | None,
+        typer.Option(
+            "--rounding", metavar="NAME", help="How values become integers; plain rounding by default."
+        ),
+    ] = None,
     debug: DebugOption = False,
 ) -> None:
-    """Merge an adapter into a converted base in seconds; needs no converter."""
-    # Matrices are worked on side by side: a BLAS with threads of its own would only wait for itself. It looks here when it is loaded.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    # The graft has threads of its own; beside them, those of the matrix products wait in a loop that takes the processors' time.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from pipeline.console import console
-    from pipeline.litert.graft.adapter import graft_adapter
+    """Merge an adapter into a converted base, without the converter."""
+    from pipeline.commands.graft import graft_file
 
-    console.print(str(graft_adapter(base, adapter, preset, out, rounding.value)), markup=False)
+    graft_file(base, adapter, preset, out, rounding)
 
 
 @app.command()
 def doctor(debug: DebugOption = False) -> None:
-    """Look at this machine: what the road needs, what is missing, and how to get it."""
+    """Check this machine for everything that the pipeline needs."""
     from pipeline.commands.doctor import examine
 
     if not examine():
@@ -282,7 +293,7 @@ def doctor(debug: DebugOption = False) -> None:
 
 
 def main() -> NoReturn:
-    """Run the command line; a person sees one clear line for an error, a traceback only with --debug."""
+    """Run the command line. An error is one line, with a traceback only if --debug is given."""
     from pipeline.errors import PocketGemmaError
 
     debug = "--debug" in sys.argv
@@ -292,20 +303,20 @@ def main() -> NoReturn:
     except PocketGemmaError as error:
         if debug:
             raise
-        _say(str(error))
+        _report(str(error))
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        _say("interrupted; finished stages are kept")
+        _report("interrupted; the results of finished stages are kept")
         sys.exit(130)
     except Exception as error:
         if debug:
             raise
-        _say(f"unexpected {type(error).__name__}: {error}; add --debug for the whole story")
+        _report(f"unexpected {type(error).__name__}: {error}; run again with --debug for the traceback")
         sys.exit(1)
     sys.exit(0)
 
 
-def _say(message: str) -> None:
+def _report(message: str) -> None:
     from pipeline.console import errors
 
     errors.print("[bold red]error:[/]", end=" ")

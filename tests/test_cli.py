@@ -1,4 +1,4 @@
-"""What a person types and sees: help, exit codes, one line for an error, nothing heavy imported for nothing."""
+"""The command line: help, exit codes, one line for an error, and nothing heavy imported for the help."""
 
 import json
 import os
@@ -7,6 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from pipeline.cli import app
+from pipeline.run.stages import STAGES
 
 ROOT = Path(__file__).parents[1]
 HEAVY = (
@@ -32,26 +35,13 @@ def pocketgemma(*arguments: str, folder: Path = ROOT) -> "subprocess.CompletedPr
 def test_help_names_every_command_and_the_exit_codes() -> None:
     result = pocketgemma("--help")
     assert result.returncode == 0
-    commands = [
-        "download",
-        "prepare",
-        "finetune",
-        "merge",
-        "convert",
-        "verify",
-        "bundle",
-        "deploy",
-        "run",
-        "chat",
-        "adapter",
-        "eval",
-        "trace",
-        "inspect",
-        "doctor",
-    ]
+    commands = [command.name or command.callback.__name__ for command in app.registered_commands]
+    assert set(STAGES) | {"run", "chat", "adapter", "graft", "eval", "trace", "inspect", "doctor"} == set(
+        commands
+    )
     assert [name for name in commands if f"\n  {name} " not in result.stdout] == []
-    assert "0 done, 1 failed" in result.stdout
-    assert "2 bad input" in result.stdout
+    assert "0 success, 1 a stage or a check failed" in result.stdout
+    assert "2 unusable input" in result.stdout
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -66,6 +56,24 @@ def test_help_imports_nothing_heavy() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
     )
     assert "heavy: []" in result.stdout
+
+
+def test_the_help_of_every_command_explains_each_option() -> None:
+    for command in app.registered_commands:
+        shown = pocketgemma(command.name or command.callback.__name__, "--help").stdout
+        options = [line.split(None, 1) for line in shown.splitlines() if line.startswith("  --")]
+        assert {"--debug", "--help"} <= {name for name, *_ in options}, command.name
+        assert [name for name, *text in options if not text] == [], command.name
+
+
+def test_only_roundings_that_need_no_examples_can_be_grafted_by_hand(tmp_path: Path) -> None:
+    files = [
+        part for name in ("base", "adapter", "preset", "out") for part in (f"--{name}", str(tmp_path / name))
+    ]
+    result = pocketgemma("graft", *files, "--rounding", "gptq")
+    assert result.returncode == 2
+    assert result.stderr.strip() == "error: --rounding gptq: expected one of nearest, least_squares"
+    assert "--rounding" not in pocketgemma("graft", *files, "--rounding", "least_squares").stderr
 
 
 @pytest.mark.parametrize("stage", ["download", "finetune", "deploy", "run"])
@@ -86,7 +94,7 @@ def test_every_stage_takes_the_common_options(stage: str) -> None:
         (("download", "--set", "model.preset=/nowhere/gemma"), "/nowhere/gemma: no such folder"),
     ],
 )
-def test_bad_input_is_one_line_without_a_traceback_and_exit_code_2(
+def test_unusable_input_is_one_line_without_a_traceback_and_exit_code_2(
     arguments: tuple[str, ...], message: str, tmp_path: Path
 ) -> None:
     if "--run" not in arguments:
@@ -102,14 +110,14 @@ def test_debug_shows_the_traceback(tmp_path: Path) -> None:
     assert "Traceback" in result.stderr
 
 
-def test_an_unknown_command_is_bad_input() -> None:
+def test_an_unknown_command_is_unusable_input() -> None:
     assert pocketgemma("fintune").returncode == 2
 
 
-def test_asking_a_model_that_is_not_there_says_what_to_run(tmp_path: Path) -> None:
+def test_the_message_for_a_missing_model_says_what_to_run(tmp_path: Path) -> None:
     result = pocketgemma("chat", "--prompt", "Hello", "--run", str(tmp_path / "empty"))
     assert result.returncode == 2
-    assert "no convert here yet; run: pocketgemma convert" in result.stderr
+    assert "no result of convert yet; run: pocketgemma convert" in result.stderr
 
 
 def test_inspecting_gives_json_or_one_line(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Talk to a converted model on the terminal, as a person would on the phone."""
+"""Chat with a converted model in the terminal."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,23 +12,21 @@ from pipeline.formats.litertlm import read_container
 from pipeline.litert.runtime.engine import Chat, Runtime
 from pipeline.litert.runtime_adapters import check_adapter_file
 
-HELP = "Ask something. /new begins a new conversation, /quit or Ctrl-D ends."
-ADAPTER_HELP = (
-    "/adapter lists the adapters, /adapter NAME goes on with another one, /adapter none with the base."
-)
+HELP = "Type a question. /new starts a new conversation, /quit or Ctrl-D exits."
+ADAPTER_HELP = "/adapter lists the adapters, /adapter NAME switches to one, /adapter none to the base."
 NONE = "none"
 
 
 def chat_with(model: Path, prompt: str | None = None, adapters: Sequence[Path] = ()) -> None:
-    """Ask one question, or converse until the person ends it; replies appear as they are made.
+    """Ask one question, or chat until you exit. Replies appear while they are generated.
 
     Args:
-        model: a .litertlm or .task file; the sampler is in it, and how long a conversation can be.
-        prompt: the one question; without it questions are read from the terminal.
-        adapters: adapter files for a base that takes them, called by their names without ending; the first is used at first.
+        model: a .litertlm or .task file. It specifies the sampler and the length of a conversation.
+        prompt: the question; without it, questions are read from the terminal.
+        adapters: adapter files for a base that takes them, named without their suffix. The first is active at the start.
 
     Raises:
-        InputError: the model or an adapter is unusable, two adapters have one name, or the one question holds a marker.
+        InputError: the model or an adapter is unusable, two adapters have the same name, or the question contains a turn marker.
     """
     named = named_adapters(model, adapters)
     limit = context_length(model)
@@ -42,7 +40,7 @@ def chat_with(model: Path, prompt: str | None = None, adapters: Sequence[Path] =
         with conversation:
             while _turn(conversation):
                 if limit is not None and conversation.tokens >= limit:
-                    console.print("[dim]the context is full: a new conversation[/]")
+                    console.print("[dim]The context is full. This is a new conversation.[/]")
                     conversation.begin()
 
 
@@ -50,14 +48,15 @@ def named_adapters(model: Path, paths: Sequence[Path]) -> dict[str, Path]:
     """Adapter files by name, each checked against the model.
 
     Raises:
-        InputError: one is unusable or of another base, or two have one name.
+        InputError: one is unusable or for another base, or two have the same name.
     """
     named: dict[str, Path] = {}
     for path in paths:
-        if path.stem in named or path.stem == NONE:
+        if path.stem == NONE:
+            raise InputError(f"{path}: the name {NONE} stands for the base; rename the file")
+        if path.stem in named:
             raise InputError(
-                f"{path}: {'stands for the base itself' if path.stem == NONE else f'has the name of {named[path.stem]}'}; "
-                "rename the file: adapters are called by their names without ending"
+                f"{path}: has the same name as {named[path.stem]}, without the suffix; rename the file"
             )
         check_adapter_file(path, model)
         named[path.stem] = path
@@ -65,18 +64,18 @@ def named_adapters(model: Path, paths: Sequence[Path]) -> dict[str, Path]:
 
 
 def context_length(model: Path) -> int | None:
-    """Tokens that a conversation can have; None when the file does not say."""
+    """The tokens that a conversation can have; None if the file does not specify it."""
     if model.suffix == ".task":
         return None
     return int(read_container(model).metadata().max_num_tokens) or None
 
 
 class Conversation:
-    """A conversation that can go on with another adapter: all that was said is then read again under the new one.
+    """A conversation that can continue with another adapter, which then reads the earlier messages again.
 
     Args:
         runtime: an open model.
-        adapters: files by name; the first is used at first.
+        adapters: files by name. The first is active at the start.
     """
 
     def __init__(self, runtime: Runtime, adapters: Mapping[str, Path]) -> None:
@@ -94,34 +93,32 @@ class Conversation:
 
     @property
     def tokens(self) -> int:
-        """Tokens so far."""
+        """The tokens so far."""
         return self._chat.tokens if self._chat else 0
 
     def begin(self) -> None:
-        """Forget all that was said."""
+        """Start again without the earlier messages."""
         self._close()
         self.history = []
 
     def use(self, name: str) -> None:
-        """Go on with another adapter, or with `none`.
+        """Continue with another adapter, or with `none`.
 
         Raises:
-            InputError: there is none of this name.
+            InputError: there is no adapter of this name.
         """
         if name not in (NONE, *self.adapters):
             known = ", ".join([*self.adapters, NONE])
-            raise InputError(
-                f"no adapter {name} here; there are: {known} (start with --adapter FILE for more)"
-            )
+            raise InputError(f"{name}: no such adapter; available: {known} (add more with --adapter FILE)")
         if name != self.active:
             self._close()
             self.active = name
 
     def reply(self, text: str, *, greedy: bool = False) -> str:
-        """Say something and print the reply piece by piece; Ctrl-C cuts it short.
+        """Send a message and print the reply piece by piece; Ctrl-C stops it.
 
         Raises:
-            InputError: the text holds a marker.
+            InputError: the text contains a turn marker.
         """
         if self._chat is None:
             self._chat = self._runtime.chat(
@@ -135,9 +132,9 @@ class Conversation:
         except KeyboardInterrupt:
             self._chat.cancel()
         console.print()
-        said = "".join(pieces)
-        self.history += [{"role": "user", "content": text}, {"role": "assistant", "content": said}]
-        return said
+        answer = "".join(pieces)
+        self.history += [{"role": "user", "content": text}, {"role": "assistant", "content": answer}]
+        return answer
 
     def _close(self) -> None:
         if self._chat:
@@ -146,7 +143,7 @@ class Conversation:
 
 
 def _turn(conversation: Conversation) -> bool:
-    """Read a line and do what it says; False when the person ends."""
+    """Read a line and act on it; False at the end."""
     try:
         text = console.input("[bold]you>[/] ").strip()
     except (EOFError, KeyboardInterrupt):
@@ -158,7 +155,7 @@ def _turn(conversation: Conversation) -> bool:
             return False
         if text == "/new":
             conversation.begin()
-            console.print("[dim]a new conversation[/]")
+            console.print("[dim]This is a new conversation.[/]")
         elif command == "/adapter":
             _adapter(conversation, argument.strip())
         elif text:
@@ -169,11 +166,11 @@ def _turn(conversation: Conversation) -> bool:
 
 
 def _adapter(conversation: Conversation, name: str) -> None:
-    """List the adapters, or go on with another one."""
+    """List the adapters, or switch to one."""
     if not name:
         for known in [*conversation.adapters, NONE]:
             console.print(f"[dim]{'*' if known == conversation.active else ' '} {escape(known)}[/]")
         return
     conversation.use(name)
-    again = ", which reads what was said again" if conversation.history else ""
-    console.print(f"[dim]now {escape(conversation.active)}{again}[/]")
+    again = " It reads the conversation again first." if conversation.history else ""
+    console.print(f"[dim]Using {escape(conversation.active)}.{again}[/]")

@@ -1,4 +1,4 @@
-"""Ask a model every question of a file, and say how many answers are right."""
+"""Ask a model every question in a file, and print how many answers are right."""
 
 import json
 from pathlib import Path
@@ -21,21 +21,21 @@ from pipeline.tuning.devices import choose_compute
 def ask_file(
     run: Run, config: Config, data: Path, *, on: str, base: bool = False, output: Path | None = None
 ) -> Scores:
-    """Answer all questions of a file greedily, print the scores, and write each answer if asked to.
+    """Answer all questions in a file greedily, print the scores, and write the answers if a file for them is given.
 
     Args:
-        run: the run folder; its stages up to finetune (Keras) or convert (runtime) must be there.
-        config: the recipe; its data section says how rows are read, its verify section where replies are cut.
+        run: the run folder; it needs the results of finetune (Keras) or convert (runtime).
+        config: the recipe; its data section defines how rows are read, its verify section how long replies can be.
         data: .jsonl, .csv or .parquet.
-        on: `keras` (base and adapter side by side, as trained) or `runtime` (the converted model in LiteRT-LM).
-        base: on Keras, the base without the adapter.
+        on: `keras` (the base and the adapter, as trained) or `runtime` (the converted model in LiteRT-LM).
+        base: whether to leave out the adapter; in Keras only.
         output: a JSONL file for the answers.
 
     Raises:
-        InputError: a file or stage is missing, or rows are faulty.
+        InputError: a file or a result is missing, or rows are invalid.
     """
     if base and on != "keras":
-        raise InputError("--base goes with --on keras: only the tuned model is converted")
+        raise InputError("--base works with --on keras only; the converted model contains the adapter")
     preset = run.files.download.preset
     run.manifest("download")
     tokenizer = Tokenizer.of_preset(preset)
@@ -45,7 +45,7 @@ def ask_file(
     ).examples
     faults.raise_if_any()
     if not examples:
-        raise InputError(f"{data}: holds no question")
+        raise InputError(f"{data}: contains no questions")
     limit = config.verify.max_new_tokens
     if on == "runtime":
         from pipeline.evaluation import in_runtime
@@ -69,7 +69,7 @@ def ask_file(
         )
         answers = in_keras.answer_all(preset, examples, max_new_tokens=limit, adapter=adapter)
     scores = score(answers)
-    _print(scores, "base in Keras" if base else f"tuned in {'Keras' if on == 'keras' else 'LiteRT-LM'}")
+    _print(scores, "base in Keras" if base else f"fine-tuned in {'Keras' if on == 'keras' else 'LiteRT-LM'}")
     if output is not None:
         _write(output, answers)
     return scores
@@ -95,5 +95,5 @@ def _write(output: Path, answers: list[Answer]) -> None:
                 file.write(json.dumps(answer.as_json(), ensure_ascii=False) + "\n")
     except OSError as error:
         raise InputError(
-            f"{output}: cannot be written: {error.strerror}; choose another --answers file"
+            f"{output}: cannot be written: {error.strerror}; choose another file with --answers"
         ) from None

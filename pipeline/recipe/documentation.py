@@ -23,7 +23,7 @@ A recipe is a YAML file with one section for each stage of the pipeline. [config
 - A relative path starts at the folder of the recipe.
 - `--set KEY.PATH=VALUE` changes a value for one command, for example `--set finetune.rank=16`. You can repeat it. The value is read as
   YAML: `--set 'finetune.targets=[query, value]'`. A relative path in it starts at the current folder.
-- A stage runs again if a key that determines its result has changed.
+- A stage runs again if a key that determines its result has changed ([freshness](decisions/freshness.md)).
 """
 
 NAMES = {"integer": "whole number", "number": "number", "string": "text", "boolean": "true or false"}

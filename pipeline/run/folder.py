@@ -1,14 +1,14 @@
-"""A run folder: where things lie, how a stage's result is published, and how one walks back from it.
+"""A run folder: results appear whole or not at all, one process works in it at a time, and what is up to date is not made again.
 
-`runs/<name>/<stage>/` appears in one rename, complete, with its `manifest.json` inside; a stage that was killed leaves only a
-hidden working folder, which the next call removes. `pipeline.run.files` names what lies in it.
+`runs/<name>/<stage>/` appears in one rename, complete, with its `manifest.json` inside. A stage that was killed leaves only a hidden working
+folder, which the next call removes. `pipeline.run.files` names what is in the folder.
 """
 
 import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,99 +16,21 @@ from types import TracebackType
 from typing import Any, Self
 
 from filelock import FileLock, Timeout
+from rich.markup import escape
 
 from pipeline.console import console
-from pipeline.digests import DigestCache, digest_of_json
+from pipeline.digests import DigestCache
 from pipeline.errors import InputError, PocketGemmaError
 from pipeline.machine import PeakMemory, describe_machine, package_versions
-from pipeline.run.files import MANIFEST, RunFiles
+from pipeline.run.files import RunFiles, StageFiles
+from pipeline.run.freshness import Determinants, reasons_to_run, versions_kept
+from pipeline.run.manifest import FORMAT, Manifest, file_differences, list_files, read_manifest
 from pipeline.run.stages import STAGES
-
-DECIDING_KEYS = ("stage", "settings", "inputs", "outputs", "previous")
-"""What determines a result, or is it."""
-MANIFEST_KEYS = {
-    "stage": str,
-    "settings": dict,
-    "inputs": list,
-    "outputs": list,
-    "previous": dict,
-    "places": dict,
-    "details": dict,
-    "packages": dict,
-    "machine": dict,
-    "seconds": int | float,
-    "peak_memory_bytes": int,
-    "finished": str,
-}
-"""The keys of a manifest and their types. `places` says where the inputs lay, for `pocketgemma trace`."""
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What a stage recorded about itself. `document` is the JSON as it stands in the file."""
-
-    path: Path
-    document: dict[str, Any]
-
-    @property
-    def digest(self) -> str:
-        """sha256 over what determines the result: stage, settings, inputs, outputs and the stages before (not times)."""
-        return digest_of_json({key: self.document[key] for key in DECIDING_KEYS})
-
-    @property
-    def details(self) -> dict[str, Any]:
-        return self.document["details"]
-
-
-def read_manifest(path: Path) -> Manifest:
-    """Read a manifest file.
-
-    Raises:
-        FileNotFoundError: there is none.
-        ValueError: it is no manifest.
-    """
-    document = json.loads(path.read_text(encoding="utf-8"))
-    found = document if isinstance(document, dict) else {}
-    missing = [key for key, kind in MANIFEST_KEYS.items() if not isinstance(found.get(key), kind)]
-    if missing:
-        raise ValueError(f"lacks {', '.join(missing)}")
-    for entry in (*found["inputs"], *found["outputs"]):
-        if not isinstance(entry, dict) or entry.keys() != {"name", "bytes", "sha256"}:
-            raise ValueError(f"holds a file entry {entry!r:.60}")
-    return Manifest(path, found)
-
-
-def list_files(places: Mapping[str, Path], sha256: Callable[[Path], str]) -> list[dict[str, Any]]:
-    """Name, size and sha256 of every file, sorted by name, as a manifest lists them.
-
-    Args:
-        places: files and folders by label; a folder stands for all files below it, but for a manifest at the top of the one
-            labelled "" (a stage's own).
-        sha256: tells a file's digest.
-
-    Raises:
-        InputError: there is no such file or folder.
-    """
-    found = []
-    for label, place in places.items():
-        if place.is_dir():
-            paths = [path for path in place.rglob("*") if path.is_file()]
-            files = {f"{label}/{path.relative_to(place).as_posix()}".lstrip("/"): path for path in paths}
-            files.pop(MANIFEST, None)
-        elif place.is_file():
-            files = {label: place}
-        else:
-            raise InputError(f"{place}: no such file or folder (wanted as {label})")
-        found += [
-            {"name": name, "bytes": path.stat().st_size, "sha256": sha256(path)}
-            for name, path in files.items()
-        ]
-    return sorted(found, key=lambda entry: entry["name"])
 
 
 @dataclass
 class Work:
-    """A stage at work: write results into `folder`, facts worth keeping into `details`."""
+    """A stage at work: write results into `folder`, and facts worth recording into `details`."""
 
     name: str
     folder: Path
@@ -133,7 +55,7 @@ class Run:
             root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(
-                f"{root}: cannot be made: {error.strerror}; choose another folder with --run"
+                f"{root}: cannot be created: {error.strerror}; choose another folder with --run"
             ) from None
         self.root = root
         self.files = RunFiles(root)
@@ -145,7 +67,7 @@ class Run:
             self._lock.acquire(timeout=0)
         except Timeout:
             raise InputError(
-                f"{self.root}: another pocketgemma works in this run folder; wait for it, or use --run"
+                f"{self.root}: in use by another pocketgemma command; wait until it ends, or choose another folder with --run"
             ) from None
         self._recover()
         return self
@@ -159,14 +81,14 @@ class Run:
             self._lock.release()
 
     def folder(self, stage: str) -> Path:
-        """Where the published result of a stage lies (or would lie)."""
+        """The folder of a stage's published result, whether or not it exists."""
         return self.files.stage(stage).folder
 
     def manifest(self, stage: str) -> Manifest:
         """The manifest of a finished stage.
 
         Raises:
-            InputError: the stage has not been run here.
+            InputError: the stage has no result here.
             PocketGemmaError: its manifest is damaged.
         """
         path = self.files.stage(stage).manifest
@@ -174,11 +96,11 @@ class Run:
             return read_manifest(path)
         except FileNotFoundError:
             raise InputError(
-                f"{self.root}: no {stage} here yet; run: pocketgemma {stage} --run {self.root}"
+                f"{self.root}: no result of {stage} yet; run: pocketgemma {stage} --run {self.root}"
             ) from None
         except ValueError as error:
             raise PocketGemmaError(
-                f"{path}: damaged ({error}); make it again: pocketgemma {stage} --force"
+                f"{path}: damaged ({error}); run: pocketgemma {stage} --force --run {self.root}"
             ) from None
 
     @contextmanager
@@ -189,38 +111,52 @@ class Run:
         settings: Mapping[str, Any],
         after: tuple[str, ...] = (),
         inputs: Mapping[str, Path] | None = None,
+        packages: tuple[str, ...] = (),
+        sources: Mapping[str, str] | None = None,
+        keep: bool = False,
+        defaults: Mapping[str, Any] | None = None,
         force: bool = False,
     ) -> Iterator[Work]:
-        """Do a stage's work aside and publish it whole, or find that it still holds.
+        """Do a stage's work in a hidden folder and publish it, unless its result is up to date.
 
         Args:
             name: one of STAGES.
-            settings: the part of the configuration that decides the result (no paths: files are named by digest).
+            settings: the values of the recipe that determine the result. Not paths: files are identified by digest.
             after: the stages whose published results this one reads.
-            inputs: further files or folders read, by a label that stays the same on every machine.
-            force: do the work even when the result still holds.
+            inputs: further files or folders that it reads, by a label that is the same on every machine.
+            packages: the packages whose versions determine the result.
+            sources: digests of our own code and of other things that determine the result, by a name to print.
+            keep: other versions of packages and sources do not make the result out of date. They are only printed.
+            defaults: the values of settings that did not exist yet when a result was recorded.
+            force: do the work even if the result is up to date.
 
         Yields:
-            Work. When `up_to_date` is true, the caller returns at once and nothing is touched.
+            Work. If `up_to_date` is true, the caller returns at once and nothing is touched.
 
         Raises:
-            InputError: an input or a stage before is missing.
+            InputError: an input or the result of an earlier stage is missing.
         """
         if name not in STAGES:
             raise ValueError(f"unknown stage {name!r}")
-        previous = {stage: self.manifest(stage).digest for stage in after}
-        wanted = {
-            "stage": name,
-            "settings": json.loads(json.dumps(dict(settings))),
-            "inputs": self._files(inputs or {}),
-            "previous": previous,
-        }
-        if not force and self._holds(name, wanted):
-            console.print(f"[green]✓[/] {name:9} up to date")
+        versions, inputs = package_versions(), inputs or {}
+        now = Determinants(
+            settings=_as_json(settings),
+            inputs=self._files(inputs),
+            previous={stage: self.manifest(stage).digest for stage in after},
+            packages={package: versions.get(package) for package in packages},
+            sources=sources or {},
+            keep=keep,
+            defaults=_as_json(defaults or {}),
+        )
+        reasons = ["--force"] if force else self._reasons(name, now)
+        if reasons == []:
+            kept = versions_kept(self.manifest(name), now)
+            console.print(f"[green]✓[/] {name:9} up to date{escape(f' ({kept})' if kept else '')}")
             yield Work(name, self.folder(name), up_to_date=True)
             return
 
-        console.print(f"[bold]▸ {name}[/]")
+        rerun = f"{name:9} rerun: {'; '.join(reasons)}" if reasons and self.folder(name).exists() else name
+        console.print(f"[bold]▸[/] {escape(rerun)}")
         working = self.files.working(name)
         shutil.rmtree(working, ignore_errors=True)
         working.mkdir()
@@ -229,40 +165,50 @@ class Run:
         try:
             with PeakMemory() as memory:
                 yield work
-            document = wanted | {
+            document = {
+                "format": FORMAT,
+                "stage": name,
+                "settings": now.settings,
+                "inputs": now.inputs,
+                "previous": now.previous,
                 "outputs": self._files({"": working}),
-                "places": {label: str(place.resolve()) for label, place in (inputs or {}).items()},
+                "input_paths": {label: str(path.resolve()) for label, path in inputs.items()},
+                "sources": now.sources,
                 "details": work.details,
-                "packages": package_versions(),
+                "packages": versions,
                 "machine": describe_machine(),
                 "seconds": round(time.monotonic() - started, 2),
                 "peak_memory_bytes": memory.peak_bytes,
                 "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             }
-            (working / MANIFEST).write_text(
-                json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-            )
-            self._publish(name, working)
+            self._publish(name, working, document)
         except BaseException:
             shutil.rmtree(working, ignore_errors=True)
             raise
         console.print(
-            f"[green]✓[/] {name:9} {document['seconds']:.1f} s, {document['peak_memory_bytes'] / 1e9:.1f} GB at most"
+            f"[green]✓[/] {name:9} {document['seconds']:.1f} s, peak memory {memory.peak_bytes / 1e9:.1f} GB"
         )
 
-    def _holds(self, name: str, wanted: dict[str, Any]) -> bool:
+    def _reasons(self, name: str, now: Determinants) -> list[str] | None:
+        """Why a stage has to run; empty if its result is up to date, None if there is no result."""
         try:
-            document = self.manifest(name).document
-        except PocketGemmaError:
-            return False
-        if any(document.get(key) != value for key, value in wanted.items()):
-            return False
-        return self._files({"": self.folder(name)}) == document.get("outputs")
+            manifest = read_manifest(self.files.stage(name).manifest)
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            return [f"its manifest is damaged ({error})"]
+        reasons = reasons_to_run(manifest, now)
+        if reasons:
+            return reasons
+        different = file_differences(manifest.document["outputs"], self._files({"": self.folder(name)}))
+        return [f"its files were modified ({different})"] if different else []
 
-    def _files(self, places: Mapping[str, Path]) -> list[dict[str, Any]]:
-        return list_files(places, self.digests.sha256)
+    def _files(self, paths: Mapping[str, Path]) -> list[dict[str, Any]]:
+        return list_files(paths, self.digests.sha256)
 
-    def _publish(self, name: str, working: Path) -> None:
+    def _publish(self, name: str, working: Path, document: dict[str, Any]) -> None:
+        text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+        StageFiles(working).manifest.write_text(text, encoding="utf-8")
         for path in (*working.rglob("*"), working):
             _flush(path)
         folder, old = self.folder(name), self.files.replaced(name)
@@ -273,13 +219,19 @@ class Run:
         shutil.rmtree(old, ignore_errors=True)
 
     def _recover(self) -> None:
-        """Undo what a killed process left: bring back a result that was moved aside, remove half-made ones."""
+        """Undo what a killed process left: bring back a result that was moved aside, remove incomplete ones."""
         for name in STAGES:
             old, folder = self.files.replaced(name), self.folder(name)
             if old.exists() and not folder.exists():
                 old.rename(folder)
             shutil.rmtree(old, ignore_errors=True)
             shutil.rmtree(self.files.working(name), ignore_errors=True)
+
+
+def _as_json(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values as they are read from a manifest: tuples become lists."""
+    read: dict[str, Any] = json.loads(json.dumps(dict(values)))
+    return read
 
 
 def _flush(path: Path) -> None:

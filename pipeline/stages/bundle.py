@@ -11,9 +11,23 @@ from pipeline.recipe.schema import Config
 from pipeline.recipe.section import DEMO
 from pipeline.run.files import BundleFiles
 from pipeline.run.folder import Run
+from pipeline.run.sources import code_digest
 from pipeline.targets import load_target
 from pipeline.targets.questions import answered_questions
 from pipeline.targets.target import BundleRequest, Provenance
+
+PACKAGES = ("litert-lm",)
+CODE = (
+    "stages/bundle.py",
+    "evaluation",
+    "families",
+    "formats",
+    "litert",
+    "quantization",
+    "targets",
+    "tuning",
+)
+"""What decides the result besides the recipe and earlier stages: packages by their version, and our own code."""
 
 MEGABYTE = 10**6
 
@@ -33,10 +47,16 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
     """
     target = load_target()
     chosen = config.bundle
-    settings = chosen.model_dump(exclude={"adapters"}) | {"name": config.name} | dict(target.freshness())
     inputs = {f"adapters/{number}": Path(path) for number, path in enumerate(chosen.adapters, 1)}
-    after = ("convert", "verify")
-    with run.stage("bundle", settings=settings, after=after, inputs=inputs, force=force) as work:
+    with run.stage(
+        "bundle",
+        settings=chosen.model_dump(exclude={"adapters"}) | {"name": config.name},
+        after=("convert", "verify"),
+        inputs=inputs,
+        packages=PACKAGES,
+        sources={"pipeline code": code_digest(*CODE), **target.freshness()},
+        force=force,
+    ) as work:
         if work.up_to_date:
             return
         report = target.bundle(_request(config, run), work.folder)
@@ -81,7 +101,7 @@ def _provenance(config: Config, run: Run) -> Provenance:
         description=config.convert.description or None,
         base="PocketGemma demo" if demo else config.model.preset,
         parameters=read_shape(run.files.download.preset).parameters,
-        data=Path(examples["places"]["train"]).name,
+        data=Path(examples["input_paths"]["train"]).name,
         data_sha256=next(entry["sha256"] for entry in examples["inputs"] if entry["name"] == "train"),
         examples=trained.get("examples"),
         method="LoRA",

@@ -5,19 +5,35 @@ from typing import Any
 from pipeline.console import console
 from pipeline.data.examples import read_examples
 from pipeline.data.tokenize import EncodedExamples, encode
-from pipeline.families.registry import read_family, read_shape
+from pipeline.families.registry import read_shape
 from pipeline.formats.task import LEFT_OUT, bundle_task
 from pipeline.gemma.causal_lm import Backend
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.litert.conversion import Base, Conversion, RuntimeAdapter, convert
+from pipeline.litert.graft.base_cache import CONVERTERS
 from pipeline.litert.memory_estimate import describe_cost, memory_cost
 from pipeline.litert.runtime.probe import probe
 from pipeline.recipe.model_specs import base_spec, model_spec
 from pipeline.recipe.schema import Config
 from pipeline.run.files import ConvertFiles
 from pipeline.run.folder import Run
+from pipeline.run.sources import code_digest
 from pipeline.tuning.devices import choose_compute
 from pipeline.tuning.load import load_adapter
+
+PACKAGES = (*CONVERTERS, "ai-edge-litert", "keras-hub", "mediapipe", "numpy")
+CODE = (
+    "stages/convert.py",
+    "recipe/model_specs.py",
+    "data",
+    "families",
+    "formats",
+    "gemma",
+    "litert",
+    "quantization",
+    "tuning",
+)
+"""What decides the result besides the recipe and earlier stages: packages by their version, and our own code."""
 
 
 def run(config: Config, run: Run, *, force: bool = False) -> None:
@@ -27,15 +43,14 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         InputError: the runtime cannot take the adapter, or the rounding requires grafting, but the model cannot be grafted.
         PocketGemmaError: the converter failed, or its result differs from what was requested.
     """
-    run.manifest("download")  # raises the error that names the missing stage before its preset is read
-    settings = config.convert.model_dump() | {
-        "description": model_spec(config).description,
-        "chat_template": read_family(run.files.download.preset).chat.template,
-    }
-    if config.carries_base:
-        settings["base"] = base_spec(config).description
-    after = ("download", "prepare", "finetune", "merge")
-    with run.stage("convert", settings=settings, after=after, force=force) as work:
+    with run.stage(
+        "convert",
+        settings=config.convert.model_dump() | {"name": config.name, "base": config.carries_base},
+        after=("download", "prepare", "finetune", "merge"),
+        packages=PACKAGES,
+        sources={"pipeline code": code_digest(*CODE)},
+        force=force,
+    ) as work:
         if work.up_to_date:
             return
         written = ConvertFiles(work.folder)

@@ -1,4 +1,4 @@
-"""Bring the preset into the run folder: the embedded default, a local folder, or one from Kaggle or Hugging Face."""
+"""Put the preset into the run folder: the included demo, a local folder, or a download from Kaggle or Hugging Face."""
 
 import os
 import shutil
@@ -18,18 +18,18 @@ from pipeline.run.folder import Run
 
 
 def run(config: Config, run: Run, *, force: bool = False) -> None:
-    """Put the preset into download/preset and check that every stage can take it. Later runs need no network.
+    """Write preset/ and check that every stage supports it. Later runs need no network.
 
     Raises:
-        InputError: there is no such preset, access was refused, or it is not a Gemma that the stages can take.
+        InputError: there is no such preset, access was denied, or it is not a Gemma that the stages support.
         PocketGemmaError: the server or the network failed.
     """
     preset = config.model.preset
     local = None if "://" in preset else _local_folder(preset)
-    # A folder is known by the digests of its files, wherever it lies; what lies elsewhere by its address.
+    # A folder is identified by the digests of its files, not by its path; a preset on a hub by its address.
     settings = {"preset": "local" if local else preset}
     with run.stage(
-        "download", settings=settings, inputs={"preset": local} if local else {}, force=force
+        "download", settings=settings, inputs={"preset": local} if local else {}, keep=True, force=force
     ) as work:
         if work.up_to_date:
             return
@@ -41,7 +41,7 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         shape = check_preset(source)
         preset_folder = DownloadFiles(work.folder).preset
         _publish(source, preset_folder)
-        # Once more, where the next stages will read it.
+        # Again, where the later stages read it.
         check_preset(preset_folder)
         work.details.update(
             preset=preset if "://" in preset or preset == DEMO else source.name,
@@ -68,19 +68,19 @@ def _local_folder(preset: str) -> Path:
         return folder
     known = known_presets().get(folder.name)
     if known:
-        raise InputError(f"{folder}: no such folder; for KerasHub's preset of that name write {known}")
+        raise InputError(f"{folder}: no such folder; for the KerasHub preset of that name, write {known}")
     raise InputError(
-        f"{folder}: no such folder; model.preset is {DEMO}, a folder, kaggle://owner/model/keras/variation or hf://owner/name"
+        f"{folder}: no such folder; set model.preset to {DEMO}, an existing folder, kaggle://owner/model/keras/variation or hf://owner/name"
     )
 
 
 def _publish(source: Path, target: Path) -> None:
-    """Put a preset's files into target, as hard links where the file system allows it, as copies otherwise."""
+    """Put the files of a preset into target, as hard links if the file system allows it, else as copies."""
     for file in preset_files(source):
-        place = target / file.relative_to(source)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        real = file.resolve()  # Hugging Face's cache holds symbolic links.
+        published = target / file.relative_to(source)
+        published.parent.mkdir(parents=True, exist_ok=True)
+        real = file.resolve()  # The cache of Hugging Face contains symbolic links.
         try:
-            os.link(real, place)
+            os.link(real, published)
         except OSError:
-            shutil.copyfile(real, place)
+            shutil.copyfile(real, published)

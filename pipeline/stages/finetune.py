@@ -13,7 +13,7 @@ from pipeline.recipe.schema import Config
 from pipeline.recipe.sections.finetune import FinetuneSection
 from pipeline.run.files import FinetuneFiles
 from pipeline.run.folder import Run
-from pipeline.tuning.devices import choose_compute
+from pipeline.tuning.devices import choose_backend, choose_compute
 from pipeline.tuning.loop import TrainingSettings, fit
 from pipeline.tuning.method import MethodSettings
 from pipeline.tuning.registry import METHODS
@@ -32,6 +32,9 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         "finetune",
         settings=section.model_dump() | ({"trained_for": recipe} if recipe else {}),
         after=("download", "prepare"),
+        packages=("keras", "keras-hub", choose_backend(section.backend)[0]),
+        defaults=FinetuneSection().model_dump(),
+        keep=True,
         force=force,
     ) as work:
         if work.up_to_date:

@@ -17,10 +17,15 @@ from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.recipe.schema import Config
 from pipeline.run.files import MergeFiles
 from pipeline.run.folder import Run
+from pipeline.run.sources import code_digest
 from pipeline.tuning.adapter import Adapter
 from pipeline.tuning.devices import choose_compute
 from pipeline.tuning.load import load_adapter
 from pipeline.tuning.merge import merge, prove_merge
+
+PACKAGES = ("keras", "keras-hub", "numpy", "safetensors", "torch", "transformers")
+CODE = ("stages/merge.py", "data", "families", "formats", "gemma", "quantization", "tuning")
+"""What decides the result besides the recipe and earlier stages: packages by their version, and our own code."""
 
 COMPARED_EXAMPLES = 4
 """Training examples on which the logits of Keras and Hugging Face are compared."""
@@ -41,7 +46,12 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
     """
     limits = config.merge
     with run.stage(
-        "merge", settings=limits.model_dump(), after=("download", "prepare", "finetune"), force=force
+        "merge",
+        settings=limits.model_dump(),
+        after=("download", "prepare", "finetune"),
+        packages=PACKAGES,
+        sources={"pipeline code": code_digest(*CODE)},
+        force=force,
     ) as work:
         if work.up_to_date:
             return

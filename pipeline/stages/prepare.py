@@ -1,4 +1,4 @@
-"""Check the examples row by row, split them, mix replay in, and tell what they are like."""
+"""Check the examples row by row, split them, mix in replay, and summarize them."""
 
 import json
 from pathlib import Path
@@ -22,25 +22,33 @@ from pipeline.run.folder import Run
 FILES = ("train", "validation", "test", "replay")
 """The keys of the data section that name a file."""
 
-CHANGED = {
-    "dropped_duplicates": "dropped as duplicates",
-    "dropped_too_long": "dropped as too long",
-    "truncated": "shortened to the window",
+POLICY_EFFECTS = {
+    "dropped_duplicates": "duplicates dropped",
+    "dropped_too_long": "too long, dropped",
+    "truncated": "responses shortened to data.max_length",
 }
-"""What becomes of rows by the policy of the data section, and how it is said."""
+"""The counts of rows that the policy of the data section changed, in words."""
 
 
 def run(config: Config, run: Run, *, force: bool = False) -> None:
     """Write train.jsonl, validation.jsonl, test.jsonl (if there is a test file) and summary.json.
 
     Raises:
-        InputError: rows are faulty, or the same question would be both learned and measured; lists file and row of each.
+        InputError: rows are invalid, or a prompt of the training data is also in the validation or test data; lists file and row of each.
     """
     data = config.data
     paths = {name: Path(path) for name in FILES if (path := getattr(data, name))}
-    # The seed decides the split and the mix, as it decides the training that follows.
+    # The seed determines the split and the mix, and later the training.
     settings = data.model_dump(exclude=set(FILES)) | {"seed": config.finetune.seed}
-    with run.stage("prepare", settings=settings, after=("download",), inputs=paths, force=force) as work:
+    with run.stage(
+        "prepare",
+        settings=settings,
+        after=("download",),
+        inputs=paths,
+        packages=("sentencepiece",),
+        keep=True,
+        force=force,
+    ) as work:
         if work.up_to_date:
             return
         tokenizer = Tokenizer.of_preset(run.files.download.preset)
@@ -61,7 +69,7 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
             )
         if not train:
             raise InputError(
-                f"{data.train}: no examples are left to learn from; see data.duplicates and data.too_long"
+                f"{data.train}: no training examples are left; check data.duplicates and data.too_long"
             )
         mix = mix_replay(train, replay, data.replay_share, config.finetune.seed)
 
@@ -114,19 +122,21 @@ def _print(summary: dict[str, Any]) -> None:
         )
     console.print(table)
     for name, file in summary["files"].items():
-        for key, what in CHANGED.items():
+        for key, effect in POLICY_EFFECTS.items():
             if file[key]:
-                console.print(f"  [yellow]{name}: {file[key]:,} of {file['rows']:,} rows {what}[/]")
+                console.print(f"  [yellow]{name}: {effect}: {file[key]:,} of {file['rows']:,} rows[/]")
     replay = summary["replay"]
     if replay["examples"]:
         again = (
-            f", each up to {replay['times']} times: the file is small for that share"
+            f"; the file is too small for this share, so examples occur up to {replay['times']} times"
             if replay["times"] > 1
             else ""
         )
         console.print(f"  replay: {replay['examples']:,} examples, {replay['share']:.0%} of train{again}")
     if not summary["counts"]["validation"]:
-        console.print("  [yellow]validation: none; training cannot stop early[/]")
+        console.print(
+            "  [yellow]validation: no examples; set data.validation_share above 0 for early stopping[/]"
+        )
     several = summary["prompts_with_several_responses"]
     if several:
         console.print(f"  [yellow]{several:,} prompts have more than one response[/]")

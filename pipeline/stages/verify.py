@@ -23,8 +23,24 @@ from pipeline.recipe.schema import Config
 from pipeline.recipe.sections.verify import VerifySection
 from pipeline.run.files import PrepareFiles, VerifyFiles
 from pipeline.run.folder import Run
+from pipeline.run.sources import code_digest
 from pipeline.tuning.devices import choose_compute
 from pipeline.tuning.load import load_adapter
+
+PACKAGES = ("keras", "keras-hub", "litert-lm", "numpy", "sentencepiece", "torch")
+CODE = (
+    "stages/verify.py",
+    "recipe/model_specs.py",
+    "data",
+    "evaluation",
+    "families",
+    "formats",
+    "gemma",
+    "litert",
+    "quantization",
+    "tuning",
+)
+"""What decides the result besides the recipe and earlier stages: packages by their version, and our own code."""
 
 FEW_QUESTIONS = 20
 """How many questions, at most, the .task file answers, or the base without its run-time adapter."""
@@ -41,8 +57,14 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         InputError: a model file or the adapter file is damaged.
         PocketGemmaError: a limit is exceeded; the report is then in the run folder's logs.
     """
-    after = ("download", "prepare", "finetune", "merge", "convert")
-    with run.stage("verify", settings=config.verify.model_dump(), after=after, force=force) as work:
+    with run.stage(
+        "verify",
+        settings=config.verify.model_dump(),
+        after=("download", "prepare", "finetune", "merge", "convert"),
+        packages=PACKAGES,
+        sources={"pipeline code": code_digest(*CODE)},
+        force=force,
+    ) as work:
         if work.up_to_date:
             return
         examples = _questions(run.files.prepare, config.verify.questions)

@@ -35,15 +35,22 @@ def choose_compute(backend: str, dtype: str, parameters: int) -> Compute:
         parameters: of the model.
     """
     accelerator = find_accelerator()
-    chosen, reason = (backend, "set in the recipe") if backend != "auto" else _backend_for(accelerator)
+    chosen, reason = choose_backend(backend)
     if dtype == "auto":
         has_bfloat16 = accelerator is not None or any(flag in cpu_flags() for flag in BFLOAT16_FLAGS)
         dtype = "bfloat16" if has_bfloat16 and parameters >= SMALL_MODEL else "float32"
     return Compute(chosen, dtype, reason)  # type: ignore[arg-type]
 
 
-def _backend_for(accelerator: str | None) -> tuple[str, str]:
-    """The backend that suits an accelerator, and why."""
+def choose_backend(backend: str) -> tuple[str, str]:
+    """Resolve `auto` in the backend setting.
+
+    Returns:
+        The Keras backend, which is also the name of its package, and the reason for it.
+    """
+    if backend != "auto":
+        return backend, "set in the recipe"
+    accelerator = find_accelerator()
     if accelerator == "tpu":
         return "jax", "a TPU is present"
     if accelerator == "gpu":

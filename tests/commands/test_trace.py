@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from pipeline.commands.trace import Link, print_links, trace
+from pipeline.commands.trace import print_links, trace
 from pipeline.errors import InputError
 from pipeline.run.files import MANIFEST
 from pipeline.run.folder import Run
+from pipeline.run.lineage import Link
 
 CHAIN = ("download", "prepare", "finetune", "merge", "convert", "bundle")
 BEFORE = {
@@ -34,11 +35,11 @@ OUTPUTS = {
 
 
 def write_apk(
-    path: Path, model: bytes, told: str | None = None, *, inside: bool = True, comment: bytes = b""
+    path: Path, model: bytes, declared: str | None = None, *, inside: bool = True, comment: bytes = b""
 ) -> None:
     with zipfile.ZipFile(path, "w") as apk:
         apk.comment = comment
-        digest = told or hashlib.sha256(model).hexdigest()
+        digest = declared or hashlib.sha256(model).hexdigest()
         apk.writestr("assets/manifest.json", json.dumps({"name": "Science", "model": {"sha256": digest}}))
         if inside:
             apk.writestr("assets/model.litertlm", model)
@@ -65,7 +66,7 @@ def runs(tmp_path: Path) -> Path:
 
 
 def broken(links: list[Link]) -> list[str]:
-    return [f"{link.what}: {link.detail}" for link in links if not link.holds]
+    return [f"{link.what}: {link.detail}" for link in links if not link.intact]
 
 
 @pytest.mark.parametrize("stage", CHAIN)
@@ -109,35 +110,35 @@ def test_of_two_equal_files_the_one_that_was_named_is_traced(runs: Path) -> None
     assert trace(runs / "science/convert/model.litertlm", runs)[0].stage == "convert"
 
 
-def test_a_copy_elsewhere_is_known_by_its_digest(runs: Path, tmp_path: Path) -> None:
+def test_a_copy_elsewhere_is_traced_by_its_digest(runs: Path, tmp_path: Path) -> None:
     copy = shutil.copy(runs / "science/finetune/adapter.safetensors", tmp_path / "sent-by-mail.bin")
     assert broken(trace(Path(copy), runs)) == []
 
 
-def test_an_apk_built_elsewhere_is_known_by_the_model_inside(runs: Path, tmp_path: Path) -> None:
+def test_an_app_built_elsewhere_is_traced_by_its_model(runs: Path, tmp_path: Path) -> None:
     write_apk(tmp_path / "store.apk", b"made by convert", comment=b"signed by a store")
     links = trace(tmp_path / "store.apk", runs)
     assert broken(links) == []
     assert [link.what for link in links[:4]] == ["store.apk", "assets/model.litertlm", "model", "convert/"]
 
 
-def test_an_apk_without_the_model_is_known_by_what_it_tells(runs: Path, tmp_path: Path) -> None:
+def test_an_app_without_the_model_is_traced_by_its_manifest(runs: Path, tmp_path: Path) -> None:
     write_apk(tmp_path / "store.apk", b"made by convert", inside=False)
     links = trace(tmp_path / "store.apk", runs)
     assert broken(links) == []
-    assert "pushed beside the APK" in links[1].detail
+    assert "is not in the app: the model is a separate file" in links[1].detail
 
 
-def test_an_apk_whose_model_was_exchanged_is_found_out(runs: Path, tmp_path: Path) -> None:
-    write_apk(tmp_path / "store.apk", b"another", told=hashlib.sha256(b"made by convert").hexdigest())
+def test_an_exchanged_model_in_an_app_is_reported(runs: Path, tmp_path: Path) -> None:
+    write_apk(tmp_path / "store.apk", b"another", declared=hashlib.sha256(b"made by convert").hexdigest())
     found = broken(trace(tmp_path / "store.apk", runs))
-    assert found[0].startswith("assets/model.litertlm: is another model than the APK tells of")
-    assert found[1].startswith("model: no stage here made it")
+    assert found[0].startswith("assets/model.litertlm: is another model than the app's manifest lists")
+    assert found[1].startswith("model: no stage here wrote it")
 
 
-def write_full_apk(path: Path, files: dict[str, bytes], told: dict[str, object]) -> Path:
+def write_full_apk(path: Path, files: dict[str, bytes], declared: dict[str, object]) -> Path:
     with zipfile.ZipFile(path, "w") as apk:
-        apk.writestr("assets/manifest.json", json.dumps({"format": 2} | told))
+        apk.writestr("assets/manifest.json", json.dumps({"format": 2} | declared))
         for name, content in files.items():
             apk.writestr(f"assets/{name}", content)
     return path
@@ -149,7 +150,7 @@ def digest(content: bytes) -> str:
 
 @pytest.fixture
 def with_adapters(runs: Path, tmp_path: Path) -> Callable[..., Path]:
-    """An app signed elsewhere, with a base and two adapters: one from a second run, one that was given to bundle."""
+    """An app signed elsewhere, with a base and two adapters: one from a second run, one that was an input of bundle."""
     (tmp_path / "clerk.tflite").write_bytes(b"clerk")
     with Run(tmp_path / "runs/poetry") as run:
         with run.stage("finetune", settings={}) as work:
@@ -161,7 +162,7 @@ def with_adapters(runs: Path, tmp_path: Path) -> Callable[..., Path]:
         with run.stage("bundle", settings={}, after=("convert",), inputs=inputs) as work:
             (work.folder / "poetry.apk").write_bytes(b"an app")
 
-    def make(base: bytes = b"base", poet: bytes = b"poet", **told: object) -> Path:
+    def make(base: bytes = b"base", poet: bytes = b"poet", **declared: object) -> Path:
         files = {
             "model.litertlm": b"made by convert",
             "base.litertlm": base,
@@ -173,7 +174,7 @@ def with_adapters(runs: Path, tmp_path: Path) -> Callable[..., Path]:
             "base_model": {"sha256": digest(b"base")},
             "adapters": [{"sha256": digest(b"poet")}, {"sha256": digest(b"clerk")}],
         }
-        return write_full_apk(tmp_path / "store.apk", files, manifest | told)
+        return write_full_apk(tmp_path / "store.apk", files, manifest | declared)
 
     return make
 
@@ -183,55 +184,55 @@ def test_base_and_adapters_of_an_apk_are_traced_each_to_its_own_run(
 ) -> None:
     links = trace(with_adapters(), runs)
     assert broken(links) == []
-    said = {link.what: link.detail for link in links if link.what in ("model", "base")}
-    assert said["model"].startswith("is convert/model.litertlm")
-    assert said["base"].startswith("is convert/base.litertlm")
+    found = {link.what: link.detail for link in links if link.what in ("model", "base")}
+    assert found["model"].startswith("is convert/model.litertlm")
+    assert found["base"].startswith("is convert/base.litertlm")
     adapters = [link.detail for link in links if link.what == "adapter"]
     assert adapters[0].startswith("is convert/adapter.tflite")
-    assert adapters[1].startswith("was given to bundle as adapters/1")
+    assert adapters[1].startswith("was input adapters/1 of bundle")
     assert [link.what for link in links].count("convert/") == 2  # one of each run
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
-        ({"base": b"other"}, "is another base than the APK tells of"),
-        ({"poet": b"other"}, "is another adapter than the APK tells of"),
-        ({"adapters": [{"sha256": digest(b"poet")}]}, "is inside, but the APK does not tell of it"),
+        ({"base": b"other"}, "is another base than the app's manifest lists"),
+        ({"poet": b"other"}, "is another adapter than the app's manifest lists"),
+        ({"adapters": [{"sha256": digest(b"poet")}]}, "is in the app, but its manifest does not list it"),
         (
             {"adapters": [{"sha256": digest(each)} for each in (b"poet", b"clerk", b"judge")]},
-            "is not inside, but the APK tells of it",
+            "is not in the app, but its manifest lists it",
         ),
-        ({"base_model": None}, "is inside, but the APK does not tell of it"),
+        ({"base_model": None}, "is in the app, but its manifest does not list it"),
     ],
 )
-def test_a_base_or_an_adapter_that_was_exchanged_is_found_out(
-    runs: Path, with_adapters: Callable[..., Path], changes: dict[str, Any], said: str
+def test_an_exchanged_base_or_adapter_is_reported(
+    runs: Path, with_adapters: Callable[..., Path], changes: dict[str, Any], message: str
 ) -> None:
     found = broken(trace(with_adapters(**changes), runs))
-    assert any(said in fault for fault in found)
+    assert any(message in fault for fault in found)
 
 
-def test_an_app_that_carries_a_stranger_does_not_hold(runs: Path, with_adapters: Callable[..., Path]) -> None:
+def test_a_model_of_no_stage_is_a_broken_link(runs: Path, with_adapters: Callable[..., Path]) -> None:
     stranger = {"sha256": digest(b"stranger")}
     found = broken(trace(with_adapters(base=b"stranger", base_model=stranger), runs))
     assert len(found) == 1
-    assert found[0].startswith("base: no stage here made it")
+    assert found[0].startswith("base: no stage here wrote it")
 
 
-def test_a_zip_that_is_no_app_of_ours_has_no_way_back(runs: Path, tmp_path: Path) -> None:
+def test_a_zip_that_is_not_our_app_cannot_be_traced(runs: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "other.apk", "w") as apk:
         apk.writestr("classes.dex", b"x")
     (link,) = trace(tmp_path / "other.apk", runs)
-    assert not link.holds
-    assert "tells no model" in link.detail
+    assert not link.intact
+    assert "contains and declares no model" in link.detail
 
 
-def test_a_stranger_has_no_way_back(runs: Path, tmp_path: Path) -> None:
+def test_a_file_of_no_stage_cannot_be_traced(runs: Path, tmp_path: Path) -> None:
     (tmp_path / "stranger.bin").write_bytes(b"x")
     (link,) = trace(tmp_path / "stranger.bin", runs)
-    assert (link.holds, link.stage) == (False, "")
-    assert "made this file" in link.detail
+    assert (link.intact, link.stage) == (False, "")
+    assert "wrote this file" in link.detail
 
 
 def change_examples(runs: Path) -> None:
@@ -279,27 +280,27 @@ def forge_adapter(runs: Path) -> None:
     ("damage", "expected"),
     [
         (change_examples, ["mine.jsonl → prepare: {parent}/mine.jsonl: changed: train"]),
-        (remove_examples, ["mine.jsonl → prepare: {parent}/mine.jsonl is not there any more"]),
+        (remove_examples, ["mine.jsonl → prepare: {parent}/mine.jsonl is missing"]),
         (
             change_preset,
             ["gemma → download: {parent}/gemma: changed: preset/config.json; new: preset/more.json"],
         ),
-        (change_adapter, ["finetune/: not as it was made: changed: adapter.safetensors"]),
+        (change_adapter, ["finetune/: differs from its manifest: changed: adapter.safetensors"]),
         (
             remove_stage,
-            ["merge → convert: merge is not there any more"],
+            ["merge → convert: the result of merge is missing"],
         ),
         (
             redo_prepare,
-            ["prepare → finetune: finetune was made from another prepare than the one that lies there now"],
+            ["prepare → finetune: finetune used another result of prepare than the current one"],
         ),
         (
             forge_adapter,
-            ["finetune → merge: merge was made from another finetune than the one that lies there now"],
+            ["finetune → merge: merge used another result of finetune than the current one"],
         ),
     ],
 )
-def test_the_link_that_does_not_hold_is_named_and_no_other(
+def test_the_broken_link_is_named_and_no_other(
     runs: Path, damage: Callable[[Path], None], expected: list[str]
 ) -> None:
     damage(runs)
@@ -307,28 +308,28 @@ def test_the_link_that_does_not_hold_is_named_and_no_other(
     assert found == [text.format(parent=runs.parent) for text in expected]
 
 
-def test_a_damaged_manifest_is_a_link_that_does_not_hold(runs: Path) -> None:
+def test_a_damaged_manifest_is_a_broken_link(runs: Path) -> None:
     damage_manifest(runs)
     found = broken(trace(runs / "science/bundle/science.apk", runs))
     assert found[0].startswith("merge → convert: merge/manifest.json is damaged")
 
 
-def test_a_result_whose_manifest_is_damaged_is_said_to_be_that(runs: Path) -> None:
+def test_a_result_with_a_damaged_manifest_is_reported_as_such(runs: Path) -> None:
     damage_manifest(runs)
     (link,) = trace(runs / "science/merge/keras/model.weights.h5", runs)
-    assert not link.holds
-    assert "lies in merge, but merge/manifest.json is damaged" in link.detail
+    assert not link.intact
+    assert "is in merge/, but merge/manifest.json is damaged" in link.detail
 
 
-def test_a_result_changed_in_its_place_is_found_out_and_the_walk_goes_on(runs: Path) -> None:
+def test_a_modified_result_is_reported_and_the_trace_goes_on(runs: Path) -> None:
     model = runs / "science/convert/model.litertlm"
     model.write_text("scaled")
     links = trace(model, runs)
-    assert "lies in convert, but is not as convert made it" in broken(links)[0]
+    assert "is in convert/, but differs from what convert wrote" in broken(links)[0]
     assert links[-1].what == "gemma → download"
 
 
-def test_no_digest_is_taken_from_memory(runs: Path) -> None:
+def test_every_digest_is_computed_again(runs: Path) -> None:
     # A change that keeps size, time and inode: a remembered digest would still be the old one.
     adapter = runs / "science/finetune/adapter.safetensors"
     stamp = adapter.stat()
@@ -353,7 +354,7 @@ def test_a_preset_from_a_hub_is_named_with_its_version(tmp_path: Path) -> None:
 def test_a_folder_without_runs_is_refused(tmp_path: Path, place: str) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").write_text("x")
-    with pytest.raises(InputError, match="name the run with --run"):
+    with pytest.raises(InputError, match="specify one with --run"):
         trace(tmp_path / "file", tmp_path / place)
 
 
@@ -362,11 +363,11 @@ def test_a_missing_file_is_refused(runs: Path) -> None:
         trace(runs / "none.apk", runs)
 
 
-def test_printing_says_each_link_and_the_sum(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_link_and_a_summary_are_printed(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert print_links(trace(runs / "science/convert/model.litertlm", runs))
-    assert "all 14 links hold" in capsys.readouterr().out
+    assert "all 14 links intact" in capsys.readouterr().out
     change_examples(runs)
     assert not print_links(trace(runs / "science/convert/model.litertlm", runs))
     output = capsys.readouterr().out
-    assert "1 of 14 links do not hold" in output
+    assert "1 of 14 links broken" in output
     assert "✗ mine.jsonl → prepare" in output

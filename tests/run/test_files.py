@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[2] / "pipeline"
 HOME = PACKAGE / "run" / "files.py"
 
 ELSEWHERE = {
-    ("litert/conversion.py", "model.litertlm"): "a temporary file",
+    ("litert/model_files.py", "model.litertlm"): "a temporary file",
     ("litert/convert/export.py", "model.litertlm"): "the name that litert-torch gives to its result",
     ("litert/graft/base_cache.py", "model.litertlm"): "an entry of the cache",
     ("targets/android/assets.py", "model.litertlm"): "an entry of the APK",

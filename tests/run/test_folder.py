@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -51,7 +52,7 @@ def leftovers(root: Path) -> set[str]:
     return {path.name for path in root.iterdir()} - {".lock", ".digests.json", "prepare"}
 
 
-def test_a_stage_is_published_with_a_manifest_of_all_it_read_and_wrote(run: Run, tmp_path: Path) -> None:
+def test_the_manifest_lists_all_that_a_stage_read_and_wrote(run: Run, tmp_path: Path) -> None:
     (tmp_path / "input.txt").write_text("in")
     make(run, "download")
     make(run, after=("download",), inputs={"examples": tmp_path / "input.txt"})
@@ -71,25 +72,25 @@ def test_a_stage_is_published_with_a_manifest_of_all_it_read_and_wrote(run: Run,
     assert {"numpy", "keras"} <= document["packages"].keys()
 
 
-def test_done_twice_the_second_time_nothing_is_touched(run: Run) -> None:
+def test_an_up_to_date_stage_touches_nothing(run: Run) -> None:
     assert make(run)
     before = {path: path.stat().st_mtime_ns for path in run.root.rglob("*")}
     assert not make(run)
     assert {path: path.stat().st_mtime_ns for path in run.root.rglob("*")} == before
 
 
-def test_force_does_it_again(run: Run) -> None:
+def test_force_runs_a_stage_again(run: Run) -> None:
     assert make(run)
     assert make(run, force=True)
 
 
-def test_changed_settings_do_it_again(run: Run) -> None:
+def test_changed_settings_run_a_stage_again(run: Run) -> None:
     assert make(run, settings={"rank": 8, "targets": ("query",)})
     assert not make(run, settings={"targets": ["query"], "rank": 8})
     assert make(run, settings={"rank": 16, "targets": ("query",)})
 
 
-def test_changed_inputs_do_it_again(run: Run, tmp_path: Path) -> None:
+def test_changed_inputs_run_a_stage_again(run: Run, tmp_path: Path) -> None:
     folder = tmp_path / "inputs"
     folder.mkdir()
     (folder / "a").write_text("1")
@@ -104,7 +105,7 @@ def test_changed_inputs_do_it_again(run: Run, tmp_path: Path) -> None:
     assert not make(run, inputs={"folder": folder})
 
 
-def test_an_input_that_changes_while_a_stage_works_does_it_again(run: Run, tmp_path: Path) -> None:
+def test_an_input_that_changes_while_a_stage_works_runs_it_again(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "input.txt"
     file.write_text("before")
     with run.stage("prepare", settings={}, inputs={"input": file}) as work:
@@ -113,7 +114,7 @@ def test_an_input_that_changes_while_a_stage_works_does_it_again(run: Run, tmp_p
     assert make(run, settings={}, inputs={"input": file})
 
 
-def test_a_changed_stage_before_does_it_again_and_an_equal_one_does_not(run: Run) -> None:
+def test_a_new_result_of_an_earlier_stage_runs_a_stage_again_and_an_equal_one_does_not(run: Run) -> None:
     make(run, "download")
     assert make(run, after=("download",))
     make(run, "download", force=True)
@@ -149,7 +150,7 @@ def manifest_becomes(text: str) -> Callable[[Run], object]:
         manifest_becomes('{"stage": "prepare"}'),
     ],
 )
-def test_a_damaged_result_is_not_taken_for_whole(run: Run, damage: Callable[[Run], object]) -> None:
+def test_a_damaged_result_is_made_again(run: Run, damage: Callable[[Run], object]) -> None:
     make(run)
     damage(run)
     assert make(run)
@@ -157,9 +158,11 @@ def test_a_damaged_result_is_not_taken_for_whole(run: Run, damage: Callable[[Run
     assert (run.folder("prepare") / "a.txt").read_text() == "hello"
 
 
-@pytest.mark.parametrize("key", ["inputs", "outputs", "previous", "settings", "details"])
-@pytest.mark.parametrize("value", [None, 5, "text", [5], [{"name": "a.txt"}]])
-def test_a_manifest_with_a_part_of_another_kind_is_damaged(run: Run, key: str, value: Any) -> None:
+@pytest.mark.parametrize(
+    "key", ["format", "inputs", "outputs", "previous", "settings", "sources", "input_paths", "details"]
+)
+@pytest.mark.parametrize("value", [None, 5.5, "text", [5], [{"name": "a.txt"}]])
+def test_a_manifest_with_a_value_of_the_wrong_type_is_damaged(run: Run, key: str, value: Any) -> None:
     make(run)
     document = json.loads((run.folder("prepare") / MANIFEST).read_text())
     manifest_becomes(json.dumps(document | {key: value}))(run)
@@ -168,24 +171,24 @@ def test_a_manifest_with_a_part_of_another_kind_is_damaged(run: Run, key: str, v
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"stage": "prepare"}', '"text"'])
-def test_a_damaged_manifest_is_named_with_what_to_do(run: Run, text: str) -> None:
+def test_the_message_for_a_damaged_manifest_says_what_to_run(run: Run, text: str) -> None:
     make(run)
     manifest_becomes(text)(run)
     with pytest.raises(PocketGemmaError, match=r"manifest.json: damaged .*pocketgemma prepare --force"):
         run.manifest("prepare")
 
 
-def test_a_missing_stage_before_is_named_with_the_command_that_makes_it(run: Run) -> None:
-    with pytest.raises(InputError, match="no download here yet; run: pocketgemma download"):
+def test_the_message_for_a_missing_earlier_stage_says_what_to_run(run: Run) -> None:
+    with pytest.raises(InputError, match="no result of download yet; run: pocketgemma download"):
         make(run, after=("download",))
 
 
 def test_a_missing_input_is_named(run: Run, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"none.jsonl: no such file or folder \(wanted as examples\)"):
+    with pytest.raises(InputError, match=r"none.jsonl: no such file or folder \(input examples\)"):
         make(run, inputs={"examples": tmp_path / "none.jsonl"})
 
 
-def test_an_unknown_stage_is_a_mistake_in_the_program(run: Run) -> None:
+def test_an_unknown_stage_is_a_programming_error(run: Run) -> None:
     with pytest.raises(ValueError, match="unknown stage"):
         make(run, "bake")
 
@@ -205,7 +208,7 @@ def contents(run: Run) -> set[str]:
     return {(run.folder("prepare") / name).read_text()[:3] for name in ("0.txt", "1.txt")}
 
 
-def test_whenever_a_process_is_killed_there_is_an_old_or_a_new_result_and_never_a_half(
+def test_a_killed_process_leaves_the_old_or_the_new_result_and_never_part_of_one(
     tmp_path: Path,
 ) -> None:
     command = [sys.executable, "-m", "tests.support.killed_stage", str(tmp_path)]
@@ -219,24 +222,24 @@ def test_whenever_a_process_is_killed_there_is_an_old_or_a_new_result_and_never_
         halves = leftovers(tmp_path / str(step))
         with Run(tmp_path / str(step)) as run:
             assert leftovers(run.root) == set()
-            told = run.manifest("prepare").document["settings"]["content"]
-            assert contents(run) == {told}
-            with run.stage("prepare", settings={"content": told}) as work:
+            recorded = run.manifest("prepare").document["settings"]["content"]
+            assert contents(run) == {recorded}
+            with run.stage("prepare", settings={"content": recorded}) as work:
                 assert work.up_to_date
             assert make(run, content="next")
-        found.append((told, bool(halves)))
+        found.append((recorded, bool(halves)))
     # It died before and after the moment that counts, and left halves behind to be cleared away.
     assert {("old", False), ("old", True), ("new", True)} <= set(found)
-    assert [told for told, _ in found] == sorted((told for told, _ in found), reverse=True)
+    assert [recorded for recorded, _ in found] == sorted((recorded for recorded, _ in found), reverse=True)
 
 
-def test_a_first_result_that_was_killed_halfway_is_no_result(tmp_path: Path) -> None:
+def test_a_first_result_that_was_killed_is_removed(tmp_path: Path) -> None:
     working = tmp_path / "run/.prepare.working"
     working.mkdir(parents=True)
     (working / "a.txt").write_text("half")
     with Run(tmp_path / "run") as run:
         assert leftovers(run.root) == set()
-        with pytest.raises(InputError, match="no prepare here yet"):
+        with pytest.raises(InputError, match="no result of prepare yet"):
             run.manifest("prepare")
 
 
@@ -256,7 +259,7 @@ def test_a_run_folder_serves_one_process_at_a_time(tmp_path: Path) -> None:
     try:
         assert holder.stdout and holder.stdout.readline() == "locked\n"
         started = time.monotonic()
-        with pytest.raises(InputError, match="another pocketgemma works in this run folder"), Run(tmp_path):
+        with pytest.raises(InputError, match="in use by another pocketgemma command"), Run(tmp_path):
             pass
         assert time.monotonic() - started < 2
     finally:
@@ -267,11 +270,11 @@ def test_a_run_folder_serves_one_process_at_a_time(tmp_path: Path) -> None:
 
 
 def test_a_second_run_of_the_same_process_is_refused_too(run: Run) -> None:
-    with pytest.raises(InputError, match="another pocketgemma"), Run(run.root):
+    with pytest.raises(InputError, match="in use by another pocketgemma command"), Run(run.root):
         pass
 
 
-def test_the_lock_is_given_back_after_a_failure(tmp_path: Path) -> None:
+def test_the_lock_is_released_after_a_failure(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError), Run(tmp_path) as run, run.stage("prepare", settings={}):
         raise RuntimeError("oops")
     with Run(tmp_path) as run:
@@ -279,19 +282,16 @@ def test_the_lock_is_given_back_after_a_failure(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("place", ["file", "file/below"])
-def test_a_run_folder_that_cannot_be_is_refused(tmp_path: Path, place: str) -> None:
+def test_an_impossible_run_folder_is_refused(tmp_path: Path, place: str) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(InputError, match="--run"):
         Run(tmp_path / place)
 
 
-def test_the_manifest_digest_does_not_depend_on_times(run: Run) -> None:
+def test_what_a_stage_took_is_printed(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     make(run)
-    first = run.manifest("prepare")
-    make(run, force=True)
-    second = run.manifest("prepare")
-    assert first.digest == second.digest
-    document = json.loads(json.dumps(first.document))
-    document["outputs"][0]["sha256"] = "0" * 64
-    (run.folder("prepare") / MANIFEST).write_text(json.dumps(document))
-    assert run.manifest("prepare").digest != first.digest
+    started, finished = capsys.readouterr().out.splitlines()
+    assert started == "▸ prepare"
+    assert re.fullmatch(r"✓ prepare   \d+\.\d s, peak memory \d+\.\d GB", finished)
+    make(run)
+    assert capsys.readouterr().out == "✓ prepare   up to date\n"

@@ -134,7 +134,7 @@ def test_a_folder_that_moved_is_still_up_to_date(
 
 
 def test_a_missing_folder_says_what_could_be_meant(run: Run, tmp_path: Path) -> None:
-    assert "model.preset is demo, a folder" in refused(str(tmp_path / "nothing"), run)
+    assert "set model.preset to demo, an existing folder" in refused(str(tmp_path / "nothing"), run)
     assert "write kaggle://keras/gemma3/keras/gemma3_270m" in refused(str(tmp_path / "gemma3_270m"), run)
 
 
@@ -288,7 +288,7 @@ def test_a_file_that_kaggle_delivers_damaged_is_fetched_again_or_given_up(run: R
     assert check_preset(run.folder("download") / "preset") == SHAPE
 
 
-def test_a_machine_without_network_is_told_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_message_without_a_network_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(PocketGemmaError, match="check the network"):
         download.run(config(HUGGING_FACE), run)

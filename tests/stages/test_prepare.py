@@ -80,7 +80,7 @@ def test_all_files_are_prepared_and_summed_up(
     }
     assert run.manifest("prepare").details["counts"] == told["counts"]
     output = capsys.readouterr().out
-    assert "train: 1 of 101 rows dropped as duplicates" in output
+    assert "train: duplicates dropped: 1 of 101 rows" in output
     assert "replay: 30 examples, 25% of train" in output
 
 
@@ -143,9 +143,9 @@ def test_what_is_dropped_or_shortened_is_said(
 ) -> None:
     train = write_jsonl(tmp_path / "train.jsonl", [*TRAIN, pair("long", "word " * 200)])
     prepare.run(config(train, max_length=64, too_long="drop"), run)
-    assert "train: 1 of 101 rows dropped as too long" in capsys.readouterr().out
+    assert "train: too long, dropped: 1 of 101 rows" in capsys.readouterr().out
     prepare.run(config(train, max_length=64, too_long="truncate"), run)
-    assert "train: 1 of 101 rows shortened to the window" in capsys.readouterr().out
+    assert "train: responses shortened to data.max_length: 1 of 101 rows" in capsys.readouterr().out
     assert summary(run)["tokens"]["train"]["whole"]["max"] <= 64
 
 
@@ -156,13 +156,13 @@ def test_prompts_with_several_responses_are_said(
     prepare.run(config(train, validation_share=0), run)
     output = capsys.readouterr().out
     assert "1 prompts have more than one response" in output
-    assert "validation: none; training cannot stop early" in output
+    assert "validation: no examples; set data.validation_share above 0 for early stopping" in output
 
 
-def test_when_everything_is_dropped_the_person_is_told(run: Run, tmp_path: Path) -> None:
+def test_the_message_when_every_example_is_dropped_names_the_settings(run: Run, tmp_path: Path) -> None:
     train = write_jsonl(tmp_path / "train.jsonl", [pair("long", "word " * 200)])
     message = refused(config(train, max_length=32, too_long="drop"), run)
-    assert "no examples are left to learn from; see data.duplicates and data.too_long" in message
+    assert "no training examples are left; check data.duplicates and data.too_long" in message
 
 
 def test_it_is_up_to_date_until_a_file_a_setting_the_seed_or_the_tokenizer_changes(
@@ -199,7 +199,7 @@ def test_the_place_of_the_files_does_not_matter(
     assert "up to date" in capsys.readouterr().out
 
 
-def test_without_a_download_it_says_what_to_run_first(tmp_path: Path) -> None:
+def test_without_a_preset_the_message_says_what_to_run_first(tmp_path: Path) -> None:
     train = write_jsonl(tmp_path / "train.jsonl", TRAIN)
     with Run(tmp_path / "empty") as run, pytest.raises(InputError, match="run: pocketgemma download"):
         prepare.run(config(train), run)

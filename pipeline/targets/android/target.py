@@ -26,7 +26,7 @@ class AndroidTarget:
     name = "Android"
 
     def freshness(self) -> Mapping[str, str]:
-        return {"app": source_digest(), "signer": signer_digest()}
+        return {"app sources": source_digest(), "signing key": signer_digest()}
 
     def bundle(self, request: BundleRequest, folder: Path) -> BundleReport:
         # Reads models, for which doctor and deploy have no use: numpy alone takes half a second to import.

@@ -293,14 +293,14 @@ def test_on_the_terminal_adapters_are_listed_and_changed(
     chat_with(base, adapters=list(files.values()))
     printed = " ".join(capsys.readouterr().out.split())
     assert "* poet clerk none" in printed
-    assert "no adapter prose here; there are: poet, clerk, none" in printed
-    assert f"now none {ANSWERS[QUESTIONS[0]]} a new conversation now clerk" in printed
+    assert "prose: no such adapter; available: poet, clerk, none" in printed
+    assert f"Using none. {ANSWERS[QUESTIONS[0]]} This is a new conversation. Using clerk." in printed
 
 
 def test_two_adapters_of_one_name_are_refused(tmp_path: Path, base: Path, files: dict[str, Path]) -> None:
     twin = Path(shutil.copy(files["clerk"], tmp_path / "poet.tflite"))
-    with pytest.raises(InputError, match="has the name of"):
+    with pytest.raises(InputError, match="has the same name as"):
         chat_with(base, "Hello", [files["poet"], twin])
     none = Path(shutil.copy(files["clerk"], tmp_path / "none.tflite"))
-    with pytest.raises(InputError, match="stands for the base itself"):
+    with pytest.raises(InputError, match="the name none stands for the base"):
         chat_with(base, "Hello", [none])

@@ -14,12 +14,12 @@ def test_another_signer_or_other_sources_make_a_bundle_stale(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("POCKETGEMMA_KEYSTORE", raising=False)
-    assert TARGET.freshness() == {"app": source_digest(), "signer": "debug"}
+    assert TARGET.freshness() == {"app sources": source_digest(), "signing key": "debug"}
     (tmp_path / "own.p12").write_bytes(b"a keystore")
     monkeypatch.setenv("POCKETGEMMA_KEYSTORE", str(tmp_path / "own.p12"))
     monkeypatch.setenv("POCKETGEMMA_KEY_ALIAS", "release")
     monkeypatch.setenv("POCKETGEMMA_KEYSTORE_PASSWORD", "secret")
-    assert TARGET.freshness()["signer"].endswith(" release")
+    assert TARGET.freshness()["signing key"].endswith(" release")
 
 
 def test_the_files_of_an_app_are_its_apk_and_the_models_next_to_it(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def science(document: dict[str, Any]) -> list[str]:
         row("", *(f"seed {seed['seed']}" for seed in document["seeds"])),
         row("---", *("---:" for _ in document["seeds"])),
     ]
-    figures = {
+    figures: dict[str, Callable[[dict[str, Any]], object]] = {
         "`pocketgemma finetune`, wall time (s)": lambda seed: f"{seed['finetune_command_seconds']:.0f}",
         "merge (s)": lambda seed: f"{seed['stage_seconds']['merge']:.0f}",
         "convert (s)": lambda seed: f"{seed['stage_seconds']['convert']:.0f}",
@@ -258,7 +258,7 @@ def adapters(document: dict[str, Any]) -> list[str]:
             "int8, merged into the model and as a separate file:",
             "",
         ]
-        rows = [
+        accuracies = [
             (
                 data,
                 f"{accuracy[data]['questions']:,}",
@@ -270,7 +270,7 @@ def adapters(document: dict[str, Any]) -> list[str]:
             )
             for data in ("test", "skills")
         ]
-        lines += table(("", "questions", "merged, %", "separate, %", "difference, points (95 %)"), rows)
+        lines += table(("", "questions", "merged, %", "separate, %", "difference, points (95 %)"), accuracies)
     return lines
 
 

@@ -142,7 +142,7 @@ def test_an_adapter_that_is_another_one_or_has_no_effect_is_found(
 
     monkeypatch.setattr(module, "check_adapter_file", lambda path, model: found)
     monkeypatch.setattr(module, "write_adapter", write)
-    monkeypatch.setattr(module.in_runtime, "answer_all", answer_base)
+    monkeypatch.setattr("pipeline.evaluation.in_runtime.answer_all", answer_base)
     answers = [replace(answer, logprob=answer.logprob + change) for answer in base]
     runtime = as_runtime(FakeRuntime(tokenizer))
     assert adapter_differences(runtime, file, ADAPTER, EXAMPLES, answers, questions=2) == expected

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pipeline.errors import InputError, PocketGemmaError
+from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.litert import conversion as module
 from pipeline.litert.conversion import Base, Conversion, RuntimeAdapter, convert
 from pipeline.litert.model_spec import ModelSpec
@@ -93,7 +94,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
         monkeypatch.setattr(module, name, getattr(machine, name))
     monkeypatch.setattr(module, "fixed_content", lambda folder: machine.merged_content)
     monkeypatch.setattr(module, "preset_digest", lambda preset: f"digest of {preset.name}")
-    monkeypatch.setattr(module.Tokenizer, "of_preset", lambda folder: f"tokenizer of {folder.name}")
+    monkeypatch.setattr(Tokenizer, "of_preset", lambda folder: f"tokenizer of {folder.name}")
     monkeypatch.setattr(
         module, "merged_matrices", lambda folder, adapter, recipe, rounding, *_: f"merged by {rounding}"
     )

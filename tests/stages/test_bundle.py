@@ -25,7 +25,7 @@ from pipeline.targets.android.assets import (
     QUESTIONS_ENTRY,
     adapter_entry,
 )
-from pipeline.targets.android.package import Assets
+from pipeline.targets.android.package import Assets, package_apk
 from pipeline.targets.android.tools import find_tool, run_tool
 from tests.support.app_models import BASE_DIGEST, RANK, write_adapter, write_model
 from tests.support.presets import KERAS_CONFIG, write_json
@@ -257,7 +257,7 @@ def test_your_own_key_signs_the_app_and_its_password_is_written_nowhere(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     password, keystore = "correct-horse-battery", tmp_path / "own.p12"
-    options = ["-keystore", keystore, "-storetype", "PKCS12", "-alias", "release"]
+    options: list[str | Path] = ["-keystore", keystore, "-storetype", "PKCS12", "-alias", "release"]
     options += ["-keyalg", "RSA", "-dname", "CN=Someone"]
     run_tool(
         [find_tool("keytool"), "-genkeypair", *options, "-storepass:env", "P"],
@@ -285,7 +285,7 @@ def test_a_failed_bundle_leaves_the_old_one(run: Run, monkeypatch: pytest.Monkey
     bundle.run(config(), run)
     before = sha256_of_file(run.folder("bundle") / "metals.apk")
     # The APK gets another model than the manifest declares.
-    monkeypatch.setattr(android, "package_apk", _swapping(android.package_apk, run.root / "other.litertlm"))
+    monkeypatch.setattr(android, "package_apk", _swapping(package_apk, run.root / "other.litertlm"))
     with pytest.raises(PocketGemmaError, match="the packaged model has sha256"):
         bundle.run(config(), run, force=True)
     assert sha256_of_file(run.folder("bundle") / "metals.apk") == before

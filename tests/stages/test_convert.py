@@ -47,7 +47,8 @@ def copy(finished_run: Path, tmp_path: Path) -> Path:
 
 
 def details(folder: Path) -> dict[str, Any]:
-    return json.loads((folder / "convert" / "manifest.json").read_text(encoding="utf-8"))["details"]
+    found: dict[str, Any] = json.loads((folder / "convert" / "manifest.json").read_text(encoding="utf-8"))
+    return dict(found["details"])
 
 
 def never(*arguments: object, **options: object) -> None:

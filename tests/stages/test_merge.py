@@ -13,6 +13,8 @@ import pytest
 
 from pipeline.data.examples import Example, write_examples
 from pipeline.errors import PocketGemmaError
+from pipeline.gemma.causal_lm import load_causal_lm
+from pipeline.gemma.hugging_face import write_hugging_face
 from pipeline.run.folder import Run
 from pipeline.stages import merge
 from pipeline.tuning.load import load_adapter, read_checked
@@ -54,7 +56,7 @@ def run_merge(folder: Path) -> None:
 
 def damage_preset(monkeypatch: pytest.MonkeyPatch, folder: Path, damage: Damage) -> None:
     """Change the merged preset on disk between its being written and its being read again."""
-    load = merge.load_causal_lm
+    load = load_causal_lm
 
     def load_damaged(preset: Path, *arguments: Any, **options: Any) -> Any:
         if preset.name == "keras":
@@ -133,7 +135,7 @@ def test_an_adapter_of_another_base_is_refused(folder: Path) -> None:
 def test_a_hugging_face_folder_that_answers_otherwise_is_refused(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = merge.write_hugging_face
+    write = write_hugging_face
 
     def write_with_half_the_window(model: Any, tokenizer: Any, output: Path) -> None:
         write(model, tokenizer, output)

@@ -58,10 +58,11 @@ def projections(model: "torch.nn.Module") -> "dict[tuple[str, int], torch.nn.Lin
 def _with_lora_inputs(kind: type, rank: int) -> type:
     """A subclass of an exportable module (prefill or decode) with the LoRA tensors as additional inputs."""
 
-    class WithLoraInputs(kind):  # type: ignore[misc,valid-type]
+    class WithLoraInputs(kind):  # type: ignore[misc]
         def get_sample_inputs(self, *arguments: Any, **options: Any) -> dict[str, tuple[dict[str, Any], Any]]:
             import torch
 
+            signatures: dict[str, tuple[dict[str, Any], Any]]
             signatures = super().get_sample_inputs(*arguments, **options)
             for inputs, _ in signatures.values():
                 for (target, layer), module in projections(self.model).items():

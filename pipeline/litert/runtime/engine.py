@@ -89,12 +89,14 @@ class Runtime:
     @property
     def start_id(self) -> int | None:
         """ID of the token with which the runtime starts a conversation; None: no such token."""
-        return self._engine.bos_token_id
+        found: int | None = self._engine.bos_token_id
+        return found
 
     @property
     def stop_ids(self) -> list[list[int]]:
         """The token ID sequences that end a reply."""
-        return self._engine.eos_token_ids
+        found: list[list[int]] = self._engine.eos_token_ids
+        return found
 
     def chat(
         self,
@@ -144,8 +146,8 @@ class Runtime:
         """The token IDs of a conversation that ends with a user turn, by the runtime's start token, template and tokenizer."""
         with self.chat(messages[:-1]) as chat:
             text = chat.render(messages[-1]["content"])
-        start = [] if self.start_id is None else [self.start_id]
-        return start + self._engine.tokenize(text)
+        tokens: list[int] = self._engine.tokenize(text)
+        return tokens if self.start_id is None else [self.start_id, *tokens]
 
     def logprobs(self, prompt: str, target: str, *, adapter: Path | None = None) -> list[float]:
         """Log-probability of each token of `target` after `prompt`, in nats.
@@ -174,7 +176,8 @@ class Runtime:
             apply_prompt_template=False, lora_config=self._lora(adapter)
         ) as session:
             session.run_prefill(pieces)
-            scores = session.run_text_scoring([target], store_token_lengths=True).token_scores
+            scoring = session.run_text_scoring([target], store_token_lengths=True)
+        scores: list[list[float]] = scoring.token_scores
         if not scores:
             raise PocketGemmaError(f"{self.model}: the runtime returns no scores for {target!r}")
         return scores[0]
@@ -234,7 +237,8 @@ class Chat:
     @property
     def tokens(self) -> int:
         """Tokens of the conversation so far: start token, turns, markers and replies with their stop token."""
-        return self._conversation.token_count
+        count: int = self._conversation.token_count
+        return count
 
     def stream(self, text: str, *, max_new_tokens: int | None = None) -> Iterator[str]:
         """Send a user turn and yield the reply piece by piece.
@@ -258,7 +262,8 @@ class Chat:
 
     def render(self, text: str) -> str:
         """The conversation so far and a user turn as the runtime's template renders them."""
-        return self._conversation.render_message_to_string({"role": "user", "content": text})
+        rendered: str = self._conversation.render_message_to_string({"role": "user", "content": text})
+        return rendered
 
     def cancel(self) -> None:
         """Stop the reply that is being generated."""

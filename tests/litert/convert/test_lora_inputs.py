@@ -24,7 +24,7 @@ def exportable(model: Any) -> Any:
     """The model with LoRA inputs, as the exporter would wrap it."""
     import torch
 
-    class Plain(torch.nn.Module):
+    class Plain(torch.nn.Module):  # type: ignore[misc]
         def __init__(self, model: Any) -> None:
             super().__init__()
             self.model = model

@@ -19,7 +19,8 @@ def applied(recipe: str, scope: str, operation: str) -> dict[str, object]:
         for rule in quantizer_rules(recipe)
         if re.search(rule["regex"], scope) and rule["operation"] in ("*", operation)
     ]
-    return matching[-1]["op_config"]["weight_tensor_config"]
+    settings: dict[str, object] = matching[-1]["op_config"]["weight_tensor_config"]
+    return settings
 
 
 @pytest.mark.parametrize("recipe", [name for name, scheme in SCHEMES.items() if scheme.bits < 32])

@@ -139,7 +139,7 @@ def write_peft(folder: Path) -> np.ndarray:
     )
     config = {"peft_type": "LORA", "r": 2, "lora_alpha": 1, "target_modules": ["up_proj"]}
     (folder / "adapter_config.json").write_text(json.dumps(config))
-    return (b.double() @ a.double() * 0.5).float().numpy()
+    return np.asarray((b.double() @ a.double() * 0.5).float())
 
 
 def test_a_peft_adapter_is_merged(folder: Path, tmp_path: Path) -> None:
@@ -255,7 +255,7 @@ def test_it_runs_without_the_packages_that_train_and_convert(
         files = {"base": base, "adapter": tmp_path, "preset": folder, "out": output}
         options = [part for option, path in files.items() for part in (f"--{option}", str(path))]
         done = subprocess.run(
-            [python, "-m", "pipeline", "graft", *options],
+            [str(python), "-m", "pipeline", "graft", *options],
             capture_output=True,
             text=True,
             cwd=ROOT,

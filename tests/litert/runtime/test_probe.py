@@ -8,7 +8,6 @@ import pytest
 
 from pipeline.errors import InputError, PocketGemmaError
 from pipeline.formats.litertlm import MODEL, read_container
-from pipeline.litert.runtime import probe as module
 from pipeline.litert.runtime.probe import probe
 from tests.support.litertlm import with_metadata, write_container
 
@@ -38,7 +37,7 @@ def test_every_end_of_the_process_has_its_own_message(
             raise result
         return result
 
-    monkeypatch.setattr(module.subprocess, "run", run)
+    monkeypatch.setattr("subprocess.run", run)
     with pytest.raises(PocketGemmaError, match=message) as refused:
         probe(write_container(tmp_path / "model.litertlm"))
     assert "\n" not in str(refused.value)

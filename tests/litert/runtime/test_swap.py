@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.commands import chat as chat_module
 from pipeline.commands.chat import Conversation, chat_with
 from pipeline.data.examples import Example
 from pipeline.errors import InputError
@@ -289,7 +288,7 @@ def test_on_the_terminal_adapters_are_listed_and_changed(
     lines = iter(
         ["/adapter", "/adapter prose", "/adapter none", QUESTIONS[0], "/new", "/adapter clerk", "/quit"]
     )
-    monkeypatch.setattr(chat_module.console, "input", lambda _: next(lines))
+    monkeypatch.setattr("pipeline.console.console.input", lambda _: next(lines))
     chat_with(base, adapters=list(files.values()))
     printed = " ".join(capsys.readouterr().out.split())
     assert "* poet clerk none" in printed

@@ -1,4 +1,4 @@
-"""Whether a .task is the same model as the .litertlm beside it: in its bytes, its tokens, and its answers."""
+"""Whether a .task is the same model as its .litertlm: in its bytes, its tokens, and its answers."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -39,7 +39,7 @@ class RuntimeAdapter:
 
 @dataclass(frozen=True)
 class Base:
-    """The converted base as a file beside the model: where to write it, and what it must declare."""
+    """The converted base as a file next to the model: where to write it, and what it must declare."""
 
     path: Path
     spec: ModelSpec

@@ -24,7 +24,7 @@ def model_spec(config: Config) -> ModelSpec:
 
 
 def base_spec(config: Config) -> ModelSpec:
-    """The spec of the converted base that the app carries beside a merged model.
+    """The spec of the converted base that the app contains in addition to a merged model.
 
     Its integers are chosen as the model's are, unless those need training or calibration.
     """

@@ -95,7 +95,7 @@ def test_differences_that_cancel_out_are_still_differences() -> None:
     assert failed(compare(KERAS, swing, LIMITS)) == {"mean log-probability difference per token"}
 
 
-def test_a_reply_that_does_not_stop_in_keras_either_is_not_held_against_the_conversion() -> None:
+def test_a_reply_that_does_not_stop_in_keras_either_does_not_count() -> None:
     keras = changed(5, stopped=False)
     assert compare(keras, keras, LIMITS).passed
 
@@ -111,7 +111,7 @@ def test_differences_of_the_model_file_are_refused_and_named() -> None:
     assert [check.found for check in comparison.failures] == ["the chat template differs"]
 
 
-def test_an_accuracy_that_must_be_reached_is_demanded() -> None:
+def test_a_minimum_accuracy_is_enforced() -> None:
     wrong_on_both = changed(20, text="wrong")
     assert compare(wrong_on_both, wrong_on_both, LIMITS).passed
     demanding = replace(LIMITS, min_accuracy=90.0)
@@ -125,7 +125,7 @@ def test_answers_to_different_questions_are_not_compared() -> None:
         compare(KERAS, KERAS[:-1], LIMITS)
 
 
-def test_worst_puts_other_answers_first_then_the_largest_difference() -> None:
+def test_worst_lists_different_answers_first_then_the_largest_differences() -> None:
     answers = list(KERAS)
     answers[3] = replace(answers[3], logprob=-9.0)
     answers[5] = replace(answers[5], text="wrong")

@@ -1,4 +1,4 @@
-"""Promise: the conversations that are compared hold what templates and tokenizers trip over, and are always the same."""
+"""Promise: the compared conversations contain what templates and tokenizers get wrong, and are always the same."""
 
 from pipeline.data.examples import Example
 from pipeline.evaluation.conversations import conversations, spread
@@ -24,7 +24,7 @@ def test_a_system_message_several_turns_line_breaks_and_other_scripts_are_among_
     assert any(ord(character) > 0xFFFF for character in texts)
 
 
-def test_the_persons_own_are_added() -> None:
+def test_some_examples_are_added() -> None:
     assert len(conversations(EXAMPLES, 4)) == len(conversations([])) + 4
 
 

@@ -1,4 +1,4 @@
-"""Keras's answers and log-probabilities are those of an independent implementation of the same weights."""
+"""Promise: Keras's answers and log-probabilities equal those of an independent implementation of the same weights."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The interval is that of Tango's score test, and pairs are only compared when they are pairs."""
+"""Promise: the interval is that of Tango's score test, and only answers to the same questions are compared."""
 
 import math
 
@@ -18,7 +18,7 @@ def answers(right: list[bool]) -> list[Answer]:
 
 
 def likeliest_lost_share(gained: int, lost: int, count: int, difference: float) -> float:
-    """By trying: the share of -1 pairs that makes the counts likeliest when the true difference is given."""
+    """By trial: the maximum-likelihood share of -1 pairs for a given true difference."""
     shares = np.linspace(max(0.0, -difference), (1 - difference) / 2, 2_000_001)[1:-1]
     same = 1 - 2 * shares - difference
     chance = gained * np.log(shares + difference) + lost * np.log(shares)
@@ -35,7 +35,7 @@ def test_the_limits_are_where_the_score_test_begins_to_reject(gained: int, lost:
         assert abs(gained - lost - count * limit) / math.sqrt(count * variance) == pytest.approx(Z, rel=1e-4)
 
 
-def test_without_a_discordant_pair_the_interval_still_has_a_width() -> None:
+def test_without_a_discordant_pair_the_interval_is_not_empty() -> None:
     low, high = score_interval(0, 0, 2268)
     assert high == pytest.approx(Z**2 / (2268 + Z**2), rel=1e-5)
     assert low == pytest.approx(-high)
@@ -47,7 +47,7 @@ def test_with_many_pairs_it_is_that_of_the_normal_distribution() -> None:
     assert (low, high) == pytest.approx((0.01 - width, 0.01 + width), abs=1e-5)
 
 
-def test_the_true_difference_lies_in_nearly_all_of_the_intervals() -> None:
+def test_nearly_all_intervals_contain_the_true_difference() -> None:
     random = np.random.default_rng(0)
     draws = random.multinomial(2268, [0.010, 0.018, 0.972], size=2000)
     inside = [low <= -0.008 <= high for low, high in (score_interval(g, lost, 2268) for g, lost, _ in draws)]

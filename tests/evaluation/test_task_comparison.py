@@ -20,7 +20,7 @@ LIMIT = 40
 
 @pytest.fixture(scope="module")
 def examples() -> list[Example]:
-    """The learnt questions, one in white space, and a conversation that a .task cannot hold."""
+    """The learned questions, one with whitespace around it, and a conversation that a .task cannot represent."""
     rows = [
         Example(({"role": "user", "content": question}, {"role": "assistant", "content": answer}), "a test")
         for question, answer in ANSWERS.items()

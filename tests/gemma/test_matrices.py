@@ -127,7 +127,7 @@ def test_a_kernel_becomes_the_matrix_that_multiplies_alike() -> None:
     )
 
 
-def test_a_matrix_that_is_not_there_is_named(presets: dict[str, Path]) -> None:
+def test_a_missing_matrix_is_named(presets: dict[str, Path]) -> None:
     with pytest.raises(InputError, match=r"no matrix model\.layers\.9\.mlp\.up_proj\.weight"):
         PresetMatrices(presets["keras"]).read("model.layers.9.mlp.up_proj.weight")
 

@@ -1,5 +1,5 @@
-"""Promise: every matrix is compared whole, however it is stored; one value, one scale or one row that is off is seen, and where a
-rounding moves numbers further, another matrix is still no rounding of this one."""
+"""Promise: every matrix is compared completely, in every storage format: one wrong value, scale or row is detected; and for roundings
+that move values further, another matrix is still not accepted."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -78,28 +78,28 @@ def store(request: pytest.FixtureRequest, folder: Path, monkeypatch: pytest.Monk
     return stored(folder, monkeypatch, request.param, rounded)
 
 
-def test_all_matrices_are_found_in_whatever_order_they_lie(store: Store, folder: Path) -> None:
+def test_all_matrices_are_found_in_any_order(store: Store, folder: Path) -> None:
     assert store.missing(folder) == []
 
 
-def test_a_matrix_that_is_not_there_is_named(store: Store, folder: Path) -> None:
+def test_a_missing_matrix_is_named(store: Store, folder: Path) -> None:
     del store.weights[B]
     assert store.missing(folder) == [B]
 
 
-def test_a_matrix_in_other_bits_is_not_the_one_that_was_asked_for(store: Store, folder: Path) -> None:
+def test_a_matrix_in_other_bits_counts_as_missing(store: Store, folder: Path) -> None:
     store.scheme = SCHEMES["int8" if store.scheme.embedding_bits == 4 else "int4"]
     assert A in store.missing(folder)
 
 
-def test_one_damaged_byte_is_seen(store: Store, folder: Path) -> None:
+def test_one_damaged_byte_is_detected(store: Store, folder: Path) -> None:
     weight = store.weights[A]
     store.content[weight.offset + weight.size - 1] ^= 0x40
     store.write()
     assert store.missing(folder) == [A]
 
 
-def test_one_scale_off_in_one_signature_is_seen(store: Store, folder: Path) -> None:
+def test_one_wrong_scale_in_one_signature_is_detected(store: Store, folder: Path) -> None:
     weight = store.weights[A]
     if not weight.scales:
         pytest.skip("floats have no scales")
@@ -111,7 +111,7 @@ def test_one_scale_off_in_one_signature_is_seen(store: Store, folder: Path) -> N
     assert store.missing(folder) == [A]
 
 
-def test_matrices_larger_than_a_piece_are_compared_to_the_end(
+def test_matrices_larger_than_a_piece_are_compared_completely(
     store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(weights, "PIECE", 128)
@@ -127,13 +127,13 @@ CHANGE = {
     name: (0.1 * RANDOM.standard_normal((6, 2)) @ RANDOM.standard_normal((2, 64))).astype(np.float32)
     for name in (A, B)
 }
-"""What an adapter adds: smaller than a step of 4 bits."""
+"""An adapter's addition: smaller than a step of 4 bits."""
 
 
 def rounded(
     folder: Path, monkeypatch: pytest.MonkeyPatch, recipe: str, matrices: dict[str, NDArray[np.float32]]
 ) -> Store:
-    """Stored as GPTQ might do it: integers that are not the nearest ones, scales that are not the plain ones."""
+    """As GPTQ could store it: integers that are not the nearest ones, scales that are not those of plain rounding."""
     scheme, random = SCHEMES[recipe], np.random.default_rng(1)
     found = {}
     for name, matrix in matrices.items():
@@ -147,7 +147,7 @@ def rounded(
 
 
 @pytest.mark.parametrize("recipe", FREE)
-def test_integers_that_are_not_the_nearest_pass_as_another_rounding_only(
+def test_integers_that_are_not_the_nearest_pass_only_as_another_rounding(
     folder: Path, monkeypatch: pytest.MonkeyPatch, recipe: str
 ) -> None:
     store = rounded(folder, monkeypatch, recipe, MATRICES)
@@ -171,7 +171,7 @@ def test_least_squares_is_held_to_its_own_limit(
 
 @pytest.mark.parametrize("recipe", FREE)
 @pytest.mark.parametrize("factor", [0.9, 1.1])
-def test_a_matrix_of_another_size_is_no_rounding_of_this_one(
+def test_a_scaled_matrix_is_not_accepted_as_a_rounding(
     folder: Path, monkeypatch: pytest.MonkeyPatch, recipe: str, factor: float
 ) -> None:
     store = rounded(folder, monkeypatch, recipe, MATRICES | {B: MATRICES[B] * np.float32(factor)})
@@ -179,7 +179,7 @@ def test_a_matrix_of_another_size_is_no_rounding_of_this_one(
 
 
 @pytest.mark.parametrize("recipe", FREE)
-def test_another_matrix_in_its_place_is_seen(
+def test_another_matrix_at_the_same_offset_is_detected(
     folder: Path, monkeypatch: pytest.MonkeyPatch, recipe: str
 ) -> None:
     store = rounded(folder, monkeypatch, recipe, MATRICES | {B: MATRICES[A]})
@@ -187,7 +187,7 @@ def test_another_matrix_in_its_place_is_seen(
 
 
 @pytest.mark.parametrize("recipe", FREE)
-def test_one_row_that_is_off_is_seen(folder: Path, monkeypatch: pytest.MonkeyPatch, recipe: str) -> None:
+def test_one_wrong_row_is_detected(folder: Path, monkeypatch: pytest.MonkeyPatch, recipe: str) -> None:
     matrix = MATRICES[B].copy()
     matrix[4] = -matrix[4]
     store = rounded(folder, monkeypatch, recipe, MATRICES | {B: matrix})
@@ -195,7 +195,7 @@ def test_one_row_that_is_off_is_seen(folder: Path, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("recipe", FREE)
-def test_an_adapter_smaller_than_a_step_is_missed_when_it_was_dropped(
+def test_a_lost_adapter_smaller_than_a_step_is_detected(
     folder: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, recipe: str
 ) -> None:
     base = tmp_path_factory.mktemp("base")

@@ -1,4 +1,4 @@
-"""Promise: what a model takes of the memory is told from what stands in its file."""
+"""Promise: the memory that a model needs is estimated from the content of its file."""
 
 from pathlib import Path
 
@@ -31,11 +31,11 @@ FLOATS = {
 """Tensors of the graph by their number of float32 elements."""
 
 OPERATIONS = (("tokens", "a"), ("a", "b"), ("b", "c"), ("a", "d"), ("c", "logits"))
-"""From one tensor to the next; when d is made, a, c and d live: b does not any more."""
+"""From one tensor to the next; when d is computed, a, c and d are alive, and b no longer is."""
 
 
 def write_graph(path: Path, halves: int = 0) -> Path:
-    """The same graph as prefill and as decode; `halves` elements of a float16 matrix beside it."""
+    """The same graph as prefill and as decode, and a float16 matrix with `halves` elements."""
     names = list(FLOATS)
     model = schema.ModelT(version=3, subgraphs=[], signatureDefs=[], buffers=[schema.BufferT()])
     model.operatorCodes = [
@@ -80,7 +80,7 @@ def bundle(folder: Path, halves: int = 0) -> Path:
     return write_container(folder / "model.litertlm", model=tflite.read_bytes())
 
 
-def test_the_cache_counts_once_and_what_lives_between_operations_at_its_widest(tmp_path: Path) -> None:
+def test_the_kv_cache_counts_once_and_intermediate_tensors_at_their_peak(tmp_path: Path) -> None:
     path = bundle(tmp_path)
     cost, container = memory_cost(path), read_container(path)
     assert cost.kv_cache == 4 * (40 + 40)
@@ -93,7 +93,7 @@ def test_the_cache_counts_once_and_what_lives_between_operations_at_its_widest(t
     assert inspect_file(path).memory == cost
 
 
-def test_half_floats_are_counted_as_the_runtime_keeps_them(tmp_path: Path) -> None:
+def test_half_floats_count_as_float32(tmp_path: Path) -> None:
     path = bundle(tmp_path, halves=64)
     cost = memory_cost(path)
     assert cost.weights == len(read_container(path).read(MODEL)) + 2 * 64
@@ -101,7 +101,7 @@ def test_half_floats_are_counted_as_the_runtime_keeps_them(tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-def test_a_converted_models_cost_follows_its_lengths(model: Path) -> None:
+def test_the_estimate_follows_the_lengths_of_a_converted_model(model: Path) -> None:
     cost = memory_cost(model)
     assert cost.context_length == SPEC.context_length
     assert cost.kv_cache == 2 * 2 * SPEC.context_length * 32 * 4

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("recipe", QUANTIZED)
-def test_a_float_file_is_not_taken_for_a_quantized_one(
+def test_a_float_file_is_not_accepted_as_a_quantized_one(
     model: Path, tokenizer: Tokenizer, folder: Path, recipe: str
 ) -> None:
     with pytest.raises(PocketGemmaError, match=f"recipe {recipe} means"):

@@ -1,4 +1,4 @@
-"""Promise: an adapter file holds what it was given, and one that is damaged or belongs elsewhere is refused in one line."""
+"""Promise: an adapter file holds the adapter's tensors, and a damaged file or one of another base is refused in one line."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -49,7 +49,7 @@ def base(adapter: Adapter, tmp_path: Path) -> LoraBase:
 
 
 @pytest.mark.parametrize("rank", RANKS)
-def test_tensors_are_kept_and_padded_with_zeros(adapter: Adapter, tmp_path: Path, rank: int) -> None:
+def test_tensors_are_stored_and_padded_with_zeros(adapter: Adapter, tmp_path: Path, rank: int) -> None:
     write_adapter(adapter, tmp_path / "poet.tflite", rank=rank, name="Der Dichter")
     found = read_adapter_file(tmp_path / "poet.tflite")
     assert (found.name, found.rank, found.base_digest) == ("Der Dichter", rank, BASE_DIGEST)
@@ -71,7 +71,7 @@ def test_the_smallest_rank_that_fits_is_found(own: int, expected: int) -> None:
     assert required_rank(small(own)) == expected
 
 
-def test_a_rank_that_fits_nowhere_is_refused_with_the_way_out() -> None:
+def test_a_rank_that_is_too_large_is_refused_with_a_remedy() -> None:
     with pytest.raises(InputError, match=r"needs rank 36 .*at most 32; .*pocketgemma graft"):
         required_rank(small(9))
 
@@ -82,19 +82,19 @@ def test_a_base_with_a_smaller_rank_is_refused(tmp_path: Path) -> None:
         write_adapter(adapter, tmp_path / "poet.tflite", rank=16)
 
 
-def test_equal_adapters_are_equal_files(adapter: Adapter, file: Path, tmp_path: Path) -> None:
+def test_equal_adapters_give_equal_files(adapter: Adapter, file: Path, tmp_path: Path) -> None:
     turned = replace(adapter, tensors=dict(list(adapter.tensors.items())[::-1]))
     write_adapter(turned, tmp_path / "again.tflite", rank=16, name="poet")
     assert (tmp_path / "again.tflite").read_bytes() == file.read_bytes()
 
 
-def test_an_adapter_of_nothing_is_whole(base: LoraBase, tmp_path: Path) -> None:
+def test_an_adapter_without_tensors_is_valid(base: LoraBase, tmp_path: Path) -> None:
     write_adapter_file(tmp_path / "none.tflite", {}, rank=16, base_digest=BASE_DIGEST, name="none")
     assert check_adapter_file(tmp_path / "none.tflite", base).shapes == {}
     assert (tmp_path / "none.tflite").stat().st_size == BLOCK
 
 
-def test_a_whole_adapter_of_the_base_is_taken(file: Path, base: LoraBase) -> None:
+def test_a_complete_adapter_of_the_base_is_accepted(file: Path, base: LoraBase) -> None:
     assert check_adapter_file(file, base).name == "poet"
 
 
@@ -106,7 +106,7 @@ def test_a_truncated_file_is_refused(file: Path, base: LoraBase, bytes_left: int
     assert "\n" not in str(caught.value)
 
 
-def test_any_byte_that_changed_is_seen(file: Path, base: LoraBase) -> None:
+def test_any_changed_byte_is_detected(file: Path, base: LoraBase) -> None:
     whole = file.read_bytes()
     random = np.random.default_rng(0)
     for place in [*range(0, 4000, 97), *random.integers(0, len(whole), 60).tolist(), len(whole) - 1]:
@@ -117,7 +117,7 @@ def test_any_byte_that_changed_is_seen(file: Path, base: LoraBase) -> None:
             check_adapter_file(file, base)
 
 
-def test_something_else_is_refused(base: LoraBase, tmp_path: Path) -> None:
+def test_other_files_are_refused(base: LoraBase, tmp_path: Path) -> None:
     (tmp_path / "notes.tflite").write_text("remember the milk")
     with pytest.raises(InputError, match=r"not a \.tflite file"):
         check_adapter_file(tmp_path / "notes.tflite", base)

@@ -27,7 +27,7 @@ __all__ = ["finished_run"]
 
 
 @pytest.mark.slow
-def test_it_publishes_both_files_whole(finished_run: Path) -> None:
+def test_it_publishes_both_files_complete(finished_run: Path) -> None:
     merged = finished_run / "merge" / "huggingface"
     spec = model_spec(config())
     check_litertlm(finished_run / "convert" / "model.litertlm", Tokenizer.of_preset(merged), spec, merged)
@@ -41,7 +41,7 @@ def test_it_publishes_both_files_whole(finished_run: Path) -> None:
 
 @pytest.fixture
 def copy(finished_run: Path, tmp_path: Path) -> Path:
-    """The run folder once more, free to be changed."""
+    """A copy of the run folder that a test can change."""
     shutil.copytree(finished_run, tmp_path / "run", copy_function=os.link)
     return tmp_path / "run"
 
@@ -56,7 +56,7 @@ def never(*arguments: object, **options: object) -> None:
 
 
 def already_converted(finished_run: Path, monkeypatch: pytest.MonkeyPatch, cut: int = 0) -> None:
-    """Instead of the converter: the file that it made before."""
+    """Instead of the converter: the file that it wrote before."""
     content = (finished_run / "convert" / "model.litertlm").read_bytes()
 
     def export(folder: Path, output: Path, spec: ModelSpec, log: Path) -> dict[str, object]:
@@ -182,7 +182,7 @@ def test_a_model_that_the_runtime_cannot_use_is_not_published(
 
 
 @pytest.mark.slow
-def test_scales_of_least_squares_are_written_by_the_graft(
+def test_least_squares_scales_are_grafted(
     finished_run: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(model_files, "export_litertlm", never)

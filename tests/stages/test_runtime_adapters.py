@@ -57,7 +57,7 @@ def test_the_base_holds_none_of_the_adapter(converted: Path) -> None:
     ]
 
 
-def test_verify_asks_the_base_with_its_adapter_and_the_app_carries_both(
+def test_verify_uses_the_base_with_its_adapter_and_the_app_contains_both(
     converted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(converted, tmp_path / "run", copy_function=os.link)
@@ -81,7 +81,7 @@ def test_verify_asks_the_base_with_its_adapter_and_the_app_carries_both(
 @pytest.mark.parametrize(
     ("zero", "said"), [(True, "has no effect in the runtime"), (False, "trained tensors")]
 )
-def test_an_adapter_that_does_nothing_or_is_another_is_refused(
+def test_an_adapter_that_has_no_effect_or_is_another_one_is_refused(
     converted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zero: bool, said: str
 ) -> None:
     folder = tmp_path / "run"

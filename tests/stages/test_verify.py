@@ -119,7 +119,7 @@ def use_another_template(whole: Path, damaged: Path, folder: Path) -> None:
 
 
 def put_line_breaks_after_turns(whole: Path, damaged: Path, folder: Path) -> None:
-    """As Gemma's own template has it: the same text as a whole, another in a conversation that goes on."""
+    """As in Gemma's own template: the same text for a whole conversation, another text for a conversation that continues."""
 
     def change(metadata: Any) -> None:
         before, after = "{%- if not loop.first -%}{{ '\\n' }}{%- endif -%}", "'<end_of_turn>'"
@@ -152,7 +152,7 @@ def test_the_complete_model_passes(finished_run: Path) -> None:
 
 
 def test_the_adapter_of_the_fixture_matters(finished_run: Path) -> None:
-    """Otherwise a dropped one could not be seen."""
+    """Otherwise a dropped adapter could not be detected."""
     lines = [
         json.loads(line)
         for line in (finished_run / "verify" / "answers.jsonl").read_text(encoding="utf-8").splitlines()
@@ -203,7 +203,7 @@ def test_each_model_file_is_opened_once(copy: Path, monkeypatch: pytest.MonkeyPa
     assert opened == {"model.litertlm": 1, "model.task": 1}
 
 
-def test_the_report_of_a_refusal_is_kept_and_named(copy: Path) -> None:
+def test_the_report_of_a_failure_is_kept_and_named(copy: Path) -> None:
     damage(copy, drop_the_adapter)
     message = refusal(copy)
     report = copy / "logs" / "verify" / "report.md"
@@ -238,7 +238,7 @@ def test_a_task_that_answers_differently_is_refused(copy: Path, tmp_path: Path) 
     assert "model.task replies differently to" in refusal(copy)
 
 
-def test_limits_of_the_recipe_are_used(copy: Path) -> None:
+def test_the_recipes_limits_apply(copy: Path) -> None:
     with (
         Run(copy) as run,
         pytest.raises(PocketGemmaError, match=r"exact match in the runtime: .* \(at least 100.0 %\)"),
@@ -255,7 +255,7 @@ def test_without_questions_the_error_names_the_setting(copy: Path) -> None:
         verify.run(config(), run)
 
 
-def test_a_base_for_before_and_after_that_is_not_the_base_is_refused(copy: Path) -> None:
+def test_a_base_file_that_is_not_the_base_is_refused(copy: Path) -> None:
     # As if the fine-tuned model had been published under the base's name.
     whole, base = copy / "convert" / "model.litertlm", copy / "convert" / "base.litertlm"
     shutil.copyfile(whole, base)

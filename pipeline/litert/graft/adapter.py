@@ -37,7 +37,7 @@ class Report:
 
     Attributes:
         recipe: how the base stores matrices.
-        recognized: whether the recipe was recognized now; otherwise the weight map beside the base records it.
+        recognized: whether the recipe was recognized now; otherwise the weight map next to the base records it.
         kind: the adapter's format, PocketGemma or PEFT.
         matrices: how many were written.
         bytes: size of the new file.
@@ -91,7 +91,7 @@ def graft_adapter(
 ) -> Report:
     """Merge an adapter into a converted base.
 
-    The base's weight map is read from beside it (FILE.weight-map.json). If there is none, the recipe is recognized by the bytes, the
+    The base's weight map is read from the file next to it (FILE.weight-map.json). If there is none, the recipe is recognized by the bytes, the
     matrices are located, and the weight map is saved there.
 
     Args:
@@ -159,7 +159,7 @@ def _check_base(adapter: Path, additions: Deltas, preset: Path, digest: Future[s
 
 
 def _weight_map(base: Path, matrices: PresetMatrices) -> tuple[WeightMap, bool]:
-    """The weight map beside the base, or a new one, and whether it is new."""
+    """The weight map next to the base, or a new one, and whether it is new."""
     path = base.with_name(base.name + MAP_SUFFIX)
     if path.is_file():
         return WeightMap.load(path), False

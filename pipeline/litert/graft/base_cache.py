@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pipeline
 from pipeline.cache import cached, digest_of, lookup
+from pipeline.families.names import RUNTIME_TARGETS, runtime_name
 from pipeline.gemma.matrices import PresetMatrices
+from pipeline.litert.convert.quantizer_rules import quantizer_rules
 from pipeline.litert.graft.compatibility import fixed_content
 from pipeline.litert.graft.weight_map import WeightMap, locate_matrices
 from pipeline.litert.graft.writer import graft
@@ -37,12 +39,11 @@ OWN_SOURCES = (
     "litert/convert/worker.py",
     "litert/convert/lora_inputs.py",
     "litert/convert/exporter_patches.py",
-    "litert/convert/quantizer_rules.py",
     "litert/graft/base_cache.py",
     "litert/graft/compatibility.py",
     "litert/graft/weight_map.py",
 )
-"""Our modules that determine them, or the files beside them; paths in this package."""
+"""Our modules that determine them, or the files next to them; paths in this package."""
 
 
 @dataclass(frozen=True)
@@ -111,13 +112,17 @@ def _write_json(path: Path, content: object) -> None:
 
 
 def _made_from(base_digest: str, spec: ModelSpec) -> dict[str, object]:
+    """Everything that determines an entry, except our sources."""
     versions = package_versions()
+    inputs = [runtime_name(target, part, 0) for target in RUNTIME_TARGETS for part in "ab"]
     return {
         "base": base_digest,
         "recipe": spec.recipe,
+        "quantizer_rules": quantizer_rules(spec.recipe),
         "prefill_lengths": list(spec.prefill_lengths),
         "context_length": spec.context_length,
         "lora_rank": spec.lora_rank,
+        "lora_inputs": inputs if spec.lora_rank is not None else [],
         "packages": {name: versions.get(name) for name in CONVERTERS},
     }
 

@@ -78,7 +78,7 @@ def _tasks(
 
 @contextmanager
 def _copy(source: Path, output: Path) -> Iterator[Path]:
-    """A copy of a file under a temporary name beside `output`; renamed to `output` unless an exception is raised."""
+    """A copy of a file under a temporary name next to `output`; renamed to `output` unless an exception is raised."""
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{output.name}.", dir=output.parent)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Reply:
-    """A whole reply.
+    """A reply.
 
     Attributes:
         text: without markers, white space at both ends removed.
@@ -42,7 +42,7 @@ class Runtime:
     Args:
         model: a .litertlm or .task file.
         cache: folder for the runtime's packed weights; None: a temporary one, deleted when the model is closed. By default the
-            runtime writes them beside the model, and recognizes a file by name, size and modification time only.
+            runtime writes them next to the model, and recognizes a file by name, size and modification time only.
 
     Raises:
         InputError: the file is missing, not a model, truncated, or rejected by the runtime.

@@ -74,7 +74,7 @@ def test_a_quantized_model_is_close_to_the_framework(
             assert abs(sum(expected) - sum(found)) / len(found) < LOSSES[spec.recipe]
 
 
-def test_a_converter_that_fails_leaves_one_line_and_its_log(folder: Path, tmp_path: Path) -> None:
+def test_a_converter_that_fails_gives_one_line_and_a_log(folder: Path, tmp_path: Path) -> None:
     for name in ("tokenizer.model", "tokenizer_config.json"):
         (tmp_path / name).write_bytes((folder / name).read_bytes())
     (tmp_path / "config.json").write_text('{"model_type": "gemma3_text"}')

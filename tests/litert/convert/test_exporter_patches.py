@@ -1,4 +1,4 @@
-"""Promises: the converter leaves weights in their file, gives pages of files back without losing a byte, and its result is the same."""
+"""Promise: the converter leaves weights in their file and releases pages of files without losing a byte, and its result is the same."""
 
 import json
 import mmap
@@ -33,7 +33,7 @@ export(
     export_audio_encoder=False, experimental_lightweight_conversion=True,
 )
 """
-"""The exporter as it comes."""
+"""The unpatched exporter."""
 
 CONSTANTS = """
 import sys
@@ -64,7 +64,7 @@ def resident(path: str) -> int:
 
 
 @linux
-def test_pages_of_a_checkpoint_are_given_back_and_read_again(tmp_path: Path) -> None:
+def test_pages_of_a_checkpoint_are_released_and_read_again(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     path.write_bytes(bytes(range(256)) * (BYTES // 256))
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY) as mapped:
@@ -76,7 +76,7 @@ def test_pages_of_a_checkpoint_are_given_back_and_read_again(tmp_path: Path) -> 
 
 
 @linux
-def test_what_was_written_to_a_mapping_stays(tmp_path: Path) -> None:
+def test_data_written_to_a_mapping_is_not_released(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     path.write_bytes(bytes(BYTES))
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY) as mapped:
@@ -106,7 +106,7 @@ def test_a_checkpoint_in_bfloat16_is_widened_on_disk_without_loss(tmp_path: Path
     assert (wide / "config.json").read_text() == "{}"
 
 
-def test_a_checkpoint_in_float32_is_taken_as_it_is(tmp_path: Path) -> None:
+def test_a_checkpoint_in_float32_is_used_as_it_is(tmp_path: Path) -> None:
     from safetensors.numpy import save_file
 
     save_file({"model.norm.weight": np.ones(3, np.float32)}, str(tmp_path / "model.safetensors"))
@@ -116,14 +116,14 @@ def test_a_checkpoint_in_float32_is_taken_as_it_is(tmp_path: Path) -> None:
 
 @linux
 @pytest.mark.slow
-def test_weights_are_not_copied_and_infinities_still_leave(tmp_path: Path) -> None:
+def test_weights_are_not_copied_and_infinities_are_still_clamped(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     np.ones(1 << 20, np.float32).tofile(path)
     subprocess.run([sys.executable, "-c", CONSTANTS, str(path)], check=True, cwd=Path(__file__).parents[3])
 
 
 @pytest.mark.slow
-def test_the_model_equals_that_of_the_exporter_as_it_comes(folder: Path, model: Path, tmp_path: Path) -> None:
+def test_the_model_equals_that_of_the_unpatched_exporter(folder: Path, model: Path, tmp_path: Path) -> None:
     lengths = ",".join(map(str, SPEC.prefill_lengths))
     source = shutil.copytree(folder, tmp_path / "model")
     command = [sys.executable, "-c", PLAIN, str(source), str(tmp_path), lengths, str(SPEC.context_length)]

@@ -1,4 +1,4 @@
-"""Promise: with LoRA tensors as inputs a model of any family computes what the merged model does, and without them what it did."""
+"""Promise: with LoRA tensors as inputs, a model of any family computes what the merged model computes; with zeros, what the base does."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -39,7 +39,7 @@ def exportable(model: Any) -> Any:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_with_the_tensors_it_computes_what_the_merged_model_does(family: str) -> None:
+def test_with_lora_tensors_it_computes_what_the_merged_model_computes(family: str) -> None:
     import torch
 
     module = exportable(tiny_model(family))

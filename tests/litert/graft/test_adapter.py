@@ -1,4 +1,4 @@
-"""Promise: `pocketgemma graft` gives the base with the merged matrices, and refuses what belongs to something else."""
+"""Promise: `pocketgemma graft` writes the merged matrices into the base, and refuses an adapter, preset or map of another base."""
 
 import json
 import shutil
@@ -92,7 +92,7 @@ def test_the_file_holds_the_merged_matrices(folder: Path, tmp_path: Path, recipe
     assert (tmp_path / "out.litertlm").read_bytes() == wanted
 
 
-def test_least_squares_writes_every_matrix_anew(folder: Path, tmp_path: Path) -> None:
+def test_least_squares_writes_every_matrix(folder: Path, tmp_path: Path) -> None:
     base = write_base(tmp_path / "base.litertlm", matrices_of(folder), "int4")
     adapter = adapter_of(folder)
     adapter.save(tmp_path / "adapter.safetensors")
@@ -127,7 +127,7 @@ def test_an_adapter_trained_for_a_recipe_brings_its_scales(folder: Path, tmp_pat
 
 
 def write_peft(folder: Path) -> np.ndarray:
-    """A PEFT adapter of one matrix, and what it adds to it."""
+    """Write a PEFT adapter of one matrix; returns what it adds to the matrix."""
     import torch
     from safetensors.torch import save_file
 
@@ -169,7 +169,9 @@ def refuse(base: Path, adapter: Path, preset: Path, message: str) -> None:
     ] == []
 
 
-def test_the_map_is_kept_beside_the_base_and_used(base: Path, folder: Path, tmp_path: Path) -> None:
+def test_the_weight_map_is_saved_next_to_the_base_and_used_again(
+    base: Path, folder: Path, tmp_path: Path
+) -> None:
     first = graft_adapter(base, tmp_path, folder, tmp_path / "first.litertlm")
     second = graft_adapter(base, tmp_path, folder, tmp_path / "second.litertlm")
     assert (first.recognized, second.recognized) == (True, False)
@@ -210,12 +212,12 @@ def test_a_base_of_other_weights_is_refused(base: Path, tmp_path: Path) -> None:
     refuse(base, tmp_path, other, "by none of the recipes")
 
 
-def test_the_base_is_never_written_over(base: Path, folder: Path, tmp_path: Path) -> None:
+def test_the_base_is_never_overwritten(base: Path, folder: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is the base itself"):
         graft_adapter(base, tmp_path, folder, base)
 
 
-def test_the_command_says_what_it_did_in_two_lines(base: Path, folder: Path, tmp_path: Path) -> None:
+def test_the_command_reports_its_result_in_two_lines(base: Path, folder: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pipeline", "graft"]
     files = {"base": base, "adapter": tmp_path, "preset": folder, "out": tmp_path / "out.litertlm"}
     for option, path in files.items():

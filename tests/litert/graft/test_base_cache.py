@@ -72,13 +72,18 @@ def test_it_is_not_found_for_another_conversion(
     assert cached_base("digest", replace(SPEC, **changes)) is None
 
 
-def test_it_is_not_found_for_another_base_or_other_packages(
+def test_it_is_not_found_for_another_base_or_other_packages_or_rules(
     preset: Path, merged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache(preset, merged, tmp_path)
     assert cached_base("another digest", SPEC) is None
-    monkeypatch.setattr(base_cache, "package_versions", lambda: {"litert-torch": "another"})
-    assert cached_base("digest", SPEC) is None
+    with monkeypatch.context() as patch:
+        patch.setattr(base_cache, "package_versions", lambda: {"litert-torch": "another"})
+        assert cached_base("digest", SPEC) is None
+    with monkeypatch.context() as patch:
+        patch.setattr(base_cache, "quantizer_rules", lambda recipe: [])
+        assert cached_base("digest", SPEC) is None
+    assert cached_base("digest", SPEC) is not None
 
 
 def test_a_model_whose_matrices_cannot_be_distinguished_is_not_cached(preset: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Promise: each matrix of a base is found in its converted file exactly once, by its own bytes, or named and refused."""
+"""Promise: each matrix of a base is located in its converted file exactly once, by its own bytes; otherwise it is named and refused."""
 
 from pathlib import Path
 
@@ -50,7 +50,7 @@ def test_the_recipe_is_recognized_by_the_bytes(folder: Path, tmp_path: Path, rec
     assert recognize_recipe(base, PresetMatrices(folder)) == recipe
 
 
-def test_arrays_are_found_as_well_as_what_is_read_from_files(folder: Path, tmp_path: Path) -> None:
+def test_arrays_and_matrices_in_files_are_found_alike(folder: Path, tmp_path: Path) -> None:
     base = write_base(tmp_path / "base.litertlm", matrices_of(folder), "int8")
     from_files = locate_matrices(base, PresetMatrices(folder).items(), SCHEMES["int8"])
     assert locate_matrices(base, matrices_of(folder).items(), SCHEMES["int8"]).matrices == from_files.matrices
@@ -85,7 +85,7 @@ def test_equal_matrices_are_refused(folder: Path, tmp_path: Path) -> None:
         locate_matrices(base, matrices.items(), SCHEMES["int8"])
 
 
-def test_matrices_that_the_file_holds_once_for_both_are_refused(folder: Path, tmp_path: Path) -> None:
+def test_two_names_for_one_stored_matrix_are_refused(folder: Path, tmp_path: Path) -> None:
     matrices = matrices_of(folder)
     base = write_base(tmp_path / "base.litertlm", {UP: matrices[UP]}, "int8")
     with pytest.raises(InputError, match=f"{GATE} equals {UP}"):
@@ -99,7 +99,7 @@ def test_another_shape_is_not_found(folder: Path, tmp_path: Path) -> None:
         locate_matrices(base, PresetMatrices(wider).items(), SCHEMES["int8"])
 
 
-def test_the_map_is_the_same_from_its_file(folder: Path, tmp_path: Path) -> None:
+def test_a_saved_map_is_read_back_unchanged(folder: Path, tmp_path: Path) -> None:
     base = write_base(tmp_path / "base.litertlm", matrices_of(folder), "int4_embedding_int8")
     weight_map = locate_matrices(base, PresetMatrices(folder).items(), SCHEMES["int4_embedding_int8"])
     weight_map.save(tmp_path / "map.json")
@@ -110,7 +110,7 @@ def test_the_map_is_the_same_from_its_file(folder: Path, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     "content", ["", "[]", "{}", '{"format": "pocketgemma-weight-map-1", "recipe": "int5"}']
 )
-def test_what_is_no_map_is_refused(tmp_path: Path, content: str) -> None:
+def test_a_file_that_is_not_a_weight_map_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "map.json").write_text(content)
     with pytest.raises(InputError, match="not a weight map"):
         WeightMap.load(tmp_path / "map.json")

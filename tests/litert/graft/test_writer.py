@@ -1,4 +1,4 @@
-"""Promise: a graft gives, byte for byte, the file that a conversion of the changed model gives; and nothing when it cannot."""
+"""Promise: a graft gives, byte for byte, the file that a conversion of the changed model gives; a graft that fails leaves no file."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -22,7 +22,7 @@ UP = "model.layers.1.mlp.up_proj.weight"
 
 
 def noise(matrices: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """All of them changed, the embedding too."""
+    """All of them changed, including the embedding."""
     random = np.random.default_rng(3)
     return {
         name: (matrix + 0.1 * random.standard_normal(matrix.shape)).astype(np.float32)
@@ -57,7 +57,7 @@ def test_it_equals_the_conversion_of_the_changed_model(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["fp16", "fp32"])
-def test_a_base_in_floats_takes_a_graft_and_gives_it_back(
+def test_a_float_base_is_grafted_and_restored(
     tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, recipe: str
 ) -> None:
     source = tiny_folder(tmp_path_factory)
@@ -103,7 +103,9 @@ def test_all_matrices_of_every_recipe_are_written_and_nothing_else(
     assert (tmp_path / "again.litertlm").read_bytes() == (tmp_path / "expected.litertlm").read_bytes()
 
 
-def test_only_what_is_given_changes(base: Path, weight_map: WeightMap, folder: Path, tmp_path: Path) -> None:
+def test_only_the_given_matrices_change(
+    base: Path, weight_map: WeightMap, folder: Path, tmp_path: Path
+) -> None:
     new = noise(matrices_of(folder))[UP]
     graft(base, weight_map, tmp_path / "out.litertlm", [(UP, nearest(new, 4))])
     before, after = (np.fromfile(path, np.uint8) for path in (base, tmp_path / "out.litertlm"))
@@ -131,7 +133,7 @@ def test_the_id_is_that_of_the_content(
 
 
 def refuse(base: Path, weight_map: WeightMap, changed: object, message: str) -> None:
-    """It says why in one line and leaves nothing behind."""
+    """The error is one line, and nothing is left behind."""
     output = base.parent / "out.litertlm"
     with pytest.raises(PocketGemmaError, match=message) as refused:
         graft(base, weight_map, output, changed)  # type: ignore[arg-type]

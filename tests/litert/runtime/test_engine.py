@@ -1,4 +1,4 @@
-"""Promise: on this machine the phone's runtime gives the framework's own numbers, and no file can crash the program."""
+"""Promise: the phone's runtime computes on this machine what the framework computes, and refuses files that it cannot use."""
 
 import shutil
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ def test_log_probabilities_are_the_frameworks(runtime: Runtime, reference: Refer
         CHAT.render_answer("Jupiter is largest.\nIt is Au."),
     )
     expected = reference.logprobs(prompt, target)
-    assert sum(expected) < -5  # not learnt by heart: the numbers say something
+    assert sum(expected) < -5  # not learned: the comparison is meaningful
     assert runtime.logprobs(prompt, target) == pytest.approx(expected, abs=1e-3)
 
 
@@ -54,7 +54,7 @@ def test_greedy_replies_are_the_frameworks(runtime: Runtime, reference: Referenc
     )
 
 
-def test_what_was_learnt_is_answered(runtime: Runtime) -> None:
+def test_learned_answers_are_given(runtime: Runtime) -> None:
     assert {
         question: runtime.answer(user(question), max_new_tokens=40).text for question in ANSWERS
     } == ANSWERS
@@ -71,7 +71,7 @@ def test_token_ids_are_those_of_training(
     ]
 
 
-def test_a_conversation_that_goes_on_is_tokenised_as_a_whole(runtime: Runtime) -> None:
+def test_a_longer_conversation_is_tokenized_like_its_whole_text(runtime: Runtime) -> None:
     first, second = list(ANSWERS)[:2]
     with runtime.chat(greedy=True, max_new_tokens=40) as chat:
         reply = "".join(chat.stream(first))
@@ -81,7 +81,7 @@ def test_a_conversation_that_goes_on_is_tokenised_as_a_whole(runtime: Runtime) -
     assert tokens == len(runtime.token_ids(whole)) + runtime.answer(whole, max_new_tokens=40).tokens
 
 
-def test_a_reply_is_cut_at_the_limit_and_says_so(runtime: Runtime) -> None:
+def test_a_reply_is_truncated_at_the_limit_and_marked_so(runtime: Runtime) -> None:
     question = "How many protons has carbon?"
     whole = runtime.answer(user(question), max_new_tokens=40)
     assert whole.stopped
@@ -97,7 +97,7 @@ def test_a_reply_comes_in_pieces(runtime: Runtime) -> None:
     assert "".join(pieces) == "Carbon has six protons."
 
 
-def test_without_its_stop_token_a_model_runs_on(model: Path, tmp_path: Path) -> None:
+def test_without_its_stop_token_a_model_does_not_stop(model: Path, tmp_path: Path) -> None:
     def eos_only(metadata: Any) -> None:
         del metadata.stop_tokens[1:]
 
@@ -118,7 +118,7 @@ def test_the_models_own_sampler_is_used_unless_greedy_is_requested(model: Path, 
         assert runtime.answer(user(question), max_new_tokens=20).text == ANSWERS[question]
 
 
-def test_nothing_is_written_beside_the_model(model: Path, tmp_path: Path) -> None:
+def test_nothing_is_written_next_to_the_model(model: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copy(model, tmp_path / "model.litertlm"))
     with Runtime(copy) as runtime:
         runtime.answer(user("And silver?"), max_new_tokens=4)

@@ -54,16 +54,14 @@ def test_a_sampler_that_the_runtime_lacks_is_refused(model: Path, tmp_path: Path
 
 
 @pytest.mark.slow
-def test_a_model_that_is_no_model_is_refused_without_a_crash(tmp_path: Path) -> None:
+def test_a_file_without_a_model_is_refused_without_a_crash(tmp_path: Path) -> None:
     copy = write_container(tmp_path / "model.litertlm", model=b"\0\0\0\0TFL3" + b"\xff" * 5000)
     with pytest.raises(PocketGemmaError, match=r"model\.litertlm"):
         probe(copy)
 
 
 @pytest.mark.slow
-def test_a_damaged_model_is_refused_or_runs_but_never_takes_the_program_down(
-    model: Path, tmp_path: Path
-) -> None:
+def test_a_damaged_model_is_refused_or_runs_but_never_crashes_the_caller(model: Path, tmp_path: Path) -> None:
     section = read_container(model).section(MODEL)
     copy = tmp_path / "model.litertlm"
     refused = 0

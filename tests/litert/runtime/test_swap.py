@@ -1,4 +1,4 @@
-"""Promise: base and adapter answer as the merged model does, adapters are swapped in one open engine, and none is the base itself."""
+"""Promise: base and adapter answer as the merged model does, adapters are swapped in one open engine, and no adapter means the base."""
 
 import random
 import shutil
@@ -89,7 +89,7 @@ def scores(runtime: Runtime, adapter: Path | None = None) -> list[float]:
     ]
 
 
-def test_the_base_says_what_it_takes(base: Path, base_int8: Path, folder: Path) -> None:
+def test_the_base_declares_the_adapters_that_it_takes(base: Path, base_int8: Path, folder: Path) -> None:
     for path, spec in ((base, LORA), (base_int8, LORA_INT8)):
         assert model_differences(path, Tokenizer.of_preset(folder), spec, folder) == []
         found = lora_base(path)
@@ -130,7 +130,9 @@ def test_a_converted_merged_model_answers_the_same(
         assert scores(runtime, files["poet"]) == pytest.approx(scores(other), abs=1e-3)
 
 
-def test_none_is_the_base_to_the_last_bit(runtime: Runtime, files: dict[str, Path], model: Path) -> None:
+def test_no_adapter_gives_the_base_to_the_last_bit(
+    runtime: Runtime, files: dict[str, Path], model: Path
+) -> None:
     with Runtime(model) as plain:
         expected = replies(plain), scores(plain)
     for adapter in (None, files["poet"], None, files["clerk"], None):
@@ -188,7 +190,7 @@ def test_an_int8_base_takes_adapters(
     assert abs(sum(found) - sum(expected)) / len(expected) < 0.1
 
 
-def test_pefts_adapter_gives_the_same_numbers(
+def test_a_peft_adapter_gives_the_same_log_probabilities(
     tmp_path: Path, runtime: Runtime, base: Path, adapters: dict[str, Adapter], files: dict[str, Path]
 ) -> None:
     folder = write_peft(tmp_path / "peft", adapters["poet"])
@@ -197,7 +199,7 @@ def test_pefts_adapter_gives_the_same_numbers(
     assert scores(runtime, found.path) == pytest.approx(scores(runtime, files["poet"]), abs=1e-5)
 
 
-def test_ours_is_written_for_its_base_only(
+def test_an_adapter_is_written_for_its_own_base_only(
     tmp_path: Path,
     folder: Path,
     base: Path,
@@ -219,7 +221,7 @@ def test_ours_is_written_for_its_base_only(
     assert not (tmp_path / "other.tflite").exists()
 
 
-def test_what_does_not_fit_is_refused_before_the_runtime_sees_it(
+def test_an_adapter_that_does_not_fit_is_refused_before_the_runtime_opens_it(
     tmp_path: Path, runtime: Runtime, model: Path, adapters: dict[str, Adapter], files: dict[str, Path]
 ) -> None:
     whole = files["poet"].read_bytes()
@@ -243,7 +245,7 @@ def test_what_does_not_fit_is_refused_before_the_runtime_sees_it(
         plain.chat(adapter=files["poet"])
 
 
-def test_a_file_that_became_another_adapter_is_read_again(
+def test_a_changed_adapter_file_is_read_again(
     tmp_path: Path, runtime: Runtime, files: dict[str, Path]
 ) -> None:
     expected = {name: replies(runtime, path) for name, path in files.items()}
@@ -265,7 +267,7 @@ def test_questions_of_a_file_are_asked_with_an_adapter(
     assert plain.text == "It is Au."
 
 
-def test_a_conversation_goes_on_under_another_adapter(runtime: Runtime, files: dict[str, Path]) -> None:
+def test_a_conversation_continues_with_another_adapter(runtime: Runtime, files: dict[str, Path]) -> None:
     first, second = QUESTIONS[:2]
     with Conversation(runtime, files) as conversation:
         assert conversation.active == "poet"
@@ -279,7 +281,7 @@ def test_a_conversation_goes_on_under_another_adapter(runtime: Runtime, files: d
     assert found.strip() == runtime.answer(history, max_new_tokens=100, adapter=files["clerk"]).text  # type: ignore[arg-type]
 
 
-def test_on_the_terminal_adapters_are_listed_and_changed(
+def test_the_terminal_chat_lists_and_switches_adapters(
     base: Path,
     files: dict[str, Path],
     monkeypatch: pytest.MonkeyPatch,

@@ -10,14 +10,14 @@ import io.pocketgemma.chat.store.MainThread
 
 /** Holds the stores for the lifetime of the process, independently of the activity. Main thread only. */
 class ChatApplication : Application(), StoresOwner {
-    private var composition: Composition? = null
+    private var container: AppContainer? = null
 
     /** Replaces the models and their files. For tests, before the first screen. */
     var models: Models? = null
 
     /** Created when the first screen needs them. */
     override val stores: Stores
-        get() = (composition ?: Composition(this, models ?: Models.real(this), HandlerThread).also { composition = it }).stores
+        get() = (container ?: AppContainer(this, models ?: Models.real(this), HandlerThread).also { container = it }).stores
 
     override fun onCreate() {
         super.onCreate()
@@ -25,7 +25,7 @@ class ChatApplication : Application(), StoresOwner {
             StrictMode.setThreadPolicy(StrictMode.ThreadPolicy.Builder().detectAll().penaltyLog().build())
         }
         // Android may end a process that is in the background without further notice.
-        registerActivityLifecycleCallbacks(WhenStopped { composition?.save() })
+        registerActivityLifecycleCallbacks(ActivityStopCallbacks { container?.save() })
     }
 
     /**
@@ -37,7 +37,7 @@ class ChatApplication : Application(), StoresOwner {
         super.onTrimMemory(level)
         @Suppress("DEPRECATION")
         val critical = level == ComponentCallbacks2.TRIM_MEMORY_RUNNING_CRITICAL
-        if (critical || level >= ComponentCallbacks2.TRIM_MEMORY_BACKGROUND) composition?.stores?.model?.release()
+        if (critical || level >= ComponentCallbacks2.TRIM_MEMORY_BACKGROUND) container?.stores?.model?.release()
     }
 
     /** The oldest callback for low memory. */
@@ -45,11 +45,11 @@ class ChatApplication : Application(), StoresOwner {
     override fun onLowMemory() {
         @Suppress("DEPRECATION")
         super.onLowMemory()
-        composition?.stores?.model?.release()
+        container?.stores?.model?.release()
     }
 
     override fun onTerminate() {
-        composition?.close()
+        container?.close()
         super.onTerminate()
     }
 

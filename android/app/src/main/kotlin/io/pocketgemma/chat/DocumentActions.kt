@@ -39,7 +39,7 @@ class DocumentActions(
     }
 
     fun share(export: Export) {
-        if (export.text.length <= MOST_SHARED) {
+        if (export.text.length <= MAX_SHARED) {
             share(export.text, export.fileName)
         } else {
             shell.notice(activity.getString(R.string.too_long_to_share), activity.getString(R.string.save_instead)) { save(export) }
@@ -47,7 +47,7 @@ class DocumentActions(
     }
 
     fun share(text: String, title: String) {
-        if (text.length > MOST_SHARED) return shell.notice(activity.getString(R.string.too_long_to_share))
+        if (text.length > MAX_SHARED) return shell.notice(activity.getString(R.string.too_long_to_share))
         val send = Intent(Intent.ACTION_SEND).setType("text/plain").putExtra(Intent.EXTRA_TEXT, text).putExtra(Intent.EXTRA_SUBJECT, title)
         start(Intent.createChooser(send, title), SHARE)
     }
@@ -105,6 +105,6 @@ class DocumentActions(
          * In characters of two bytes. The text is sent twice, because the framework copies EXTRA_TEXT into the intent's ClipData, and the
          * buffer for the asynchronous call to the other app has room for about half a megabyte.
          */
-        const val MOST_SHARED = 50_000
+        const val MAX_SHARED = 50_000
     }
 }

@@ -13,7 +13,7 @@ import android.window.OnBackInvokedCallback
 import android.window.OnBackInvokedDispatcher
 import io.pocketgemma.chat.chat.newChat
 import io.pocketgemma.chat.export.Export
-import io.pocketgemma.chat.history.HistoryNews
+import io.pocketgemma.chat.history.HistoryNotices
 import io.pocketgemma.chat.ui.EdgeToEdge
 import io.pocketgemma.chat.ui.NoticeBar
 import io.pocketgemma.chat.ui.PageStack
@@ -27,7 +27,7 @@ class MainActivity : Activity(), Shell {
     private lateinit var pages: PageStack
     private lateinit var notices: NoticeBar
     private lateinit var documents: DocumentActions
-    private lateinit var news: HistoryNews
+    private lateinit var historyNotices: HistoryNotices
     private val watch = Watch()
     private var onBack: Any? = null
     private var started = false
@@ -39,7 +39,7 @@ class MainActivity : Activity(), Shell {
         stores = (application as StoresOwner).stores
         notices = NoticeBar(findViewById(R.id.notice))
         documents = DocumentActions(this, this, lastNonConfigurationInstance as? Export) { stores.library.dispatch(it) }
-        news = HistoryNews(stores.history, this, resources)
+        historyNotices = HistoryNotices(stores.history, this, resources)
         val container = findViewById<ViewGroup>(R.id.pages)
         pages = PageStack(container, saved?.getStringArray(OPEN_PAGES)) { page(it, container, stores, this) }
         watchBack()
@@ -49,7 +49,7 @@ class MainActivity : Activity(), Shell {
         super.onStart()
         started = true
         pages.show()
-        watch.on(stores.history, news::hear)
+        watch.on(stores.history, historyNotices::show)
     }
 
     override fun onStop() {

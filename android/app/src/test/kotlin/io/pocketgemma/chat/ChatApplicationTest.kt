@@ -6,20 +6,20 @@ import android.os.Looper
 import io.pocketgemma.chat.chat.ChatEvent
 import io.pocketgemma.chat.history.HistoryEvent
 import io.pocketgemma.chat.library.Import
+import io.pocketgemma.chat.library.ImportCancellation
 import io.pocketgemma.chat.library.ImportOutcome
-import io.pocketgemma.chat.library.ImportTicket
 import io.pocketgemma.chat.library.LibraryEvent
-import io.pocketgemma.chat.library.LibraryWork
+import io.pocketgemma.chat.library.LibraryOperations
 import io.pocketgemma.chat.library.ModelEntry
 import io.pocketgemma.chat.library.Origin
 import io.pocketgemma.chat.model.Backend
+import io.pocketgemma.chat.model.ConversationConfig
 import io.pocketgemma.chat.model.EngineOptions
 import io.pocketgemma.chat.model.LanguageModel
 import io.pocketgemma.chat.model.ModelSource
 import io.pocketgemma.chat.model.ModelState
 import io.pocketgemma.chat.model.ReplyEnd
 import io.pocketgemma.chat.model.Selection
-import io.pocketgemma.chat.model.Setup
 import io.pocketgemma.chat.settings.SettingsEvent
 import java.io.File
 import java.time.Duration
@@ -49,7 +49,7 @@ class ChatApplicationTest {
         override val backend = Backend.CPU
         override val contextTokens: Int? = null
 
-        override fun begin(setup: Setup, adapter: File?) {
+        override fun begin(config: ConversationConfig, adapter: File?) {
             note("begin")
         }
 
@@ -67,13 +67,13 @@ class ChatApplicationTest {
         }
     }
 
-    private val files = object : LibraryWork {
-        override fun look(): LibraryEvent.Loaded {
+    private val files = object : LibraryOperations {
+        override fun scan(): LibraryEvent.Loaded {
             note("look")
             return LibraryEvent.Loaded(listOf(ModelEntry("m", "Echo", 1, Origin.APP)), emptyList(), emptyList(), Selection("m"), null)
         }
 
-        override fun import(uri: String, ticket: ImportTicket, onProgress: (Import) -> Unit): ImportOutcome {
+        override fun import(uri: String, cancellation: ImportCancellation, onProgress: (Import) -> Unit): ImportOutcome {
             note("import")
             return ImportOutcome.Taken("m")
         }

@@ -9,7 +9,7 @@ import android.view.WindowManager
 import android.view.WindowManagerGlobal
 import io.pocketgemma.chat.chat.ChatPage
 import io.pocketgemma.chat.chat.ChatState
-import io.pocketgemma.chat.conversation.ConversationLine
+import io.pocketgemma.chat.conversation.ConversationListItem
 import io.pocketgemma.chat.conversation.ReplyStatus
 import io.pocketgemma.chat.fake.PORTRAIT
 import io.pocketgemma.chat.fake.PageStage
@@ -25,7 +25,7 @@ import io.pocketgemma.chat.model.ModelProblem
 import io.pocketgemma.chat.model.ModelState
 import io.pocketgemma.chat.model.Selection
 import io.pocketgemma.chat.ui.Screen
-import io.pocketgemma.chat.ui.askForTitle
+import io.pocketgemma.chat.ui.showTitleDialog
 import java.io.File
 import java.time.Duration
 import org.junit.Test
@@ -65,15 +65,15 @@ class ChatPicturesTest {
 
         shoot("waiting", SampleChat.of(q, SampleChat.reply(1, "", ReplyStatus.Active())).copy(draft = "meanwhile"), ModelState.Loading(0.4))
         shoot("growing", SampleChat.of(q, SampleChat.reply(1, "Once upon a **ti", ReplyStatus.Active())))
-        shoot("stopped", SampleChat.of(q, SampleChat.reply(1, "Once upon a time", ReplyStatus.Stopped(SampleChat.numbers))))
+        shoot("stopped", SampleChat.of(q, SampleChat.reply(1, "Once upon a time", ReplyStatus.Stopped(SampleChat.metrics))))
         val tooMuch = arrayOf(SampleChat.question(2, "And then?"), SampleChat.reply(3, "", ReplyStatus.ContextFull))
         shoot("too-long", SampleChat.of(*tooMuch))
         val remembering = SampleLibrary.state.copy(models = SampleLibrary.state.models.map { it.copy(manifest = null) })
         shoot("full", SampleChat.of(q, SampleChat.reply(1, "Once."), *tooMuch), library = remembering)
-        shoot("summarising", SampleChat.of(q, SampleChat.reply(1, "Once."), *tooMuch).copy(goingOn = 5))
+        shoot("summarising", SampleChat.of(q, SampleChat.reply(1, "Once."), *tooMuch).copy(summaryFor = 5))
         shoot("failed", SampleChat.of(q, SampleChat.reply(1, "", ReplyStatus.Failed("INTERNAL: 13"))))
         shoot("editing", SampleChat.of(q, SampleChat.reply(1, "Once.")).copy(editing = true, draft = q.text))
-        shoot("carried", SampleChat.of(q, SampleChat.reply(1, "Once.")).copy(carried = "We spoke of gold."))
+        shoot("carried", SampleChat.of(q, SampleChat.reply(1, "Once.")).copy(summary = "We spoke of gold."))
         val problem = ModelProblem.TooLarge(900_000_000, 700_000_000, tryAnyway = true)
         shoot("problem", ChatState(1, loaded = true), ModelState.Failed(ready.selection, problem))
         val unanswered = SampleChat.of(q, SampleChat.reply(1, "", ReplyStatus.NoModel(problem)))
@@ -113,7 +113,7 @@ class ChatPicturesTest {
         }
         opened("picker") { findViewById<View>(R.id.who).performClick() }
         opened("notice") { notice("“Cobalt” deleted", "Undo") {} }
-        opened("rename") { askForTitle(this, "Gold") {} }
+        opened("rename") { showTitleDialog(this, "Gold") {} }
         opened("jump") { findViewById<View>(R.id.message_scroll).scrollTo(0, 0) }
         // Last, because its window stays.
         opened("menu") { findViewById<View>(R.id.more).performClick() }
@@ -137,9 +137,9 @@ class ChatPicturesTest {
             HistoryState(
                 loaded = true,
                 conversations = listOf(
-                    ConversationLine(1, "How heavy is gold?", "The atomic mass of gold is 197.", now, 4),
-                    ConversationLine(2, "What is element 27?", "That is cobalt.", now - 26 * hour, 2),
-                    ConversationLine(3, "A longer title that somebody gave to a conversation about metals", snippet, now - 24 * 30 * hour, 12),
+                    ConversationListItem(1, "How heavy is gold?", "The atomic mass of gold is 197.", now, 4),
+                    ConversationListItem(2, "What is element 27?", "That is cobalt.", now - 26 * hour, 2),
+                    ConversationListItem(3, "A longer title that somebody gave to a conversation about metals", snippet, now - 24 * 30 * hour, 12),
                 ),
             ),
         )

@@ -16,23 +16,23 @@ import android.widget.TextView
 import io.pocketgemma.chat.chat.ChatEvent
 import io.pocketgemma.chat.compare.Answer
 import io.pocketgemma.chat.compare.CompareState
-import io.pocketgemma.chat.conversation.ConversationLine
-import io.pocketgemma.chat.conversation.ScrollPlace
+import io.pocketgemma.chat.conversation.ConversationListItem
+import io.pocketgemma.chat.conversation.ScrollPosition
 import io.pocketgemma.chat.export.Export
 import io.pocketgemma.chat.export.ExportFormat
-import io.pocketgemma.chat.export.ExportWay
+import io.pocketgemma.chat.export.ExportTarget
 import io.pocketgemma.chat.fake.LANDSCAPE
 import io.pocketgemma.chat.fake.PORTRAIT
 import io.pocketgemma.chat.fake.RecordingStores
 import io.pocketgemma.chat.fake.SampleChat
 import io.pocketgemma.chat.fake.SampleLibrary
-import io.pocketgemma.chat.history.ExportAnswer
+import io.pocketgemma.chat.history.ExportResult
 import io.pocketgemma.chat.history.HistoryEvent
 import io.pocketgemma.chat.history.HistoryState
 import io.pocketgemma.chat.library.LibraryEvent
 import io.pocketgemma.chat.model.Selection
 import io.pocketgemma.chat.ui.Screen
-import io.pocketgemma.chat.ui.askForTitle
+import io.pocketgemma.chat.ui.showTitleDialog
 import java.io.ByteArrayOutputStream
 import java.io.OutputStream
 import java.time.Duration
@@ -148,7 +148,7 @@ class MainActivityTest {
 
     @Test
     fun `the draft and the place come back from the store after a rotation`() {
-        stores.chat.become(SampleChat.long(15).copy(draft = "half a question", scroll = ScrollPlace(4, 0)))
+        stores.chat.become(SampleChat.long(15).copy(draft = "half a question", scroll = ScrollPosition(4, 0)))
         turn()
         assertEquals("half a question", activity.findViewById<EditText>(R.id.input).text.toString())
         val row = activity.findViewById<ViewGroup>(R.id.messages).getChildAt(4)
@@ -291,7 +291,7 @@ class MainActivityTest {
     @Test
     fun `a deleted chat can be had back after a rotation too`() {
         open(Screen.CHATS)
-        val gold = ConversationLine(7, "Gold", "", 0, 2)
+        val gold = ConversationListItem(7, "Gold", "", 0, 2)
         stores.history.become(HistoryState(loaded = true, deleted = gold))
         settle()
         assertEquals("“Gold” deleted", notice())
@@ -305,7 +305,7 @@ class MainActivityTest {
     @Test
     fun `a deleted chat can be had back from whichever page is opened meanwhile`() {
         open(Screen.CHATS)
-        stores.history.become(HistoryState(loaded = true, deleted = ConversationLine(7, "Gold", "", 0, 2)))
+        stores.history.become(HistoryState(loaded = true, deleted = ConversationListItem(7, "Gold", "", 0, 2)))
         back()
         open(Screen.SETTINGS, Screen.CHATS, Screen.CHAT)
         controller.pause().stop().start().resume()
@@ -320,15 +320,15 @@ class MainActivityTest {
     fun `what is to be shared is shared, though the phone is turned before the text is there`() {
         open(Screen.CHATS)
         turn()
-        val asked = HistoryEvent.Export(7, ExportFormat.MARKDOWN, ExportWay.SHARE)
-        stores.history.become(HistoryState(loaded = true, export = ExportAnswer(asked, export)))
+        val asked = HistoryEvent.Export(7, ExportFormat.MARKDOWN, ExportTarget.SHARE)
+        stores.history.become(HistoryState(loaded = true, export = ExportResult(asked, export)))
         assertEquals(Intent.ACTION_CHOOSER, started()!!.action)
     }
 
     @Test
     fun `a dialog goes with its window`() {
         val dialogs = listOf<() -> Unit>(
-            { askForTitle(activity, "Gold") {} },
+            { showTitleDialog(activity, "Gold") {} },
             {
                 open(Screen.COMPARE)
                 stores.compare.become(CompareState(before = Answer(Selection(SampleLibrary.tuned.id))))

@@ -20,7 +20,7 @@ import io.pocketgemma.chat.library.Import
 import io.pocketgemma.chat.library.LibraryState
 import io.pocketgemma.chat.model.Backend
 import io.pocketgemma.chat.model.ModelProblem
-import io.pocketgemma.chat.model.Numbers
+import io.pocketgemma.chat.model.ReplyMetrics
 import io.pocketgemma.chat.model.Selection
 import io.pocketgemma.chat.models.ModelsPage
 import io.pocketgemma.chat.settings.Settings
@@ -39,7 +39,7 @@ import org.robolectric.annotation.GraphicsMode
 @GraphicsMode(GraphicsMode.Mode.NATIVE)
 @Config(sdk = [35], qualifiers = PORTRAIT, application = Application::class)
 class PagesAccessibilityTest {
-    private val numbers = Numbers(0.12, 20, 900.0, 13, 45.6, 310_000_000)
+    private val metrics = ReplyMetrics(0.12, 20, 900.0, 13, 45.6, 310_000_000)
     private val tuned = Selection(SampleLibrary.tuned.id)
 
     private fun stores() = RecordingStores(
@@ -48,12 +48,12 @@ class PagesAccessibilityTest {
     ).apply {
         compare.become(
             CompareState(
-                Answer(Selection(SampleLibrary.base.id), "one", ReplyStatus.Complete(numbers)),
-                Answer(tuned, "two", ReplyStatus.Complete(numbers)),
+                Answer(Selection(SampleLibrary.base.id), "one", ReplyStatus.Complete(metrics)),
+                Answer(tuned, "two", ReplyStatus.Complete(metrics)),
                 question = "Why?",
             ),
         )
-        benchmark.become(BenchmarkState(selection = tuned, backend = Backend.CPU, threads = 4, results = listOf(numbers, numbers)))
+        benchmark.become(BenchmarkState(selection = tuned, backend = Backend.CPU, threads = 4, results = listOf(metrics, metrics)))
     }
 
     private fun stages() = listOf(

@@ -10,7 +10,7 @@ import android.widget.TextView
 import io.pocketgemma.chat.R
 import io.pocketgemma.chat.model.ModelManifest
 import io.pocketgemma.chat.ui.FactCard
-import io.pocketgemma.chat.ui.goesWith
+import io.pocketgemma.chat.ui.dismissWith
 import kotlin.concurrent.thread
 
 /** The part of the "about" page that is the same for every model: privacy, licenses, the app itself. */
@@ -41,7 +41,7 @@ class AboutApp(private val context: Context) {
     private fun show(text: Int, title: Int) {
         val view = LayoutInflater.from(context).inflate(R.layout.licence, null)
         val body = view.findViewById<TextView>(R.id.licence_text)
-        AlertDialog.Builder(context).setTitle(title).setView(view).setPositiveButton(R.string.licence_close, null).show().goesWith(context)
+        AlertDialog.Builder(context).setTitle(title).setView(view).setPositiveButton(R.string.licence_close, null).show().dismissWith(context)
         // The text is a file in the APK, so it is read on another thread.
         thread(name = "licence") {
             val words = context.resources.openRawResource(text).use { it.readBytes().toString(Charsets.UTF_8) }.trim()

@@ -58,7 +58,7 @@ class AboutPage(parent: ViewGroup, private val stores: AboutPageStores, shell: S
         if (shown == library to chosen) return
         shown = library to chosen
         val model = library.model(chosen?.model)
-        name.text = if (model == null) context.getString(R.string.about_nobody) else texts.who(library, chosen)
+        name.text = if (model == null) context.getString(R.string.about_nobody) else texts.selectionName(library, chosen)
         description.text = when {
             model == null -> context.getString(R.string.about_nobody_text)
             model.isBase -> context.getString(R.string.about_is_base)
@@ -78,7 +78,7 @@ class AboutPage(parent: ViewGroup, private val stores: AboutPageStores, shell: S
             checkCard(facts)
         } else if (facts != null) {
             // The same file is now in use with another adapter, or with none.
-            FactCard(sections, R.string.section_tuning).note(context.getString(R.string.other_note, texts.who(library, library.tuned)))
+            FactCard(sections, R.string.section_tuning).note(context.getString(R.string.other_note, texts.selectionName(library, library.tuned)))
         }
         fingerprints(model, adapter, facts?.dataSha256)
     }

@@ -11,19 +11,19 @@ import io.pocketgemma.chat.library.LibraryEvent
 import io.pocketgemma.chat.library.LibraryState
 import io.pocketgemma.chat.model.ModelState
 import io.pocketgemma.chat.model.ModelStore
-import io.pocketgemma.chat.model.loadAfter
-import io.pocketgemma.chat.model.mayBeTriedAnyway
+import io.pocketgemma.chat.model.canLoadAnyway
+import io.pocketgemma.chat.model.retryAfter
 import io.pocketgemma.chat.settings.SettingsEvent
 import io.pocketgemma.chat.settings.SettingsState
 import io.pocketgemma.chat.store.Store
 import io.pocketgemma.chat.ui.Page
 import io.pocketgemma.chat.ui.ProblemTexts
 import io.pocketgemma.chat.ui.Screen
+import io.pocketgemma.chat.ui.SettingLabels
 import io.pocketgemma.chat.ui.Shell
 import io.pocketgemma.chat.ui.StepSlider
 import io.pocketgemma.chat.ui.Texts
 import io.pocketgemma.chat.ui.Watch
-import io.pocketgemma.chat.ui.Wording
 import io.pocketgemma.chat.ui.header
 import io.pocketgemma.chat.ui.headerAction
 import kotlin.math.roundToInt
@@ -58,7 +58,7 @@ class BenchmarkPage(parent: ViewGroup, private val stores: BenchmarkPageStores, 
     }
     private val runs = StepSlider(
         view.findViewById(R.id.benchmark_setting),
-        Wording(R.id.benchmark_runs, R.string.benchmark_runs, R.string.benchmark_runs_meaning),
+        SettingLabels(R.id.benchmark_runs, R.string.benchmark_runs, R.string.benchmark_runs_meaning),
         steps = BenchmarkState.RUNS.map { it.toDouble() },
         words = { context.resources.getQuantityString(R.plurals.benchmark_runs_count, it.roundToInt(), texts.number(it.roundToInt())) },
     ) { stores.benchmark.dispatch(BenchmarkEvent.SetRuns(it.roundToInt())) }
@@ -101,7 +101,7 @@ class BenchmarkPage(parent: ViewGroup, private val stores: BenchmarkPageStores, 
             is BenchmarkState.Problem.Model -> problems.whyNoAnswer(why.problem)
             is BenchmarkState.Problem.Runtime -> context.getString(R.string.benchmark_runtime_problem, why.detail)
         }
-        val tooLarge = (state.problem as? BenchmarkState.Problem.Model)?.problem?.mayBeTriedAnyway == true
+        val tooLarge = (state.problem as? BenchmarkState.Problem.Model)?.problem?.canLoadAnyway == true
         anyway.visibility = if (tooLarge) View.VISIBLE else View.GONE
         result.render(state, stores.library.state)
         for (action in listOf(copy, share)) action.visibility = if (done > 0 && !state.running) View.VISIBLE else View.GONE
@@ -110,7 +110,7 @@ class BenchmarkPage(parent: ViewGroup, private val stores: BenchmarkPageStores, 
     private fun loadAnyway() {
         val state = stores.benchmark.state
         val problem = (state.problem as? BenchmarkState.Problem.Model)?.problem ?: return
-        stores.model.loadAfter(problem, state.selection ?: return, stores.settings.state.settings.options)
+        stores.model.retryAfter(problem, state.selection ?: return, stores.settings.state.settings.options)
         stores.benchmark.dispatch(BenchmarkEvent.Start)
     }
 

@@ -13,7 +13,7 @@ import android.widget.TableRow
 import android.widget.TextView
 import io.pocketgemma.chat.R
 import io.pocketgemma.chat.library.LibraryState
-import io.pocketgemma.chat.model.Numbers
+import io.pocketgemma.chat.model.ReplyMetrics
 import io.pocketgemma.chat.ui.FactCard
 import io.pocketgemma.chat.ui.hasLargeFont
 
@@ -70,10 +70,10 @@ class BenchmarkResult(private val view: ViewGroup, private val words: BenchmarkT
         return text
     }
 
-    private fun each(card: FactCard, results: List<Numbers>, median: Numbers) {
+    private fun each(card: FactCard, results: List<ReplyMetrics>, median: ReplyMetrics) {
         if (columns == 1) {
             // A table with five columns does not fit at large font sizes.
-            results.forEachIndexed { place, numbers -> card.note(words.spoken(runName(place), numbers)) }
+            results.forEachIndexed { place, metrics -> card.note(words.spoken(runName(place), metrics)) }
         } else {
             table(card.add(R.layout.benchmark_table).findViewById(R.id.benchmark_table), results, median)
             card.note(context.getString(R.string.benchmark_unit))
@@ -82,10 +82,10 @@ class BenchmarkResult(private val view: ViewGroup, private val words: BenchmarkT
 
     private fun runName(place: Int) = context.getString(R.string.benchmark_run, words.runName(place))
 
-    private fun table(table: TableLayout, results: List<Numbers>, median: Numbers) {
+    private fun table(table: TableLayout, results: List<ReplyMetrics>, median: ReplyMetrics) {
         row(table, words.columns, null, R.color.text_dim, Typeface.NORMAL)
-        results.forEachIndexed { place, numbers ->
-            row(table, words.cells(words.runName(place), numbers), words.spoken(runName(place), numbers), R.color.text, Typeface.NORMAL)
+        results.forEachIndexed { place, metrics ->
+            row(table, words.cells(words.runName(place), metrics), words.spoken(runName(place), metrics), R.color.text, Typeface.NORMAL)
         }
         row(table, words.cells(words.medianName, median), words.spoken(words.medianName, median), R.color.primary, Typeface.BOLD)
     }

@@ -2,7 +2,7 @@ package io.pocketgemma.chat.benchmark
 
 import io.pocketgemma.chat.model.Backend
 import io.pocketgemma.chat.model.ModelProblem
-import io.pocketgemma.chat.model.Numbers
+import io.pocketgemma.chat.model.ReplyMetrics
 import io.pocketgemma.chat.model.Selection
 
 /** The same prompt several times, each time in a new conversation. */
@@ -18,7 +18,7 @@ data class BenchmarkState(
     /** Number of threads, if the model ran on the CPU. */
     val threads: Int = 0,
     /** One entry for each completed run, without the warm-up run. */
-    val results: List<Numbers> = emptyList(),
+    val results: List<ReplyMetrics> = emptyList(),
     /** Why the benchmark ended early. */
     val problem: Problem? = null,
 ) {
@@ -29,7 +29,7 @@ data class BenchmarkState(
     }
 
     /** The median of each value; null before the first run has ended. */
-    val median: Numbers? get() = medianOf(results)
+    val median: ReplyMetrics? get() = medianOf(results)
 
     companion object {
         val RUNS = 1..20
@@ -37,14 +37,14 @@ data class BenchmarkState(
 }
 
 /** The median of each value by itself: the values need not come from the same run. */
-fun medianOf(results: List<Numbers>): Numbers? {
+fun medianOf(results: List<ReplyMetrics>): ReplyMetrics? {
     if (results.isEmpty()) return null
-    fun median(value: (Numbers) -> Double): Double {
+    fun median(value: (ReplyMetrics) -> Double): Double {
         val sorted = results.map(value).sorted()
         val middle = sorted.size / 2
         return if (sorted.size % 2 == 1) sorted[middle] else (sorted[middle - 1] + sorted[middle]) / 2
     }
-    return Numbers(
+    return ReplyMetrics(
         secondsToFirstToken = median { it.secondsToFirstToken },
         promptTokens = median { it.promptTokens.toDouble() }.toInt(),
         promptTokensPerSecond = median { it.promptTokensPerSecond },
@@ -65,7 +65,7 @@ sealed interface BenchmarkEvent {
     data class Began(val selection: Selection, val threads: Int) : BenchmarkEvent
 
     /** A run has ended (the first one is the warm-up run) on [backend] (null: not reported). */
-    data class RunEnded(val numbers: Numbers, val backend: Backend?) : BenchmarkEvent
+    data class RunEnded(val metrics: ReplyMetrics, val backend: Backend?) : BenchmarkEvent
 
     data class Failed(val problem: BenchmarkState.Problem) : BenchmarkEvent
 }
@@ -81,6 +81,6 @@ fun BenchmarkState.reduce(event: BenchmarkEvent): BenchmarkState = when (event) 
 }
 
 private fun BenchmarkState.ranOnce(event: BenchmarkEvent.RunEnded): BenchmarkState {
-    val all = if (warm) results + event.numbers else results
+    val all = if (warm) results + event.metrics else results
     return copy(running = all.size < runs, warm = true, backend = event.backend, results = all)
 }

@@ -1,15 +1,15 @@
 package io.pocketgemma.chat.benchmark
 
-import io.pocketgemma.chat.inference.Asking
-import io.pocketgemma.chat.inference.answering
+import io.pocketgemma.chat.inference.InferenceClient
+import io.pocketgemma.chat.inference.activeSelection
+import io.pocketgemma.chat.model.ConversationConfig
 import io.pocketgemma.chat.model.ModelState
 import io.pocketgemma.chat.model.ModelStore
-import io.pocketgemma.chat.model.Numbers
 import io.pocketgemma.chat.model.ReplyEnd
 import io.pocketgemma.chat.model.ReplyListener
+import io.pocketgemma.chat.model.ReplyMetrics
 import io.pocketgemma.chat.model.Request
 import io.pocketgemma.chat.model.Sampling
-import io.pocketgemma.chat.model.Setup
 import io.pocketgemma.chat.store.Store
 
 /**
@@ -19,8 +19,8 @@ import io.pocketgemma.chat.store.Store
  * Main thread only.
  */
 class BenchmarkStore(
-    private val host: ModelStore,
-    private val asking: Asking,
+    private val model: ModelStore,
+    private val inference: InferenceClient,
 ) : Store<BenchmarkState, BenchmarkEvent>(BenchmarkState()) {
     // The settings of every run, even if they change in the meantime.
     private var request: Request? = null
@@ -42,8 +42,8 @@ class BenchmarkStore(
 
     private inner class Run : ReplyListener {
         private var stopped = false
-        private val asked: AutoCloseable = asking.ask(this) { settings, library ->
-            request ?: Request(library.answering(settings), settings.options, SETUP, BENCHMARK_PROMPT).also {
+        private val asked: AutoCloseable = inference.ask(this) { settings, library ->
+            request ?: Request(library.activeSelection(settings), settings.options, CONFIG, BENCHMARK_PROMPT).also {
                 request = it
                 dispatch(BenchmarkEvent.Began(it.selection, it.options.usedThreads))
             }
@@ -54,29 +54,29 @@ class BenchmarkStore(
             asked.close()
         }
 
-        override fun grew(text: String) = Unit
+        override fun onText(text: String) = Unit
 
-        override fun ended(text: String, end: ReplyEnd) {
+        override fun onEnd(text: String, end: ReplyEnd) {
             if (!stopped) dispatch(outcome(end))
         }
     }
 
     private fun outcome(end: ReplyEnd): BenchmarkEvent = when (end) {
-        is ReplyEnd.Complete -> ended(end.numbers)
+        is ReplyEnd.Complete -> ended(end.metrics)
         is ReplyEnd.Stopped -> BenchmarkEvent.Stop
         is ReplyEnd.NoModel -> BenchmarkEvent.Failed(BenchmarkState.Problem.Model(end.problem))
         is ReplyEnd.Failed -> failed(end.detail)
         ReplyEnd.ContextFull -> failed("the prompt and the reply do not fit into the model's context")
     }
 
-    private fun ended(numbers: Numbers?): BenchmarkEvent =
-        if (numbers == null) failed("the runtime gave no numbers") else BenchmarkEvent.RunEnded(numbers, backend())
+    private fun ended(metrics: ReplyMetrics?): BenchmarkEvent =
+        if (metrics == null) failed("the runtime gave no numbers") else BenchmarkEvent.RunEnded(metrics, backend())
 
     private fun failed(detail: String) = BenchmarkEvent.Failed(BenchmarkState.Problem.Runtime(detail))
 
-    private fun backend() = (host.state as? ModelState.Ready)?.backend
+    private fun backend() = (model.state as? ModelState.Ready)?.backend
 
     private companion object {
-        val SETUP = Setup(sampling = Sampling(temperature = 0f, topK = 1, topP = 1f), replyTokens = BENCHMARK_REPLY_TOKENS)
+        val CONFIG = ConversationConfig(sampling = Sampling(temperature = 0f, topK = 1, topP = 1f), replyTokens = BENCHMARK_REPLY_TOKENS)
     }
 }

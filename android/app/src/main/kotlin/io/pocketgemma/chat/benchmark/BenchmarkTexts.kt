@@ -5,7 +5,7 @@ import android.os.Build
 import io.pocketgemma.chat.R
 import io.pocketgemma.chat.library.LibraryState
 import io.pocketgemma.chat.model.Backend
-import io.pocketgemma.chat.model.Numbers
+import io.pocketgemma.chat.model.ReplyMetrics
 import io.pocketgemma.chat.ui.Texts
 
 /** Texts of the benchmark: table cells, test conditions, and the whole result as text. */
@@ -24,25 +24,25 @@ class BenchmarkTexts(private val context: Context) {
 
     val medianName: String = context.getString(R.string.benchmark_median)
 
-    fun cells(name: String, numbers: Numbers): List<String> = listOf(
+    fun cells(name: String, metrics: ReplyMetrics): List<String> = listOf(
         name,
-        texts.duration(numbers.secondsToFirstToken),
-        texts.bareRate(numbers.promptTokensPerSecond),
-        texts.bareRate(numbers.tokensPerSecond),
-        numbers.memoryBytes?.let(texts::size).orEmpty(),
+        texts.duration(metrics.secondsToFirstToken),
+        texts.bareRate(metrics.promptTokensPerSecond),
+        texts.bareRate(metrics.tokensPerSecond),
+        metrics.memoryBytes?.let(texts::size).orEmpty(),
     )
 
     /** A row of the table, as read by a screen reader. */
-    fun spoken(name: String, numbers: Numbers): String {
-        val first = texts.duration(numbers.secondsToFirstToken)
-        val reads = texts.rate(numbers.promptTokensPerSecond)
-        val writes = texts.rate(numbers.tokensPerSecond)
-        val memory = numbers.memoryBytes ?: return context.getString(R.string.benchmark_row, name, first, reads, writes)
+    fun spoken(name: String, metrics: ReplyMetrics): String {
+        val first = texts.duration(metrics.secondsToFirstToken)
+        val reads = texts.rate(metrics.promptTokensPerSecond)
+        val writes = texts.rate(metrics.tokensPerSecond)
+        val memory = metrics.memoryBytes ?: return context.getString(R.string.benchmark_row, name, first, reads, writes)
         return context.getString(R.string.benchmark_row_memory, name, first, reads, writes, texts.size(memory))
     }
 
     /** The four main figures, each with its label. */
-    fun tiles(median: Numbers): List<Pair<String, Int>> = listOfNotNull(
+    fun tiles(median: ReplyMetrics): List<Pair<String, Int>> = listOfNotNull(
         texts.rate(median.tokensPerSecond) to R.string.benchmark_decode,
         texts.rate(median.promptTokensPerSecond) to R.string.benchmark_prefill,
         texts.duration(median.secondsToFirstToken) to R.string.benchmark_first,
@@ -53,7 +53,7 @@ class BenchmarkTexts(private val context: Context) {
 
     /** The model, the processor, and the other test conditions. */
     fun facts(state: BenchmarkState, library: LibraryState): List<Pair<Int, String>> = listOfNotNull(
-        R.string.benchmark_model to texts.who(library, state.selection),
+        R.string.benchmark_model to texts.selectionName(library, state.selection),
         state.backend?.let { R.string.benchmark_backend to backend(it, state.threads) },
         state.median?.let { R.string.benchmark_prompt to context.getString(R.string.benchmark_tokens, texts.tokens(it.promptTokens), texts.tokens(it.tokens)) },
         R.string.benchmark_device to Build.MODEL,
@@ -62,7 +62,7 @@ class BenchmarkTexts(private val context: Context) {
 
     fun asText(state: BenchmarkState, library: LibraryState): String {
         val rows = listOf(columns) +
-            state.results.mapIndexed { place, numbers -> cells(runName(place), numbers) } +
+            state.results.mapIndexed { place, metrics -> cells(runName(place), metrics) } +
             listOfNotNull(state.median?.let { cells(medianName, it) })
         val widths = columns.indices.map { column -> rows.maxOf { it[column].length } }
         val table = rows.joinToString("\n") { row ->

@@ -12,8 +12,8 @@ import io.pocketgemma.chat.conversation.ReplyStatus
 import io.pocketgemma.chat.conversation.newConversationId
 import io.pocketgemma.chat.ui.Screen
 import io.pocketgemma.chat.ui.Shell
-import io.pocketgemma.chat.ui.goesWith
-import io.pocketgemma.chat.ui.offer
+import io.pocketgemma.chat.ui.addItem
+import io.pocketgemma.chat.ui.dismissWith
 
 /** Actions of the buttons in a conversation, and the screen's own state of the rows. */
 class ChatActions(
@@ -22,9 +22,9 @@ class ChatActions(
     private val context: Context,
     private val changed: () -> Unit,
 ) : RowActions {
-    var numbersOf: Set<Long> = emptySet()
+    var metricsOf: Set<Long> = emptySet()
         private set
-    var carriedIsOpen = false
+    var summaryIsOpen = false
         private set
 
     override fun copy(text: String) = shell.copy(text)
@@ -37,21 +37,21 @@ class ChatActions(
 
     override fun more(row: Row.Reply, anchor: View) {
         val popup = PopupMenu(context, anchor)
-        if (row.reply.numbers != null && !stores.settings.state.settings.showNumbers) {
-            popup.menu.offer(if (row.showsNumbers) R.string.hide_numbers else R.string.show_numbers) { toggleNumbers(row.reply) }
+        if (row.reply.metrics != null && !stores.settings.state.settings.showMetrics) {
+            popup.menu.addItem(if (row.showsMetrics) R.string.hide_numbers else R.string.show_numbers) { toggleMetrics(row.reply) }
         }
-        popup.menu.offer(R.string.select_text) { selectText(row.reply) }
+        popup.menu.addItem(R.string.select_text) { selectText(row.reply) }
         popup.show()
     }
 
-    override fun goOnWithSummary() = stores.chat.dispatch(ChatEvent.GoOnWithSummary(newConversationId()))
+    override fun continueWithSummary() = stores.chat.dispatch(ChatEvent.ContinueWithSummary(newConversationId()))
 
     /** Carries the question that did not fit over to the new chat. */
-    override fun goOnNew() =
+    override fun continueInNewChat() =
         stores.chat.dispatch(ChatEvent.NewChat(newConversationId(), stores.chat.state.questionTooMany?.text.orEmpty()))
 
-    override fun openCarried() {
-        carriedIsOpen = !carriedIsOpen
+    override fun toggleSummary() {
+        summaryIsOpen = !summaryIsOpen
         changed()
     }
 
@@ -60,21 +60,21 @@ class ChatActions(
     /** If a question has no reply yet, asks it again, which also loads the model. */
     override fun tryAgain() {
         val last = stores.chat.state.messages.lastOrNull() as? Message.Reply
-        if (last?.status is ReplyStatus.NoModel) regenerate() else prepare(despiteMemory = false)
+        if (last?.status is ReplyStatus.NoModel) regenerate() else prepare(ignoreLowMemory = false)
     }
 
-    override fun loadAnyway() = prepare(despiteMemory = true)
+    override fun loadAnyway() = prepare(ignoreLowMemory = true)
 
     override fun openModels() = shell.open(Screen.MODELS)
 
-    private fun prepare(despiteMemory: Boolean) {
+    private fun prepare(ignoreLowMemory: Boolean) {
         val settings = stores.settings.state.settings
         val selection = stores.library.state.present(settings.selection) ?: return
-        stores.model.prepare(selection, settings.options.copy(despiteMemory = despiteMemory))
+        stores.model.prepare(selection, settings.options.copy(ignoreLowMemory = ignoreLowMemory))
     }
 
-    private fun toggleNumbers(reply: Message.Reply) {
-        numbersOf = if (reply.id in numbersOf) numbersOf - reply.id else numbersOf + reply.id
+    private fun toggleMetrics(reply: Message.Reply) {
+        metricsOf = if (reply.id in metricsOf) metricsOf - reply.id else metricsOf + reply.id
         changed()
     }
 
@@ -85,6 +85,6 @@ class ChatActions(
         AlertDialog.Builder(context).setView(view)
             .setNegativeButton(R.string.close, null)
             .setPositiveButton(R.string.copy_all) { _, _ -> copy(reply.text) }
-            .show().goesWith(context)
+            .show().dismissWith(context)
     }
 }

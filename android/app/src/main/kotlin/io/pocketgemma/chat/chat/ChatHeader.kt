@@ -42,7 +42,7 @@ class ChatHeader(
     }
 
     fun render(chat: ChatState, model: ModelState, library: LibraryState, selection: Selection?) {
-        val answers = library.model(selection?.model)?.let { names.who(library, selection) }
+        val answers = library.model(selection?.model)?.let { names.selectionName(library, selection) }
         val isBeside = answers != null && chat.title.isNotEmpty()
         val state = texts.status(model, isBeside).takeIf { library.loaded && selection != null }
         title.show(chat.title.ifEmpty { answers ?: title.resources.getString(R.string.app_name) })

@@ -5,10 +5,10 @@ import android.view.ViewGroup
 import android.widget.LinearLayout
 import android.widget.ScrollView
 import io.pocketgemma.chat.R
-import io.pocketgemma.chat.conversation.ScrollPlace
+import io.pocketgemma.chat.conversation.ScrollPosition
 import io.pocketgemma.chat.history.HistoryEvent
 import io.pocketgemma.chat.history.HistoryState
-import io.pocketgemma.chat.inference.answering
+import io.pocketgemma.chat.inference.activeSelection
 import io.pocketgemma.chat.inference.remembersConversation
 import io.pocketgemma.chat.library.LibraryEvent
 import io.pocketgemma.chat.library.LibraryState
@@ -105,11 +105,11 @@ class ChatPage(parent: ViewGroup, private val stores: ChatPageStores, shell: She
         val settings = stores.settings.state.settings
         val library = stores.library.state
         val options = RowOptions(
-            showsAllNumbers = settings.showNumbers,
-            numbersOf = actions.numbersOf,
-            carriedIsOpen = actions.carriedIsOpen,
+            showsAllMetrics = settings.showMetrics,
+            metricsOf = actions.metricsOf,
+            summaryIsOpen = actions.summaryIsOpen,
             problem = problem(stores.model.state, library, library.present(settings.selection)),
-            remembersChat = library.remembersConversation(library.answering(settings)),
+            remembersChat = library.remembersConversation(library.activeSelection(settings)),
             hasInstruction = settings.systemPrompt.isNotBlank(),
         )
         val rows = rowsOf(chat, options)
@@ -130,18 +130,18 @@ class ChatPage(parent: ViewGroup, private val stores: ChatPageStores, shell: She
     private fun reportPlace() {
         hasMoved = false
         scroll.removeCallbacks(reporting)
-        val first = firstMessage(stores.chat.state.carried)
-        val place = if (messages.followsEnd) null else messages.placeNow(atLeast = first).let { ScrollPlace(it.row - first, toDp(it.offset)) }
+        val first = firstMessage(stores.chat.state.summary)
+        val place = if (messages.followsEnd) null else messages.placeNow(atLeast = first).let { ScrollPosition(it.row - first, toDp(it.offset)) }
         if (shown == stores.chat.state.conversation) stores.chat.dispatch(ChatEvent.Scrolled(place))
     }
 
     /** Null (the end) if the message no longer exists. */
-    private fun placeOf(place: ScrollPlace, rows: List<Row>): MessageList.Place? {
-        val row = place.message + firstMessage(stores.chat.state.carried)
+    private fun placeOf(place: ScrollPosition, rows: List<Row>): MessageList.Place? {
+        val row = place.message + firstMessage(stores.chat.state.summary)
         return if (row in rows.indices) MessageList.Place(row, (place.offsetDp * density).roundToInt()) else null
     }
 
-    private fun firstMessage(carried: String) = if (carried.isEmpty()) 0 else 1
+    private fun firstMessage(summary: String) = if (summary.isEmpty()) 0 else 1
 
     private fun toDp(pixels: Int) = (pixels / density).roundToInt()
 

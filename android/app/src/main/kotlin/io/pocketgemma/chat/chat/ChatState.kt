@@ -1,19 +1,19 @@
 package io.pocketgemma.chat.chat
 
 import io.pocketgemma.chat.conversation.Conversation
-import io.pocketgemma.chat.conversation.MOST_TITLE
+import io.pocketgemma.chat.conversation.MAX_TITLE_LENGTH
 import io.pocketgemma.chat.conversation.Message
 import io.pocketgemma.chat.conversation.ReplyStatus
-import io.pocketgemma.chat.conversation.ScrollPlace
+import io.pocketgemma.chat.conversation.ScrollPosition
 import io.pocketgemma.chat.conversation.status
 import io.pocketgemma.chat.conversation.titleOf
 import io.pocketgemma.chat.model.ModelProblem
-import io.pocketgemma.chat.model.Numbers
 import io.pocketgemma.chat.model.ReplyEnd
+import io.pocketgemma.chat.model.ReplyMetrics
 import io.pocketgemma.chat.model.Role
 import io.pocketgemma.chat.model.Turn
-import io.pocketgemma.chat.text.beginning
-import io.pocketgemma.chat.text.oneLine
+import io.pocketgemma.chat.text.singleLine
+import io.pocketgemma.chat.text.truncated
 
 /** The conversation on the screen, as data. Only events change it. */
 data class ChatState(
@@ -25,7 +25,7 @@ data class ChatState(
     val title: String = "",
     val messages: List<Message> = emptyList(),
     /** A summary of an earlier conversation that this one continues; empty if there is none. */
-    val carried: String = "",
+    val summary: String = "",
     /** The text in the composer. */
     val draft: String = "",
     /** Sending the draft replaces the last question. */
@@ -33,9 +33,9 @@ data class ChatState(
     /** The text in the composer before [editing], restored afterwards. */
     val draftBefore: String = "",
     /** The scroll position; null: the end. */
-    val scroll: ScrollPlace? = null,
+    val scroll: ScrollPosition? = null,
     /** The new conversation for which the model is writing a summary of this one; null: none. */
-    val goingOn: Long? = null,
+    val summaryFor: Long? = null,
     /** Increases by one with each message and never decreases, so that a late event cannot affect a newer message. */
     val nextId: Long = 0,
 ) {
@@ -44,7 +44,7 @@ data class ChatState(
         get() = (messages.lastOrNull() as? Message.Reply)?.takeIf { it.status is ReplyStatus.Active }
 
     val summarising: Boolean
-        get() = goingOn != null
+        get() = summaryFor != null
 
     val canAsk: Boolean
         get() = loaded && activeReply == null && !summarising
@@ -58,7 +58,7 @@ data class ChatState(
 
     /** Has no messages and continues no other conversation. */
     val isNew: Boolean
-        get() = messages.isEmpty() && carried.isEmpty()
+        get() = messages.isEmpty() && summary.isEmpty()
 
     /** The finished turns that the model receives. A question without a reply is left out. */
     val history: List<Turn>
@@ -89,7 +89,7 @@ sealed interface ChatEvent {
 
     data class DraftChanged(val draft: String) : ChatEvent
 
-    data class Scrolled(val place: ScrollPlace?) : ChatEvent
+    data class Scrolled(val position: ScrollPosition?) : ChatEvent
 
     /**
      * Leaves this conversation, which stays in the list, for a new one; does nothing if this one is still empty. A reply in progress is
@@ -116,7 +116,7 @@ sealed interface ChatEvent {
     data class Removed(val conversation: Long, val next: Long) : ChatEvent
 
     /** Asks the model for a summary and continues from it in the new conversation [conversation]. [Stop] cancels this. */
-    data class GoOnWithSummary(val conversation: Long) : ChatEvent
+    data class ContinueWithSummary(val conversation: Long) : ChatEvent
 
     /** [summary] starts the new conversation: the model's summary, or the last turns if there is none. */
     data class Summarised(val conversation: Long, val summary: String) : ChatEvent
@@ -138,15 +138,15 @@ fun ChatState.reduce(event: ChatEvent): ChatState = when (event) {
     ChatEvent.Edit -> edited()
     ChatEvent.CancelEdit -> withoutEditing()
     is ChatEvent.DraftChanged -> copy(draft = event.draft)
-    is ChatEvent.Scrolled -> copy(scroll = event.place)
-    is ChatEvent.NewChat -> anew(event)
+    is ChatEvent.Scrolled -> copy(scroll = event.position)
+    is ChatEvent.NewChat -> startedAnew(event)
     is ChatEvent.Open -> if (event.conversation == conversation) this else ChatState(event.conversation, nextId = nextId)
     is ChatEvent.Opened -> if (loaded || event.id != conversation) this else opened(event.conversation)
-    is ChatEvent.Rename -> if (loaded) named(event.title.oneLine().beginning(MOST_TITLE)) else this
+    is ChatEvent.Rename -> if (loaded) named(event.title.singleLine().truncated(MAX_TITLE_LENGTH)) else this
     is ChatEvent.Renamed -> if (event.conversation == conversation) copy(title = event.title) else this
     is ChatEvent.Removed -> if (event.conversation == conversation) ChatState(event.next, loaded = true, nextId = nextId) else this
-    is ChatEvent.GoOnWithSummary -> if (canAsk && !isNew) withoutEditing().copy(goingOn = event.conversation) else this
-    is ChatEvent.Summarised -> if (goingOn == event.conversation) goneOn(event) else this
+    is ChatEvent.ContinueWithSummary -> if (canAsk && !isNew) withoutEditing().copy(summaryFor = event.conversation) else this
+    is ChatEvent.Summarised -> if (summaryFor == event.conversation) continued(event) else this
     is ChatEvent.AnsweredBy -> withActiveReply(event.id) { it.copy(answeredBy = event.name) }
     is ChatEvent.ReplyGrew -> withActiveReply(event.id) { it.copy(text = event.text) }
     // Text that the user has already seen stays, even if the final text lacks it.
@@ -185,7 +185,7 @@ private fun ChatState.askedAgain(): ChatState {
 }
 
 private fun ChatState.stopped(): ChatState =
-    if (summarising) copy(goingOn = null) else withActiveReply { it.copy(status = ReplyStatus.Active(stopping = true)) }
+    if (summarising) copy(summaryFor = null) else withActiveReply { it.copy(status = ReplyStatus.Active(stopping = true)) }
 
 private fun ChatState.edited(): ChatState {
     val question = lastQuestion
@@ -195,7 +195,7 @@ private fun ChatState.edited(): ChatState {
 private fun ChatState.withoutEditing(): ChatState =
     if (editing) copy(draft = draftBefore, editing = false, draftBefore = "") else this
 
-private fun ChatState.anew(event: ChatEvent.NewChat): ChatState =
+private fun ChatState.startedAnew(event: ChatEvent.NewChat): ChatState =
     if (loaded && isNew) {
         copy(draft = event.draft.ifEmpty { draft })
     } else {
@@ -209,14 +209,14 @@ private fun ChatState.opened(stored: Conversation) = ChatState(
     loaded = true,
     title = stored.title,
     messages = stored.messages.numberedFrom(nextId),
-    carried = stored.carried,
+    summary = stored.summary,
     draft = draft.ifEmpty { stored.draft },
     scroll = stored.scroll,
     nextId = nextId + stored.messages.size,
 )
 
-private fun ChatState.goneOn(event: ChatEvent.Summarised) =
-    ChatState(event.conversation, loaded = true, carried = event.summary, draft = questionTooMany?.text.orEmpty(), nextId = nextId)
+private fun ChatState.continued(event: ChatEvent.Summarised) =
+    ChatState(event.conversation, loaded = true, summary = event.summary, draft = questionTooMany?.text.orEmpty(), nextId = nextId)
 
 private fun ChatState.withActiveReply(id: Long? = activeReply?.id, change: (Message.Reply) -> Message.Reply): ChatState {
     val reply = activeReply?.takeIf { it.id == id } ?: return this

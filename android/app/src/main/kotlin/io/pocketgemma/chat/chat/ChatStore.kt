@@ -3,12 +3,12 @@ package io.pocketgemma.chat.chat
 import io.pocketgemma.chat.conversation.Conversation
 import io.pocketgemma.chat.conversation.ConversationStorage
 import io.pocketgemma.chat.conversation.newConversationId
-import io.pocketgemma.chat.inference.Asking
-import io.pocketgemma.chat.inference.Preparation
-import io.pocketgemma.chat.inference.answering
+import io.pocketgemma.chat.inference.InferenceClient
+import io.pocketgemma.chat.inference.ModelPreloader
+import io.pocketgemma.chat.inference.activeSelection
+import io.pocketgemma.chat.inference.conversationConfig
 import io.pocketgemma.chat.inference.nameOf
 import io.pocketgemma.chat.inference.remembersConversation
-import io.pocketgemma.chat.inference.setup
 import io.pocketgemma.chat.library.LibraryState
 import io.pocketgemma.chat.model.ModelStore
 import io.pocketgemma.chat.model.ReplyEnd
@@ -32,24 +32,24 @@ import java.util.concurrent.Executor
  * @param newId creates the id of a new conversation if the one to open no longer exists.
  */
 class ChatStore(
-    host: ModelStore,
+    model: ModelStore,
     storage: ConversationStorage,
     disk: Executor,
     main: MainThread,
-    private val asking: Asking,
-    private val words: ChatWords,
+    private val inference: InferenceClient,
+    private val prompts: SummaryPrompts,
     changed: () -> Unit,
     private val newId: () -> Long = ::newConversationId,
 ) : Store<ChatState, ChatEvent>(ChatState(conversation = NOT_READ)) {
     private val saver = ConversationSaver(storage, disk, main, changed)
-    private val saving = Saving(main, ::save)
+    private val autoSave = AutoSave(main, ::save)
 
     // The reply or summary in progress, or the last one.
     private var underWay: AutoCloseable? = null
 
     init {
         saver.readLast { opened(NOT_READ, it) }
-        Preparation(asking, host, main)
+        ModelPreloader(inference, model, main)
     }
 
     /** Stores the current state. Called when the app leaves the screen. */
@@ -61,12 +61,12 @@ class ChatStore(
         when (event) {
             is ChatEvent.Ask, ChatEvent.Regenerate -> answer(after)
             ChatEvent.Stop -> underWay?.close()
-            is ChatEvent.GoOnWithSummary -> sumUp(after, event.conversation)
-            is ChatEvent.ReplyGrew -> saving.whileGrowing()
-            is ChatEvent.DraftChanged, is ChatEvent.Scrolled, ChatEvent.Edit, ChatEvent.CancelEdit -> saving.whenRested()
+            is ChatEvent.ContinueWithSummary -> sumUp(after, event.conversation)
+            is ChatEvent.ReplyGrew -> autoSave.whileReplying()
+            is ChatEvent.DraftChanged, is ChatEvent.Scrolled, ChatEvent.Edit, ChatEvent.CancelEdit -> autoSave.afterPause()
             is ChatEvent.ReplyEnded, is ChatEvent.Rename -> save()
             is ChatEvent.Opened -> saver.remember(after.conversation)
-            else -> if (before.conversation != after.conversation) left(before, after, event) else saving.whenRested()
+            else -> if (before.conversation != after.conversation) left(before, after, event) else autoSave.afterPause()
         }
     }
 
@@ -87,7 +87,7 @@ class ChatStore(
     private fun answer(asked: ChatState) {
         val reply = asked.activeReply ?: return
         val question = asked.lastQuestion ?: return
-        underWay = asking.ask(ReplyTo(reply.id)) { settings, library ->
+        underWay = inference.ask(ReplyTo(reply.id)) { settings, library ->
             val request = request(asked, settings, library, question.text)
             library.nameOf(request.selection)?.let { dispatch(ChatEvent.AnsweredBy(reply.id, it)) }
             request
@@ -96,17 +96,17 @@ class ChatStore(
     }
 
     private fun sumUp(full: ChatState, next: Long) {
-        underWay = asking.ask(SummaryFor(next, full)) { settings, library ->
-            val request = request(full, settings.copy(replyTokens = SUMMARY_TOKENS), library, words.summaryRequest)
+        underWay = inference.ask(SummaryFor(next, full)) { settings, library ->
+            val request = request(full, settings.copy(replyTokens = SUMMARY_TOKENS), library, prompts.summaryRequest)
             request.copy(dropOldest = true)
         }
     }
 
     private fun request(state: ChatState, settings: Settings, library: LibraryState, question: String): Request {
-        val selection = library.answering(settings)
+        val selection = library.activeSelection(settings)
         val history = if (library.remembersConversation(selection)) state.history else emptyList()
-        val carried = if (state.carried.isEmpty()) "" else words.carriedPreface + "\n" + state.carried
-        return Request(selection, settings.options, settings.setup(history, more = carried), question)
+        val summary = if (state.summary.isEmpty()) "" else prompts.summaryPreface + "\n" + state.summary
+        return Request(selection, settings.options, settings.conversationConfig(history, more = summary), question)
     }
 
     private fun store(state: ChatState) {
@@ -114,16 +114,16 @@ class ChatStore(
     }
 
     private inner class ReplyTo(private val id: Long) : ReplyListener {
-        override fun grew(text: String) = dispatch(ChatEvent.ReplyGrew(id, text))
+        override fun onText(text: String) = dispatch(ChatEvent.ReplyGrew(id, text))
 
-        override fun ended(text: String, end: ReplyEnd) = dispatch(ChatEvent.ReplyEnded(id, text, end))
+        override fun onEnd(text: String, end: ReplyEnd) = dispatch(ChatEvent.ReplyEnded(id, text, end))
     }
 
     private inner class SummaryFor(private val next: Long, private val full: ChatState) : ReplyListener {
-        override fun grew(text: String) = Unit
+        override fun onText(text: String) = Unit
 
-        override fun ended(text: String, end: ReplyEnd) =
-            dispatch(ChatEvent.Summarised(next, carried(text, end, full.history, words)))
+        override fun onEnd(text: String, end: ReplyEnd) =
+            dispatch(ChatEvent.Summarised(next, summaryOrLastTurns(text, end, full.history, prompts)))
     }
 
     private companion object {

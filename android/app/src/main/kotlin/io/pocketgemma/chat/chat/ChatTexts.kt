@@ -6,7 +6,7 @@ import io.pocketgemma.chat.conversation.ReplyStatus
 import io.pocketgemma.chat.model.Backend
 import io.pocketgemma.chat.model.ModelProblem
 import io.pocketgemma.chat.model.ModelState
-import io.pocketgemma.chat.model.Numbers
+import io.pocketgemma.chat.model.ReplyMetrics
 import io.pocketgemma.chat.ui.ProblemTexts
 import io.pocketgemma.chat.ui.Texts
 
@@ -38,8 +38,8 @@ class ChatTexts(private val context: Context) {
     fun caption(row: Row.Reply): String? = when (val status = row.reply.status) {
         is ReplyStatus.Active -> if (status.stopping) context.getString(R.string.stopping) else null
         is ReplyStatus.Complete ->
-            if (row.reply.text.isEmpty()) context.getString(R.string.reply_empty) else row.numbers?.let(texts::numbers)
-        is ReplyStatus.Stopped -> stopped(row.numbers)
+            if (row.reply.text.isEmpty()) context.getString(R.string.reply_empty) else row.metrics?.let(texts::metrics)
+        is ReplyStatus.Stopped -> stopped(row.metrics)
         ReplyStatus.ContextFull -> context.getString(
             when (row.tooLong) {
                 TooLong.QUESTION -> R.string.question_too_long
@@ -52,10 +52,10 @@ class ChatTexts(private val context: Context) {
         is ReplyStatus.Failed -> context.getString(R.string.reply_failed, status.detail)
     }
 
-    private val Row.Reply.numbers: Numbers? get() = reply.numbers.takeIf { showsNumbers }
+    private val Row.Reply.metrics: ReplyMetrics? get() = reply.metrics.takeIf { showsMetrics }
 
-    private fun stopped(numbers: Numbers?): String {
+    private fun stopped(metrics: ReplyMetrics?): String {
         val stopped = context.getString(R.string.stopped)
-        return if (numbers == null) stopped else context.getString(R.string.two_parts, stopped, texts.numbers(numbers))
+        return if (metrics == null) stopped else context.getString(R.string.two_parts, stopped, texts.metrics(metrics))
     }
 }

@@ -152,7 +152,7 @@ class MessageList(
     private fun take(row: Row): RowView<Row> = (spare[row.javaClass]?.removeLastOrNull() ?: make(row)).also { it.bind(row) }
 
     private fun give(row: Row, view: RowView<Row>) {
-        spare.getOrPut(row.javaClass) { ArrayDeque() }.takeIf { it.size < MOST_SPARE }?.add(view)
+        spare.getOrPut(row.javaClass) { ArrayDeque() }.takeIf { it.size < MAX_SPARE }?.add(view)
     }
 
     /**
@@ -210,7 +210,7 @@ class MessageList(
 
         /** Distance in screens at which a row's view is recycled. */
         const val FAR = 3
-        const val MOST_SPARE = 24
+        const val MAX_SPARE = 24
         const val MEASURED_AT_ONCE = 4
         const val MEASURE_MILLIS = 24L
         const val ROW_DP = 96

@@ -26,11 +26,11 @@ interface RowActions {
     /** The menu with less frequent actions. */
     fun more(row: Row.Reply, anchor: View)
 
-    fun goOnWithSummary()
+    fun continueWithSummary()
 
-    fun goOnNew()
+    fun continueInNewChat()
 
-    fun openCarried()
+    fun toggleSummary()
 
     fun stop()
 
@@ -46,7 +46,7 @@ interface RowActions {
 fun rowView(row: Row, parent: ViewGroup, texts: ChatTexts, actions: RowActions): RowView<Row> = when (row) {
     is Row.Question -> QuestionView(parent, actions)
     is Row.Reply -> ReplyView(parent, texts, actions)
-    is Row.Carried -> CarriedView(parent, actions)
+    is Row.Summary -> SummaryView(parent, actions)
     is Row.Problem -> ProblemView(parent, texts, actions)
     Row.Summarising -> SummarisingView(parent, actions)
 } as RowView<Row>
@@ -89,17 +89,17 @@ private class QuestionView(parent: ViewGroup, private val actions: RowActions) :
     }
 }
 
-private class CarriedView(parent: ViewGroup, actions: RowActions) : RowView<Row.Carried> {
+private class SummaryView(parent: ViewGroup, actions: RowActions) : RowView<Row.Summary> {
     override val view: View = inflate(R.layout.carried, parent)
     private val head: View = view.findViewById(R.id.carried_head)
     private val text: TextView = view.findViewById(R.id.carried_text)
     private val arrow: ImageView = view.findViewById(R.id.carried_arrow)
 
     init {
-        head.setOnClickListener { actions.openCarried() }
+        head.setOnClickListener { actions.toggleSummary() }
     }
 
-    override fun bind(row: Row.Carried) {
+    override fun bind(row: Row.Summary) {
         text.text = row.summary
         text.showIf(row.isOpen)
         arrow.rotation = if (row.isOpen) HALF_TURN else 0f

@@ -34,8 +34,8 @@ class ReplyView(parent: ViewGroup, private val texts: ChatTexts, private val act
         share.setOnClickListener { bound?.let(actions::share) }
         regenerate.setOnClickListener { actions.regenerate() }
         more.setOnClickListener { anchor -> bound?.let { actions.more(it, anchor) } }
-        view.onClick(R.id.go_on_summary) { actions.goOnWithSummary() }
-        view.onClick(R.id.go_on_new) { actions.goOnNew() }
+        view.onClick(R.id.go_on_summary) { actions.continueWithSummary() }
+        view.onClick(R.id.go_on_new) { actions.continueInNewChat() }
     }
 
     override fun bind(row: Row.Reply) {
@@ -43,14 +43,14 @@ class ReplyView(parent: ViewGroup, private val texts: ChatTexts, private val act
         bound = row
         val reply = row.reply
         val isActive = reply.status is ReplyStatus.Active
-        who.showIf(row.newWho != null)
-        who.text = row.newWho?.let { who.resources.getString(R.string.now_answering, it) }
+        who.showIf(row.newModelName != null)
+        who.text = row.newModelName?.let { who.resources.getString(R.string.now_answering, it) }
         waiting.showIf(isActive && reply.text.isEmpty())
         text.showIf(reply.text.isNotEmpty())
         val wasActive = before?.status is ReplyStatus.Active
         if (before?.text != reply.text || wasActive != isActive) body.show(reply.text, streaming = isActive)
         bindCaption(row)
-        offer.showIf(row.offersWayOn)
+        offer.showIf(row.offersNewChat)
         copy.showIf(reply.text.isNotEmpty())
         share.showIf(reply.text.isNotEmpty())
         regenerate.showIf(row.canRegenerate)

@@ -3,7 +3,7 @@ package io.pocketgemma.chat.chat
 import io.pocketgemma.chat.conversation.Message
 import io.pocketgemma.chat.conversation.ReplyStatus
 import io.pocketgemma.chat.model.ModelProblem
-import io.pocketgemma.chat.model.Numbers
+import io.pocketgemma.chat.model.ReplyMetrics
 
 /** The rows of the message list from top to bottom, as data: equal rows look the same. */
 sealed interface Row {
@@ -11,8 +11,8 @@ sealed interface Row {
     val key: Any
 
     /** The summary of an earlier conversation that this one continues. */
-    data class Carried(val summary: String, val isOpen: Boolean) : Row {
-        override val key get() = "carried"
+    data class Summary(val summary: String, val isOpen: Boolean) : Row {
+        override val key get() = "summary"
     }
 
     data class Question(
@@ -27,13 +27,13 @@ sealed interface Row {
     data class Reply(
         val reply: Message.Reply,
         /** The name of the model if it changed with this reply; null: the same as before. */
-        val newWho: String?,
-        val showsNumbers: Boolean,
+        val newModelName: String?,
+        val showsMetrics: Boolean,
         val canRegenerate: Boolean,
         /** What did not fit into the model's context; null: everything fit. */
         val tooLong: TooLong?,
         /** The context is full, and the conversation can continue in another one. */
-        val offersWayOn: Boolean,
+        val offersNewChat: Boolean,
         /** The row below explains why there is no model. */
         val isExplainedBelow: Boolean,
     ) : Row {
@@ -65,10 +65,10 @@ enum class TooLong {
 
 /** Settings of the rows in addition to the conversation. */
 data class RowOptions(
-    val showsAllNumbers: Boolean = false,
+    val showsAllMetrics: Boolean = false,
     /** Replies whose statistics the user has opened. */
-    val numbersOf: Set<Long> = emptySet(),
-    val carriedIsOpen: Boolean = false,
+    val metricsOf: Set<Long> = emptySet(),
+    val summaryIsOpen: Boolean = false,
     val problem: Row.Problem? = null,
     /** The model receives the earlier messages; otherwise, single questions. */
     val remembersChat: Boolean = true,
@@ -77,7 +77,7 @@ data class RowOptions(
 )
 
 fun rowsOf(state: ChatState, options: RowOptions): List<Row> = buildList {
-    if (state.carried.isNotEmpty()) add(Row.Carried(state.carried, options.carriedIsOpen))
+    if (state.summary.isNotEmpty()) add(Row.Summary(state.summary, options.summaryIsOpen))
     var who: String? = null
     val lastQuestion = state.lastQuestion
     state.messages.forEachIndexed { index, message ->
@@ -87,9 +87,9 @@ fun rowsOf(state: ChatState, options: RowOptions): List<Row> = buildList {
                 add(Row.Question(message, isLast && state.canAsk && !state.editing, isLast && state.editing))
             }
             is Message.Reply -> {
-                val newWho = message.answeredBy?.takeIf { who != null && it != who }
+                val newModelName = message.answeredBy?.takeIf { who != null && it != who }
                 who = message.answeredBy ?: who
-                add(state.replyRow(index, newWho, options))
+                add(state.replyRow(index, newModelName, options))
             }
         }
     }
@@ -110,23 +110,23 @@ private fun ChatState.tooLong(index: Int, options: RowOptions): TooLong? {
 
 /** Whether the model received more than the question for this reply, part of which a new conversation could leave out. */
 private fun ChatState.isSentMore(index: Int, options: RowOptions): Boolean =
-    carried.isNotEmpty() || options.remembersChat && copy(messages = messages.take(index)).history.isNotEmpty()
+    summary.isNotEmpty() || options.remembersChat && copy(messages = messages.take(index)).history.isNotEmpty()
 
-private fun ChatState.replyRow(index: Int, newWho: String?, options: RowOptions): Row.Reply {
+private fun ChatState.replyRow(index: Int, newModelName: String?, options: RowOptions): Row.Reply {
     val reply = messages[index] as Message.Reply
     val isLast = index == messages.lastIndex
     val isFull = reply.status == ReplyStatus.ContextFull
     return Row.Reply(
         reply,
-        newWho,
-        showsNumbers = options.showsAllNumbers || reply.id in options.numbersOf,
+        newModelName,
+        showsMetrics = options.showsAllMetrics || reply.id in options.metricsOf,
         // Where continuing would not help, the caption suggests something better.
         canRegenerate = isLast && canAsk && options.problem == null && !isFull,
         tooLong = tooLong(index, options),
         // A question that is too long by itself would not fit into a new conversation either.
-        offersWayOn = isLast && canAsk && isFull && isSentMore(index, options),
+        offersNewChat = isLast && canAsk && isFull && isSentMore(index, options),
         isExplainedBelow = isLast && options.problem != null,
     )
 }
 
-val Message.Reply.numbers: Numbers? get() = (status as? ReplyStatus.Ended)?.numbers
+val Message.Reply.metrics: ReplyMetrics? get() = (status as? ReplyStatus.Ended)?.metrics

@@ -17,7 +17,7 @@ class SampleQuestions(page: View, private val ask: (String) -> Unit) {
     private val hasRoom = page.resources.getBoolean(R.bool.room_for_chips)
 
     fun render(chat: ChatState, questions: List<String>, canAsk: Boolean) {
-        fill(cards, R.layout.sample, questions.take(MOST_CARDS), canAsk)
+        fill(cards, R.layout.sample, questions.take(MAX_CARDS), canAsk)
         title.showIf(questions.isNotEmpty())
         val asked = chat.messages.filterIsInstance<Message.Question>().mapTo(HashSet()) { it.text }
         val left = questions.filter { it !in asked }
@@ -41,6 +41,6 @@ class SampleQuestions(page: View, private val ask: (String) -> Unit) {
     }
 
     private companion object {
-        const val MOST_CARDS = 4
+        const val MAX_CARDS = 4
     }
 }

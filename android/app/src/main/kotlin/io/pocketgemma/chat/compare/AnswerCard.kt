@@ -10,7 +10,7 @@ import io.pocketgemma.chat.conversation.ReplyStatus
 import io.pocketgemma.chat.markdown.MarkdownView
 import io.pocketgemma.chat.ui.ProblemTexts
 import io.pocketgemma.chat.ui.Texts
-import io.pocketgemma.chat.ui.wayOn
+import io.pocketgemma.chat.ui.retryLabel
 
 /** One of the two replies: model, text, and status. */
 class AnswerCard(pair: ViewGroup, private val side: Side, choose: () -> Unit, again: () -> Unit, copy: (String) -> Unit) {
@@ -42,7 +42,7 @@ class AnswerCard(pair: ViewGroup, private val side: Side, choose: () -> Unit, ag
      * @param waits the other model replies first.
      * @param loading this side's model is being loaded.
      */
-    fun render(answer: Answer, name: String?, waits: Boolean, loading: Boolean, showNumbers: Boolean) {
+    fun render(answer: Answer, name: String?, waits: Boolean, loading: Boolean, showMetrics: Boolean) {
         val writing = answer.status is ReplyStatus.Active
         who.text = name ?: context.getString(R.string.compare_choose)
         who.contentDescription = context.getString(R.string.compare_who, this.name, who.text)
@@ -50,7 +50,7 @@ class AnswerCard(pair: ViewGroup, private val side: Side, choose: () -> Unit, ag
         text.show(answer.text, streaming = writing)
         text.visibility = if (answer.text.isEmpty()) View.GONE else View.VISIBLE
         dots.visibility = if (writing && answer.text.isEmpty() && !waits) View.VISIBLE else View.GONE
-        val words = words(answer, waits, loading, showNumbers)
+        val words = words(answer, waits, loading, showMetrics)
         // Setting the same text at every piece of the reply would make TalkBack read it again.
         if (status.text.toString() != words.orEmpty()) status.text = words
         status.visibility = if (words == null) View.GONE else View.VISIBLE
@@ -60,10 +60,10 @@ class AnswerCard(pair: ViewGroup, private val side: Side, choose: () -> Unit, ag
 
     private fun renderAgain(status: ReplyStatus?) {
         again.visibility = if (status is ReplyStatus.NoModel || status is ReplyStatus.Failed) View.VISIBLE else View.GONE
-        again.setText(if (status is ReplyStatus.NoModel) status.problem.wayOn else R.string.try_again)
+        again.setText(if (status is ReplyStatus.NoModel) status.problem.retryLabel else R.string.try_again)
     }
 
-    private fun words(answer: Answer, waits: Boolean, loading: Boolean, showNumbers: Boolean): String? =
+    private fun words(answer: Answer, waits: Boolean, loading: Boolean, showMetrics: Boolean): String? =
         when (val status = answer.status) {
             null -> context.getString(R.string.compare_nothing_yet)
             is ReplyStatus.Active -> when {
@@ -74,16 +74,16 @@ class AnswerCard(pair: ViewGroup, private val side: Side, choose: () -> Unit, ag
             }
             is ReplyStatus.Complete -> listOfNotNull(
                 if (answer.text.isEmpty()) context.getString(R.string.compare_empty) else null,
-                numbers(status, showNumbers),
+                metrics(status, showMetrics),
             ).joinToString("\n").ifEmpty { null }
             is ReplyStatus.Stopped ->
-                listOfNotNull(context.getString(R.string.compare_stopped), numbers(status, showNumbers)).joinToString("\n")
+                listOfNotNull(context.getString(R.string.compare_stopped), metrics(status, showMetrics)).joinToString("\n")
             ReplyStatus.ContextFull -> context.getString(R.string.question_too_long)
             is ReplyStatus.NoModel -> problems.whyNoAnswer(status.problem)
             is ReplyStatus.Failed -> context.getString(R.string.compare_failed, status.detail)
         }
 
-    private fun numbers(status: ReplyStatus.Ended, shown: Boolean): String? = status.numbers?.takeIf { shown }?.let(texts::numbers)
+    private fun metrics(status: ReplyStatus.Ended, shown: Boolean): String? = status.metrics?.takeIf { shown }?.let(texts::metrics)
 
     private fun ReplyStatus?.isProblem() =
         this is ReplyStatus.NoModel || this is ReplyStatus.Failed || this is ReplyStatus.ContextFull

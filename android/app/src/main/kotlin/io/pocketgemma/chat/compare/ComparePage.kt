@@ -17,7 +17,7 @@ import io.pocketgemma.chat.markdown.spokenText
 import io.pocketgemma.chat.model.ModelState
 import io.pocketgemma.chat.model.ModelStore
 import io.pocketgemma.chat.model.Selection
-import io.pocketgemma.chat.model.loadAfter
+import io.pocketgemma.chat.model.retryAfter
 import io.pocketgemma.chat.settings.SettingsEvent
 import io.pocketgemma.chat.settings.SettingsState
 import io.pocketgemma.chat.store.Store
@@ -27,7 +27,7 @@ import io.pocketgemma.chat.ui.Screen
 import io.pocketgemma.chat.ui.Shell
 import io.pocketgemma.chat.ui.Texts
 import io.pocketgemma.chat.ui.Watch
-import io.pocketgemma.chat.ui.goesWith
+import io.pocketgemma.chat.ui.dismissWith
 import io.pocketgemma.chat.ui.hasLargeFont
 import io.pocketgemma.chat.ui.header
 import io.pocketgemma.chat.ui.headerAction
@@ -128,10 +128,10 @@ class ComparePage(parent: ViewGroup, private val stores: ComparePageStores, priv
         val turn = if (state.before.status is ReplyStatus.Active) Side.BEFORE else Side.AFTER
         cards.getValue(side).render(
             answer,
-            answer.selection?.let { texts.who(stores.library.state, it) },
+            answer.selection?.let { texts.selectionName(stores.library.state, it) },
             waits = side != turn,
             loading = side == turn && stores.model.state is ModelState.Loading,
-            showNumbers = stores.settings.state.settings.showNumbers,
+            showMetrics = stores.settings.state.settings.showMetrics,
         )
     }
 
@@ -145,7 +145,7 @@ class ComparePage(parent: ViewGroup, private val stores: ComparePageStores, priv
     private fun askAgain(side: Side) {
         val answer = stores.compare.state.side(side)
         val problem = (answer.status as? ReplyStatus.NoModel)?.problem
-        if (problem != null && answer.selection != null) stores.model.loadAfter(problem, answer.selection, stores.settings.state.settings.options)
+        if (problem != null && answer.selection != null) stores.model.retryAfter(problem, answer.selection, stores.settings.state.settings.options)
         askFor(stores.compare.state.question)
     }
 
@@ -154,7 +154,7 @@ class ComparePage(parent: ViewGroup, private val stores: ComparePageStores, priv
         val choices = library.models.flatMap { model ->
             listOf(Selection(model.id)) + library.adaptersFor(model).map { Selection(model.id, it.id) }
         }
-        val names = choices.map { texts.who(library, it) }.toTypedArray()
+        val names = choices.map { texts.selectionName(library, it) }.toTypedArray()
         AlertDialog.Builder(context)
             .setTitle(if (side == Side.BEFORE) R.string.compare_choose_before else R.string.compare_choose_after)
             .setSingleChoiceItems(names, choices.indexOf(stores.compare.state.side(side).selection)) { dialog, place ->
@@ -162,7 +162,7 @@ class ComparePage(parent: ViewGroup, private val stores: ComparePageStores, priv
                 dialog.dismiss()
             }
             .setNegativeButton(R.string.cancel, null)
-            .show().goesWith(context)
+            .show().dismissWith(context)
     }
 
     private fun asText(): String {
@@ -171,9 +171,9 @@ class ComparePage(parent: ViewGroup, private val stores: ComparePageStores, priv
         return context.getString(
             R.string.compare_as_text,
             state.question,
-            texts.who(library, state.before.selection),
+            texts.selectionName(library, state.before.selection),
             spokenText(state.before.text),
-            texts.who(library, state.after.selection),
+            texts.selectionName(library, state.after.selection),
             spokenText(state.after.text),
         )
     }

@@ -1,8 +1,8 @@
 package io.pocketgemma.chat.compare
 
 import io.pocketgemma.chat.conversation.ReplyStatus
-import io.pocketgemma.chat.inference.Asking
-import io.pocketgemma.chat.inference.setup
+import io.pocketgemma.chat.inference.InferenceClient
+import io.pocketgemma.chat.inference.conversationConfig
 import io.pocketgemma.chat.model.ReplyEnd
 import io.pocketgemma.chat.model.ReplyListener
 import io.pocketgemma.chat.model.Request
@@ -13,11 +13,11 @@ import io.pocketgemma.chat.store.Store
  *
  * Main thread only.
  */
-class CompareStore(private val asking: Asking) : Store<CompareState, CompareEvent>(CompareState()) {
+class CompareStore(private val inference: InferenceClient) : Store<CompareState, CompareEvent>(CompareState()) {
     private val underWay = mutableMapOf<Side, AutoCloseable>()
 
     init {
-        asking.observe { settings, library -> dispatch(CompareEvent.Known(library, library.present(settings.selection))) }
+        inference.observe { settings, library -> dispatch(CompareEvent.Known(library, library.present(settings.selection))) }
     }
 
     override fun reduce(state: CompareState, event: CompareEvent): CompareState = state.reduce(event)
@@ -35,15 +35,15 @@ class CompareStore(private val asking: Asking) : Store<CompareState, CompareEven
 
     private fun ask(side: Side, answer: Answer, question: String) {
         val selection = answer.selection ?: return
-        underWay[side] = asking.ask(ReplyOf(side, answer.asked)) { settings, _ ->
-            Request(selection, settings.options, settings.setup(), question)
+        underWay[side] = inference.ask(ReplyOf(side, answer.asked)) { settings, _ ->
+            Request(selection, settings.options, settings.conversationConfig(), question)
         }
     }
 
     private inner class ReplyOf(private val side: Side, private val asked: Int) : ReplyListener {
-        override fun grew(text: String) = dispatch(CompareEvent.Grew(side, asked, text))
+        override fun onText(text: String) = dispatch(CompareEvent.Grew(side, asked, text))
 
-        override fun ended(text: String, end: ReplyEnd) = dispatch(CompareEvent.Ended(side, asked, text, end))
+        override fun onEnd(text: String, end: ReplyEnd) = dispatch(CompareEvent.Ended(side, asked, text, end))
     }
 
     private companion object {

@@ -8,9 +8,9 @@ data class Conversation(
     val id: Long,
     val title: String,
     val messages: List<Message> = emptyList(),
-    val carried: String = "",
+    val summary: String = "",
     val draft: String = "",
-    val scroll: ScrollPlace? = null,
+    val scroll: ScrollPosition? = null,
 )
 
 /** An id for a new conversation. */

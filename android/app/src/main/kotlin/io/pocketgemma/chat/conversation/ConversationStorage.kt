@@ -3,7 +3,7 @@ package io.pocketgemma.chat.conversation
 import java.io.Closeable
 
 /** A conversation in the list. */
-data class ConversationLine(
+data class ConversationListItem(
     val id: Long,
     val title: String,
     /** The text around a search match, or the end of the conversation. One line. */
@@ -14,19 +14,19 @@ data class ConversationLine(
 )
 
 /** A problem with the storage, to be reported to the user. */
-sealed interface StorageTrouble {
+sealed interface StorageError {
     /** The stored data could not be read. It was kept as [file], and the storage is new and empty. */
-    data class Damaged(val file: String) : StorageTrouble
+    data class Damaged(val file: String) : StorageError
 
     /** The stored data cannot be read at the moment, and none of it is shown; [detail] is the system's message. */
-    data class NotRead(val detail: String) : StorageTrouble
+    data class NotRead(val detail: String) : StorageError
 
     /** Something could not be stored; [detail] is the system's message. */
-    data class NotWritten(val detail: String) : StorageTrouble
+    data class NotWritten(val detail: String) : StorageError
 }
 
 /**
- * Stores conversations. Used on a single thread. No method throws: [takeTrouble] reports each problem once.
+ * Stores conversations. Used on a single thread. No method throws: [takeError] reports each problem once.
  *
  * Conversations without a message, a draft, or a carried summary are not listed.
  */
@@ -35,7 +35,7 @@ interface ConversationStorage : Closeable {
      * Newest first; with [query], those that contain all its words (or parts of words) in the title or in one message, ignoring case and
      * accents.
      */
-    fun list(query: String = ""): List<ConversationLine>
+    fun list(query: String = ""): List<ConversationListItem>
 
     /** Null: no conversation has this id, or it was deleted. */
     fun read(id: Long): Conversation?
@@ -68,5 +68,5 @@ interface ConversationStorage : Closeable {
     fun purge()
 
     /** The problem since the last call. */
-    fun takeTrouble(): StorageTrouble? = null
+    fun takeError(): StorageError? = null
 }

@@ -1,11 +1,11 @@
 package io.pocketgemma.chat.conversation
 
 import io.pocketgemma.chat.model.ModelProblem
-import io.pocketgemma.chat.model.Numbers
 import io.pocketgemma.chat.model.ReplyEnd
+import io.pocketgemma.chat.model.ReplyMetrics
 
 /** The message at the top of the screen, and the distance of its start above it. */
-data class ScrollPlace(val message: Int, val offsetDp: Int)
+data class ScrollPosition(val message: Int, val offsetDp: Int)
 
 sealed interface Message {
     val id: Long
@@ -27,13 +27,13 @@ sealed interface ReplyStatus {
     data class Active(val stopping: Boolean = false) : ReplyStatus
 
     sealed interface Ended : ReplyStatus {
-        val numbers: Numbers? get() = null
+        val metrics: ReplyMetrics? get() = null
     }
 
-    data class Complete(override val numbers: Numbers?) : Ended
+    data class Complete(override val metrics: ReplyMetrics?) : Ended
 
     /** Stopped by the user, or with the app. */
-    data class Stopped(override val numbers: Numbers?) : Ended
+    data class Stopped(override val metrics: ReplyMetrics?) : Ended
 
     data object ContextFull : Ended
 
@@ -44,8 +44,8 @@ sealed interface ReplyStatus {
 
 /** The status that represents the end of a reply. */
 fun ReplyEnd.status(): ReplyStatus.Ended = when (this) {
-    is ReplyEnd.Complete -> ReplyStatus.Complete(numbers)
-    is ReplyEnd.Stopped -> ReplyStatus.Stopped(numbers)
+    is ReplyEnd.Complete -> ReplyStatus.Complete(metrics)
+    is ReplyEnd.Stopped -> ReplyStatus.Stopped(metrics)
     ReplyEnd.ContextFull -> ReplyStatus.ContextFull
     is ReplyEnd.NoModel -> ReplyStatus.NoModel(problem)
     is ReplyEnd.Failed -> ReplyStatus.Failed(detail)

@@ -12,19 +12,19 @@ enum class ExportFormat(val mimeType: String, val extension: String) {
 }
 
 /** Destination of an export: the system's share sheet, or a file. */
-enum class ExportWay { SHARE, SAVE }
+enum class ExportTarget { SHARE, SAVE }
 
 /** A conversation as a file to share or save. */
 data class Export(val fileName: String, val format: ExportFormat, val text: String)
 
 /** Labels in an exported conversation. */
-data class ExportWords(
+data class ExportLabels(
     /** The title of a conversation without one. */
     val untitled: String,
     val you: String,
     /** Label of a reply for which no model name was recorded. */
     val reply: String,
-    val carried: String,
+    val summary: String,
     val stopped: String,
     val noReply: String,
 ) {
@@ -32,54 +32,54 @@ data class ExportWords(
         untitled = resources.getString(R.string.export_untitled),
         you = resources.getString(R.string.export_you),
         reply = resources.getString(R.string.export_reply),
-        carried = resources.getString(R.string.export_carried),
+        summary = resources.getString(R.string.export_carried),
         stopped = resources.getString(R.string.export_stopped),
         noReply = resources.getString(R.string.export_no_reply),
     )
 }
 
 /** A conversation as a file. [date]: the formatted time of the last message. */
-internal fun exported(conversation: Conversation, format: ExportFormat, date: String, words: ExportWords): Export {
-    val text = if (format == ExportFormat.MARKDOWN) markdown(conversation, date, words) else plainText(conversation, date, words)
+internal fun exported(conversation: Conversation, format: ExportFormat, date: String, labels: ExportLabels): Export {
+    val text = if (format == ExportFormat.MARKDOWN) markdown(conversation, date, labels) else plainText(conversation, date, labels)
     return Export(exportFileName(conversation.title, format.extension), format, text)
 }
 
-private fun markdown(conversation: Conversation, date: String, words: ExportWords): String = paragraphs {
-    add("# " + conversation.title.ifBlank { words.untitled }.escaped())
+private fun markdown(conversation: Conversation, date: String, labels: ExportLabels): String = paragraphs {
+    add("# " + conversation.title.ifBlank { labels.untitled }.escaped())
     add(date)
-    if (conversation.carried.isNotBlank()) {
-        add("## ${words.carried.escaped()}")
-        add(conversation.carried.trim().withClosedCode())
+    if (conversation.summary.isNotBlank()) {
+        add("## ${labels.summary.escaped()}")
+        add(conversation.summary.trim().withClosedCode())
     }
     for (message in conversation.messages) {
-        add("## " + message.speaker(words).escaped())
+        add("## " + message.speaker(labels).escaped())
         if (message.text.isNotBlank()) add(message.text.trim('\n').withClosedCode())
-        message.remark(words)?.let { add("*${it.escaped()}*") }
+        message.remark(labels)?.let { add("*${it.escaped()}*") }
     }
 }
 
-private fun plainText(conversation: Conversation, date: String, words: ExportWords): String = paragraphs {
-    val title = conversation.title.ifBlank { words.untitled }
+private fun plainText(conversation: Conversation, date: String, labels: ExportLabels): String = paragraphs {
+    val title = conversation.title.ifBlank { labels.untitled }
     add(title + "\n" + date)
-    if (conversation.carried.isNotBlank()) add(words.carried + ":\n" + conversation.carried.trim())
+    if (conversation.summary.isNotBlank()) add(labels.summary + ":\n" + conversation.summary.trim())
     for (message in conversation.messages) {
-        val remark = message.remark(words)?.let { "[$it]" }
-        add(listOfNotNull(message.speaker(words) + ":", message.text.trim('\n').ifBlank { null }, remark).joinToString("\n"))
+        val remark = message.remark(labels)?.let { "[$it]" }
+        add(listOfNotNull(message.speaker(labels) + ":", message.text.trim('\n').ifBlank { null }, remark).joinToString("\n"))
     }
 }
 
 private fun paragraphs(build: MutableList<String>.() -> Unit): String = buildList(build).joinToString("\n\n", postfix = "\n")
 
-private fun Message.speaker(words: ExportWords): String = when (this) {
-    is Message.Question -> words.you
-    is Message.Reply -> answeredBy ?: words.reply
+private fun Message.speaker(labels: ExportLabels): String = when (this) {
+    is Message.Question -> labels.you
+    is Message.Reply -> answeredBy ?: labels.reply
 }
 
 /** The status of a reply that did not complete. */
-private fun Message.remark(words: ExportWords): String? = when ((this as? Message.Reply)?.status) {
+private fun Message.remark(labels: ExportLabels): String? = when ((this as? Message.Reply)?.status) {
     null, is ReplyStatus.Complete -> null
-    is ReplyStatus.Active, is ReplyStatus.Stopped -> words.stopped
-    ReplyStatus.ContextFull, is ReplyStatus.NoModel, is ReplyStatus.Failed -> words.noReply
+    is ReplyStatus.Active, is ReplyStatus.Stopped -> labels.stopped
+    ReplyStatus.ContextFull, is ReplyStatus.NoModel, is ReplyStatus.Failed -> labels.noReply
 }
 
 /** Escaped as plain text within a line of Markdown (CommonMark 0.31, 2.4). */

@@ -1,11 +1,11 @@
 package io.pocketgemma.chat.export
 
-import io.pocketgemma.chat.text.beginning
+import io.pocketgemma.chat.text.truncated
 import java.text.Normalizer
 import java.util.Locale
 
 /** Maximum file name length with extension, in UTF-16 characters: at most 240 bytes of the 255 that file systems allow. */
-internal const val MOST_FILE_NAME = 80
+internal const val MAX_FILE_NAME_LENGTH = 80
 
 private const val FALLBACK = "chat"
 
@@ -22,7 +22,7 @@ internal fun exportFileName(title: String, extension: String): String {
         .replace(Regex("""\s+"""), " ")
         .trim { it == '.' || it == ' ' }
         .let { if (DEVICES.matches(it.lowercase(Locale.ROOT))) "$FALLBACK $it" else it }
-        .beginning(MOST_FILE_NAME - extension.length - 1)
+        .truncated(MAX_FILE_NAME_LENGTH - extension.length - 1)
         .trimEnd { it == '.' || it == ' ' }
     return stem.ifEmpty { FALLBACK } + "." + extension
 }

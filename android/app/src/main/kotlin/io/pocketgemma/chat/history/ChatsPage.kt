@@ -7,21 +7,21 @@ import android.widget.ListView
 import android.widget.PopupMenu
 import android.widget.TextView
 import io.pocketgemma.chat.R
-import io.pocketgemma.chat.conversation.ConversationLine
+import io.pocketgemma.chat.conversation.ConversationListItem
 import io.pocketgemma.chat.export.ExportFormat
-import io.pocketgemma.chat.export.ExportWay
+import io.pocketgemma.chat.export.ExportTarget
 import io.pocketgemma.chat.store.Store
 import io.pocketgemma.chat.ui.AfterTextChanged
 import io.pocketgemma.chat.ui.Page
 import io.pocketgemma.chat.ui.Screen
 import io.pocketgemma.chat.ui.Shell
 import io.pocketgemma.chat.ui.Watch
-import io.pocketgemma.chat.ui.askForTitle
+import io.pocketgemma.chat.ui.addItem
 import io.pocketgemma.chat.ui.header
 import io.pocketgemma.chat.ui.inflate
-import io.pocketgemma.chat.ui.offer
 import io.pocketgemma.chat.ui.onClick
 import io.pocketgemma.chat.ui.showIf
+import io.pocketgemma.chat.ui.showTitleDialog
 
 /** The conversation on the chat page, as the list of conversations shows and changes it. */
 interface CurrentConversation {
@@ -85,23 +85,23 @@ class ChatsPage(
         shell.open(Screen.CHAT)
     }
 
-    private fun open(line: ConversationLine) {
+    private fun open(line: ConversationListItem) {
         current.open(line.id)
         shell.open(Screen.CHAT)
     }
 
-    private fun more(line: ConversationLine, anchor: View) {
+    private fun more(line: ConversationListItem, anchor: View) {
         val popup = PopupMenu(anchor.context, anchor)
-        popup.menu.offer(R.string.rename) {
-            askForTitle(anchor.context, line.title) { history.dispatch(HistoryEvent.Rename(line.id, it)) }
+        popup.menu.addItem(R.string.rename) {
+            showTitleDialog(anchor.context, line.title) { history.dispatch(HistoryEvent.Rename(line.id, it)) }
         }
-        popup.menu.offer(R.string.share_chat) { export(line, ExportFormat.TEXT, ExportWay.SHARE) }
-        popup.menu.offer(R.string.export_markdown) { export(line, ExportFormat.MARKDOWN, ExportWay.SAVE) }
-        popup.menu.offer(R.string.export_text) { export(line, ExportFormat.TEXT, ExportWay.SAVE) }
-        popup.menu.offer(R.string.delete) { history.dispatch(HistoryEvent.Delete(line.id)) }
+        popup.menu.addItem(R.string.share_chat) { export(line, ExportFormat.TEXT, ExportTarget.SHARE) }
+        popup.menu.addItem(R.string.export_markdown) { export(line, ExportFormat.MARKDOWN, ExportTarget.SAVE) }
+        popup.menu.addItem(R.string.export_text) { export(line, ExportFormat.TEXT, ExportTarget.SAVE) }
+        popup.menu.addItem(R.string.delete) { history.dispatch(HistoryEvent.Delete(line.id)) }
         popup.show()
     }
 
-    private fun export(line: ConversationLine, format: ExportFormat, way: ExportWay) =
-        history.dispatch(HistoryEvent.Export(line.id, format, way))
+    private fun export(line: ConversationListItem, format: ExportFormat, target: ExportTarget) =
+        history.dispatch(HistoryEvent.Export(line.id, format, target))
 }

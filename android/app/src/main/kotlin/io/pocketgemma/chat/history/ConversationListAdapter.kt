@@ -10,20 +10,20 @@ import android.widget.BaseAdapter
 import android.widget.LinearLayout
 import android.widget.TextView
 import io.pocketgemma.chat.R
-import io.pocketgemma.chat.conversation.ConversationLine
+import io.pocketgemma.chat.conversation.ConversationListItem
 import io.pocketgemma.chat.ui.inflate
 import java.util.Calendar
 
 /** The rows of the conversation list. */
 class ConversationListAdapter(
     private val context: Context,
-    private val open: (ConversationLine) -> Unit,
-    private val more: (ConversationLine, View) -> Unit,
+    private val open: (ConversationListItem) -> Unit,
+    private val more: (ConversationListItem, View) -> Unit,
 ) : BaseAdapter() {
-    private var lines: List<ConversationLine> = emptyList()
+    private var lines: List<ConversationListItem> = emptyList()
     private var openOne: Long? = null
 
-    fun show(lines: List<ConversationLine>, openOne: Long) {
+    fun show(lines: List<ConversationListItem>, openOne: Long) {
         if (lines == this.lines && openOne == this.openOne) return
         this.lines = lines
         this.openOne = openOne
@@ -32,7 +32,7 @@ class ConversationListAdapter(
 
     override fun getCount(): Int = lines.size
 
-    override fun getItem(position: Int): ConversationLine = lines[position]
+    override fun getItem(position: Int): ConversationListItem = lines[position]
 
     override fun getItemId(position: Int): Long = lines[position].id
 
@@ -69,7 +69,7 @@ class ConversationListAdapter(
         return row
     }
 
-    private fun describe(line: ConversationLine): String {
+    private fun describe(line: ConversationListItem): String {
         val words = context.getString(R.string.chat_described, line.title, whenSaid(line.changedMillis), line.snippet)
         return if (line.id == openOne) context.getString(R.string.two_parts, context.getString(R.string.open_now), words) else words
     }

@@ -2,7 +2,7 @@ package io.pocketgemma.chat.history
 
 import io.pocketgemma.chat.conversation.ConversationStorage
 import io.pocketgemma.chat.export.Export
-import io.pocketgemma.chat.export.ExportWords
+import io.pocketgemma.chat.export.ExportLabels
 import io.pocketgemma.chat.export.exported
 import io.pocketgemma.chat.store.MainThread
 import io.pocketgemma.chat.store.Store
@@ -16,14 +16,14 @@ import java.util.concurrent.Executor
  *
  * @param disk the single thread of [storage].
  * @param now milliseconds since 1970.
- * @param words called on the main thread for each export.
+ * @param labels called on the main thread for each export.
  */
 class HistoryStore(
     private val storage: ConversationStorage,
     private val disk: Executor,
     private val main: MainThread,
     private val now: () -> Long,
-    private val words: () -> ExportWords,
+    private val labels: () -> ExportLabels,
 ) : Store<HistoryState, HistoryEvent>(HistoryState()) {
     /** Called when a conversation is renamed or deleted, for the chat that may have it open. */
     var onRenamed: (id: Long, title: String) -> Unit = { _, _ -> }
@@ -53,7 +53,7 @@ class HistoryStore(
             }
             HistoryEvent.Undo -> before.deleted?.let { line -> disk.execute { storage.restore(line.id) } }
             HistoryEvent.UndoOver -> disk.execute(storage::purge)
-            is HistoryEvent.Export -> export(event, words())
+            is HistoryEvent.Export -> export(event, labels())
             else -> Unit
         }
         if (after.reading != before.reading) read(after.reading, after.query)
@@ -64,16 +64,16 @@ class HistoryStore(
         disk.execute {
             if (reading != wanted) return@execute
             val lines = storage.list(query)
-            val trouble = storage.takeTrouble()
-            main.post { dispatch(HistoryEvent.Loaded(reading, lines, trouble)) }
+            val storageError = storage.takeError()
+            main.post { dispatch(HistoryEvent.Loaded(reading, lines, storageError)) }
         }
     }
 
-    private fun export(event: HistoryEvent.Export, words: ExportWords) = disk.execute {
+    private fun export(event: HistoryEvent.Export, labels: ExportLabels) = disk.execute {
         val export = storage.read(event.id)?.let { conversation ->
             val changed = storage.list().find { it.id == event.id }?.changedMillis ?: now()
-            exported(conversation, event.format, DateFormat.getDateInstance(DateFormat.LONG).format(Date(changed)), words)
+            exported(conversation, event.format, DateFormat.getDateInstance(DateFormat.LONG).format(Date(changed)), labels)
         }
-        main.post { dispatch(HistoryEvent.ExportReady(ExportAnswer(event, export))) }
+        main.post { dispatch(HistoryEvent.ExportReady(ExportResult(event, export))) }
     }
 }

@@ -11,37 +11,37 @@ import org.json.JSONObject
  *
  * @param name name of the adapter.
  * @param digest hexadecimal SHA-256 of the whole file with zeros in place of this digest.
- * @param digestPlace byte offset of the digest in the file.
+ * @param digestOffset byte offset of the digest in the file.
  */
 internal class AdapterHeader private constructor(
     val name: String,
     val rank: Int,
     val baseDigest: String,
     val digest: String,
-    val digestPlace: Int,
+    val digestOffset: Int,
     val tensorsEnd: Long,
 ) {
     fun fitsInto(fileBytes: Long) = fileBytes >= tensorsEnd && fileBytes % BLOCK == 0L
 
     companion object {
         private val IDENTIFIER = "TFL3".toByteArray()
-        private const val IDENTIFIER_PLACE = 4
+        private const val IDENTIFIER_OFFSET = 4
 
         /** The runtime maps whole blocks of an adapter file. */
         private const val BLOCK = 64L * 1024
 
         /** The flatbuffer of an adapter for a hundred layers has about 100 kB. */
-        const val MOST_BYTES = 1 shl 20
+        const val MAX_BYTES = 1 shl 20
 
         const val DIGEST_LENGTH = 64
         private const val FORMAT = "pocketgemma-runtime-adapter-1"
         private const val FLOAT32 = 0
         private val TENSOR = Regex("lora_atten_[qkvo]_([ab])_prime_weight_\\d{1,4}")
         private val DIGEST = Regex("\"sha256\": \"([0-9a-f]{64})\"")
-        private const val MOST_TEXT = 4096
+        private const val MAX_TEXT = 4096
 
         /** The manifest is flat. A deeply nested one could only exhaust the stack. */
-        private const val MOST_BRACKETS = 16
+        private const val MAX_BRACKETS = 16
 
         // Field slots according to the schema of TensorFlow Lite (schema.fbs, version 3).
         private const val SUBGRAPHS = 2
@@ -49,12 +49,12 @@ internal class AdapterHeader private constructor(
         private const val METADATA = 6
 
         fun isAt(start: ByteArray, length: Int): Boolean =
-            length >= IDENTIFIER_PLACE + IDENTIFIER.size && IDENTIFIER.indices.all { start[IDENTIFIER_PLACE + it] == IDENTIFIER[it] }
+            length >= IDENTIFIER_OFFSET + IDENTIFIER.size && IDENTIFIER.indices.all { start[IDENTIFIER_OFFSET + it] == IDENTIFIER[it] }
 
         /**
          * Parses the header from the first bytes of the file.
          *
-         * @param start the first [MOST_BYTES] of the file, or the whole file if it is shorter.
+         * @param start the first [MAX_BYTES] of the file, or the whole file if it is shorter.
          * @param length number of valid bytes in [start].
          * @param fileBytes length of the file; null if it is not known yet.
          * @throws ModelException the file is a .tflite without an adapter, truncated, or damaged.
@@ -64,7 +64,7 @@ internal class AdapterHeader private constructor(
                 parse(start, Flatbuffer(start, 0, length))
             } catch (_: Malformed) {
                 // A model's flatbuffer extends beyond the bytes read here; an adapter's does not.
-                val cut = length < MOST_BYTES
+                val cut = length < MAX_BYTES
                 throw ModelException(if (cut) ModelProblem.Damaged else ModelProblem.WrongKind(ADAPTER_EXTENSION))
             }
             if (header == null) throw ModelException(ModelProblem.WrongKind(ADAPTER_EXTENSION))
@@ -79,24 +79,24 @@ internal class AdapterHeader private constructor(
             val entries = root.tables(METADATA).associate { it.string(0) to it.int(1) }
             // The rank's metadata entry stores the rank as its buffer index, as the runtime requires.
             val rank = entries["lora_rank"] ?: return null
-            val (place, size) = entries["pocketgemma"]?.let { buffer(buffers, it) }?.content(0) ?: return null
-            if (size > MOST_TEXT) throw Malformed()
-            val text = String(start, place, size, Charsets.UTF_8)
+            val (offset, size) = entries["pocketgemma"]?.let { buffer(buffers, it) }?.content(0) ?: return null
+            if (size > MAX_TEXT) throw Malformed()
+            val text = String(start, offset, size, Charsets.UTF_8)
             val manifest = manifest(text)
             if (manifest.opt("format") != FORMAT || manifest.optLong("rank") != rank) throw Malformed()
-            val digest = DIGEST.find(String(start, place, size, Charsets.ISO_8859_1)) ?: throw Malformed()
+            val digest = DIGEST.find(String(start, offset, size, Charsets.ISO_8859_1)) ?: throw Malformed()
             return AdapterHeader(
                 name = manifest.opt("name") as? String ?: throw Malformed(),
                 rank = rank.toInt(),
                 baseDigest = manifest.opt("base_digest") as? String ?: throw Malformed(),
                 digest = digest.groupValues[1],
-                digestPlace = place + digest.groups[1]!!.range.first,
+                digestOffset = offset + digest.groups[1]!!.range.first,
                 tensorsEnd = tensorsEnd(root, buffers, rank),
             )
         }
 
         private fun manifest(text: String): JSONObject {
-            if (text.count { it == '{' || it == '[' } > MOST_BRACKETS) throw Malformed()
+            if (text.count { it == '{' || it == '[' } > MAX_BRACKETS) throw Malformed()
             return try {
                 JSONObject(text)
             } catch (_: JSONException) {

@@ -1,6 +1,6 @@
 package io.pocketgemma.chat.library
 
-import io.pocketgemma.chat.model.Expected
+import io.pocketgemma.chat.model.ExpectedFile
 import io.pocketgemma.chat.model.ModelException
 import io.pocketgemma.chat.model.ModelFile
 import io.pocketgemma.chat.model.ModelManifest
@@ -14,8 +14,8 @@ import java.io.InputStream
  *
  * @param appName name of a model without a name of its own.
  */
-internal class AppFiles(private val places: Places, private val appName: String, freeBytes: (File) -> Long) {
-    private val copies by lazy { ModelFile(File(places.own, "bundled"), freeBytes) }
+internal class AppFiles(private val folders: AppFolders, private val appName: String, freeBytes: (File) -> Long) {
+    private val copies by lazy { ModelFile(File(folders.own, "bundled"), freeBytes) }
     private val manifestText by lazy { text(AppAssets.MANIFEST) }
     val manifest: ModelManifest by lazy { ModelManifest.parse(manifestText.orEmpty(), appName) }
     val sampleQuestions: List<String> by lazy { text(AppAssets.QUESTIONS)?.let(ModelManifest::parseQuestions).orEmpty() }
@@ -60,30 +60,30 @@ internal class AppFiles(private val places: Places, private val appName: String,
 
     /** The verified file of a model. [onProgress] receives the copied share, 0 to 1. */
     fun modelFile(entry: ModelEntry, onProgress: (Double) -> Unit): File = when {
-        entry.isBase && baseInside -> copied(AppAssets.BASE, Expected(entry.id, manifest.baseModel?.bytes), MODEL_EXTENSION, onProgress)
-        entry.isBase -> copies.pushed(pushed(PushedFiles.BASE), Expected(entry.id, manifest.baseModel?.bytes))
-        modelInside -> copied(AppAssets.MODEL, Expected(manifest.sha256, manifest.bytes), MODEL_EXTENSION, onProgress)
-        else -> copies.pushed(pushedFile, Expected(manifest.sha256, manifest.bytes))
+        entry.isBase && baseInside -> copied(AppAssets.BASE, ExpectedFile(entry.id, manifest.baseModel?.bytes), MODEL_EXTENSION, onProgress)
+        entry.isBase -> copies.pushed(pushed(PushedFiles.BASE), ExpectedFile(entry.id, manifest.baseModel?.bytes))
+        modelInside -> copied(AppAssets.MODEL, ExpectedFile(manifest.sha256, manifest.bytes), MODEL_EXTENSION, onProgress)
+        else -> copies.pushed(pushedFile, ExpectedFile(manifest.sha256, manifest.bytes))
     }
 
     fun adapterFile(entry: AdapterEntry): File =
-        copied(AppAssets.adapter(entry.id), Expected(entry.id, entry.bytes), ADAPTER_EXTENSION) {}
+        copied(AppAssets.adapter(entry.id), ExpectedFile(entry.id, entry.bytes), ADAPTER_EXTENSION) {}
 
     /** Deletes copies that an earlier version of the app has left. */
     fun sweep() = copies.keepOnly(
         listOfNotNull(
-            (Expected(manifest.sha256, manifest.bytes) to MODEL_EXTENSION).takeIf { modelInside },
-            manifest.baseModel?.let { Expected(it.sha256, it.bytes) to MODEL_EXTENSION },
-        ) + manifest.adapters.map { Expected(it.sha256, it.bytes) to ADAPTER_EXTENSION },
+            (ExpectedFile(manifest.sha256, manifest.bytes) to MODEL_EXTENSION).takeIf { modelInside },
+            manifest.baseModel?.let { ExpectedFile(it.sha256, it.bytes) to MODEL_EXTENSION },
+        ) + manifest.adapters.map { ExpectedFile(it.sha256, it.bytes) to ADAPTER_EXTENSION },
     )
 
-    private fun copied(asset: String, expected: Expected, ending: String, onProgress: (Double) -> Unit): File =
-        places.asset(asset)?.use { copies.copied(it, expected, ending, onProgress) } ?: throw ModelException(ModelProblem.Missing(asset))
+    private fun copied(asset: String, expected: ExpectedFile, extension: String, onProgress: (Double) -> Unit): File =
+        folders.asset(asset)?.use { copies.copied(it, expected, extension, onProgress) } ?: throw ModelException(ModelProblem.Missing(asset))
 
-    private fun pushed(name: String) = File(places.pushed ?: places.own, name)
+    private fun pushed(name: String) = File(folders.pushed ?: folders.own, name)
 
     private fun headerOf(file: File): ModelHeader? = try {
-        val start = ByteArray(ModelHeader.MOST_BYTES)
+        val start = ByteArray(ModelHeader.MAX_BYTES)
         val length = file.inputStream().use { it.readFully(start) }
         ModelHeader.read(start, length, file.length())
     } catch (_: IOException) {
@@ -93,12 +93,12 @@ internal class AppFiles(private val places: Places, private val appName: String,
     }
 
     private fun text(asset: String): String? = try {
-        places.asset(asset)?.use { it.readBytes().toString(Charsets.UTF_8) }
+        folders.asset(asset)?.use { it.readBytes().toString(Charsets.UTF_8) }
     } catch (_: IOException) {
         null
     }
 
-    private fun isAsset(name: String): Boolean = places.asset(name)?.use { true } ?: false
+    private fun isAsset(name: String): Boolean = folders.asset(name)?.use { true } ?: false
 
     private companion object {
         const val BASE_NAME = "Gemma"

@@ -7,7 +7,7 @@ import java.security.MessageDigest
  * Checks that a model from this pipeline contains what it was created with: its id is derived from its metadata and from the bytes of its
  * sections (pipeline/formats/litertlm.py, stamp). Receives the file's bytes in order.
  */
-internal class ContentId private constructor(private val id: String, private val said: ByteArray, sections: List<ModelHeader.Section>) {
+internal class ContentId private constructor(private val id: String, private val metadata: ByteArray, sections: List<ModelHeader.Section>) {
     private class Piece(val begin: Long, val end: Long) {
         val digest: MessageDigest = MessageDigest.getInstance("SHA-256")
     }
@@ -18,22 +18,22 @@ internal class ContentId private constructor(private val id: String, private val
     }
     private var next = 0
 
-    /** [bytes] are located at [place] of the file. */
-    fun update(place: Long, bytes: ByteArray, length: Int) {
+    /** [bytes] are located at [offset] of the file. */
+    fun update(offset: Long, bytes: ByteArray, length: Int) {
         while (next < pieces.size) {
             val piece = pieces[next]
-            val from = maxOf(piece.begin, place)
-            val until = minOf(piece.end, place + length)
-            if (from < until) piece.digest.update(bytes, (from - place).toInt(), (until - from).toInt())
-            if (piece.end > place + length) return
+            val from = maxOf(piece.begin, offset)
+            val until = minOf(piece.end, offset + length)
+            if (from < until) piece.digest.update(bytes, (from - offset).toInt(), (until - from).toInt())
+            if (piece.end > offset + length) return
             next++
         }
     }
 
     /** After the last byte: true if the content is the one that the id was derived from. */
-    fun holds(): Boolean {
+    fun matches(): Boolean {
         val whole = MessageDigest.getInstance("SHA-256")
-        whole.update(said)
+        whole.update(metadata)
         pieces.forEach { whole.update(it.digest.digest()) }
         return uuid(whole.digest()) == id
     }
@@ -44,13 +44,13 @@ internal class ContentId private constructor(private val id: String, private val
         private const val NO_ID = "00000000-0000-4000-8000-000000000000"
 
         /** A crafted header could request a digest for each byte. */
-        private const val MOST_PIECES = 4096
+        private const val MAX_PIECES = 4096
 
         /** Null: the file is not from this pipeline, so its id reveals nothing about its content. */
         fun of(header: ModelHeader): ContentId? {
             val id = header.system[ID]
             if (id == null || header.system["Authors"] != "PocketGemma") return null
-            if (header.sections.size + header.fileBytes / PIECE_BYTES > MOST_PIECES) return null
+            if (header.sections.size + header.fileBytes / PIECE_BYTES > MAX_PIECES) return null
             val sections = header.sections.sortedBy { it.begin }
             if (sections.zipWithNext().any { (first, second) -> second.begin < first.end }) return null
             return ContentId(id, json(header.system + (ID to NO_ID)).toByteArray(), sections)

@@ -21,7 +21,7 @@ interface DocumentReader {
 
 /** Queries the other app through the system, whatever it throws. */
 class ContentDocumentReader(private val resolver: ContentResolver) : DocumentReader {
-    override fun describe(uri: String): DocumentReader.Description = told {
+    override fun describe(uri: String): DocumentReader.Description = wrapErrors {
         resolver.query(Uri.parse(uri), arrayOf(OpenableColumns.DISPLAY_NAME, OpenableColumns.SIZE), null, null, null)?.use { cursor ->
             if (!cursor.moveToFirst()) return@use null
             DocumentReader.Description(
@@ -31,12 +31,12 @@ class ContentDocumentReader(private val resolver: ContentResolver) : DocumentRea
         } ?: DocumentReader.Description(null, null)
     }
 
-    override fun open(uri: String): InputStream = told { resolver.openInputStream(Uri.parse(uri)) ?: throw IOException("no content") }
+    override fun open(uri: String): InputStream = wrapErrors { resolver.openInputStream(Uri.parse(uri)) ?: throw IOException("no content") }
 
     private fun Cursor.at(column: String): Int? = getColumnIndex(column).takeIf { it >= 0 && !isNull(it) }
 
     /** A revoked permission and errors of the other app arrive as unchecked exceptions of many types. */
-    private inline fun <T> told(call: () -> T): T = try {
+    private inline fun <T> wrapErrors(call: () -> T): T = try {
         call()
     } catch (error: RuntimeException) {
         throw IOException(error.message ?: error.javaClass.simpleName, error)

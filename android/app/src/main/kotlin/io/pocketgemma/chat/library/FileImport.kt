@@ -21,7 +21,7 @@ sealed interface ImportOutcome {
 }
 
 /** Cancels an import from another thread. */
-class ImportTicket {
+class ImportCancellation {
     private val source = AtomicReference<InputStream>()
 
     @Volatile
@@ -56,41 +56,41 @@ class FileImport(private val library: ModelLibrary, private val documents: Docum
     private class Cancelled : Exception()
 
     /** [onProgress] receives the progress from time to time. */
-    fun run(uri: String, ticket: ImportTicket, onProgress: (Import) -> Unit): ImportOutcome {
+    fun run(uri: String, cancellation: ImportCancellation, onProgress: (Import) -> Unit): ImportOutcome {
         var name = ""
         return try {
             val description = documents.describe(uri)
             name = displayName(description.name)
             onProgress(Import(name))
-            val input = documents.open(uri).also(ticket::reads)
-            ImportOutcome.Taken(take(input, name, description.bytes, ticket) { onProgress(Import(name, it)) })
+            val input = documents.open(uri).also(cancellation::reads)
+            ImportOutcome.Taken(take(input, name, description.bytes, cancellation) { onProgress(Import(name, it)) })
         } catch (_: Cancelled) {
             ImportOutcome.Cancelled
         } catch (error: ModelException) {
-            if (ticket.cancelled) ImportOutcome.Cancelled else ImportOutcome.Refused(name, error.problem)
+            if (cancellation.cancelled) ImportOutcome.Cancelled else ImportOutcome.Refused(name, error.problem)
         } catch (error: IOException) {
             val problem = ModelProblem.Unreadable(error.message ?: error.javaClass.simpleName)
-            if (ticket.cancelled) ImportOutcome.Cancelled else ImportOutcome.Refused(name, problem)
+            if (cancellation.cancelled) ImportOutcome.Cancelled else ImportOutcome.Refused(name, problem)
         } finally {
-            ticket.close()
+            cancellation.close()
         }
     }
 
-    private fun take(input: InputStream, name: String, told: Long?, ticket: ImportTicket, onShare: (Double) -> Unit): String {
-        val start = ByteArray(AdapterHeader.MOST_BYTES)
+    private fun take(input: InputStream, name: String, reportedBytes: Long?, cancellation: ImportCancellation, onShare: (Double) -> Unit): String {
+        val start = ByteArray(AdapterHeader.MAX_BYTES)
         val length = fromSender { input.readFully(start) }
-        val incoming = incoming(start, length)
-        incoming.admit(library, memory, told)
+        val candidate = candidate(start, length)
+        candidate.requireUsable(library, memory, reportedBytes)
         val partial = library.imported.partial()
         try {
-            val digest = copy(input, start, length, partial, maxOf(told ?: 0, incoming.leastBytes), incoming, ticket, onShare)
+            val digest = copy(input, start, length, partial, maxOf(reportedBytes ?: 0, candidate.minBytes), candidate, cancellation, onShare)
             // The document provider can still report an error at this point.
             fromSender(input::close)
             val bytes = partial.length()
-            if (!incoming.isWhole(bytes)) throw ModelException(ModelProblem.Damaged)
-            if (ticket.cancelled) throw Cancelled()
+            if (!candidate.isComplete(bytes)) throw ModelException(ModelProblem.Damaged)
+            if (cancellation.cancelled) throw Cancelled()
             if (!isHere(digest, bytes)) {
-                library.imported.add(incoming.kind, digest, partial, incoming.about(withoutExtension(name), digest, bytes))
+                library.imported.add(candidate.kind, digest, partial, candidate.info(withoutExtension(name), digest, bytes))
             }
             return digest
         } finally {
@@ -99,11 +99,11 @@ class FileImport(private val library: ModelLibrary, private val documents: Docum
     }
 
     /** The first bytes decide, so that the user does not wait for a gigabyte of an unsuitable file. */
-    private fun incoming(start: ByteArray, length: Int): Incoming {
+    private fun candidate(start: ByteArray, length: Int): ImportCandidate {
         val fileBytes = length.takeIf { it < start.size }?.toLong()
         return when (val kind = FileKind.of(start, length)) {
-            FileKind.Model -> IncomingModel(ModelHeader.read(start, minOf(length, ModelHeader.MOST_BYTES), fileBytes))
-            FileKind.Adapter -> IncomingAdapter(AdapterHeader.read(start, length, fileBytes))
+            FileKind.Model -> ModelCandidate(ModelHeader.read(start, minOf(length, ModelHeader.MAX_BYTES), fileBytes))
+            FileKind.Adapter -> AdapterCandidate(AdapterHeader.read(start, length, fileBytes))
             is FileKind.Other -> throw ModelException(ModelProblem.WrongKind(kind.found))
         }
     }
@@ -115,8 +115,8 @@ class FileImport(private val library: ModelLibrary, private val documents: Docum
         startLength: Int,
         target: File,
         likelyBytes: Long,
-        incoming: Incoming,
-        ticket: ImportTicket,
+        candidate: ImportCandidate,
+        cancellation: ImportCancellation,
         onShare: (Double) -> Unit,
     ): String {
         val digest = MessageDigest.getInstance("SHA-256")
@@ -126,11 +126,11 @@ class FileImport(private val library: ModelLibrary, private val documents: Docum
         makeRoom(likelyBytes, likelyBytes)
         writing(target, likelyBytes) { write ->
             while (length > 0) {
-                if (ticket.cancelled) throw Cancelled()
+                if (cancellation.cancelled) throw Cancelled()
                 // The document provider may have reported too small a size: never fill up the phone's storage.
                 if (total + length > likelyBytes) makeRoom(length.toLong(), total + length)
                 digest.update(start, 0, length)
-                incoming.see(total, start, length)
+                candidate.update(total, start, length)
                 write(start, length)
                 total += length
                 val step = total * STEPS / maxOf(likelyBytes, total)
@@ -171,7 +171,7 @@ class FileImport(private val library: ModelLibrary, private val documents: Docum
     private fun isHere(id: String, bytes: Long): Boolean {
         val before = Kind.entries.firstNotNullOfOrNull { library.imported.find(it, id) }
         if (before != null) return before.whole
-        val here = library.look()
+        val here = library.scan()
         return here.models.any { it.id == id && it.bytes == bytes && library.isHere(it) } || here.adapters.any { it.id == id }
     }
 

@@ -15,8 +15,8 @@ internal class Flatbuffer(private val bytes: ByteArray, private val begin: Int =
     val root: Table get() = Table(unsigned(0))
 
     /** Offset of a table from the start of the flatbuffer. */
-    inner class Table(private val place: Long) {
-        private val entries = place - signed(place)
+    inner class Table(private val offset: Long) {
+        private val entries = offset - signed(offset)
         private val entriesBytes = short(entries)
 
         init {
@@ -26,7 +26,7 @@ internal class Flatbuffer(private val bytes: ByteArray, private val begin: Int =
         private fun field(slot: Int): Long? {
             val entry = 4L + 2 * slot
             if (entry + 2 > entriesBytes) return null
-            return short(entries + entry).takeIf { it != 0 }?.let { place + it }
+            return short(entries + entry).takeIf { it != 0 }?.let { offset + it }
         }
 
         fun byte(slot: Int): Int = field(slot)?.let { bytes[at(it, 1)].toInt() and BYTE } ?: 0
@@ -66,18 +66,18 @@ internal class Flatbuffer(private val bytes: ByteArray, private val begin: Int =
 
     private fun text(start: Int, count: Int) = String(bytes, start, count, Charsets.UTF_8)
 
-    private fun follow(place: Long) = place + unsigned(place)
+    private fun follow(offset: Long) = offset + unsigned(offset)
 
-    private fun short(place: Long): Int = at(place, 2).let { (bytes[it].toInt() and BYTE) or ((bytes[it + 1].toInt() and BYTE) shl 8) }
+    private fun short(offset: Long): Int = at(offset, 2).let { (bytes[it].toInt() and BYTE) or ((bytes[it + 1].toInt() and BYTE) shl 8) }
 
-    private fun signed(place: Long): Long = at(place, 4).let {
-        (short(place) or (short(place + 2) shl 16)).toLong()
+    private fun signed(offset: Long): Long = at(offset, 4).let {
+        (short(offset) or (short(offset + 2) shl 16)).toLong()
     }
 
-    private fun unsigned(place: Long): Long = signed(place) and UNSIGNED
+    private fun unsigned(offset: Long): Long = signed(offset) and UNSIGNED
 
-    private fun at(place: Long, size: Int): Int =
-        if (place < 0 || place + size > length) throw Malformed() else begin + place.toInt()
+    private fun at(offset: Long, size: Int): Int =
+        if (offset < 0 || offset + size > length) throw Malformed() else begin + offset.toInt()
 
     private fun spend(size: Long) {
         left -= size

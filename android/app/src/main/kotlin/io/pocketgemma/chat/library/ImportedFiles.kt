@@ -6,7 +6,7 @@ import org.json.JSONException
 import org.json.JSONObject
 
 /** What is known of an imported file without opening it. */
-internal data class About(val name: String, val bytes: Long, val rank: Int? = null, val baseDigest: String? = null)
+internal data class ImportedFileInfo(val name: String, val bytes: Long, val rank: Int? = null, val baseDigest: String? = null)
 
 /**
  * The files that the user imported, each named by its SHA-256, with a small file that records its display name. A file gets its name only
@@ -15,11 +15,11 @@ internal data class About(val name: String, val bytes: Long, val rank: Int? = nu
  * @param root a private folder of the app.
  */
 internal class ImportedFiles(private val root: File) {
-    enum class Kind(val folder: String, val ending: String) { MODEL("models", MODEL_EXTENSION), ADAPTER("adapters", ADAPTER_EXTENSION) }
+    enum class Kind(val folder: String, val extension: String) { MODEL("models", MODEL_EXTENSION), ADAPTER("adapters", ADAPTER_EXTENSION) }
 
-    class Stored(val id: String, val file: File, val about: About) {
+    class Stored(val id: String, val file: File, val info: ImportedFileInfo) {
         /** False if the file was truncated since. */
-        val whole: Boolean get() = file.length() == about.bytes
+        val whole: Boolean get() = file.length() == info.bytes
     }
 
     private val incoming = File(root, "incoming")
@@ -30,15 +30,15 @@ internal class ImportedFiles(private val root: File) {
         for (kind in Kind.entries) {
             val files = folder(kind).listFiles().orEmpty()
             // The small file is written first: if it exists alone, the import was never completed, or the file was being deleted.
-            files.filter { if (it.name.endsWith(ABOUT)) !fileOf(it, kind).isFile else read(aboutOf(it)) == null }.forEach { it.delete() }
+            files.filter { if (it.name.endsWith(INFO_EXTENSION)) !fileOf(it, kind).isFile else read(infoFileOf(it)) == null }.forEach { it.delete() }
         }
     }
 
     /** Sorted by name. */
     fun list(kind: Kind): List<Stored> = folder(kind).listFiles().orEmpty()
-        .filter { it.name.endsWith(kind.ending) && ID.matches(it.name.removeSuffix(kind.ending)) }
-        .mapNotNull { file -> read(aboutOf(file))?.let { Stored(file.name.removeSuffix(kind.ending), file, it) } }
-        .sortedWith(compareBy(String.CASE_INSENSITIVE_ORDER) { stored: Stored -> stored.about.name }.thenBy { it.id })
+        .filter { it.name.endsWith(kind.extension) && ID.matches(it.name.removeSuffix(kind.extension)) }
+        .mapNotNull { file -> read(infoFileOf(file))?.let { Stored(file.name.removeSuffix(kind.extension), file, it) } }
+        .sortedWith(compareBy(String.CASE_INSENSITIVE_ORDER) { stored: Stored -> stored.info.name }.thenBy { it.id })
 
     fun find(kind: Kind, id: String): Stored? = list(kind).find { it.id == id }
 
@@ -46,17 +46,17 @@ internal class ImportedFiles(private val root: File) {
     fun partial(): File = File.createTempFile("import", null, incoming.apply { mkdirs() })
 
     /** Adds a complete and verified [partial] to the library. */
-    fun add(kind: Kind, id: String, partial: File, about: About) {
+    fun add(kind: Kind, id: String, partial: File, info: ImportedFileInfo) {
         require(ID.matches(id)) { "no sha256: $id" }
         val folder = folder(kind).apply { mkdirs() }
-        val target = File(folder, id + kind.ending)
+        val target = File(folder, id + kind.extension)
         val description = partial()
         try {
             description.outputStream().use { out ->
-                out.write(write(about).toByteArray())
+                out.write(write(info).toByteArray())
                 out.fd.sync()
             }
-            rename(description, aboutOf(target))
+            rename(description, infoFileOf(target))
             rename(partial, target)
         } finally {
             description.delete()
@@ -66,7 +66,7 @@ internal class ImportedFiles(private val root: File) {
     /** Deletes a file; false when there is none. */
     fun remove(kind: Kind, id: String): Boolean {
         val stored = find(kind, id) ?: return false
-        return stored.file.delete().also { aboutOf(stored.file).delete() }
+        return stored.file.delete().also { infoFileOf(stored.file).delete() }
     }
 
     private fun rename(from: File, to: File) {
@@ -75,20 +75,20 @@ internal class ImportedFiles(private val root: File) {
 
     private fun folder(kind: Kind) = File(root, kind.folder)
 
-    private fun aboutOf(file: File) = File(file.parentFile, file.name.substringBefore('.') + ABOUT)
+    private fun infoFileOf(file: File) = File(file.parentFile, file.name.substringBefore('.') + INFO_EXTENSION)
 
-    private fun fileOf(about: File, kind: Kind) = File(about.parentFile, about.name.removeSuffix(ABOUT) + kind.ending)
+    private fun fileOf(info: File, kind: Kind) = File(info.parentFile, info.name.removeSuffix(INFO_EXTENSION) + kind.extension)
 
-    private fun write(about: About): String = JSONObject()
-        .put("name", about.name)
-        .put("bytes", about.bytes)
-        .putOpt("rank", about.rank)
-        .putOpt("base_digest", about.baseDigest)
+    private fun write(info: ImportedFileInfo): String = JSONObject()
+        .put("name", info.name)
+        .put("bytes", info.bytes)
+        .putOpt("rank", info.rank)
+        .putOpt("base_digest", info.baseDigest)
         .toString()
 
-    private fun read(file: File): About? = try {
+    private fun read(file: File): ImportedFileInfo? = try {
         val entries = JSONObject(file.readText())
-        About(
+        ImportedFileInfo(
             name = entries.getString("name"),
             bytes = entries.getLong("bytes"),
             rank = entries.optInt("rank").takeIf { it > 0 },
@@ -101,7 +101,7 @@ internal class ImportedFiles(private val root: File) {
     }
 
     private companion object {
-        const val ABOUT = ".json"
+        const val INFO_EXTENSION = ".json"
         val ID = Regex("[0-9a-f]{64}")
     }
 }

@@ -48,7 +48,7 @@ data class LibraryState(
     /** False until the files have been read. */
     val loaded: Boolean = false,
     /** Number of requests to read the files. */
-    val looks: Int = 0,
+    val scans: Int = 0,
     val models: List<ModelEntry> = emptyList(),
     val adapters: List<AdapterEntry> = emptyList(),
     val sampleQuestions: List<String> = emptyList(),
@@ -113,7 +113,7 @@ sealed interface LibraryEvent {
 
 /** The state after an event. Pure. */
 fun LibraryState.reduce(event: LibraryEvent): LibraryState = when (event) {
-    LibraryEvent.Refresh -> copy(looks = looks + 1)
+    LibraryEvent.Refresh -> copy(scans = scans + 1)
     is LibraryEvent.Loaded -> copy(
         loaded = true,
         models = event.models,

@@ -5,20 +5,20 @@ import io.pocketgemma.chat.store.Store
 import java.util.concurrent.Executor
 
 /** Work that the store delegates. Worker threads only. */
-interface LibraryWork {
-    fun look(): LibraryEvent.Loaded
+interface LibraryOperations {
+    fun scan(): LibraryEvent.Loaded
 
-    fun import(uri: String, ticket: ImportTicket, onProgress: (Import) -> Unit): ImportOutcome
+    fun import(uri: String, cancellation: ImportCancellation, onProgress: (Import) -> Unit): ImportOutcome
 
     /** Deletes an imported file. */
     fun remove(id: String)
 }
 
 /** The implementation with real files. */
-class LibraryFiles(private val library: ModelLibrary, private val imports: FileImport) : LibraryWork {
-    override fun look() = library.look()
+class FileLibraryOperations(private val library: ModelLibrary, private val imports: FileImport) : LibraryOperations {
+    override fun scan() = library.scan()
 
-    override fun import(uri: String, ticket: ImportTicket, onProgress: (Import) -> Unit) = imports.run(uri, ticket, onProgress)
+    override fun import(uri: String, cancellation: ImportCancellation, onProgress: (Import) -> Unit) = imports.run(uri, cancellation, onProgress)
 
     override fun remove(id: String) = library.remove(id)
 }
@@ -30,53 +30,53 @@ class LibraryFiles(private val library: ModelLibrary, private val imports: FileI
  * @param imports for operations that take minutes.
  */
 class LibraryStore(
-    private val work: LibraryWork,
+    private val operations: LibraryOperations,
     private val disk: Executor,
     private val imports: Executor,
     private val mainThread: MainThread,
 ) : Store<LibraryState, LibraryEvent>(LibraryState()) {
     /** Number of the import in progress; reports of older ones are ignored. */
-    private var ticket: ImportTicket? = null
+    private var cancellation: ImportCancellation? = null
 
     override fun reduce(state: LibraryState, event: LibraryEvent): LibraryState = state.reduce(event)
 
     override fun act(before: LibraryState, after: LibraryState, event: LibraryEvent) {
         when (event) {
-            LibraryEvent.Refresh -> look {}
-            is LibraryEvent.Remove -> look { work.remove(event.id) }
+            LibraryEvent.Refresh -> scan {}
+            is LibraryEvent.Remove -> scan { operations.remove(event.id) }
             is LibraryEvent.ImportFile -> import(event.uri)
-            LibraryEvent.CancelImport -> ticket?.let {
-                ticket = null
+            LibraryEvent.CancelImport -> cancellation?.let {
+                cancellation = null
                 disk.execute(it::cancel)
             }
             else -> Unit
         }
     }
 
-    private fun look(first: () -> Unit) = disk.execute {
+    private fun scan(first: () -> Unit) = disk.execute {
         first()
-        val loaded = work.look()
+        val loaded = operations.scan()
         mainThread.post { dispatch(loaded) }
     }
 
     private fun import(uri: String) {
-        val mine = ImportTicket()
-        ticket = mine
+        val mine = ImportCancellation()
+        cancellation = mine
         imports.execute {
-            val outcome = work.import(uri, mine) { progress ->
-                mainThread.post { if (ticket === mine) dispatch(LibraryEvent.ImportProgress(progress)) }
+            val outcome = operations.import(uri, mine) { progress ->
+                mainThread.post { if (cancellation === mine) dispatch(LibraryEvent.ImportProgress(progress)) }
             }
             // The state already contains the file, because the receiver of this event may select it.
-            val loaded = if (outcome is ImportOutcome.Taken) work.look() else null
+            val loaded = if (outcome is ImportOutcome.Taken) operations.scan() else null
             mainThread.post {
                 loaded?.let(::dispatch)
-                if (ticket === mine) ended(outcome)
+                if (cancellation === mine) ended(outcome)
             }
         }
     }
 
     private fun ended(outcome: ImportOutcome) {
-        ticket = null
+        cancellation = null
         when (outcome) {
             is ImportOutcome.Taken -> dispatch(LibraryEvent.Imported(outcome.id))
             is ImportOutcome.Refused -> dispatch(LibraryEvent.ImportRefused(outcome.name, outcome.problem))

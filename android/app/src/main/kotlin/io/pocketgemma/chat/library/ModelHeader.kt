@@ -24,32 +24,32 @@ internal class ModelHeader private constructor(val system: Map<String, String>, 
     companion object {
         private val MAGIC = "LITERTLM".toByteArray()
         private const val VERSION = 1
-        private const val VERSION_PLACE = 8
-        private const val END_PLACE = 24
+        private const val VERSION_OFFSET = 8
+        private const val END_OFFSET = 24
         private const val BEGIN = 32
         private const val STRING = 9
         private const val MODEL = 3
         private const val METADATA = 5
 
         /** Headers have a few kilobytes. */
-        const val MOST_BYTES = 1 shl 18
+        const val MAX_BYTES = 1 shl 18
 
         fun isAt(start: ByteArray, length: Int): Boolean = length >= MAGIC.size && MAGIC.indices.all { start[it] == MAGIC[it] }
 
         /**
          * Parses the header from the first bytes of the file.
          *
-         * @param start the first [MOST_BYTES] of the file, or the whole file if it is shorter.
+         * @param start the first [MAX_BYTES] of the file, or the whole file if it is shorter.
          * @param length number of valid bytes in [start].
          * @param fileBytes length of the file; null if it is not known yet.
          * @throws ModelException the file is truncated, damaged, of a later format, or contains no language model.
          */
         fun read(start: ByteArray, length: Int, fileBytes: Long?): ModelHeader {
             if (!isAt(start, length) || length < BEGIN) throw ModelException(ModelProblem.Damaged)
-            val version = start[VERSION_PLACE].toInt()
+            val version = start[VERSION_OFFSET].toInt()
             if (version != VERSION) throw ModelException(ModelProblem.WrongKind("$MODEL_EXTENSION $version"))
             val end = (0 until Long.SIZE_BYTES).fold(0L) { sum, index ->
-                sum or ((start[END_PLACE + index].toLong() and 255) shl (8 * index))
+                sum or ((start[END_OFFSET + index].toLong() and 255) shl (8 * index))
             }
             if (end <= BEGIN || end > length) throw ModelException(ModelProblem.Damaged)
             val header = try {

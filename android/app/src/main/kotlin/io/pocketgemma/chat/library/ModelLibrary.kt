@@ -13,19 +13,19 @@ import java.io.File
  * @param freeBytes returns the free space in a folder.
  */
 class ModelLibrary(
-    private val places: Places,
+    private val folders: AppFolders,
     appName: String,
     private val freeBytes: (File) -> Long = { it.usableSpace },
 ) {
-    private val app = AppFiles(places, appName, freeBytes)
+    private val app = AppFiles(folders, appName, freeBytes)
 
     // First of all, clean up after an app that was ended during an operation.
-    internal val imported: ImportedFiles by lazy { ImportedFiles(places.own).also { it.sweep() }.also { app.sweep() } }
+    internal val imported: ImportedFiles by lazy { ImportedFiles(folders.own).also { it.sweep() }.also { app.sweep() } }
 
-    internal fun freeBytes(): Long = freeBytes(places.own)
+    internal fun freeBytes(): Long = freeBytes(folders.own)
 
     /** The whole library, as the store's event. */
-    fun look(): LibraryEvent.Loaded {
+    fun scan(): LibraryEvent.Loaded {
         val byApp = app.model()
         val brought = imported.list(Kind.MODEL).map { it.modelEntry() }
         // The model that is meant to be pushed can also be imported.
@@ -40,7 +40,7 @@ class ModelLibrary(
 
     /** @throws ModelException the model does not exist (any more), or is yet to be pushed. */
     fun model(id: String): ModelEntry {
-        val entry = look().models.find { it.id == id }
+        val entry = scan().models.find { it.id == id }
         if (entry == null || !isHere(entry)) throw ModelException(ModelProblem.Missing(app.pushedFile.path))
         return entry
     }
@@ -50,10 +50,10 @@ class ModelLibrary(
 
     /** @throws ModelException the adapter does not exist (any more). */
     fun adapter(id: String): AdapterEntry =
-        look().adapters.find { it.id == id } ?: throw ModelException(ModelProblem.Missing(app.pushedFile.path))
+        scan().adapters.find { it.id == id } ?: throw ModelException(ModelProblem.Missing(app.pushedFile.path))
 
     /** Memory in bytes that a model needs: the calculated value, or an estimate. */
-    fun memoryBytes(entry: ModelEntry): Long = app.memoryBytes(entry.id) ?: MemoryNeed.estimate(entry.bytes)
+    fun memoryBytes(entry: ModelEntry): Long = app.memoryBytes(entry.id) ?: MemoryRequirement.estimate(entry.bytes)
 
     /**
      * A verified file that the runtime can open. [onProgress] receives the share, 0 to 1, while it is copied out of the APK.
@@ -74,12 +74,12 @@ class ModelLibrary(
     }
 
     /** The runtime's cache folder for a model; its files are as large as the model itself. */
-    val cacheFolder: File by lazy { places.cache.apply { mkdirs() }.also { sweepCache() } }
+    val cacheFolder: File by lazy { folders.cache.apply { mkdirs() }.also { sweepCache() } }
 
     /** Deletes cache files of models that no longer exist: the names of cache files start with the names of their models. */
     private fun sweepCache() {
-        val here = look().let { seen -> seen.models.map { it.id } + seen.adapters.map { it.id } }
-        places.cache.listFiles()?.filter { cached -> PREPARED.find(cached.name)?.let { it.groupValues[1] !in here } ?: false }
+        val here = scan().let { seen -> seen.models.map { it.id } + seen.adapters.map { it.id } }
+        folders.cache.listFiles()?.filter { cached -> PREPARED.find(cached.name)?.let { it.groupValues[1] !in here } ?: false }
             ?.forEach { it.deleteRecursively() }
     }
 
@@ -91,11 +91,11 @@ class ModelLibrary(
     private fun ImportedFiles.Stored.modelEntry(): ModelEntry {
         // The model that the app was built for, but as a separate file: the app's manifest applies.
         val manifest = app.manifest.takeIf { it.sha256 == id }
-        return ModelEntry(id, manifest?.name ?: about.name, about.bytes, Origin.IMPORTED, about.rank, about.baseDigest, manifest)
+        return ModelEntry(id, manifest?.name ?: info.name, info.bytes, Origin.IMPORTED, info.rank, info.baseDigest, manifest)
     }
 
     private fun ImportedFiles.Stored.adapterEntry(): AdapterEntry? {
-        return AdapterEntry(id, about.name, about.bytes, Origin.IMPORTED, about.rank ?: return null, about.baseDigest ?: return null)
+        return AdapterEntry(id, info.name, info.bytes, Origin.IMPORTED, info.rank ?: return null, info.baseDigest ?: return null)
     }
 
     private companion object {

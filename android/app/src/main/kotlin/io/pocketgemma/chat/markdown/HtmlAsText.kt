@@ -12,7 +12,7 @@ import org.commonmark.parser.beta.Scanner
  * from each `<` to the end of the text.
  */
 internal object HtmlAsText : InlineContentParserFactory, InlineContentParser {
-    private const val LONGEST_ADDRESS = 500
+    private const val MAX_ADDRESS = 500
 
     override fun getTriggerCharacters(): Set<Char> = setOf('<')
 
@@ -28,7 +28,7 @@ internal object HtmlAsText : InlineContentParserFactory, InlineContentParser {
 
     private fun isAddress(scanner: Scanner): Boolean {
         var telling = false
-        repeat(LONGEST_ADDRESS) {
+        repeat(MAX_ADDRESS) {
             when (scanner.peek()) {
                 '>' -> return telling
                 Scanner.END, '<', ' ', '\n' -> return false

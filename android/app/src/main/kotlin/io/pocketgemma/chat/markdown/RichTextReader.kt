@@ -28,7 +28,7 @@ internal class RichTextReader private constructor(private val parent: Node) {
             enter(node)
             node = node.firstChild ?: following(node) ?: break
         }
-        return RichText(text.toString(), if (marks.size > MOST_MARKS) emptyList() else marks)
+        return RichText(text.toString(), if (marks.size > MAX_MARKS) emptyList() else marks)
     }
 
     /** Leaves a node without children, and all ancestors that end with it; null at the end. */
@@ -78,7 +78,7 @@ internal class RichTextReader private constructor(private val parent: Node) {
 
     companion object {
         /** Layout time grows with the number of styles; no ordinary paragraph has this many. */
-        private const val MOST_MARKS = 400
+        private const val MAX_MARKS = 400
 
         fun read(parent: Node): RichText = RichTextReader(parent).read()
     }

@@ -17,15 +17,15 @@ data class EngineOptions(
     /** CPU threads; 0: the app chooses the number of cores, at most four. */
     val threads: Int = 0,
     /** Load even if memory seems insufficient: the user was asked. */
-    val despiteMemory: Boolean = false,
+    val ignoreLowMemory: Boolean = false,
 ) {
     /** The resulting number of threads. */
     val usedThreads: Int
-        get() = if (threads > 0) threads else Runtime.getRuntime().availableProcessors().coerceIn(1, MOST_CHOSEN_THREADS)
+        get() = if (threads > 0) threads else Runtime.getRuntime().availableProcessors().coerceIn(1, MAX_CHOSEN_THREADS)
 
     private companion object {
         /** More threads than big cores slow down decoding, and phones have two to four of those. */
-        const val MOST_CHOSEN_THREADS = 4
+        const val MAX_CHOSEN_THREADS = 4
     }
 }
 
@@ -42,7 +42,7 @@ data class Sampling(
 )
 
 /** The start of a conversation. */
-data class Setup(
+data class ConversationConfig(
     val history: List<Turn> = emptyList(),
     val systemPrompt: String = "",
     /** Null: the values in the model file. */
@@ -52,7 +52,7 @@ data class Setup(
 )
 
 /** The cost of a reply, as measured by the runtime. */
-data class Numbers(
+data class ReplyMetrics(
     val secondsToFirstToken: Double,
     /** Prompt tokens that were processed for this reply: without those processed for an earlier turn. */
     val promptTokens: Int,
@@ -65,9 +65,9 @@ data class Numbers(
 
 /** The end of a reply. */
 sealed interface ReplyEnd {
-    data class Complete(val numbers: Numbers?) : ReplyEnd
+    data class Complete(val metrics: ReplyMetrics?) : ReplyEnd
 
-    data class Stopped(val numbers: Numbers?) : ReplyEnd
+    data class Stopped(val metrics: ReplyMetrics?) : ReplyEnd
 
     /** The history and the question together do not fit into the model's context. */
     data object ContextFull : ReplyEnd
@@ -92,7 +92,7 @@ interface LanguageModel : Closeable {
      *
      * @param adapter a verified adapter file for LoRA at run time; null: the model without an adapter.
      */
-    fun begin(setup: Setup, adapter: File?)
+    fun begin(config: ConversationConfig, adapter: File?)
 
     /**
      * Sends a question, passes each piece of the reply to [onText] (on any thread), and returns when the reply has ended. Worker thread

@@ -6,7 +6,7 @@ import java.io.InputStream
 import java.security.MessageDigest
 
 /** The expected properties of a file. Null: unknown. */
-data class Expected(val sha256: String?, val bytes: Long?)
+data class ExpectedFile(val sha256: String?, val bytes: Long?)
 
 /**
  * Provides files that came with the app in a form that the runtime can open, and verifies that they match the manifest.
@@ -20,12 +20,12 @@ class ModelFile(private val folder: File, private val freeBytes: (File) -> Long 
     /**
      * The verified copy of an asset. [onProgress] receives the copied share, 0 to 1.
      *
-     * @param ending extension of the copy, with its dot.
+     * @param extension extension of the copy, with its dot.
      * @throws ModelException the file is damaged, or there is no space to copy it.
      */
-    fun copied(asset: InputStream, expected: Expected, ending: String, onProgress: (Double) -> Unit): File = told {
+    fun copied(asset: InputStream, expected: ExpectedFile, extension: String, onProgress: (Double) -> Unit): File = wrapErrors {
         folder.mkdirs()
-        val target = File(folder, copyName(expected, ending))
+        val target = File(folder, copyName(expected, extension))
         // Only a complete, verified copy gets this name; a different length means that it was truncated afterwards.
         if (target.isFile && expected.sha256 != null && target.length() == expected.bytes) return target
         target.delete()
@@ -51,7 +51,7 @@ class ModelFile(private val folder: File, private val freeBytes: (File) -> Long 
      *
      * @throws ModelException the file does not exist, or is not the one that was built.
      */
-    fun pushed(file: File, expected: Expected): File = told {
+    fun pushed(file: File, expected: ExpectedFile): File = wrapErrors {
         if (!file.isFile) throw ModelException(ModelProblem.Missing(file.path))
         if (expected.bytes != null && file.length() != expected.bytes) throw ModelException(ModelProblem.Damaged)
         if (expected.sha256 == null) return file
@@ -65,14 +65,14 @@ class ModelFile(private val folder: File, private val freeBytes: (File) -> Long 
     }
 
     /** Deletes what an earlier version of the app has left: everything but the copies of these files, given as in [copied]. */
-    fun keepOnly(copies: List<Pair<Expected, String>>) {
-        val kept = copies.map { (expected, ending) -> copyName(expected, ending) }
+    fun keepOnly(copies: List<Pair<ExpectedFile, String>>) {
+        val kept = copies.map { (expected, extension) -> copyName(expected, extension) }
         folder.listFiles()?.filter { it.name !in kept && !it.name.endsWith(CHECKED) }?.forEach { it.delete() }
     }
 
-    private fun copyName(expected: Expected, ending: String) = "${expected.sha256 ?: "model"}$ending"
+    private fun copyName(expected: ExpectedFile, extension: String) = "${expected.sha256 ?: "model"}$extension"
 
-    private inline fun told(work: () -> File): File = try {
+    private inline fun wrapErrors(work: () -> File): File = try {
         work()
     } catch (error: IOException) {
         throw ModelException(ModelProblem.Unreadable(error.message ?: error.javaClass.simpleName))

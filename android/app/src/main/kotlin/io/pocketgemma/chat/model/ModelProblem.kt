@@ -31,6 +31,6 @@ sealed interface ModelProblem {
 }
 
 /** True if the user may load the model although memory seems insufficient. */
-val ModelProblem.mayBeTriedAnyway: Boolean get() = this is ModelProblem.TooLarge && tryAnyway
+val ModelProblem.canLoadAnyway: Boolean get() = this is ModelProblem.TooLarge && tryAnyway
 
 class ModelException(val problem: ModelProblem) : Exception(problem.toString())

@@ -28,5 +28,5 @@ abstract class ModelStore : Store<ModelState, ModelEvent>(ModelState.Asleep) {
 }
 
 /** Loads a model after this problem, if it was about memory and the user confirmed it. */
-fun ModelStore.loadAfter(problem: ModelProblem, selection: Selection, options: EngineOptions) =
-    prepare(selection, options.copy(despiteMemory = problem.mayBeTriedAnyway))
+fun ModelStore.retryAfter(problem: ModelProblem, selection: Selection, options: EngineOptions) =
+    prepare(selection, options.copy(ignoreLowMemory = problem.canLoadAnyway))

@@ -7,7 +7,7 @@ data class Selection(val model: String, val adapter: String? = null)
 data class Request(
     val selection: Selection,
     val options: EngineOptions,
-    val setup: Setup,
+    val config: ConversationConfig,
     val question: String,
     /** Drop the oldest turns of the history if it does not fit completely. */
     val dropOldest: Boolean = false,
@@ -16,7 +16,7 @@ data class Request(
 /** Receives a reply, on the main thread. */
 interface ReplyListener {
     /** [text] is the whole reply so far; called at most every 50 ms. */
-    fun grew(text: String)
+    fun onText(text: String)
 
-    fun ended(text: String, end: ReplyEnd)
+    fun onEnd(text: String, end: ReplyEnd)
 }

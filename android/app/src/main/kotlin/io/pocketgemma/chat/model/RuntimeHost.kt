@@ -15,10 +15,10 @@ class RuntimeHost(
     private val stopper: Executor,
     private val main: MainThread,
 ) : ModelStore() {
-    private val held = HeldModel(source) { state -> main.post { dispatch(ModelEvent.Changed(state)) } }
+    private val loaded = LoadedModel(source) { state -> main.post { dispatch(ModelEvent.Changed(state)) } }
 
     // Requests that have not ended. Main thread.
-    private val asked = LinkedHashSet<Asking>()
+    private val asked = LinkedHashSet<ActiveRequest>()
     private var closed = false
 
     // Number of the latest request; preparations (loading, freeing) are skipped if a newer one follows.
@@ -26,29 +26,29 @@ class RuntimeHost(
 
     // Guards the request in progress: a stop must not affect another request's reply.
     private val lock = Any()
-    @Volatile private var answered: Asking? = null
+    @Volatile private var answered: ActiveRequest? = null
 
     override fun prepare(selection: Selection, options: EngineOptions) {
         // The user's confirmation counts even if another request comes before the loading.
-        if (options.despiteMemory && !closed) worker.execute { held.allow(selection.model) }
+        if (options.ignoreLowMemory && !closed) worker.execute { loaded.allow(selection.model) }
         laterUnlessChanged {
             tellingFailure(selection) {
-                held.use(selection, options)
-                held.adapter(selection)
+                loaded.use(selection, options)
+                loaded.adapter(selection)
             }
         }
     }
 
     override fun ask(request: Request, listener: ReplyListener): AutoCloseable {
         wishes++
-        val asking = Asking(request, listener)
+        val active = ActiveRequest(request, listener)
         if (closed) {
-            asking.close()
+            active.close()
         } else {
-            asked += asking
-            worker.execute(asking)
+            asked += active
+            worker.execute(active)
         }
-        return asking
+        return active
     }
 
     override fun release() {
@@ -68,7 +68,7 @@ class RuntimeHost(
     }
 
     private fun free() {
-        if (held.free()) main.post { dispatch(ModelEvent.Changed(ModelState.Asleep)) }
+        if (loaded.free()) main.post { dispatch(ModelEvent.Changed(ModelState.Asleep)) }
     }
 
     /** Runs an action that needs a model; if there is none, the state reports it. Returns the problem. */
@@ -87,7 +87,7 @@ class RuntimeHost(
     }
 
     /** A pending request. [run] on the worker, [close] on the main thread. */
-    private inner class Asking(private val request: Request, private val listener: ReplyListener) : Runnable, AutoCloseable {
+    private inner class ActiveRequest(private val request: Request, private val listener: ReplyListener) : Runnable, AutoCloseable {
         private val text = StringBuffer()
         @Volatile private var stopped = false
 
@@ -117,10 +117,10 @@ class RuntimeHost(
         }
 
         /** On the stopper thread only. */
-        private fun cancel() = synchronized(lock) { if (answered === this) held.model?.cancel() }
+        private fun cancel() = synchronized(lock) { if (answered === this) loaded.model?.cancel() }
 
         private fun answer(): ReplyEnd {
-            held.use(request.selection, request.options)
+            loaded.use(request.selection, request.options)
             synchronized(lock) {
                 if (stopped) return ReplyEnd.Stopped(null)
                 answered = this
@@ -129,11 +129,11 @@ class RuntimeHost(
                 val end = try {
                     converse()
                 } catch (error: ModelException) {
-                    if (!held.onGpu || error.problem !is ModelProblem.Unusable) throw error
+                    if (!loaded.onGpu || error.problem !is ModelProblem.Unusable) throw error
                     ReplyEnd.Failed(error.toString())
                 }
-                if (end !is ReplyEnd.Failed || !held.onGpu || text.isNotEmpty() || stopped) return end
-                held.fallBack(request.selection)
+                if (end !is ReplyEnd.Failed || !loaded.onGpu || text.isNotEmpty() || stopped) return end
+                loaded.fallBack(request.selection)
                 return converse()
             } finally {
                 synchronized(lock) { answered = null }
@@ -141,7 +141,7 @@ class RuntimeHost(
         }
 
         private fun converse(): ReplyEnd = try {
-            checkNotNull(held.conversation).ask(request, { held.adapter(request.selection) }, ::add)
+            checkNotNull(loaded.conversation).ask(request, { loaded.adapter(request.selection) }, ::add)
         } catch (error: RuntimeException) {
             ReplyEnd.Failed(error.toString())
         }
@@ -159,14 +159,14 @@ class RuntimeHost(
             announced = true
             main.post(UPDATE_MILLIS) {
                 announced = false
-                if (!ended) listener.grew(text.toString())
+                if (!ended) listener.onText(text.toString())
             }
         }
 
         private fun end(end: ReplyEnd) {
             if (ended) return
             ended = true
-            listener.ended(text.toString(), end)
+            listener.onEnd(text.toString(), end)
         }
     }
 

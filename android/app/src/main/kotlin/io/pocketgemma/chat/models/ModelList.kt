@@ -15,7 +15,7 @@ import io.pocketgemma.chat.model.ModelState
 import io.pocketgemma.chat.model.Selection
 import io.pocketgemma.chat.ui.ProblemTexts
 import io.pocketgemma.chat.ui.Texts
-import io.pocketgemma.chat.ui.wayOn
+import io.pocketgemma.chat.ui.retryLabel
 
 /** The models, each with its compatible adapters, and the adapters without a compatible model. */
 class ModelList(
@@ -50,7 +50,7 @@ class ModelList(
             row.findViewById<Button>(R.id.entry_again).apply {
                 val problem = (now as? ModelState.Failed)?.problem?.takeIf { inUse }
                 visibility = if (problem == null) View.GONE else View.VISIBLE
-                problem?.let { setText(it.wayOn) }
+                problem?.let { setText(it.retryLabel) }
                 setOnClickListener { problem?.let { again(selection, it) } }
             }
         }

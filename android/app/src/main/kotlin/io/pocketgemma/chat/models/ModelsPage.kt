@@ -11,7 +11,7 @@ import io.pocketgemma.chat.library.LibraryState
 import io.pocketgemma.chat.model.ModelState
 import io.pocketgemma.chat.model.ModelStore
 import io.pocketgemma.chat.model.Selection
-import io.pocketgemma.chat.model.loadAfter
+import io.pocketgemma.chat.model.retryAfter
 import io.pocketgemma.chat.settings.SettingsEvent
 import io.pocketgemma.chat.settings.SettingsState
 import io.pocketgemma.chat.store.Store
@@ -20,7 +20,7 @@ import io.pocketgemma.chat.ui.Screen
 import io.pocketgemma.chat.ui.Shell
 import io.pocketgemma.chat.ui.Texts
 import io.pocketgemma.chat.ui.Watch
-import io.pocketgemma.chat.ui.goesWith
+import io.pocketgemma.chat.ui.dismissWith
 import io.pocketgemma.chat.ui.header
 
 /** The stores that the models page shows and changes. */
@@ -38,7 +38,7 @@ class ModelsPage(parent: ViewGroup, private val stores: ModelsPageStores, privat
     private val texts = Texts(context)
     private val watch = Watch()
     private val import = ImportCards(view, stores.library, shell)
-    private val list = ModelList(view, ::choose, { selection, problem -> stores.model.loadAfter(problem, selection, stores.settings.state.settings.options) }, ::confirmRemoval)
+    private val list = ModelList(view, ::choose, { selection, problem -> stores.model.retryAfter(problem, selection, stores.settings.state.settings.options) }, ::confirmRemoval)
     private val hint: TextView = view.findViewById(R.id.models_hint)
     private val empty: View = view.findViewById(R.id.models_empty)
     private val total: TextView = view.findViewById(R.id.models_total)
@@ -133,6 +133,6 @@ class ModelsPage(parent: ViewGroup, private val stores: ModelsPageStores, privat
             .setMessage(context.getString(if (inUse) R.string.remove_text_in_use else R.string.remove_text, texts.size(bytes)))
             .setNegativeButton(R.string.remove_keep, null)
             .setPositiveButton(R.string.remove_confirm) { _, _ -> stores.library.dispatch(LibraryEvent.Remove(id)) }
-            .show().goesWith(context)
+            .show().dismissWith(context)
     }
 }

@@ -10,8 +10,8 @@ import java.io.File
  * engine must be recreated when too much memory is lost.
  */
 internal class EngineAdapters(model: File, private val folder: File) {
-    private val takesAdapters = NoAdapter.isNeeded(model)
-    private val mostBytes = maxOf(LEAST_BYTES, model.length() / MODEL_SHARE)
+    private val takesAdapters = EmptyAdapter.isNeeded(model)
+    private val maxBytes = maxOf(MIN_BYTES, model.length() / MODEL_SHARE)
 
     // The adapter that the engine certainly continues with; null: unknown.
     private var present: File? = null
@@ -19,11 +19,11 @@ internal class EngineAdapters(model: File, private val folder: File) {
     private var mappedBytes = 0L
 
     /** Whether the engine keeps so many mappings that it should be recreated. */
-    val isFull: Boolean get() = mappedBytes > mostBytes
+    val isFull: Boolean get() = mappedBytes > maxBytes
 
     /** The file to pass for a conversation with [adapter], or with none; null: none needs to be passed. */
     fun toName(adapter: File?): File? {
-        val wanted = adapter ?: if (takesAdapters) NoAdapter.file(folder) else null
+        val wanted = adapter ?: if (takesAdapters) EmptyAdapter.file(folder) else null
         asked = wanted
         if (wanted == present) return null
         // Unknown until the conversation has replied.
@@ -50,7 +50,7 @@ internal class EngineAdapters(model: File, private val folder: File) {
 
     private companion object {
         /** Minimum of memory that may be lost: about ten adapters of a model with 270 million parameters. */
-        const val LEAST_BYTES = 64L shl 20
+        const val MIN_BYTES = 64L shl 20
 
         /** For a larger model, up to a quarter of its size. */
         const val MODEL_SHARE = 4

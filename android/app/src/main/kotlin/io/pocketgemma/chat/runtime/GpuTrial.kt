@@ -6,7 +6,7 @@ import java.io.File
 
 /**
  * Records that the GPU is in use for the first time. A crashing driver ends the whole app, and would do so at every load: after a trial
- * that never ended, all further ones are refused, so that the CPU is used, until the user selects the GPU [again][anew].
+ * that never ended, all further ones are refused, so that the CPU is used, until the user selects the GPU [again][reset].
  *
  * The refusal does not expire: a driver rarely improves by itself, and the app must not crash from time to time.
  */
@@ -24,5 +24,5 @@ internal class GpuTrial(folder: File) {
     }
 
     /** Lifts a refusal: the user has selected the GPU again. */
-    fun anew() = end()
+    fun reset() = end()
 }

@@ -1,15 +1,15 @@
 package io.pocketgemma.chat.runtime
 
 import io.pocketgemma.chat.model.Backend
+import io.pocketgemma.chat.model.ConversationConfig
 import io.pocketgemma.chat.model.EngineOptions
 import io.pocketgemma.chat.model.LanguageModel
 import io.pocketgemma.chat.model.ModelException
 import io.pocketgemma.chat.model.ModelProblem
-import io.pocketgemma.chat.model.Numbers
 import io.pocketgemma.chat.model.ReplyEnd
+import io.pocketgemma.chat.model.ReplyMetrics
 import io.pocketgemma.chat.model.Role
 import io.pocketgemma.chat.model.Sampling
-import io.pocketgemma.chat.model.Setup
 import io.pocketgemma.chat.model.Turn
 import java.io.File
 import kotlin.random.Random
@@ -53,7 +53,7 @@ class LiteRtLm(
     private var systemTurns: Boolean? = null
 
     // A system prompt to prepend to the next question, because the template supports no system turn.
-    private var carried = ""
+    private var pendingPrompt = ""
     private var measuredReplies = 0
 
     private fun load(): Long {
@@ -68,7 +68,7 @@ class LiteRtLm(
         return if (engine != 0L) engine else throw ModelException(ModelProblem.Unusable(Native.lastError()))
     }
 
-    override fun begin(setup: Setup, adapter: File?) {
+    override fun begin(config: ConversationConfig, adapter: File?) {
         endConversation()
         if (adapters.isFull) {
             Native.nativeDeleteEngine(engine)
@@ -76,11 +76,11 @@ class LiteRtLm(
             adapters.forget()
         }
         if (engine == 0L) engine = load()
-        val prompt = setup.systemPrompt.trim()
-        carried = ""
+        val prompt = config.systemPrompt.trim()
+        pendingPrompt = ""
         val handle = when {
-            prompt.isEmpty() || takesSystemTurn(prompt, adapter) -> create(setup, adapter, prompt, setup.history)
-            else -> createCarrying(setup, adapter, prompt)
+            prompt.isEmpty() || takesSystemTurn(prompt, adapter) -> create(config, adapter, prompt, config.history)
+            else -> createWithPromptInQuestion(config, adapter, prompt)
         }
         measuredReplies = 0
         synchronized(lock) { conversation = handle }
@@ -88,22 +88,22 @@ class LiteRtLm(
 
     /** Some templates reject a system turn, others drop it silently. */
     private fun takesSystemTurn(prompt: String, adapter: File?): Boolean = systemTurns ?: run {
-        val alone = create(Setup(), adapter, prompt, emptyList())
+        val alone = create(ConversationConfig(), adapter, prompt, emptyList())
         val rendered = Native.nativeRender(alone, Messages.question("?"))
         Native.nativeDeleteConversation(alone)
         (rendered != null && prompt in String(rendered, Charsets.UTF_8)).also { systemTurns = it }
     }
 
     /** In the same way as Gemma's own templates: the prompt and an empty line before the user's first message. */
-    private fun createCarrying(setup: Setup, adapter: File?, prompt: String): Long {
-        val first = setup.history.indexOfFirst { it.role == Role.USER }
-        val turns = setup.history.mapIndexed { index, turn -> if (index == first) turn.copy(text = "$prompt\n\n${turn.text}") else turn }
-        if (first < 0) carried = "$prompt\n\n"
-        return create(setup, adapter, "", turns)
+    private fun createWithPromptInQuestion(config: ConversationConfig, adapter: File?, prompt: String): Long {
+        val first = config.history.indexOfFirst { it.role == Role.USER }
+        val turns = config.history.mapIndexed { index, turn -> if (index == first) turn.copy(text = "$prompt\n\n${turn.text}") else turn }
+        if (first < 0) pendingPrompt = "$prompt\n\n"
+        return create(config, adapter, "", turns)
     }
 
-    private fun create(setup: Setup, adapter: File?, systemPrompt: String, turns: List<Turn>): Long {
-        val wanted = setup.sampling ?: fileSampling
+    private fun create(config: ConversationConfig, adapter: File?, systemPrompt: String, turns: List<Turn>): Long {
+        val wanted = config.sampling ?: fileSampling
         // The runtime supports one sampler only; top-k 1 gives the most likely token.
         val sampling = if (wanted != null && wanted.temperature <= 0) Sampling(topK = 1, topP = 1f, temperature = 1f) else wanted
         val handle = Native.nativeCreateConversation(
@@ -114,7 +114,7 @@ class LiteRtLm(
             sampling?.topP ?: 0f,
             sampling?.temperature ?: 0f,
             sampling?.seed?.takeIf { it != 0 } ?: Random.nextInt(1, Int.MAX_VALUE),
-            setup.replyTokens,
+            config.replyTokens,
         )
         if (handle != 0L) return handle
         adapters.failed()
@@ -126,12 +126,12 @@ class LiteRtLm(
         val trial = gpuTrial?.takeUnless { gpuTried }
         trial?.begin()
         val end = try {
-            send(carried + question, onText)
+            send(pendingPrompt + question, onText)
         } finally {
             trial?.end()
         }
         gpuTried = true
-        if (end is ReplyEnd.Complete) carried = ""
+        if (end is ReplyEnd.Complete) pendingPrompt = ""
         if (end is ReplyEnd.Complete || end is ReplyEnd.Stopped) adapters.answered() else adapters.failed()
         return end
     }
@@ -140,12 +140,12 @@ class LiteRtLm(
         val sink = ReplySink(onText)
         if (Native.nativeSend(conversation, Messages.question(question), sink) != 0) return failed(Native.lastError())
         val error = sink.await()
-        val numbers = numbers(sink.secondsToFirstText)
+        val metrics = metrics(sink.secondsToFirstText)
         return when {
             // If no room is left, the runtime neither measures anything nor reports an error.
-            error == null && numbers == null && sink.secondsToFirstText == null -> ReplyEnd.ContextFull
-            error == null -> ReplyEnd.Complete(numbers)
-            error.startsWith(CANCELLED) -> ReplyEnd.Stopped(numbers)
+            error == null && metrics == null && sink.secondsToFirstText == null -> ReplyEnd.ContextFull
+            error == null -> ReplyEnd.Complete(metrics)
+            error.startsWith(CANCELLED) -> ReplyEnd.Stopped(metrics)
             else -> failed(error)
         }
     }
@@ -153,11 +153,11 @@ class LiteRtLm(
     private fun failed(error: String) = if (CONTEXT_FULL.any { it in error }) ReplyEnd.ContextFull else ReplyEnd.Failed(error)
 
     /** The runtime's measurements of the last reply; null if there are none. */
-    private fun numbers(secondsToFirstText: Double?): Numbers? {
+    private fun metrics(secondsToFirstText: Double?): ReplyMetrics? {
         val (replies, promptTokens, promptSpeed, tokens, speed) = Native.nativeMeasured(conversation) ?: return null
         if (replies.toInt() == measuredReplies) return null
         measuredReplies = replies.toInt()
-        return Numbers(secondsToFirstText ?: 0.0, promptTokens.toInt(), promptSpeed, tokens.toInt(), speed, residentBytes())
+        return ReplyMetrics(secondsToFirstText ?: 0.0, promptTokens.toInt(), promptSpeed, tokens.toInt(), speed, residentBytes())
     }
 
     override fun countTokens(text: String): Int {
@@ -197,7 +197,7 @@ class LiteRtLm(
         private const val GREEDY = 3
 
         /** Allows the GPU again, although a trial with this cache folder may have crashed the app. */
-        fun tryGpuAnew(cacheFolder: File) = GpuTrial(cacheFolder).anew()
+        fun retryGpu(cacheFolder: File) = GpuTrial(cacheFolder).reset()
 
         fun setLogLevel(level: Int) = Native.nativeSetLogLevel(level)
 

@@ -9,8 +9,8 @@ import android.widget.Switch
 import android.widget.TextView
 import io.pocketgemma.chat.R
 import io.pocketgemma.chat.ui.AfterTextChanged
+import io.pocketgemma.chat.ui.SettingLabels
 import io.pocketgemma.chat.ui.StepSlider
-import io.pocketgemma.chat.ui.Wording
 
 /** One setting on its page: shows its value, and reports the user's changes. */
 interface SettingControl {
@@ -21,13 +21,13 @@ interface SettingControl {
 
 class SliderSetting(
     parent: ViewGroup,
-    wording: Wording,
+    labels: SettingLabels,
     steps: List<Double>,
     words: (Double) -> String,
     private val read: (Settings) -> Double,
     change: (Double) -> Unit,
 ) : SettingControl {
-    private val slider = StepSlider(parent, wording, steps, words, change)
+    private val slider = StepSlider(parent, labels, steps, words, change)
     override val view: View get() = slider.view
 
     override fun render(settings: Settings) = slider.show(read(settings))
@@ -35,7 +35,7 @@ class SliderSetting(
 
 class SwitchSetting(
     parent: ViewGroup,
-    wording: Wording,
+    labels: SettingLabels,
     private val read: (Settings) -> Boolean,
     change: (Boolean) -> Unit,
 ) : SettingControl {
@@ -46,10 +46,10 @@ class SwitchSetting(
     private var rendering = false
 
     init {
-        switch.id = wording.id
-        switch.setText(wording.title)
+        switch.id = labels.id
+        switch.setText(labels.title)
         switch.isSaveEnabled = false
-        view.findViewById<TextView>(R.id.setting_meaning).setText(wording.meaning)
+        view.findViewById<TextView>(R.id.setting_meaning).setText(labels.meaning)
         switch.setOnCheckedChangeListener { _, on -> if (!rendering) change(on) }
         parent.addView(view)
     }
@@ -64,7 +64,7 @@ class SwitchSetting(
 /** A text field; every change is reported. */
 class FieldSetting(
     parent: ViewGroup,
-    wording: Wording,
+    labels: SettingLabels,
     hint: Int,
     inputType: Int,
     longest: Int,
@@ -76,8 +76,8 @@ class FieldSetting(
     private var rendering = false
 
     init {
-        wording.fill(view)
-        field.id = wording.id
+        labels.fill(view)
+        field.id = labels.id
         field.inputType = inputType
         field.filters = arrayOf(InputFilter.LengthFilter(longest))
         field.setHint(hint)

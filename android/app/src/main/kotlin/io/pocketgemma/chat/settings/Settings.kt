@@ -4,7 +4,7 @@ import io.pocketgemma.chat.model.Backend
 import io.pocketgemma.chat.model.EngineOptions
 import io.pocketgemma.chat.model.Sampling
 import io.pocketgemma.chat.model.Selection
-import io.pocketgemma.chat.text.beginning
+import io.pocketgemma.chat.text.truncated
 
 /** The user's settings, with the app's defaults. */
 data class Settings(
@@ -18,7 +18,7 @@ data class Settings(
     val replyTokens: Int = 512,
     val systemPrompt: String = "",
     /** Show statistics under each reply. */
-    val showNumbers: Boolean = false,
+    val showMetrics: Boolean = false,
     /** Include conversations and settings in Android's backup. */
     val backUp: Boolean = false,
     /** The selected model; null: the one that came with the app. */
@@ -30,23 +30,23 @@ data class Settings(
     fun withinLimits(): Settings = copy(
         threads = threads.coerceIn(THREADS),
         sampling = sampling.copy(
-            temperature = sampling.temperature.number(DEFAULT.temperature).coerceIn(0f, MOST_TEMPERATURE),
+            temperature = sampling.temperature.number(DEFAULT.temperature).coerceIn(0f, MAX_TEMPERATURE),
             topK = sampling.topK.coerceIn(TOP_K),
             topP = sampling.topP.number(DEFAULT.topP).coerceIn(0f, 1f),
             seed = sampling.seed.coerceAtLeast(0),
         ),
         replyTokens = replyTokens.coerceIn(REPLY_TOKENS),
-        systemPrompt = systemPrompt.beginning(MOST_SYSTEM_PROMPT),
+        systemPrompt = systemPrompt.truncated(MAX_SYSTEM_PROMPT),
     )
 
     companion object {
         val THREADS = 0..8
-        const val MOST_TEMPERATURE = 2f
+        const val MAX_TEMPERATURE = 2f
         val TOP_K = 1..256
         val REPLY_TOKENS = 16..4096
 
         /** In UTF-16 characters, about 2,000 tokens: a longer one leaves no room for a conversation in a small model's context. */
-        const val MOST_SYSTEM_PROMPT = 8000
+        const val MAX_SYSTEM_PROMPT = 8000
 
         private val DEFAULT = Sampling()
 

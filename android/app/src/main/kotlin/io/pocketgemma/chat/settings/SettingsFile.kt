@@ -26,7 +26,7 @@ class SettingsFile(private val context: Context) {
             ),
             replyTokens = values[REPLY_TOKENS] as? Int ?: default.replyTokens,
             systemPrompt = values[SYSTEM_PROMPT] as? String ?: default.systemPrompt,
-            showNumbers = values[SHOW_NUMBERS] as? Boolean ?: default.showNumbers,
+            showMetrics = values[SHOW_METRICS] as? Boolean ?: default.showMetrics,
             backUp = values[BACK_UP] as? Boolean ?: default.backUp,
             selection = (values[MODEL] as? String)?.let { Selection(it, values[ADAPTER] as? String) },
         ).withinLimits()
@@ -44,7 +44,7 @@ class SettingsFile(private val context: Context) {
             .putInt(SEED, settings.sampling.seed)
             .putInt(REPLY_TOKENS, settings.replyTokens)
             .putString(SYSTEM_PROMPT, settings.systemPrompt)
-            .putBoolean(SHOW_NUMBERS, settings.showNumbers)
+            .putBoolean(SHOW_METRICS, settings.showMetrics)
             .putBoolean(BACK_UP, settings.backUp)
             .putString(MODEL, settings.selection?.model)
             .putString(ADAPTER, settings.selection?.adapter)
@@ -63,7 +63,7 @@ class SettingsFile(private val context: Context) {
         private const val SEED = "seed"
         private const val REPLY_TOKENS = "reply_tokens"
         private const val SYSTEM_PROMPT = "system_prompt"
-        private const val SHOW_NUMBERS = "show_numbers"
+        private const val SHOW_METRICS = "show_numbers"
         private const val BACK_UP = "back_up"
         private const val MODEL = "model"
         private const val ADAPTER = "adapter"

@@ -13,11 +13,11 @@ import io.pocketgemma.chat.model.ModelStore
 import io.pocketgemma.chat.store.Store
 import io.pocketgemma.chat.ui.Page
 import io.pocketgemma.chat.ui.Screen
+import io.pocketgemma.chat.ui.SettingLabels
 import io.pocketgemma.chat.ui.Shell
 import io.pocketgemma.chat.ui.Texts
 import io.pocketgemma.chat.ui.Watch
-import io.pocketgemma.chat.ui.Wording
-import io.pocketgemma.chat.ui.goesWith
+import io.pocketgemma.chat.ui.dismissWith
 import io.pocketgemma.chat.ui.header
 import kotlin.math.roundToInt
 
@@ -43,7 +43,7 @@ class SettingsPage(parent: ViewGroup, private val stores: SettingsPageStores, pr
     private val backend = BackendSetting(running) { change { copy(backend = it) } }
     private val threads = SliderSetting(
         running,
-        Wording(R.id.set_threads, R.string.set_threads, R.string.set_threads_meaning),
+        SettingLabels(R.id.set_threads, R.string.set_threads, R.string.set_threads_meaning),
         steps = Settings.THREADS.map { it.toDouble() },
         words = { if (it < 1) context.getString(R.string.set_threads_automatic) else count(R.plurals.set_threads_count, it) },
         read = { it.threads.toDouble() },
@@ -52,34 +52,34 @@ class SettingsPage(parent: ViewGroup, private val stores: SettingsPageStores, pr
     private val words = section(R.string.settings_words)
     private val ownSampling = SwitchSetting(
         words,
-        Wording(R.id.set_sampling, R.string.set_sampling, R.string.set_sampling_meaning),
+        SettingLabels(R.id.set_sampling, R.string.set_sampling, R.string.set_sampling_meaning),
         read = { it.ownSampling },
     ) { change { copy(ownSampling = it) } }
     private val sampling = listOf(
         SliderSetting(
             words,
-            Wording(R.id.set_temperature, R.string.set_temperature, R.string.set_temperature_meaning),
-            steps = evenly(Settings.MOST_TEMPERATURE.toDouble()),
+            SettingLabels(R.id.set_temperature, R.string.set_temperature, R.string.set_temperature_meaning),
+            steps = evenly(Settings.MAX_TEMPERATURE.toDouble()),
             words = { texts.number(it) },
             read = { it.sampling.temperature.toDouble() },
         ) { change { copy(sampling = sampling.copy(temperature = it.toFloat())) } },
         SliderSetting(
             words,
-            Wording(R.id.set_top_k, R.string.set_top_k, R.string.set_top_k_meaning),
+            SettingLabels(R.id.set_top_k, R.string.set_top_k, R.string.set_top_k_meaning),
             steps = TOP_K_STEPS,
             words = { count(R.plurals.set_top_k_count, it) },
             read = { it.sampling.topK.toDouble() },
         ) { change { copy(sampling = sampling.copy(topK = it.roundToInt())) } },
         SliderSetting(
             words,
-            Wording(R.id.set_top_p, R.string.set_top_p, R.string.set_top_p_meaning),
+            SettingLabels(R.id.set_top_p, R.string.set_top_p, R.string.set_top_p_meaning),
             steps = evenly(1.0),
             words = { texts.percent(it) },
             read = { it.sampling.topP.toDouble() },
         ) { change { copy(sampling = sampling.copy(topP = it.toFloat())) } },
         FieldSetting(
             words,
-            Wording(R.id.set_seed, R.string.set_seed, R.string.set_seed_meaning),
+            SettingLabels(R.id.set_seed, R.string.set_seed, R.string.set_seed_meaning),
             hint = R.string.set_seed_random,
             inputType = InputType.TYPE_CLASS_NUMBER,
             longest = SEED_DIGITS,
@@ -90,33 +90,33 @@ class SettingsPage(parent: ViewGroup, private val stores: SettingsPageStores, pr
     private val replies = section(R.string.settings_replies)
     private val replyTokens = SliderSetting(
         replies,
-        Wording(R.id.set_reply_tokens, R.string.set_reply_tokens, R.string.set_reply_tokens_meaning),
+        SettingLabels(R.id.set_reply_tokens, R.string.set_reply_tokens, R.string.set_reply_tokens_meaning),
         steps = REPLY_STEPS,
         words = { texts.tokens(it.roundToInt()) },
         read = { it.replyTokens.toDouble() },
     ) { change { copy(replyTokens = it.roundToInt()) } }
     private val systemPrompt = FieldSetting(
         replies,
-        Wording(R.id.set_system_prompt, R.string.set_system_prompt, R.string.set_system_prompt_meaning),
+        SettingLabels(R.id.set_system_prompt, R.string.set_system_prompt, R.string.set_system_prompt_meaning),
         hint = R.string.set_system_prompt_hint,
         inputType = InputType.TYPE_CLASS_TEXT or InputType.TYPE_TEXT_FLAG_MULTI_LINE or InputType.TYPE_TEXT_FLAG_CAP_SENTENCES,
-        longest = Settings.MOST_SYSTEM_PROMPT,
+        longest = Settings.MAX_SYSTEM_PROMPT,
         read = { it.systemPrompt },
     ) { change { copy(systemPrompt = it) } }
-    private val numbers = SwitchSetting(
+    private val metrics = SwitchSetting(
         replies,
-        Wording(R.id.set_numbers, R.string.set_numbers, R.string.set_numbers_meaning),
-        read = { it.showNumbers },
-    ) { change { copy(showNumbers = it) } }
+        SettingLabels(R.id.set_numbers, R.string.set_numbers, R.string.set_numbers_meaning),
+        read = { it.showMetrics },
+    ) { change { copy(showMetrics = it) } }
 
     private val privacy = section(R.string.settings_privacy)
     private val backup = SwitchSetting(
         privacy,
-        Wording(R.id.set_backup, R.string.set_backup, R.string.set_backup_meaning),
+        SettingLabels(R.id.set_backup, R.string.set_backup, R.string.set_backup_meaning),
         read = { it.backUp },
     ) { change { copy(backUp = it) } }
 
-    private val controls = listOf(backend, threads, ownSampling) + sampling + listOf(replyTokens, systemPrompt, numbers, backup)
+    private val controls = listOf(backend, threads, ownSampling) + sampling + listOf(replyTokens, systemPrompt, metrics, backup)
 
     init {
         view.header(Screen.SETTINGS, shell)
@@ -144,7 +144,7 @@ class SettingsPage(parent: ViewGroup, private val stores: SettingsPageStores, pr
 
     private fun renderModel() {
         val library = stores.library.state
-        model.findViewById<TextView>(R.id.set_model_name).text = texts.who(library, library.present(stores.settings.state.settings.selection))
+        model.findViewById<TextView>(R.id.set_model_name).text = texts.selectionName(library, library.present(stores.settings.state.settings.selection))
     }
 
     private fun change(change: Settings.() -> Settings) =
@@ -156,7 +156,7 @@ class SettingsPage(parent: ViewGroup, private val stores: SettingsPageStores, pr
             .setMessage(R.string.reset_text)
             .setNegativeButton(R.string.cancel, null)
             .setPositiveButton(R.string.reset_confirm) { _, _ -> stores.settings.dispatch(SettingsEvent.Reset) }
-            .show().goesWith(context)
+            .show().dismissWith(context)
     }
 
     private fun section(title: Int): ViewGroup {

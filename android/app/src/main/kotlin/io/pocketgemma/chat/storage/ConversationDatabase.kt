@@ -5,13 +5,13 @@ import android.database.sqlite.SQLiteDatabase
 import android.database.sqlite.SQLiteDatabaseCorruptException
 import android.database.sqlite.SQLiteException
 import android.database.sqlite.SQLiteOpenHelper
-import io.pocketgemma.chat.conversation.StorageTrouble
+import io.pocketgemma.chat.conversation.StorageError
 import java.io.Closeable
 import java.io.File
 
 /**
  * The database file with the conversations. It is opened, and created or migrated to [schema], when it is first used. A damaged one is
- * moved aside and a new one created; every other error of SQLite is kept for [takeTrouble].
+ * moved aside and a new one created; every other error of SQLite is kept for [takeError].
  *
  * Single-threaded.
  */
@@ -22,15 +22,15 @@ internal class ConversationDatabase(
     private val now: () -> Long,
 ) : Closeable {
     private var helper = Helper()
-    private var trouble: StorageTrouble? = null
+    private var storageError: StorageError? = null
 
-    fun takeTrouble(): StorageTrouble? = trouble.also { trouble = null }
+    fun takeError(): StorageError? = storageError.also { storageError = null }
 
     /** [otherwise]: the result if the database cannot be used. */
     fun <T> read(otherwise: T, action: (SQLiteDatabase) -> T): T = try {
         inSoundFile(action)
     } catch (error: SQLiteException) {
-        trouble = StorageTrouble.NotRead(error.reason)
+        storageError = StorageError.NotRead(error.reason)
         otherwise
     }
 
@@ -39,7 +39,7 @@ internal class ConversationDatabase(
         inSoundFile { it.inTransaction { action(it) } }
         true
     } catch (error: SQLiteException) {
-        trouble = StorageTrouble.NotWritten(error.reason)
+        storageError = StorageError.NotWritten(error.reason)
         false
     }
 
@@ -59,7 +59,7 @@ internal class ConversationDatabase(
         // The write-ahead log belongs to the database; its index can be recreated.
         File(file.path + "-wal").renameTo(File(aside.path + "-wal"))
         File(file.path + "-shm").delete()
-        if (file.renameTo(aside)) trouble = StorageTrouble.Damaged(aside.name)
+        if (file.renameTo(aside)) storageError = StorageError.Damaged(aside.name)
         helper = Helper()
     }
 

@@ -1,7 +1,7 @@
 package io.pocketgemma.chat.storage
 
-import io.pocketgemma.chat.text.beginning
-import io.pocketgemma.chat.text.oneLine
+import io.pocketgemma.chat.text.singleLine
+import io.pocketgemma.chat.text.truncated
 import java.lang.Character.UnicodeScript
 import java.text.Normalizer
 import java.util.Locale
@@ -11,19 +11,19 @@ import java.util.Locale
  * run of spaces and line ends as one space. So "STRASSE" finds "Straße" and "ilik" finds "ILIK" and "ılık", in any language of the phone.
  */
 internal class SearchText(private val source: String) {
-    private var places = IntArray(source.length + 16)
+    private var offsets = IntArray(source.length + 16)
 
     val text: String = buildString(source.length) {
-        var place = 0
-        while (place < source.length) {
-            val point = source.codePointAt(place)
+        var offset = 0
+        while (offset < source.length) {
+            val point = source.codePointAt(offset)
             for (char in folded(point)) {
                 if (char == ' ' && (isEmpty() || last() == ' ')) continue
-                if (length == places.size) places = places.copyOf(2 * length)
-                places[length] = place
+                if (length == offsets.size) offsets = offsets.copyOf(2 * length)
+                offsets[length] = offset
                 append(char)
             }
-            place += Character.charCount(point)
+            offset += Character.charCount(point)
         }
     }
 
@@ -31,19 +31,19 @@ internal class SearchText(private val source: String) {
     fun around(words: List<String>): String {
         val phrase = text.indexOf(words.joinToString(" "))
         val found = if (phrase >= 0) phrase else words.map { text.indexOf(it) }.filter { it >= 0 }.minOrNull() ?: 0
-        val place = if (found < text.length) places[found] else 0
-        val from = beginningBefore(place)
-        val cut = source.substring(from).beginning(SNIPPET)
-        val line = cut.oneLine()
+        val offset = if (found < text.length) offsets[found] else 0
+        val from = beginningBefore(offset)
+        val cut = source.substring(from).truncated(SNIPPET)
+        val line = cut.singleLine()
         return (if (from > 0) "…" else "") + line + (if (from + cut.length < source.length) "…" else "")
     }
 
-    /** Some characters before [place], at the start of a word if one is near. */
-    private fun beginningBefore(place: Int): Int {
-        val earliest = place - CONTEXT
+    /** Some characters before [offset], at the start of a word if one is near. */
+    private fun beginningBefore(offset: Int): Int {
+        val earliest = offset - CONTEXT
         if (earliest <= 0) return 0
         val word = (earliest..earliest + CONTEXT / 2).firstOrNull { source[it - 1].isWhitespace() }
-        return word ?: (earliest..place).first { !source[it].isLowSurrogate() && source[it].category != CharCategory.NON_SPACING_MARK }
+        return word ?: (earliest..offset).first { !source[it].isLowSurrogate() && source[it].category != CharCategory.NON_SPACING_MARK }
     }
 
     companion object {
@@ -52,12 +52,12 @@ internal class SearchText(private val source: String) {
         private const val CONTEXT = 40
 
         /** More words do not narrow a search in practice, and SQLite accepts 999 arguments. */
-        private const val MOST_WORDS = 32
+        private const val MAX_WORDS = 32
 
         fun fold(text: String): String = SearchText(text).text
 
         /** The words of a search, folded. */
-        fun words(query: String): List<String> = fold(query).split(' ').filter { it.isNotEmpty() }.distinct().take(MOST_WORDS)
+        fun words(query: String): List<String> = fold(query).split(' ').filter { it.isNotEmpty() }.distinct().take(MAX_WORDS)
 
         private val ascii = Array(128) { point -> if (point <= ' '.code || point == 127) " " else point.toChar().lowercaseChar().toString() }
 
@@ -79,11 +79,11 @@ internal class SearchText(private val source: String) {
                 UnicodeScript.of(point) == UnicodeScript.INHERITED && point !in 0x3099..0x309A
 
         private fun String.points(): List<Int> = buildList {
-            var place = 0
-            while (place < this@points.length) {
-                val point = this@points.codePointAt(place)
+            var offset = 0
+            while (offset < this@points.length) {
+                val point = this@points.codePointAt(offset)
                 add(point)
-                place += Character.charCount(point)
+                offset += Character.charCount(point)
             }
         }
     }

@@ -6,13 +6,13 @@ import android.database.Cursor
 import android.database.DatabaseUtils
 import android.database.sqlite.SQLiteDatabase
 import io.pocketgemma.chat.conversation.Conversation
-import io.pocketgemma.chat.conversation.ConversationLine
+import io.pocketgemma.chat.conversation.ConversationListItem
 import io.pocketgemma.chat.conversation.ConversationStorage
 import io.pocketgemma.chat.conversation.Message
-import io.pocketgemma.chat.conversation.ScrollPlace
-import io.pocketgemma.chat.conversation.StorageTrouble
-import io.pocketgemma.chat.text.beginning
-import io.pocketgemma.chat.text.oneLine
+import io.pocketgemma.chat.conversation.ScrollPosition
+import io.pocketgemma.chat.conversation.StorageError
+import io.pocketgemma.chat.text.singleLine
+import io.pocketgemma.chat.text.truncated
 
 /**
  * Conversations in SQLite. Used on a single thread; created on any thread, because the file is opened on first use.
@@ -29,7 +29,7 @@ class SqliteStorage internal constructor(
 
     private val database = ConversationDatabase(context, name, schema, now)
 
-    override fun list(query: String): List<ConversationLine> = database.read(emptyList()) { db ->
+    override fun list(query: String): List<ConversationListItem> = database.read(emptyList()) { db ->
         val words = SearchText.words(query)
         val lines = lines(db)
         if (words.isEmpty()) return@read lines
@@ -45,7 +45,7 @@ class SqliteStorage internal constructor(
         }
     }
 
-    private fun lines(db: SQLiteDatabase): List<ConversationLine> = db.rawQuery(
+    private fun lines(db: SQLiteDatabase): List<ConversationListItem> = db.rawQuery(
         """
         SELECT c.id, substr(c.title, 1, $LINE), c.changed_millis,
             (SELECT COUNT(*) FROM message m WHERE m.conversation = c.id),
@@ -56,7 +56,7 @@ class SqliteStorage internal constructor(
         FROM conversation c WHERE c.deleted = 0 AND NOT ($EMPTY) ORDER BY c.changed_millis DESC, c.id
         """,
         null,
-    ).all { ConversationLine(getLong(0), getString(1), getString(4).oneLine().beginning(SearchText.SNIPPET), getLong(2), getInt(3)) }
+    ).all { ConversationListItem(getLong(0), getString(1), getString(4).singleLine().truncated(SearchText.SNIPPET), getLong(2), getInt(3)) }
 
     /** For each conversation with a message that contains all [words], the position of the last such message. */
     private fun found(db: SQLiteDatabase, words: List<String>): Map<Long, Int> = db.rawQuery(
@@ -72,9 +72,9 @@ class SqliteStorage internal constructor(
                 id = id,
                 title = wholeText(db, "title", "conversation", whole),
                 messages = messages(db, id, from = 0),
-                carried = wholeText(db, "carried", "conversation", whole),
+                summary = wholeText(db, "carried", "conversation", whole),
                 draft = wholeText(db, "draft", "conversation", whole),
-                scroll = if (isNull(0)) null else ScrollPlace(getInt(0), getInt(1)),
+                scroll = if (isNull(0)) null else ScrollPosition(getInt(0), getInt(1)),
             )
         }.singleOrNull()
     }
@@ -117,7 +117,7 @@ class SqliteStorage internal constructor(
     private fun writeHead(db: SQLiteDatabase, conversation: Conversation) {
         val head = ContentValues().apply {
             put("title", conversation.title.storable())
-            put("carried", conversation.carried.storable())
+            put("carried", conversation.summary.storable())
             put("draft", conversation.draft.storable())
             put("scroll_message", conversation.scroll?.message)
             put("scroll_offset_dp", conversation.scroll?.offsetDp)
@@ -146,7 +146,7 @@ class SqliteStorage internal constructor(
         database.read(Unit) { db -> db.rawQuery("PRAGMA wal_checkpoint(TRUNCATE)", null).use { it.moveToFirst() } }
     }
 
-    override fun takeTrouble(): StorageTrouble? = database.takeTrouble()
+    override fun takeError(): StorageError? = database.takeError()
 
     override fun close() = database.close()
 

@@ -4,8 +4,8 @@ import android.content.ContentValues
 import android.database.Cursor
 import io.pocketgemma.chat.conversation.Message
 import io.pocketgemma.chat.conversation.ReplyStatus
-import io.pocketgemma.chat.model.Numbers
-import io.pocketgemma.chat.text.beginning
+import io.pocketgemma.chat.model.ReplyMetrics
+import io.pocketgemma.chat.text.truncated
 
 /** The columns of a message without its text, in the order in which [storedMessage] reads them. */
 internal const val MESSAGE_COLUMNS = "position, role, status, detail, answered_by, seconds_to_first_token, prompt_tokens, " +
@@ -20,7 +20,7 @@ private const val NO_MODEL = "no model"
 private const val FAILED = "failed"
 
 /** The runtime's message may be long, and is for developers; in UTF-16 characters. */
-private const val MOST_DETAIL = 4000
+private const val MAX_DETAIL_LENGTH = 4000
 
 /** The message as it will be loaded: at its position, with a text that SQLite can store, and no longer in progress. */
 internal fun Message.asStored(position: Int): Message = when (this) {
@@ -30,7 +30,7 @@ internal fun Message.asStored(position: Int): Message = when (this) {
         text = text.storable(),
         status = when (status) {
             is ReplyStatus.Active -> ReplyStatus.Stopped(null)
-            is ReplyStatus.Failed -> ReplyStatus.Failed(status.detail.storable().beginning(MOST_DETAIL))
+            is ReplyStatus.Failed -> ReplyStatus.Failed(status.detail.storable().truncated(MAX_DETAIL_LENGTH))
             else -> status
         },
         answeredBy = answeredBy?.storable(),
@@ -78,13 +78,13 @@ private fun ContentValues.put(status: ReplyStatus) {
     }
     put("status", name)
     put("detail", detail)
-    val numbers = (status as? ReplyStatus.Ended)?.numbers ?: return
-    put("seconds_to_first_token", numbers.secondsToFirstToken)
-    put("prompt_tokens", numbers.promptTokens)
-    put("prompt_tokens_per_second", numbers.promptTokensPerSecond)
-    put("tokens", numbers.tokens)
-    put("tokens_per_second", numbers.tokensPerSecond)
-    put("memory_bytes", numbers.memoryBytes)
+    val metrics = (status as? ReplyStatus.Ended)?.metrics ?: return
+    put("seconds_to_first_token", metrics.secondsToFirstToken)
+    put("prompt_tokens", metrics.promptTokens)
+    put("prompt_tokens_per_second", metrics.promptTokensPerSecond)
+    put("tokens", metrics.tokens)
+    put("tokens_per_second", metrics.tokensPerSecond)
+    put("memory_bytes", metrics.memoryBytes)
 }
 
 /** The message in the row at which [row] is positioned, whose columns start with [MESSAGE_COLUMNS]. */
@@ -93,16 +93,16 @@ internal fun storedMessage(row: Cursor, text: String): Message {
     if (row.getString(1) == QUESTION) return Message.Question(id, text)
     val detail = row.getString(3).orEmpty()
     val status = when (row.getString(2)) {
-        COMPLETE -> ReplyStatus.Complete(numbers(row))
+        COMPLETE -> ReplyStatus.Complete(metrics(row))
         CONTEXT_FULL -> ReplyStatus.ContextFull
         NO_MODEL -> ReplyStatus.NoModel(recordedProblem(detail))
         FAILED -> ReplyStatus.Failed(detail)
-        else -> ReplyStatus.Stopped(numbers(row))
+        else -> ReplyStatus.Stopped(metrics(row))
     }
     return Message.Reply(id, text, status, answeredBy = row.getString(4))
 }
 
-private fun numbers(row: Cursor): Numbers? = if (row.isNull(8)) null else Numbers(
+private fun metrics(row: Cursor): ReplyMetrics? = if (row.isNull(8)) null else ReplyMetrics(
     secondsToFirstToken = row.getDouble(5),
     promptTokens = row.getInt(6),
     promptTokensPerSecond = row.getDouble(7),

@@ -6,7 +6,7 @@ import android.content.Context
 import android.view.View
 
 /** A dialog must not outlive the window below it, which is destroyed when the activity is recreated. */
-internal fun Dialog.goesWith(context: Context) {
+internal fun Dialog.dismissWith(context: Context) {
     val below = (context as? Activity)?.window?.decorView ?: return
     below.addOnAttachStateChangeListener(
         object : View.OnAttachStateChangeListener {

@@ -12,7 +12,7 @@ import io.pocketgemma.chat.model.ModelProblem.TooLarge
 import io.pocketgemma.chat.model.ModelProblem.Unreadable
 import io.pocketgemma.chat.model.ModelProblem.Unusable
 import io.pocketgemma.chat.model.ModelProblem.WrongKind
-import io.pocketgemma.chat.model.mayBeTriedAnyway
+import io.pocketgemma.chat.model.canLoadAnyway
 
 /** A message for each [ModelProblem]: what is wrong, and what to do. */
 class ProblemTexts(private val context: Context) {
@@ -52,4 +52,4 @@ class ProblemTexts(private val context: Context) {
 }
 
 /** The label of the button under a problem. */
-val ModelProblem.wayOn: Int get() = if (mayBeTriedAnyway) R.string.load_anyway else R.string.try_again
+val ModelProblem.retryLabel: Int get() = if (canLoadAnyway) R.string.load_anyway else R.string.try_again

@@ -12,7 +12,7 @@ import kotlin.math.abs
 /** A slider over [steps] with a label, an explanation, and its value as text. A value between two steps stays until the slider is moved. */
 class StepSlider(
     parent: ViewGroup,
-    wording: Wording,
+    labels: SettingLabels,
     private val steps: List<Double>,
     private val words: (Double) -> String,
     change: (Double) -> Unit,
@@ -20,7 +20,7 @@ class StepSlider(
     val view: View = LayoutInflater.from(parent.context).inflate(R.layout.setting_slider, parent, false)
     private val value: TextView = view.findViewById(R.id.setting_value)
     private val slider: SeekBar = view.findViewById(R.id.setting_slider)
-    private val title: CharSequence = parent.context.getString(wording.title)
+    private val title: CharSequence = parent.context.getString(labels.title)
     private var rendering = false
 
     var isEnabled: Boolean
@@ -30,8 +30,8 @@ class StepSlider(
         }
 
     init {
-        wording.fill(view)
-        slider.id = wording.id
+        labels.fill(view)
+        slider.id = labels.id
         slider.max = steps.lastIndex
         // An arrow key moves one step; the default is a twentieth of the range.
         slider.keyProgressIncrement = 1
@@ -65,11 +65,11 @@ class StepSlider(
 }
 
 /** A setting's label, and an explanation for users who don't know it. */
-class Wording(val id: Int, val title: Int, val meaning: Int) {
+class SettingLabels(val id: Int, val title: Int, val meaning: Int) {
     fun fill(view: View) {
         view.findViewById<TextView>(R.id.setting_title).apply {
             setText(title)
-            labelFor = this@Wording.id
+            labelFor = this@SettingLabels.id
         }
         view.findViewById<TextView>(R.id.setting_meaning).setText(meaning)
     }

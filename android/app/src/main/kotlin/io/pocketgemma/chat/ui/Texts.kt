@@ -6,7 +6,7 @@ import io.pocketgemma.chat.R
 import io.pocketgemma.chat.library.LibraryState
 import io.pocketgemma.chat.library.Origin
 import io.pocketgemma.chat.model.Backend
-import io.pocketgemma.chat.model.Numbers
+import io.pocketgemma.chat.model.ReplyMetrics
 import io.pocketgemma.chat.model.Selection
 import java.text.NumberFormat
 import java.util.Locale
@@ -48,11 +48,11 @@ class Texts(private val context: Context) {
     fun tokens(count: Int): String = context.resources.getQuantityString(R.plurals.numbers_tokens, count, number(count))
 
     /** The statistics line under a reply. */
-    fun numbers(numbers: Numbers): String {
-        val tokens = tokens(numbers.tokens)
-        val rate = rate(numbers.tokensPerSecond)
-        val first = duration(numbers.secondsToFirstToken)
-        val memory = numbers.memoryBytes ?: return context.getString(R.string.numbers_line, tokens, rate, first)
+    fun metrics(metrics: ReplyMetrics): String {
+        val tokens = tokens(metrics.tokens)
+        val rate = rate(metrics.tokensPerSecond)
+        val first = duration(metrics.secondsToFirstToken)
+        val memory = metrics.memoryBytes ?: return context.getString(R.string.numbers_line, tokens, rate, first)
         return context.getString(R.string.numbers_line_memory, tokens, rate, first, size(memory))
     }
 
@@ -68,7 +68,7 @@ class Texts(private val context: Context) {
     )
 
     /** The display name of a selection; "No model" if it no longer exists. */
-    fun who(library: LibraryState, selection: Selection?): String {
+    fun selectionName(library: LibraryState, selection: Selection?): String {
         val model = library.model(selection?.model) ?: return context.getString(R.string.who_nobody)
         // The same file as the tuned model, but without its adapter.
         val isTunedWithout = selection == library.base && selection?.model == library.tuned?.model

@@ -8,7 +8,7 @@ import android.widget.EditText
 import io.pocketgemma.chat.R
 
 /** Asks for a conversation's title. */
-fun askForTitle(context: Context, title: String, named: (String) -> Unit) {
+fun showTitleDialog(context: Context, title: String, named: (String) -> Unit) {
     val view = LayoutInflater.from(context).inflate(R.layout.title_dialog, null)
     val field = view.findViewById<EditText>(R.id.title_field)
     field.setText(title)
@@ -22,6 +22,6 @@ fun askForTitle(context: Context, title: String, named: (String) -> Unit) {
     }
     dialog.window?.setSoftInputMode(WindowManager.LayoutParams.SOFT_INPUT_STATE_VISIBLE)
     dialog.show()
-    dialog.goesWith(context)
+    dialog.dismissWith(context)
     field.requestFocus()
 }

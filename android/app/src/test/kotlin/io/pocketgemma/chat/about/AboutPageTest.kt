@@ -148,7 +148,7 @@ class AboutPageTest {
     @Test
     fun `both licenses can be read in full`() {
         val stage = stage()
-        for ((button, beginning) in listOf(
+        for ((button, truncated) in listOf(
             R.string.software_read_apache to "Apache License",
             R.string.software_read_bsd to "Copyright (c) 2015, Atlassian Pty Ltd",
         )) {
@@ -159,7 +159,7 @@ class AboutPageTest {
                 Thread.sleep(10)
                 stage.settle()
             }
-            assertTrue(text.text.toString().take(100), text.text.startsWith(beginning))
+            assertTrue(text.text.toString().take(100), text.text.startsWith(truncated))
         }
     }
 

@@ -1,6 +1,6 @@
 package io.pocketgemma.chat.benchmark
 
-import io.pocketgemma.chat.fake.RuntimeWorld
+import io.pocketgemma.chat.fake.RuntimeFixture
 import io.pocketgemma.chat.model.Backend
 import org.junit.After
 import org.junit.Assert.assertEquals
@@ -13,7 +13,7 @@ import org.junit.rules.TemporaryFolder
 class BenchmarkOnRuntimeTest {
     @get:Rule
     val folder = TemporaryFolder()
-    private val world by lazy { RuntimeWorld(folder.root) }
+    private val world by lazy { RuntimeFixture(folder.root) }
 
     @After
     fun close() = world.close()
@@ -21,7 +21,7 @@ class BenchmarkOnRuntimeTest {
     @Test
     fun `every run reads the whole prompt, which fits a short context, and writes as much as it may`() {
         world.settings.change { it.copy(selection = world.endless) }
-        val store = BenchmarkStore(world.host, world.asking)
+        val store = BenchmarkStore(world.host, world.inference)
         store.dispatch(BenchmarkEvent.SetRuns(3))
         store.dispatch(BenchmarkEvent.Start)
         world.until { !store.state.running }

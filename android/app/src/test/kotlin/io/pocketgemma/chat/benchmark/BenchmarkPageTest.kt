@@ -19,7 +19,7 @@ import io.pocketgemma.chat.model.EngineOptions
 import io.pocketgemma.chat.model.ModelEvent
 import io.pocketgemma.chat.model.ModelProblem
 import io.pocketgemma.chat.model.ModelState
-import io.pocketgemma.chat.model.Numbers
+import io.pocketgemma.chat.model.ReplyMetrics
 import io.pocketgemma.chat.model.Selection
 import io.pocketgemma.chat.ui.ProblemTexts
 import org.junit.Assert.assertEquals
@@ -37,9 +37,9 @@ import org.robolectric.annotation.GraphicsMode
 @Config(sdk = [35], qualifiers = PORTRAIT, application = Application::class)
 class BenchmarkPageTest {
     private val runs = listOf(
-        Numbers(0.214, 128, 873.2, 64, 45.61, 310_000_000),
-        Numbers(0.198, 128, 912.0, 64, 47.02, 312_000_000),
-        Numbers(1.26, 128, 455.0, 64, 9.5, 311_000_000),
+        ReplyMetrics(0.214, 128, 873.2, 64, 45.61, 310_000_000),
+        ReplyMetrics(0.198, 128, 912.0, 64, 47.02, 312_000_000),
+        ReplyMetrics(1.26, 128, 455.0, 64, 9.5, 311_000_000),
     )
     private val done = BenchmarkState(
         runs = 3, warm = true, selection = Selection(SampleLibrary.large.id, SampleLibrary.poet.id), backend = Backend.CPU, threads = 4,
@@ -168,7 +168,7 @@ class BenchmarkPageTest {
         val state = BenchmarkState(selection = Selection("big"), problem = BenchmarkState.Problem.Model(ModelProblem.TooLarge(2, 1, tryAnyway = true)))
         val stage = stage(state)
         stage.click(R.id.benchmark_anyway)
-        assertEquals(listOf(Selection("big") to EngineOptions(despiteMemory = true)), stage.stores.model.prepared.toList())
+        assertEquals(listOf(Selection("big") to EngineOptions(ignoreLowMemory = true)), stage.stores.model.prepared.toList())
         assertEquals(listOf<BenchmarkEvent>(BenchmarkEvent.Start), stage.stores.benchmark.events)
         stage.stores.benchmark.become(state.copy(problem = BenchmarkState.Problem.Model(ModelProblem.TooLarge(2, 1, tryAnyway = false))))
         assertFalse(stage.isShown(R.id.benchmark_anyway))

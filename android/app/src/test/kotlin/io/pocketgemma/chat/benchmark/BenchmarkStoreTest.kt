@@ -1,6 +1,6 @@
 package io.pocketgemma.chat.benchmark
 
-import io.pocketgemma.chat.fake.ChatWorld
+import io.pocketgemma.chat.fake.ChatFixture
 import io.pocketgemma.chat.fake.Shelf
 import io.pocketgemma.chat.fake.last
 import io.pocketgemma.chat.model.Backend
@@ -8,8 +8,8 @@ import io.pocketgemma.chat.model.EngineOptions
 import io.pocketgemma.chat.model.ModelEvent
 import io.pocketgemma.chat.model.ModelProblem
 import io.pocketgemma.chat.model.ModelState
-import io.pocketgemma.chat.model.Numbers
 import io.pocketgemma.chat.model.ReplyEnd
+import io.pocketgemma.chat.model.ReplyMetrics
 import io.pocketgemma.chat.model.Selection
 import io.pocketgemma.chat.model.Turn
 import org.junit.Assert.assertEquals
@@ -20,15 +20,15 @@ import org.junit.Assert.assertTrue
 import org.junit.Test
 
 class BenchmarkStoreTest {
-    private val world = ChatWorld()
+    private val world = ChatFixture()
     private val host = world.host
 
     private fun store(runs: Int = 3) =
-        BenchmarkStore(host, world.asking).also { it.dispatch(BenchmarkEvent.SetRuns(runs)) }
+        BenchmarkStore(host, world.inference).also { it.dispatch(BenchmarkEvent.SetRuns(runs)) }
 
-    private fun numbers(speed: Double) = Numbers(speed / 10, 100, speed * 2, 64, speed)
+    private fun metrics(speed: Double) = ReplyMetrics(speed / 10, 100, speed * 2, 64, speed)
 
-    private fun end(speed: Double) = host.last.end("text", ReplyEnd.Complete(numbers(speed)))
+    private fun end(speed: Double) = host.last.end("text", ReplyEnd.Complete(metrics(speed)))
 
     @Test
     fun `one run warms up, and so many are counted as were wanted`() {
@@ -37,7 +37,7 @@ class BenchmarkStoreTest {
         assertFalse(store.state.warm)
         end(1.0)
         assertTrue(store.state.warm)
-        assertEquals(emptyList<Numbers>(), store.state.results)
+        assertEquals(emptyList<ReplyMetrics>(), store.state.results)
         end(10.0)
         end(30.0)
         assertTrue(store.state.running)
@@ -59,10 +59,10 @@ class BenchmarkStoreTest {
         assertEquals(1, host.asked.map { it.request }.toSet().size)
         val request = host.last.request
         assertEquals(Shelf.tuned, request.selection)
-        assertEquals(emptyList<Turn>(), request.setup.history)
-        assertEquals("", request.setup.systemPrompt)
-        assertEquals(0f, request.setup.sampling?.temperature)
-        assertEquals(64, request.setup.replyTokens)
+        assertEquals(emptyList<Turn>(), request.config.history)
+        assertEquals("", request.config.systemPrompt)
+        assertEquals(0f, request.config.sampling?.temperature)
+        assertEquals(64, request.config.replyTokens)
         assertFalse(request.dropOldest)
     }
 
@@ -89,7 +89,7 @@ class BenchmarkStoreTest {
         store.dispatch(BenchmarkEvent.Stop)
         assertEquals(1, stopped.stops)
         assertFalse(store.state.running)
-        stopped.end("late", ReplyEnd.Complete(numbers(9.0)))
+        stopped.end("late", ReplyEnd.Complete(metrics(9.0)))
         assertEquals(listOf(2.0), store.state.results.map { it.tokensPerSecond })
         assertEquals(3, host.asked.size)
     }
@@ -102,7 +102,7 @@ class BenchmarkStoreTest {
         store.dispatch(BenchmarkEvent.Stop)
         store.dispatch(BenchmarkEvent.Start)
         val running = store.state
-        old.end("late", ReplyEnd.Complete(numbers(9.0)))
+        old.end("late", ReplyEnd.Complete(metrics(9.0)))
         old.end("late", ReplyEnd.Failed("late"))
         assertSame(running, store.state)
         assertEquals(2, host.asked.size)
@@ -164,8 +164,8 @@ class BenchmarkStoreTest {
 
     @Test
     fun `started before anything is known, it waits, and can be stopped`() {
-        val early = ChatWorld(loaded = false)
-        val store = BenchmarkStore(early.host, early.asking)
+        val early = ChatFixture(loaded = false)
+        val store = BenchmarkStore(early.host, early.inference)
         store.dispatch(BenchmarkEvent.Start)
         store.dispatch(BenchmarkEvent.Stop)
         early.load()
@@ -176,8 +176,8 @@ class BenchmarkStoreTest {
 
     @Test
     fun `the median of each number is its own, and memory is the most`() {
-        val results = listOf(numbers(1.0), numbers(3.0).copy(memoryBytes = 5), numbers(2.0).copy(memoryBytes = 9), numbers(4.0))
-        assertEquals(Numbers(0.25, 100, 5.0, 64, 2.5, memoryBytes = 9), medianOf(results))
+        val results = listOf(metrics(1.0), metrics(3.0).copy(memoryBytes = 5), metrics(2.0).copy(memoryBytes = 9), metrics(4.0))
+        assertEquals(ReplyMetrics(0.25, 100, 5.0, 64, 2.5, memoryBytes = 9), medianOf(results))
         assertNull(medianOf(emptyList()))
     }
 }

@@ -8,7 +8,7 @@ import android.widget.LinearLayout
 import android.widget.TextView
 import io.pocketgemma.chat.Accessibility
 import io.pocketgemma.chat.R
-import io.pocketgemma.chat.conversation.ConversationLine
+import io.pocketgemma.chat.conversation.ConversationListItem
 import io.pocketgemma.chat.conversation.ReplyStatus
 import io.pocketgemma.chat.fake.PORTRAIT
 import io.pocketgemma.chat.fake.PageStage
@@ -44,7 +44,7 @@ class ChatAccessibilityTest {
     private val ready = ModelState.Ready(tuned, Backend.CPU)
 
     private fun stage(chat: ChatState, model: ModelState = ready): PageStage {
-        val stores = RecordingStores(SampleLibrary.state, Settings(showNumbers = true))
+        val stores = RecordingStores(SampleLibrary.state, Settings(showMetrics = true))
         stores.chat.become(chat)
         stores.model.dispatch(ModelEvent.Changed(model))
         return PageStage(stores, ::ChatPage)
@@ -53,7 +53,7 @@ class ChatAccessibilityTest {
     private val chats = listOf(
         SampleChat.short,
         ChatState(1, loaded = true),
-        SampleChat.of(question(0, "a"), reply(1, "", ReplyStatus.ContextFull)).copy(carried = "gold"),
+        SampleChat.of(question(0, "a"), reply(1, "", ReplyStatus.ContextFull)).copy(summary = "gold"),
         SampleChat.of(question(0, "a"), reply(1, "", ReplyStatus.Failed("bad"))),
         SampleChat.of(question(0, "a"), reply(1, "A")).copy(editing = true, draft = "a"),
     )
@@ -66,7 +66,7 @@ class ChatAccessibilityTest {
         failed.settle()
         assertEquals(emptyList<String>(), Accessibility.faults(ShadowDialog.getLatestDialog().findViewById(R.id.picker)))
         val stores = RecordingStores(SampleLibrary.state)
-        val lines = listOf(ConversationLine(1, "Gold", "197", 0, 2), ConversationLine(2, "Iron", "56", 0, 2))
+        val lines = listOf(ConversationListItem(1, "Gold", "197", 0, 2), ConversationListItem(2, "Iron", "56", 0, 2))
         stores.history.become(HistoryState(loaded = true, conversations = lines))
         assertEquals(emptyList<String>(), Accessibility.faults(PageStage(stores) { parent, all, shell -> page(Screen.CHATS, parent, all, shell) }.page.view))
     }

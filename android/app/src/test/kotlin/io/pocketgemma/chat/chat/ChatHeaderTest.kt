@@ -18,7 +18,7 @@ import io.pocketgemma.chat.chat.ChatStage.stage
 import io.pocketgemma.chat.chat.ChatStage.tuned
 import io.pocketgemma.chat.chat.ChatStage.words
 import io.pocketgemma.chat.export.ExportFormat
-import io.pocketgemma.chat.export.ExportWay
+import io.pocketgemma.chat.export.ExportTarget
 import io.pocketgemma.chat.fake.PORTRAIT
 import io.pocketgemma.chat.fake.SampleChat
 import io.pocketgemma.chat.fake.SampleChat.question
@@ -148,9 +148,9 @@ class ChatHeaderTest {
         }
         assertEquals(
             listOf<HistoryEvent>(
-                HistoryEvent.Export(1, ExportFormat.MARKDOWN, ExportWay.SAVE),
-                HistoryEvent.Export(1, ExportFormat.TEXT, ExportWay.SAVE),
-                HistoryEvent.Export(1, ExportFormat.TEXT, ExportWay.SHARE),
+                HistoryEvent.Export(1, ExportFormat.MARKDOWN, ExportTarget.SAVE),
+                HistoryEvent.Export(1, ExportFormat.TEXT, ExportTarget.SAVE),
+                HistoryEvent.Export(1, ExportFormat.TEXT, ExportTarget.SHARE),
             ),
             stage.stores.history.events,
         )

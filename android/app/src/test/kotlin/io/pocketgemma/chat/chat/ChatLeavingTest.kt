@@ -1,8 +1,8 @@
 package io.pocketgemma.chat.chat
 
 import io.pocketgemma.chat.conversation.ReplyStatus
-import io.pocketgemma.chat.conversation.ScrollPlace
-import io.pocketgemma.chat.fake.ChatWorld
+import io.pocketgemma.chat.conversation.ScrollPosition
+import io.pocketgemma.chat.fake.ChatFixture
 import io.pocketgemma.chat.fake.ask
 import io.pocketgemma.chat.fake.converse
 import io.pocketgemma.chat.fake.last
@@ -15,7 +15,7 @@ import org.junit.Test
 
 /** Switching between conversations. */
 class ChatLeavingTest {
-    private val world = ChatWorld()
+    private val world = ChatFixture()
     private val host = world.host
     private val storage = world.storage
 
@@ -26,7 +26,7 @@ class ChatLeavingTest {
         val store = world.store()
         world.converse(store, "one", "first")
         store.dispatch(ChatEvent.DraftChanged("for the first"))
-        store.dispatch(ChatEvent.Scrolled(ScrollPlace(1, 7)))
+        store.dispatch(ChatEvent.Scrolled(ScrollPosition(1, 7)))
         store.dispatch(ChatEvent.NewChat(2))
         assertEquals("", store.state.draft)
         world.converse(store, "two", "second")
@@ -35,7 +35,7 @@ class ChatLeavingTest {
         world.settle()
         assertEquals(listOf("one", "first"), store.texts)
         assertEquals("for the first", store.state.draft)
-        assertEquals(ScrollPlace(1, 7), store.state.scroll)
+        assertEquals(ScrollPosition(1, 7), store.state.scroll)
         store.dispatch(ChatEvent.Open(2))
         world.settle()
         assertEquals("for the second", store.state.draft)

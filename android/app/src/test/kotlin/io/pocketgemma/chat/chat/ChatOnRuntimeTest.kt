@@ -4,7 +4,7 @@ import io.pocketgemma.chat.TestModels
 import io.pocketgemma.chat.compare.CompareEvent
 import io.pocketgemma.chat.compare.CompareStore
 import io.pocketgemma.chat.conversation.ReplyStatus
-import io.pocketgemma.chat.fake.RuntimeWorld
+import io.pocketgemma.chat.fake.RuntimeFixture
 import io.pocketgemma.chat.fake.ask
 import io.pocketgemma.chat.fake.lastStatus
 import io.pocketgemma.chat.fake.texts
@@ -21,7 +21,7 @@ import org.junit.rules.TemporaryFolder
 class ChatOnRuntimeTest {
     @get:Rule
     val folder = TemporaryFolder()
-    private val world by lazy { RuntimeWorld(folder.root) }
+    private val world by lazy { RuntimeFixture(folder.root) }
 
     @After
     fun close() = world.close()
@@ -67,9 +67,9 @@ class ChatOnRuntimeTest {
         val tooMuch = "What is iron? ".repeat(400).trim()
         store.answered(tooMuch)
         assertEquals(ReplyStatus.ContextFull, store.state.lastStatus)
-        store.dispatch(ChatEvent.GoOnWithSummary(2))
+        store.dispatch(ChatEvent.ContinueWithSummary(2))
         world.until { store.state.conversation == 2L }
-        assertNotEquals("", store.state.carried)
+        assertNotEquals("", store.state.summary)
         assertEquals(tooMuch, store.state.draft)
         store.answered("What is iron?")
         assertNotEquals("", store.texts.last())
@@ -78,7 +78,7 @@ class ChatOnRuntimeTest {
     @Test
     fun `before and after answer the same question one after the other`() {
         world.settings.change { it.copy(replyTokens = 16) }
-        val store = CompareStore(world.asking)
+        val store = CompareStore(world.inference)
         store.dispatch(CompareEvent.Ask(TestModels.question))
         world.until { !store.state.running }
         assertEquals(TestModels.answer, store.state.after.text)

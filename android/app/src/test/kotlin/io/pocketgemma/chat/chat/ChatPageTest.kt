@@ -121,17 +121,17 @@ class ChatPageTest {
 
     @Test
     fun `every end of a reply has its words`() {
-        fun caption(status: ReplyStatus, text: String = "x", numbers: Boolean = false): String? {
+        fun caption(status: ReplyStatus, text: String = "x", metrics: Boolean = false): String? {
             val chat = SampleChat.of(question(0, "a"), reply(1, text, status))
-            return stage(chat, settings = Settings(showNumbers = numbers)).rows.last().words(R.id.reply_caption)
+            return stage(chat, settings = Settings(showMetrics = metrics)).rows.last().words(R.id.reply_caption)
         }
         val stage = stage(nothing)
-        val line = Texts(stage.activity).numbers(SampleChat.numbers)
-        assertEquals(null, caption(ReplyStatus.Complete(SampleChat.numbers)))
-        assertEquals(line, caption(ReplyStatus.Complete(SampleChat.numbers), numbers = true))
+        val line = Texts(stage.activity).metrics(SampleChat.metrics)
+        assertEquals(null, caption(ReplyStatus.Complete(SampleChat.metrics)))
+        assertEquals(line, caption(ReplyStatus.Complete(SampleChat.metrics), metrics = true))
         assertEquals(stage.string(R.string.reply_empty), caption(ReplyStatus.Complete(null), text = ""))
-        assertEquals("Stopped", caption(ReplyStatus.Stopped(SampleChat.numbers)))
-        assertEquals("Stopped · $line", caption(ReplyStatus.Stopped(SampleChat.numbers), numbers = true))
+        assertEquals("Stopped", caption(ReplyStatus.Stopped(SampleChat.metrics)))
+        assertEquals("Stopped · $line", caption(ReplyStatus.Stopped(SampleChat.metrics), metrics = true))
         assertTrue("INTERNAL: 13" in caption(ReplyStatus.Failed("INTERNAL: 13")).orEmpty())
         assertEquals(ProblemTexts(stage.activity).whyNoAnswer(ModelProblem.Damaged), caption(ReplyStatus.NoModel(ModelProblem.Damaged), text = ""))
         assertEquals(stage.string(R.string.question_too_long), caption(ReplyStatus.ContextFull, text = ""))
@@ -169,7 +169,7 @@ class ChatPageTest {
     @Test
     fun `the numbers of one reply are shown when asked for, and hidden again`() {
         val stage = stage(SampleChat.short)
-        val line = Texts(stage.activity).numbers(SampleChat.numbers)
+        val line = Texts(stage.activity).metrics(SampleChat.metrics)
         stage.click(stage.rows[1].findViewById<View>(R.id.more_reply))
         stage.choose("Show statistics")
         assertEquals(listOf(line, null), listOf(stage.rows[1], stage.rows[3]).map { it.words(R.id.reply_caption) })
@@ -215,9 +215,9 @@ class ChatPageTest {
         stage.click(last.findViewById<View>(R.id.go_on_summary))
         stage.click(last.findViewById<View>(R.id.go_on_new))
         val (summary, new) = stage.events
-        assertTrue(summary is ChatEvent.GoOnWithSummary)
+        assertTrue(summary is ChatEvent.ContinueWithSummary)
         assertEquals("too long", (new as ChatEvent.NewChat).draft)
-        stage.stores.chat.become(full.copy(goingOn = 7))
+        stage.stores.chat.become(full.copy(summaryFor = 7))
         stage.settle()
         assertTrue(stage.rows.none { it.has(R.id.context_offer) })
         stage.click(R.id.stop_summary)
@@ -226,7 +226,7 @@ class ChatPageTest {
 
     @Test
     fun `the summary that a chat goes on from is folded away until it is asked for`() {
-        val stage = stage(nothing.copy(carried = "They spoke of gold."))
+        val stage = stage(nothing.copy(summary = "They spoke of gold."))
         assertFalse(stage.isShown(R.id.empty))
         assertFalse(stage.isShown(R.id.carried_text))
         stage.click(R.id.carried_head)
@@ -246,7 +246,7 @@ class ChatPageTest {
         assertFalse(stage.find<View>(R.id.send).isEnabled)
         stage.click(R.id.try_again)
         stage.click(R.id.load_anyway)
-        assertEquals(listOf(false, true).map { tuned to EngineOptions(threads = 3, despiteMemory = it) }, stage.stores.model.prepared.toList())
+        assertEquals(listOf(false, true).map { tuned to EngineOptions(threads = 3, ignoreLowMemory = it) }, stage.stores.model.prepared.toList())
         stage.click(R.id.open_models)
         assertEquals(listOf(Screen.MODELS), stage.shell.opened)
         stage.stores.model.dispatch(ModelEvent.Changed(ModelState.Failed(tuned, ModelProblem.Damaged)))

@@ -3,10 +3,10 @@ package io.pocketgemma.chat.chat
 import io.pocketgemma.chat.conversation.Conversation
 import io.pocketgemma.chat.conversation.Message
 import io.pocketgemma.chat.conversation.ReplyStatus
-import io.pocketgemma.chat.conversation.ScrollPlace
+import io.pocketgemma.chat.conversation.ScrollPosition
 import io.pocketgemma.chat.fake.lastStatus
-import io.pocketgemma.chat.model.Numbers
 import io.pocketgemma.chat.model.ReplyEnd
+import io.pocketgemma.chat.model.ReplyMetrics
 import io.pocketgemma.chat.model.Role
 import io.pocketgemma.chat.model.Turn
 import org.junit.Assert.assertEquals
@@ -18,7 +18,7 @@ import org.junit.Test
 
 class ChatStateTest {
     private val fresh = ChatState(1, loaded = true)
-    private val numbers = Numbers(0.1, promptTokens = 5, promptTokensPerSecond = 50.0, tokens = 3, tokensPerSecond = 30.0)
+    private val metrics = ReplyMetrics(0.1, promptTokens = 5, promptTokensPerSecond = 50.0, tokens = 3, tokensPerSecond = 30.0)
     private val whole = ReplyEnd.Complete(null)
 
     private fun ChatState.afterAll(vararg events: ChatEvent): ChatState = events.fold(this) { state, event -> state.reduce(event) }
@@ -30,7 +30,7 @@ class ChatStateTest {
 
     @Test
     fun `a question and the reply to it appear together, and the list is at its end`() {
-        val state = fresh.copy(scroll = ScrollPlace(0, 3)).reduce(ChatEvent.Ask("  What is Fe? "))
+        val state = fresh.copy(scroll = ScrollPosition(0, 3)).reduce(ChatEvent.Ask("  What is Fe? "))
         assertEquals(listOf("What is Fe?", ""), state.texts())
         assertTrue(state.activeReply != null)
         assertFalse(state.canAsk)
@@ -43,11 +43,11 @@ class ChatStateTest {
         assertSame(unread, unread.reduce(ChatEvent.Ask("hello")))
         assertSame(fresh, fresh.reduce(ChatEvent.Ask("   ")))
         val replying = fresh.reduce(ChatEvent.Ask("one"))
-        for (event in listOf(ChatEvent.Ask("two"), ChatEvent.Regenerate, ChatEvent.Edit, ChatEvent.GoOnWithSummary(2))) {
+        for (event in listOf(ChatEvent.Ask("two"), ChatEvent.Regenerate, ChatEvent.Edit, ChatEvent.ContinueWithSummary(2))) {
             assertSame(replying, replying.reduce(event))
         }
-        val summarising = fresh.answered("q", "a").reduce(ChatEvent.GoOnWithSummary(2))
-        for (event in listOf(ChatEvent.Ask("two"), ChatEvent.Regenerate, ChatEvent.Edit, ChatEvent.GoOnWithSummary(3))) {
+        val summarising = fresh.answered("q", "a").reduce(ChatEvent.ContinueWithSummary(2))
+        for (event in listOf(ChatEvent.Ask("two"), ChatEvent.Regenerate, ChatEvent.Edit, ChatEvent.ContinueWithSummary(3))) {
             assertSame(summarising, summarising.reduce(event))
         }
     }
@@ -58,9 +58,9 @@ class ChatStateTest {
             ChatEvent.Ask("q"),
             ChatEvent.AnsweredBy(1, "Gemma"),
             ChatEvent.ReplyGrew(1, "Ir"),
-            ChatEvent.ReplyEnded(1, "Iron.", ReplyEnd.Complete(numbers)),
+            ChatEvent.ReplyEnded(1, "Iron.", ReplyEnd.Complete(metrics)),
         )
-        assertEquals(Message.Reply(1, "Iron.", ReplyStatus.Complete(numbers), "Gemma"), state.messages.last())
+        assertEquals(Message.Reply(1, "Iron.", ReplyStatus.Complete(metrics), "Gemma"), state.messages.last())
         assertTrue(state.canAsk)
     }
 
@@ -99,8 +99,8 @@ class ChatStateTest {
         val stopping = fresh.afterAll(ChatEvent.Ask("q"), ChatEvent.ReplyGrew(1, "half"), ChatEvent.Stop)
         assertEquals(ReplyStatus.Active(stopping = true), stopping.activeReply?.status)
         assertEquals(stopping, stopping.reduce(ChatEvent.Stop))
-        val stopped = stopping.reduce(ChatEvent.ReplyEnded(1, "half", ReplyEnd.Stopped(numbers)))
-        assertEquals(Message.Reply(1, "half", ReplyStatus.Stopped(numbers)), stopped.messages.last())
+        val stopped = stopping.reduce(ChatEvent.ReplyEnded(1, "half", ReplyEnd.Stopped(metrics)))
+        assertEquals(Message.Reply(1, "half", ReplyStatus.Stopped(metrics)), stopped.messages.last())
         assertSame(fresh, fresh.reduce(ChatEvent.Stop))
     }
 
@@ -138,7 +138,7 @@ class ChatStateTest {
     @Test
     fun `another reply, or a summary, ends editing`() {
         val editing = fresh.answered("one", "first").afterAll(ChatEvent.DraftChanged("mine"), ChatEvent.Edit)
-        for (event in listOf(ChatEvent.Regenerate, ChatEvent.GoOnWithSummary(2))) {
+        for (event in listOf(ChatEvent.Regenerate, ChatEvent.ContinueWithSummary(2))) {
             val state = editing.reduce(event)
             assertFalse(state.editing)
             assertEquals("mine", state.draft)
@@ -181,14 +181,14 @@ class ChatStateTest {
 
     @Test
     fun `an opened conversation is there when it has been read`() {
-        val stored = Conversation(7, "t", listOf(Message.Question(0, "a")), "sum", "draft", ScrollPlace(0, 4))
+        val stored = Conversation(7, "t", listOf(Message.Question(0, "a")), "sum", "draft", ScrollPosition(0, 4))
         val opening = fresh.answered("q", "a").reduce(ChatEvent.Open(7))
         assertFalse(opening.loaded)
         assertFalse(opening.canAsk)
         assertSame(opening, opening.reduce(ChatEvent.Rename("not yet")))
         assertSame(opening, opening.reduce(ChatEvent.Opened(8, stored.copy(id = 8))))
         val opened = opening.reduce(ChatEvent.Opened(7, stored))
-        assertEquals(ChatState(7, true, "t", listOf(Message.Question(2, "a")), "sum", "draft", scroll = ScrollPlace(0, 4), nextId = 3), opened)
+        assertEquals(ChatState(7, true, "t", listOf(Message.Question(2, "a")), "sum", "draft", scroll = ScrollPosition(0, 4), nextId = 3), opened)
         assertSame(opened, opened.reduce(ChatEvent.Opened(7, stored.copy(title = "again"))))
         assertSame(opened, opened.reduce(ChatEvent.Open(7)))
         assertEquals("typed", opening.afterAll(ChatEvent.DraftChanged("typed"), ChatEvent.Opened(7, stored)).draft)
@@ -207,23 +207,23 @@ class ChatStateTest {
     fun `a conversation goes on with a summary and the question that did not fit`() {
         val full = fresh.answered("q", "a").answered("too much", "", ReplyEnd.ContextFull)
         assertEquals(ReplyStatus.ContextFull, full.lastStatus)
-        val summarising = full.reduce(ChatEvent.GoOnWithSummary(2))
+        val summarising = full.reduce(ChatEvent.ContinueWithSummary(2))
         assertTrue(summarising.summarising)
         assertFalse(summarising.canAsk)
         assertSame(summarising, summarising.reduce(ChatEvent.Summarised(3, "of another")))
         val next = summarising.reduce(ChatEvent.Summarised(2, "so far"))
-        assertEquals(ChatState(2, loaded = true, carried = "so far", draft = "too much", nextId = 4), next)
+        assertEquals(ChatState(2, loaded = true, summary = "so far", draft = "too much", nextId = 4), next)
         assertSame(next, next.reduce(ChatEvent.Summarised(2, "twice")))
-        assertSame(fresh, fresh.reduce(ChatEvent.GoOnWithSummary(2)))
+        assertSame(fresh, fresh.reduce(ChatEvent.ContinueWithSummary(2)))
     }
 
     @Test
     fun `stop leaves a summary at that`() {
         val said = fresh.answered("q", "a")
-        val stopped = said.afterAll(ChatEvent.GoOnWithSummary(2), ChatEvent.Stop)
+        val stopped = said.afterAll(ChatEvent.ContinueWithSummary(2), ChatEvent.Stop)
         assertEquals(said, stopped)
         assertSame(stopped, stopped.reduce(ChatEvent.Summarised(2, "late")))
-        val again = stopped.reduce(ChatEvent.GoOnWithSummary(3))
+        val again = stopped.reduce(ChatEvent.ContinueWithSummary(3))
         assertSame(again, again.reduce(ChatEvent.Summarised(2, "late")))
     }
 }

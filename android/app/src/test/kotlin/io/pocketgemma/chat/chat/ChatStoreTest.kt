@@ -2,7 +2,7 @@ package io.pocketgemma.chat.chat
 
 import io.pocketgemma.chat.conversation.Message
 import io.pocketgemma.chat.conversation.ReplyStatus
-import io.pocketgemma.chat.fake.ChatWorld
+import io.pocketgemma.chat.fake.ChatFixture
 import io.pocketgemma.chat.fake.Shelf
 import io.pocketgemma.chat.fake.ask
 import io.pocketgemma.chat.fake.converse
@@ -11,13 +11,13 @@ import io.pocketgemma.chat.fake.lastStatus
 import io.pocketgemma.chat.fake.texts
 import io.pocketgemma.chat.library.LibraryEvent
 import io.pocketgemma.chat.model.Backend
+import io.pocketgemma.chat.model.ConversationConfig
 import io.pocketgemma.chat.model.EngineOptions
 import io.pocketgemma.chat.model.ModelProblem
 import io.pocketgemma.chat.model.ReplyEnd
 import io.pocketgemma.chat.model.Role
 import io.pocketgemma.chat.model.Sampling
 import io.pocketgemma.chat.model.Selection
-import io.pocketgemma.chat.model.Setup
 import io.pocketgemma.chat.model.Turn
 import io.pocketgemma.chat.settings.Settings
 import org.junit.Assert.assertEquals
@@ -27,7 +27,7 @@ import org.junit.Assert.assertTrue
 import org.junit.Test
 
 class ChatStoreTest {
-    private val world = ChatWorld()
+    private val world = ChatFixture()
     private val host = world.host
 
     private fun turns(vararg said: Pair<String, String>): List<Turn> =
@@ -53,7 +53,7 @@ class ChatStoreTest {
         val store = world.store()
         world.converse(store, "one", "first")
         store.ask("two")
-        assertEquals(turns("one" to "first"), host.last.request.setup.history)
+        assertEquals(turns("one" to "first"), host.last.request.config.history)
         assertFalse(host.last.request.dropOldest)
         host.last.end("", ReplyEnd.ContextFull)
         assertEquals(ReplyStatus.ContextFull, store.state.lastStatus)
@@ -63,7 +63,7 @@ class ChatStoreTest {
     fun `the settings are those of the moment of asking`() {
         val store = world.store()
         store.ask("one")
-        assertEquals(Setup(replyTokens = 512), host.last.request.setup)
+        assertEquals(ConversationConfig(replyTokens = 512), host.last.request.config)
         host.last.end("first")
         val sampling = Sampling(temperature = 0f, seed = 7)
         world.settings.change {
@@ -71,7 +71,7 @@ class ChatStoreTest {
         }
         store.ask("two")
         assertEquals(EngineOptions(Backend.GPU, 2), host.last.request.options)
-        assertEquals(Setup(turns("one" to "first"), "Be brief.", sampling, 64), host.last.request.setup)
+        assertEquals(ConversationConfig(turns("one" to "first"), "Be brief.", sampling, 64), host.last.request.config)
     }
 
     @Test
@@ -81,7 +81,7 @@ class ChatStoreTest {
         world.settings.change { it.copy(selection = Selection("gemma", "poems")) }
         store.ask("two")
         assertEquals(Selection("gemma", "poems"), host.last.request.selection)
-        assertEquals(turns("one" to "first"), host.last.request.setup.history)
+        assertEquals(turns("one" to "first"), host.last.request.config.history)
         host.last.end("second")
         assertEquals(listOf("Gemma · Science", "Gemma · Poems"), store.state.messages.mapNotNull { (it as? Message.Reply)?.answeredBy })
     }
@@ -94,7 +94,7 @@ class ChatStoreTest {
         world.library.dispatch(LibraryEvent.Remove("single"))
         store.ask("two")
         assertEquals(Shelf.tuned, host.last.request.selection)
-        assertEquals(turns("one" to "first"), host.last.request.setup.history)
+        assertEquals(turns("one" to "first"), host.last.request.config.history)
     }
 
     @Test
@@ -103,7 +103,7 @@ class ChatStoreTest {
         world.settings.change { it.copy(selection = Selection("single")) }
         world.converse(store, "one", "first")
         store.ask("two")
-        assertEquals(emptyList<Turn>(), host.last.request.setup.history)
+        assertEquals(emptyList<Turn>(), host.last.request.config.history)
         assertEquals(listOf("one", "first", "two", ""), store.texts)
     }
 
@@ -142,7 +142,7 @@ class ChatStoreTest {
         assertEquals("xxxxxx", store.reply.text)
         assertEquals(ReplyStatus.Stopped(null), store.state.lastStatus)
         store.ask("next")
-        assertEquals(turns("long one" to "xxxxxx"), host.last.request.setup.history)
+        assertEquals(turns("long one" to "xxxxxx"), host.last.request.config.history)
     }
 
     @Test
@@ -152,7 +152,7 @@ class ChatStoreTest {
         world.converse(store, "two", "second")
         store.dispatch(ChatEvent.Regenerate)
         assertEquals("two", host.last.request.question)
-        assertEquals(turns("one" to "first"), host.last.request.setup.history)
+        assertEquals(turns("one" to "first"), host.last.request.config.history)
         host.last.end("better")
         assertEquals(listOf("one", "first", "two", "better"), store.texts)
     }
@@ -165,13 +165,13 @@ class ChatStoreTest {
         store.dispatch(ChatEvent.Edit)
         store.ask("zwei")
         assertEquals("zwei", host.last.request.question)
-        assertEquals(turns("one" to "first"), host.last.request.setup.history)
+        assertEquals(turns("one" to "first"), host.last.request.config.history)
         assertEquals(listOf("one", "first", "zwei", ""), store.texts)
     }
 
     @Test
     fun `a question that comes before settings and library are known waits for them`() {
-        val early = ChatWorld(loaded = false)
+        val early = ChatFixture(loaded = false)
         val store = early.store()
         store.ask("q")
         assertEquals(0, early.host.asked.size)
@@ -186,7 +186,7 @@ class ChatStoreTest {
 
     @Test
     fun `stop before the host was asked asks it nothing`() {
-        val early = ChatWorld(loaded = false)
+        val early = ChatFixture(loaded = false)
         val store = early.store()
         store.ask("q")
         store.dispatch(ChatEvent.Stop)
@@ -205,7 +205,7 @@ class ChatStoreTest {
         host.last.end("half and more", ReplyEnd.Stopped(null))
         assertEquals(emptyList<Message>(), store.state.messages)
         store.ask("new")
-        assertEquals(emptyList<Turn>(), host.last.request.setup.history)
+        assertEquals(emptyList<Turn>(), host.last.request.config.history)
         assertEquals(listOf("new", ""), store.texts)
     }
 

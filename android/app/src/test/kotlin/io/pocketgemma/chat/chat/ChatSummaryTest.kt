@@ -1,6 +1,6 @@
 package io.pocketgemma.chat.chat
 
-import io.pocketgemma.chat.fake.ChatWorld
+import io.pocketgemma.chat.fake.ChatFixture
 import io.pocketgemma.chat.fake.ask
 import io.pocketgemma.chat.fake.converse
 import io.pocketgemma.chat.fake.last
@@ -14,7 +14,7 @@ import org.junit.Assert.assertTrue
 import org.junit.Test
 
 class ChatSummaryTest {
-    private var world = ChatWorld()
+    private var world = ChatFixture()
     private val host get() = world.host
 
     /** Two turns, and a question that did not fit. */
@@ -31,30 +31,30 @@ class ChatSummaryTest {
     @Test
     fun `the model sums up what was said, leaving out the oldest where it must`() {
         val store = full()
-        store.dispatch(ChatEvent.GoOnWithSummary(2))
+        store.dispatch(ChatEvent.ContinueWithSummary(2))
         assertTrue(store.state.summarising)
         val request = host.last.request
         assertEquals("Sum up.", request.question)
-        assertEquals(listOf("one", "first", "two", "second"), request.setup.history.map { it.text })
+        assertEquals(listOf("one", "first", "two", "second"), request.config.history.map { it.text })
         assertTrue(request.dropOldest)
-        assertEquals(SUMMARY_TOKENS, request.setup.replyTokens)
+        assertEquals(SUMMARY_TOKENS, request.config.replyTokens)
     }
 
     @Test
     fun `the new conversation knows the summary and waits with the question that did not fit`() {
         world.settings.change { it.copy(systemPrompt = "Be brief.") }
         val store = full()
-        store.dispatch(ChatEvent.GoOnWithSummary(2))
+        store.dispatch(ChatEvent.ContinueWithSummary(2))
         host.last.grow("They")
         host.last.end(" They spoke of one and two. ")
         assertEquals(0, host.last.stops)
         assertEquals(2L, store.state.conversation)
-        assertEquals("They spoke of one and two.", store.state.carried)
+        assertEquals("They spoke of one and two.", store.state.summary)
         assertEquals("too much", store.state.draft)
         assertFalse(store.state.summarising)
         store.ask("too much")
-        assertEquals("Be brief.\n\nBefore:\nThey spoke of one and two.", host.last.request.setup.systemPrompt)
-        assertEquals(emptyList<Any>(), host.last.request.setup.history)
+        assertEquals("Be brief.\n\nBefore:\nThey spoke of one and two.", host.last.request.config.systemPrompt)
+        assertEquals(emptyList<Any>(), host.last.request.config.history)
         assertFalse(host.last.request.dropOldest)
         assertEquals("too much", store.state.title)
         assertEquals("", store.state.draft)
@@ -64,12 +64,12 @@ class ChatSummaryTest {
     fun `both conversations are kept, and the next start shows the new one`() {
         val store = full()
         store.dispatch(ChatEvent.DraftChanged("an afterthought"))
-        store.dispatch(ChatEvent.GoOnWithSummary(2))
+        store.dispatch(ChatEvent.ContinueWithSummary(2))
         host.last.end("So far.")
         world.settle()
         val next = world.store()
         assertEquals(2L, next.state.conversation)
-        assertEquals("So far.", next.state.carried)
+        assertEquals("So far.", next.state.summary)
         assertEquals("too much", next.state.draft)
         next.dispatch(ChatEvent.Open(100))
         world.settle()
@@ -81,11 +81,11 @@ class ChatSummaryTest {
     fun `a summary that fails or is empty gives way to the last turns themselves`() {
         val ends = listOf("" to ReplyEnd.Failed("broken"), " " to ReplyEnd.Complete(null), "" to ReplyEnd.NoModel(ModelProblem.Damaged))
         for ((text, end) in ends) {
-            world = ChatWorld()
+            world = ChatFixture()
             val store = full()
-            store.dispatch(ChatEvent.GoOnWithSummary(2))
+            store.dispatch(ChatEvent.ContinueWithSummary(2))
             host.last.end(text, end)
-            assertEquals("Q one A first\nQ two A second", store.state.carried)
+            assertEquals("Q one A first\nQ two A second", store.state.summary)
             assertEquals("too much", store.state.draft)
         }
     }
@@ -94,37 +94,37 @@ class ChatSummaryTest {
     fun `stopping or leaving it stops the model and changes nothing`() {
         val store = full()
         val before = store.state
-        store.dispatch(ChatEvent.GoOnWithSummary(2))
+        store.dispatch(ChatEvent.ContinueWithSummary(2))
         store.dispatch(ChatEvent.Stop)
         assertEquals(1, host.last.stops)
         assertEquals(before, store.state)
         host.last.end("late")
         assertEquals(before, store.state)
-        store.dispatch(ChatEvent.GoOnWithSummary(3))
+        store.dispatch(ChatEvent.ContinueWithSummary(3))
         store.dispatch(ChatEvent.NewChat(4))
         assertEquals(1, host.last.stops)
         host.last.end("late")
         assertEquals(4L, store.state.conversation)
-        assertEquals("", store.state.carried)
+        assertEquals("", store.state.summary)
     }
 
     @Test
     fun `a carried summary is itself summed up when the next one is full`() {
         val store = full()
-        store.dispatch(ChatEvent.GoOnWithSummary(2))
+        store.dispatch(ChatEvent.ContinueWithSummary(2))
         host.last.end("So far.")
         world.converse(store, "three", "third")
-        store.dispatch(ChatEvent.GoOnWithSummary(3))
-        assertEquals("Before:\nSo far.", host.last.request.setup.systemPrompt)
+        store.dispatch(ChatEvent.ContinueWithSummary(3))
+        assertEquals("Before:\nSo far.", host.last.request.config.systemPrompt)
     }
 
     @Test
     fun `a model of single questions has nothing to sum up from`() {
         val store = full()
         world.settings.change { it.copy(selection = Selection("single")) }
-        store.dispatch(ChatEvent.GoOnWithSummary(2))
-        assertEquals(emptyList<Any>(), host.last.request.setup.history)
+        store.dispatch(ChatEvent.ContinueWithSummary(2))
+        assertEquals(emptyList<Any>(), host.last.request.config.history)
         host.last.end("", ReplyEnd.Complete(null))
-        assertEquals("Q one A first\nQ two A second", store.state.carried)
+        assertEquals("Q one A first\nQ two A second", store.state.summary)
     }
 }

@@ -10,7 +10,7 @@ import android.widget.TextView
 import io.pocketgemma.chat.R
 import io.pocketgemma.chat.conversation.Message
 import io.pocketgemma.chat.conversation.ReplyStatus
-import io.pocketgemma.chat.conversation.ScrollPlace
+import io.pocketgemma.chat.conversation.ScrollPosition
 import io.pocketgemma.chat.fake.PORTRAIT
 import io.pocketgemma.chat.fake.PageStage
 import io.pocketgemma.chat.fake.RecordingShell
@@ -105,10 +105,10 @@ class MessageListTest {
         val stage = stage(SampleChat.long(15))
         val fourth = stage.children(R.id.messages)[3]
         stage.scroll.scrollTo(0, fourth.top + 42)
-        assertFalse(stage.stores.chat.events.contains(ChatEvent.Scrolled(ScrollPlace(3, 16))))
+        assertFalse(stage.stores.chat.events.contains(ChatEvent.Scrolled(ScrollPosition(3, 16))))
         stage.settle()
         stage.settle()
-        assertEquals(ChatEvent.Scrolled(ScrollPlace(3, 16)), stage.stores.chat.events.last())
+        assertEquals(ChatEvent.Scrolled(ScrollPosition(3, 16)), stage.stores.chat.events.last())
         stage.scrollTo(stage.end)
         stage.settle()
         assertEquals(ChatEvent.Scrolled(null), stage.stores.chat.events.last())
@@ -120,13 +120,13 @@ class MessageListTest {
         stage.settle()
         stage.scroll.scrollTo(0, stage.children(R.id.messages)[4].top)
         stage.page.hide()
-        assertEquals(ChatEvent.Scrolled(ScrollPlace(4, 0)), stage.stores.chat.events.last())
+        assertEquals(ChatEvent.Scrolled(ScrollPosition(4, 0)), stage.stores.chat.events.last())
     }
 
     @Test
     fun `a page that was never laid out keeps the place it came with`() {
         val stores = RecordingStores(SampleLibrary.state)
-        stores.chat.become(SampleChat.long(15).copy(scroll = ScrollPlace(5, 10)))
+        stores.chat.become(SampleChat.long(15).copy(scroll = ScrollPosition(5, 10)))
         val activity = Robolectric.buildActivity(Activity::class.java).apply { get().setTheme(R.style.Theme_Chat) }.create().get()
         val page = ChatPage(FrameLayout(activity), stores.all, RecordingShell())
         page.show()
@@ -136,24 +136,24 @@ class MessageListTest {
 
     @Test
     fun `a conversation is opened where it was left`() {
-        val stage = stage(SampleChat.long(15).copy(scroll = ScrollPlace(5, 10)))
+        val stage = stage(SampleChat.long(15).copy(scroll = ScrollPosition(5, 10)))
         assertEquals(stage.children(R.id.messages)[5].top + 26, stage.scroll.scrollY, 1)
         stage.stores.chat.become(SampleChat.long(10).copy(conversation = 2))
         stage.settle()
         assertEquals(stage.end, stage.scroll.scrollY)
-        stage.stores.chat.become(SampleChat.long(15).copy(scroll = ScrollPlace(2, 0)))
+        stage.stores.chat.become(SampleChat.long(15).copy(scroll = ScrollPosition(2, 0)))
         stage.settle()
         assertEquals(stage.children(R.id.messages)[2].top, stage.scroll.scrollY)
     }
 
     @Test
     fun `a place counts messages, whatever stands above them`() {
-        val stage = stage(SampleChat.long(15).copy(carried = "gold", scroll = ScrollPlace(5, 0)))
+        val stage = stage(SampleChat.long(15).copy(summary = "gold", scroll = ScrollPosition(5, 0)))
         assertEquals("Reply 2", stage.words(stage.children(R.id.messages)[6]).first().substringBefore('.'))
         assertEquals(stage.children(R.id.messages)[6].top, stage.scroll.scrollY)
         stage.scrollTo(stage.children(R.id.messages)[4].top)
         stage.settle()
-        assertEquals(ChatEvent.Scrolled(ScrollPlace(3, 0)), stage.stores.chat.events.last())
+        assertEquals(ChatEvent.Scrolled(ScrollPosition(3, 0)), stage.stores.chat.events.last())
     }
 
     @Test
@@ -175,8 +175,8 @@ class MessageListTest {
             stage.scrollTo(maxOf(0, stage.scroll.scrollY - stage.scroll.height / 2))
         }
         met += stage.seen().keys
-        val numbers = met.mapNotNull { Regex("Question (\\d+)").matchEntire(it)?.groupValues?.get(1)?.toInt() }
-        assertEquals((0 until 250).toSet(), numbers.toSet())
+        val metrics = met.mapNotNull { Regex("Question (\\d+)").matchEntire(it)?.groupValues?.get(1)?.toInt() }
+        assertEquals((0 until 250).toSet(), metrics.toSet())
     }
 
     @Test
@@ -193,7 +193,7 @@ class MessageListTest {
 
     @Test
     fun `the place in a long conversation is found again to the pixel`() {
-        val stage = stage(SampleChat.long(250).copy(scroll = ScrollPlace(201, 8)))
+        val stage = stage(SampleChat.long(250).copy(scroll = ScrollPosition(201, 8)))
         repeat(20) { stage.settle() }
         assertEquals(stage.children(R.id.messages)[201].top + 21, stage.scroll.scrollY, 1)
     }

@@ -35,35 +35,35 @@ class RowTest {
     fun `the model's name is shown only where it changes`() {
         fun who(vararg by: String?) =
             replies(rowsOf(SampleChat.of(*by.mapIndexed { index, name -> reply(index.toLong(), "x", by = name) }.toTypedArray()), RowOptions()))
-                .map { it.newWho }
+                .map { it.newModelName }
         assertEquals(listOf(null, null, "B", null, "A"), who("A", "A", "B", "B", "A"))
         assertEquals("an unknown one says nothing", listOf(null, null, null, "B"), who("A", null, "A", "B"))
     }
 
     @Test
     fun `statistics are shown for all replies if set, otherwise where they were opened`() {
-        assertEquals(listOf(false, false), replies(rowsOf(two, RowOptions())).map { it.showsNumbers })
-        assertEquals(listOf(false, true), replies(rowsOf(two, RowOptions(numbersOf = setOf(3)))).map { it.showsNumbers })
-        assertEquals(listOf(true, true), replies(rowsOf(two, RowOptions(showsAllNumbers = true))).map { it.showsNumbers })
+        assertEquals(listOf(false, false), replies(rowsOf(two, RowOptions())).map { it.showsMetrics })
+        assertEquals(listOf(false, true), replies(rowsOf(two, RowOptions(metricsOf = setOf(3)))).map { it.showsMetrics })
+        assertEquals(listOf(true, true), replies(rowsOf(two, RowOptions(showsAllMetrics = true))).map { it.showsMetrics })
     }
 
     @Test
     fun `a full context offers the way on only at the end, and not while a summary is written`() {
         val full = two.copy(messages = two.messages + question(4, "c") + reply(5, "", ReplyStatus.ContextFull))
         val row = replies(rowsOf(full, RowOptions())).last()
-        assertTrue(row.offersWayOn)
+        assertTrue(row.offersNewChat)
         assertEquals(TooLong.CHAT, row.tooLong)
         assertFalse("asking the same again would not fit either", row.canRegenerate)
-        assertFalse(replies(rowsOf(full.copy(goingOn = 9), RowOptions())).last().offersWayOn)
-        assertEquals(Row.Summarising, rowsOf(full.copy(goingOn = 9), RowOptions()).last())
+        assertFalse(replies(rowsOf(full.copy(summaryFor = 9), RowOptions())).last().offersNewChat)
+        assertEquals(Row.Summarising, rowsOf(full.copy(summaryFor = 9), RowOptions()).last())
         val later = full.copy(messages = full.messages + question(6, "d") + reply(7, "D"))
-        assertTrue(replies(rowsOf(later, RowOptions())).none { it.offersWayOn })
+        assertTrue(replies(rowsOf(later, RowOptions())).none { it.offersNewChat })
     }
 
     @Test
     fun `a carried summary stands first and a problem last`() {
-        val rows = rowsOf(two.copy(carried = "gold"), RowOptions(carriedIsOpen = true, problem = Row.Problem(ModelProblem.Damaged)))
-        assertEquals(Row.Carried("gold", isOpen = true), rows.first())
+        val rows = rowsOf(two.copy(summary = "gold"), RowOptions(summaryIsOpen = true, problem = Row.Problem(ModelProblem.Damaged)))
+        assertEquals(Row.Summary("gold", isOpen = true), rows.first())
         assertEquals(Row.Problem(ModelProblem.Damaged), rows.last())
         assertTrue(replies(rows).last().isExplainedBelow)
         assertEquals("every row has a key of its own", rows.size, rows.map { it.key }.toSet().size)
@@ -80,7 +80,7 @@ class RowTest {
 
     @Test
     fun `a question too long by itself has no way on, wherever it is asked`() {
-        fun last(chat: ChatState, options: RowOptions = RowOptions()) = replies(rowsOf(chat, options)).last().let { it.tooLong to it.offersWayOn }
+        fun last(chat: ChatState, options: RowOptions = RowOptions()) = replies(rowsOf(chat, options)).last().let { it.tooLong to it.offersNewChat }
         val tooMuch = question(4, "c") to reply(5, "", ReplyStatus.ContextFull)
         val alone = SampleChat.of(tooMuch.first, tooMuch.second)
         assertEquals(TooLong.QUESTION to false, last(alone))
@@ -90,7 +90,7 @@ class RowTest {
         val after = two.copy(messages = two.messages + tooMuch.first + tooMuch.second)
         assertEquals(TooLong.CHAT to true, last(after, RowOptions(hasInstruction = true)))
         assertEquals("the model knows single questions only", TooLong.QUESTION to false, last(after, RowOptions(remembersChat = false)))
-        assertEquals(TooLong.CHAT to true, last(alone.copy(carried = "gold"), RowOptions(remembersChat = false)))
+        assertEquals(TooLong.CHAT to true, last(alone.copy(summary = "gold"), RowOptions(remembersChat = false)))
         val begun = SampleChat.of(tooMuch.first, reply(5, "So", ReplyStatus.ContextFull))
         assertEquals("its question did fit", TooLong.CHAT to false, last(begun))
         assertEquals(null to false, last(two))

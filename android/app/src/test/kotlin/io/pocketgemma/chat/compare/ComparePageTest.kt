@@ -22,7 +22,7 @@ import io.pocketgemma.chat.model.EngineOptions
 import io.pocketgemma.chat.model.ModelEvent
 import io.pocketgemma.chat.model.ModelProblem
 import io.pocketgemma.chat.model.ModelState
-import io.pocketgemma.chat.model.Numbers
+import io.pocketgemma.chat.model.ReplyMetrics
 import io.pocketgemma.chat.model.Selection
 import io.pocketgemma.chat.settings.Settings
 import io.pocketgemma.chat.settings.SettingsState
@@ -46,11 +46,11 @@ class ComparePageTest {
     private val base = Selection(SampleLibrary.base.id)
     private val tuned = Selection(SampleLibrary.tuned.id)
     private val ready = CompareState(before = Answer(base), after = Answer(tuned))
-    private val numbers = Numbers(0.12, 20, 900.0, 13, 45.6)
+    private val metrics = ReplyMetrics(0.12, 20, 900.0, 13, 45.6)
     private val asked = ready.copy(question = "How heavy is gold?")
     private val answered = asked.copy(
-        before = Answer(base, "Gold is a heavy metal with the symbol Au.", ReplyStatus.Complete(numbers)),
-        after = Answer(tuned, "The atomic mass of gold is **197**.", ReplyStatus.Complete(numbers)),
+        before = Answer(base, "Gold is a heavy metal with the symbol Au.", ReplyStatus.Complete(metrics)),
+        after = Answer(tuned, "The atomic mass of gold is **197**.", ReplyStatus.Complete(metrics)),
     )
 
     private fun stage(state: CompareState = ready, library: LibraryState = SampleLibrary.state, settings: Settings = Settings()) =
@@ -120,7 +120,7 @@ class ComparePageTest {
         assertEquals(listOf("The atomic mass of gold is 197."), stage.words(stage.find(R.id.after_text)))
         assertFalse(stage.isShown(R.id.compare_same))
         assertEquals("null", stage.status(Side.AFTER))
-        stage.stores.settings.become(SettingsState(Settings(showNumbers = true), loaded = true))
+        stage.stores.settings.become(SettingsState(Settings(showMetrics = true), loaded = true))
         assertEquals("13 tokens · 45.6 tokens/s · 120 ms to first token", stage.status(Side.AFTER))
         assertEquals(SampleLibrary.state.sampleQuestions.drop(1), stage.words(stage.find(R.id.compare_chips)))
     }
@@ -150,8 +150,8 @@ class ComparePageTest {
             return stage.status(Side.AFTER)
         }
         assertEquals("Stopping…", said(ReplyStatus.Active(stopping = true), "some"))
-        assertEquals("Stopped", said(ReplyStatus.Stopped(numbers), "some"))
-        assertEquals("The model returned an empty reply. Try rephrasing your question.", said(ReplyStatus.Complete(numbers)))
+        assertEquals("Stopped", said(ReplyStatus.Stopped(metrics), "some"))
+        assertEquals("The model returned an empty reply. Try rephrasing your question.", said(ReplyStatus.Complete(metrics)))
         assertEquals(stage.string(R.string.question_too_long), said(ReplyStatus.ContextFull))
         assertEquals("Couldn’t generate a reply. Try again. (code 3)", said(ReplyStatus.Failed("code 3")))
         assertEquals(ProblemTexts(stage.activity).whyNoAnswer(ModelProblem.OtherBase), said(ReplyStatus.NoModel(ModelProblem.OtherBase)))
@@ -164,7 +164,7 @@ class ComparePageTest {
         val again = (stage.find<View>(R.id.after_who).parent as View).findViewById<Button>(R.id.answer_again)
         assertEquals("Load anyway", again.text)
         stage.click(again)
-        assertEquals(listOf(tuned to EngineOptions(despiteMemory = true)), stage.stores.model.prepared.toList())
+        assertEquals(listOf(tuned to EngineOptions(ignoreLowMemory = true)), stage.stores.model.prepared.toList())
         assertEquals(listOf<CompareEvent>(CompareEvent.Ask("How heavy is gold?")), stage.stores.compare.events)
         stage.stores.compare.become(asked.copy(after = Answer(tuned, "", ReplyStatus.Failed("x"))))
         assertEquals("Try again", again.text)
@@ -210,6 +210,6 @@ class ComparePageTest {
     @Test
     fun pictures() {
         stage().shoot("compare-start")
-        shootAll("compare") { stage(answered, settings = Settings(showNumbers = true)) }
+        shootAll("compare") { stage(answered, settings = Settings(showMetrics = true)) }
     }
 }

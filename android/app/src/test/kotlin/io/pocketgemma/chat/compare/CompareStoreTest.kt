@@ -1,14 +1,14 @@
 package io.pocketgemma.chat.compare
 
 import io.pocketgemma.chat.conversation.ReplyStatus
-import io.pocketgemma.chat.fake.ChatWorld
+import io.pocketgemma.chat.fake.ChatFixture
 import io.pocketgemma.chat.fake.Shelf
 import io.pocketgemma.chat.library.LibraryEvent
+import io.pocketgemma.chat.model.ConversationConfig
 import io.pocketgemma.chat.model.EngineOptions
 import io.pocketgemma.chat.model.ModelProblem
 import io.pocketgemma.chat.model.ReplyEnd
 import io.pocketgemma.chat.model.Selection
-import io.pocketgemma.chat.model.Setup
 import io.pocketgemma.chat.settings.Settings
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertFalse
@@ -18,11 +18,11 @@ import org.junit.Assert.assertTrue
 import org.junit.Test
 
 class CompareStoreTest {
-    private val world = ChatWorld()
+    private val world = ChatFixture()
     private val host = world.host
     private val poems = Selection("gemma", "poems")
 
-    private fun store() = CompareStore(world.asking)
+    private fun store() = CompareStore(world.inference)
 
     private fun CompareStore.ask(question: String) = dispatch(CompareEvent.Ask(question))
 
@@ -38,13 +38,13 @@ class CompareStoreTest {
 
     @Test
     fun `nothing is chosen before the library is known, and where the base is missing`() {
-        val early = ChatWorld(loaded = false)
-        val store = CompareStore(early.asking)
+        val early = ChatFixture(loaded = false)
+        val store = CompareStore(early.inference)
         assertEquals(CompareState(), store.state)
         early.load()
         assertTrue(store.state.canAsk)
         early.library.dispatch(Shelf.loaded.copy(tuned = null, base = null))
-        val alone = CompareStore(early.asking)
+        val alone = CompareStore(early.inference)
         assertNull(alone.state.before.selection)
         assertEquals(Selection("gemma"), alone.state.after.selection)
         assertFalse(alone.state.canAsk)
@@ -68,7 +68,7 @@ class CompareStoreTest {
         assertEquals(listOf(Shelf.base, Shelf.tuned), host.asked.map { it.request.selection })
         for (asked in host.asked) {
             assertEquals("What is Fe?", asked.request.question)
-            assertEquals(Setup(systemPrompt = "Be brief.", replyTokens = 99), asked.request.setup)
+            assertEquals(ConversationConfig(systemPrompt = "Be brief.", replyTokens = 99), asked.request.config)
             assertEquals(EngineOptions(threads = 2), asked.request.options)
         }
         assertEquals("What is Fe?", store.state.question)

@@ -7,7 +7,7 @@ import org.junit.Assert.assertEquals
 import org.junit.Test
 
 class ExportTest {
-    private val words = ExportWords("Chat", "You", "Reply", "Summary", "Stopped", "No reply")
+    private val words = ExportLabels("Chat", "You", "Reply", "Summary", "Stopped", "No reply")
     private val conversation = Conversation(
         id = 7,
         title = "What is *Fe*?",
@@ -19,7 +19,7 @@ class ExportTest {
             Message.Question(4, "More"),
             Message.Reply(5, "", ReplyStatus.ContextFull),
         ),
-        carried = "We spoke of metals.\n",
+        summary = "We spoke of metals.\n",
     )
 
     private fun text(format: ExportFormat, conversation: Conversation = this.conversation) = exported(conversation, format, "2 May 2026", words).text

@@ -13,9 +13,9 @@ class FakeModelStore : ModelStore() {
         /** How often it was stopped. */
         var stops = 0
 
-        fun grow(text: String) = listener.grew(text)
+        fun grow(text: String) = listener.onText(text)
 
-        fun end(text: String, end: ReplyEnd = ReplyEnd.Complete(null)) = listener.ended(text, end)
+        fun end(text: String, end: ReplyEnd = ReplyEnd.Complete(null)) = listener.onEnd(text, end)
     }
 
     val asked = mutableListOf<Asked>()

@@ -1,7 +1,7 @@
 package io.pocketgemma.chat.fake
 
 import io.pocketgemma.chat.conversation.Conversation
-import io.pocketgemma.chat.conversation.ConversationLine
+import io.pocketgemma.chat.conversation.ConversationListItem
 import io.pocketgemma.chat.conversation.ConversationStorage
 
 /** Keeps conversations in memory, and relies on what it is given as unchanged messages. */
@@ -17,8 +17,8 @@ class FakeStorage : ConversationStorage {
     /** Accepts writes, stores nothing, and reports that. */
     var isFull = false
 
-    override fun list(query: String): List<ConversationLine> =
-        kept.values.filter { it.id !in deleted }.map { ConversationLine(it.id, it.title, it.draft, 0, it.messages.size) }
+    override fun list(query: String): List<ConversationListItem> =
+        kept.values.filter { it.id !in deleted }.map { ConversationListItem(it.id, it.title, it.draft, 0, it.messages.size) }
 
     override fun read(id: Long): Conversation? {
         note("read $id")

@@ -3,11 +3,11 @@ package io.pocketgemma.chat.fake
 import io.pocketgemma.chat.chat.ChatState
 import io.pocketgemma.chat.conversation.Message
 import io.pocketgemma.chat.conversation.ReplyStatus
-import io.pocketgemma.chat.model.Numbers
+import io.pocketgemma.chat.model.ReplyMetrics
 
 /** Conversations for screenshots. */
 object SampleChat {
-    val numbers = Numbers(0.12, 34, 812.0, 56, 42.3, 181_000_000)
+    val metrics = ReplyMetrics(0.12, 34, 812.0, 56, 42.3, 181_000_000)
 
     const val MARKDOWN = "**Gold** is a *dense* metal. What sets it apart:\n\n- symbol `Au`, from Latin *aurum*\n- atomic mass **197**\n" +
         "- it does not rust\n\n| metal | symbol | mass |\n|---|---|---|\n| gold | Au | 197 |\n| silver | Ag | 108 |\n\n" +
@@ -18,7 +18,7 @@ object SampleChat {
 
     fun question(id: Long, text: String) = Message.Question(id, text)
 
-    fun reply(id: Long, text: String, status: ReplyStatus = ReplyStatus.Complete(numbers), by: String? = "Pocket Science") =
+    fun reply(id: Long, text: String, status: ReplyStatus = ReplyStatus.Complete(metrics), by: String? = "Pocket Science") =
         Message.Reply(id, text, status, by)
 
     val short = of(

@@ -8,9 +8,9 @@ import android.widget.EditText
 import android.widget.TextView
 import io.pocketgemma.chat.R
 import io.pocketgemma.chat.chat.ChatEvent
-import io.pocketgemma.chat.conversation.ConversationLine
+import io.pocketgemma.chat.conversation.ConversationListItem
 import io.pocketgemma.chat.export.ExportFormat
-import io.pocketgemma.chat.export.ExportWay
+import io.pocketgemma.chat.export.ExportTarget
 import io.pocketgemma.chat.fake.PORTRAIT
 import io.pocketgemma.chat.fake.PageStage
 import io.pocketgemma.chat.fake.RecordingStores
@@ -38,9 +38,9 @@ class ChatsPageTest {
         set(Calendar.MINUTE, 0)
     }.timeInMillis
     private val day = 86_400_000L
-    private val gold = ConversationLine(1, "Gold", "It weighs 197.", noon, 4)
-    private val cobalt = ConversationLine(2, "Cobalt", "Element 27.", noon - day, 2)
-    private val old = ConversationLine(3, "Old", "Long ago.", noon - 40 * day, 2)
+    private val gold = ConversationListItem(1, "Gold", "It weighs 197.", noon, 4)
+    private val cobalt = ConversationListItem(2, "Cobalt", "Element 27.", noon - day, 2)
+    private val old = ConversationListItem(3, "Old", "Long ago.", noon - 40 * day, 2)
     private val state = HistoryState(loaded = true, conversations = listOf(gold, cobalt, old))
 
     private fun stage(history: HistoryState = state): PageStage {
@@ -129,9 +129,9 @@ class ChatsPageTest {
         assertEquals(
             listOf(
                 HistoryEvent.Rename(2, "Kobold"),
-                HistoryEvent.Export(2, ExportFormat.MARKDOWN, ExportWay.SAVE),
-                HistoryEvent.Export(2, ExportFormat.TEXT, ExportWay.SAVE),
-                HistoryEvent.Export(2, ExportFormat.TEXT, ExportWay.SHARE),
+                HistoryEvent.Export(2, ExportFormat.MARKDOWN, ExportTarget.SAVE),
+                HistoryEvent.Export(2, ExportFormat.TEXT, ExportTarget.SAVE),
+                HistoryEvent.Export(2, ExportFormat.TEXT, ExportTarget.SHARE),
             ),
             stage.events,
         )

@@ -5,8 +5,8 @@ import io.pocketgemma.chat.chat.ChatEvent
 import io.pocketgemma.chat.chat.ChatStore
 import io.pocketgemma.chat.conversation.Message
 import io.pocketgemma.chat.conversation.ReplyStatus
-import io.pocketgemma.chat.export.ExportWords
-import io.pocketgemma.chat.fake.ChatWorld
+import io.pocketgemma.chat.export.ExportLabels
+import io.pocketgemma.chat.fake.ChatFixture
 import io.pocketgemma.chat.fake.ask
 import io.pocketgemma.chat.fake.converse
 import io.pocketgemma.chat.fake.last
@@ -30,11 +30,11 @@ class ConversationsTogetherTest {
 
     /** Everything that a process has; another instance is the next start. */
     private inner class Process : AutoCloseable {
-        val world = ChatWorld()
+        val world = ChatFixture()
         val storage = SqliteStorage(RuntimeEnvironment.getApplication()) { time++ }
-        val history = HistoryStore(storage, world.disk, world.main, { time }, { ExportWords("Chat", "You", "Reply", "Summary", "Stopped", "No reply") })
+        val history = HistoryStore(storage, world.disk, world.main, { time }, { ExportLabels("Chat", "You", "Reply", "Summary", "Stopped", "No reply") })
         val chat = ChatStore(
-            world.host, storage, world.disk, world.main, world.asking, ChatWorld.Words, { history.dispatch(HistoryEvent.Refresh) }, { nextId++ },
+            world.host, storage, world.disk, world.main, world.inference, ChatFixture.Words, { history.dispatch(HistoryEvent.Refresh) }, { nextId++ },
         )
         val titles get() = history.state.conversations.map { it.title }
         val open get() = chat.state.conversation

@@ -1,16 +1,16 @@
 package io.pocketgemma.chat.history
 
 import io.pocketgemma.chat.conversation.Conversation
-import io.pocketgemma.chat.conversation.ConversationLine
+import io.pocketgemma.chat.conversation.ConversationListItem
 import io.pocketgemma.chat.conversation.ConversationStorage
-import io.pocketgemma.chat.conversation.MOST_TITLE
+import io.pocketgemma.chat.conversation.MAX_TITLE_LENGTH
 import io.pocketgemma.chat.conversation.Message
 import io.pocketgemma.chat.conversation.ReplyStatus
-import io.pocketgemma.chat.conversation.StorageTrouble
+import io.pocketgemma.chat.conversation.StorageError
 import io.pocketgemma.chat.export.Export
 import io.pocketgemma.chat.export.ExportFormat
-import io.pocketgemma.chat.export.ExportWay
-import io.pocketgemma.chat.export.ExportWords
+import io.pocketgemma.chat.export.ExportLabels
+import io.pocketgemma.chat.export.ExportTarget
 import io.pocketgemma.chat.fake.ManualExecutor
 import io.pocketgemma.chat.fake.ManualMainThread
 import java.text.DateFormat
@@ -23,16 +23,16 @@ import org.junit.Test
 class HistoryStoreTest {
     /** Keeps its conversations in memory and records its calls. */
     private class FakeStorage : ConversationStorage {
-        val lines = linkedMapOf<Long, ConversationLine>()
+        val lines = linkedMapOf<Long, ConversationListItem>()
         val hidden = mutableSetOf<Long>()
         val done = mutableListOf<String>()
-        var trouble: StorageTrouble? = null
+        var storageError: StorageError? = null
 
         fun add(id: Long, title: String) {
-            lines[id] = ConversationLine(id, title, "…", changedMillis = 1000 - id, messages = 2)
+            lines[id] = ConversationListItem(id, title, "…", changedMillis = 1000 - id, messages = 2)
         }
 
-        override fun list(query: String): List<ConversationLine> {
+        override fun list(query: String): List<ConversationListItem> {
             done += "list $query"
             return lines.values.filter { it.id !in hidden && query in it.title }
         }
@@ -67,7 +67,7 @@ class HistoryStoreTest {
             lines.keys -= hidden
         }
 
-        override fun takeTrouble() = trouble.also { trouble = null }
+        override fun takeError() = storageError.also { storageError = null }
 
         override fun close() = Unit
     }
@@ -75,8 +75,8 @@ class HistoryStoreTest {
     private val storage = FakeStorage().apply { listOf("Iron", "Gold", "Zinc").forEachIndexed { id, title -> add(id.toLong(), title) } }
     private val disk = ManualExecutor()
     private val main = ManualMainThread()
-    private val words = ExportWords("Chat", "You", "Reply", "Summary", "Stopped", "No reply")
-    private val store = HistoryStore(storage, disk, main, now = { 5000 }, words = { words })
+    private val words = ExportLabels("Chat", "You", "Reply", "Summary", "Stopped", "No reply")
+    private val store = HistoryStore(storage, disk, main, now = { 5000 }, labels = { words })
 
     private val titles get() = store.state.conversations.map { it.title }
 
@@ -196,7 +196,7 @@ class HistoryStoreTest {
         assertEquals(listOf("rename 1 Au and more", "list "), doneAfter(HistoryEvent.Rename(1, "  Au\nand more ")))
         assertEquals(listOf("Iron", "Au and more", "Zinc"), titles)
         store.dispatch(HistoryEvent.Rename(1, "x".repeat(1000)))
-        assertEquals(MOST_TITLE, titles[1].length)
+        assertEquals(MAX_TITLE_LENGTH, titles[1].length)
     }
 
     @Test
@@ -222,13 +222,13 @@ class HistoryStoreTest {
     @Test
     fun `an export has the day when something was last said, and goes when it was taken`() {
         settle()
-        val asked = HistoryEvent.Export(1, ExportFormat.MARKDOWN, ExportWay.SAVE)
+        val asked = HistoryEvent.Export(1, ExportFormat.MARKDOWN, ExportTarget.SAVE)
         store.dispatch(asked)
         assertNull(store.state.export)
         settle()
         val date = DateFormat.getDateInstance(DateFormat.LONG).format(Date(999))
         val export = Export("Gold.md", ExportFormat.MARKDOWN, "# Gold\n\n$date\n\n## You\n\nQ\n\n## Reply\n\nA\n")
-        assertEquals(ExportAnswer(asked, export), store.state.export)
+        assertEquals(ExportResult(asked, export), store.state.export)
         store.dispatch(HistoryEvent.Exported)
         assertNull(store.state.export)
         store.dispatch(asked)
@@ -239,25 +239,25 @@ class HistoryStoreTest {
     @Test
     fun `exporting what is gone is answered without a file`() {
         settle()
-        val asked = HistoryEvent.Export(77, ExportFormat.TEXT, ExportWay.SHARE)
+        val asked = HistoryEvent.Export(77, ExportFormat.TEXT, ExportTarget.SHARE)
         store.dispatch(asked)
         settle()
-        assertEquals(ExportAnswer(asked, null), store.state.export)
+        assertEquals(ExportResult(asked, null), store.state.export)
         assertNull(store.state.exporting)
     }
 
     @Test
     fun `trouble with the storage is reported until it is noted, even by a list that comes too late`() {
         settle()
-        storage.trouble = StorageTrouble.NotWritten("disk full")
+        storage.storageError = StorageError.NotWritten("disk full")
         store.dispatch(HistoryEvent.Refresh)
         disk.run()
         store.dispatch(HistoryEvent.Search("Iron"))
         settle()
-        assertEquals(StorageTrouble.NotWritten("disk full"), store.state.trouble)
-        store.dispatch(HistoryEvent.TroubleNoted)
+        assertEquals(StorageError.NotWritten("disk full"), store.state.storageError)
+        store.dispatch(HistoryEvent.StorageErrorShown)
         store.dispatch(HistoryEvent.Refresh)
         settle()
-        assertNull(store.state.trouble)
+        assertNull(store.state.storageError)
     }
 }

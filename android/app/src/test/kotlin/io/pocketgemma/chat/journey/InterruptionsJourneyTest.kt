@@ -15,7 +15,7 @@ class InterruptionsJourneyTest : JourneyTest() {
     /** A model that never stops, imported through the file picker. */
     private fun Phone.withEndlessModel() {
         untilReady()
-        bringIn(this, TestModels.endless, "endless.litertlm")
+        importFile(this, TestModels.endless, "endless.litertlm")
         close(R.id.models_page)
     }
 

@@ -12,11 +12,11 @@ import java.util.zip.ZipFile
  * - the runtime: calls of the native library that last longer than the time between two samples of the thread.
  *
  * @param isApp recognizes the app's own classes by their name.
- * @param isDoor recognizes the classes whose native methods call the runtime.
+ * @param isRuntimeClass recognizes the classes whose native methods call the runtime.
  */
 class MainThreadMonitor(
     private val isApp: (String) -> Boolean = appClasses::contains,
-    private val isDoor: (String) -> Boolean = { it.startsWith("io.pocketgemma.chat.runtime.") },
+    private val isRuntimeClass: (String) -> Boolean = { it.startsWith("io.pocketgemma.chat.runtime.") },
 ) : AutoCloseable {
     private val thread = Thread.currentThread()
     private val violations = ConcurrentHashMap.newKeySet<String>()
@@ -60,7 +60,7 @@ class MainThreadMonitor(
         while (watching) {
             Thread.sleep(SAMPLE_MILLIS)
             val top = thread.stackTrace.firstOrNull() ?: continue
-            if (top.isNativeMethod && isDoor(top.className)) violations += "calls the runtime: ${top.className}.${top.methodName}"
+            if (top.isNativeMethod && isRuntimeClass(top.className)) violations += "calls the runtime: ${top.className}.${top.methodName}"
         }
     }
 

@@ -39,8 +39,8 @@ class ModelsJourneyTest : JourneyTest() {
     @Test
     fun `an adapter is changed inside a conversation, and each answers as its merged model`() = journey {
         untilReady()
-        bringIn(this, loraBase, "small base.litertlm")
-        for ((name, file) in adapters) bringIn(this, file, "$name.tflite", use = false)
+        importFile(this, loraBase, "small base.litertlm")
+        for ((name, file) in adapters) importFile(this, file, "$name.tflite", use = false)
         val names = names()
         assertTrue("$names", names.containsAll(listOf("A", "B")))
         close(R.id.models_page)
@@ -118,7 +118,7 @@ class ModelsJourneyTest : JourneyTest() {
     @Test
     fun `the model that answers is remembered`() = journey {
         untilReady()
-        bringIn(this, TestModels.endless, "Endless one.litertlm")
+        importFile(this, TestModels.endless, "Endless one.litertlm")
         close(R.id.models_page)
         until("it is in use") { text(R.id.status).contains("Endless one") || text(R.id.title).contains("Endless one") }
         die()
@@ -129,7 +129,7 @@ class ModelsJourneyTest : JourneyTest() {
     fun `a model too large for the memory is asked about before it is loaded`() = journey {
         untilReady()
         setFreeMemory(30L shl 20)
-        bringIn(this, TestModels.endless, "big.litertlm")
+        importFile(this, TestModels.endless, "big.litertlm")
         close(R.id.models_page)
         until("the question is put") { isShown(R.id.problem_text) }
         assertTrue(text(R.id.problem_text), text(R.id.problem_text).contains("MB"))

@@ -194,7 +194,7 @@ class Phone : AutoCloseable {
         try {
             parcel.writeBundle(bundle)
             val bytes = parcel.marshall()
-            assertTrue("${bytes.size} bytes saved are more than the system takes", bytes.size < MOST_SAVED_BYTES)
+            assertTrue("${bytes.size} bytes saved are more than the system takes", bytes.size < MAX_SAVED_BYTES)
             parcel.unmarshall(bytes, 0, bytes.size)
             parcel.setDataPosition(0)
             return requireNotNull(parcel.readBundle(activity.classLoader))
@@ -247,6 +247,6 @@ class Phone : AutoCloseable {
         private const val NANOS_PER_MILLI = 1_000_000
 
         /** A transaction with the system is limited to 1 MB, together with all others in progress. */
-        private const val MOST_SAVED_BYTES = 200_000
+        private const val MAX_SAVED_BYTES = 200_000
     }
 }

@@ -20,7 +20,7 @@ class SettingsJourneyTest : JourneyTest() {
     @Test
     fun `numbers are shown when asked for, replies get as long as allowed, and both are remembered`() = journey {
         untilReady()
-        bringIn(this, TestModels.endless, "endless.litertlm")
+        importFile(this, TestModels.endless, "endless.litertlm")
         close(R.id.models_page)
         openSettings()
         tap(R.id.set_numbers)
@@ -57,7 +57,7 @@ class SettingsJourneyTest : JourneyTest() {
     @Test
     fun `tokens are drawn as it is set, and the same seed draws the same`() = journey {
         untilReady()
-        bringIn(this, TestModels.endless, "endless.litertlm")
+        importFile(this, TestModels.endless, "endless.litertlm")
         close(R.id.models_page)
         openSettings()
         slide(R.id.set_reply_tokens, 0.02)

@@ -86,8 +86,8 @@ class AndroidTest {
         val content = TestFiles.model()
         shadowOf(context.contentResolver).registerInputStream(Uri.parse(uri), ByteArrayInputStream(content))
         provider.row = arrayOf("gemma.litertlm", content.size.toLong())
-        val library = ModelLibrary(AppPlaces(context), "PocketGemma")
-        val outcome = FileImport(library, documents, { Memory(8_000_000_000, 4_000_000_000) }).run(uri, ImportTicket()) {}
+        val library = ModelLibrary(AndroidAppFolders(context), "PocketGemma")
+        val outcome = FileImport(library, documents, { Memory(8_000_000_000, 4_000_000_000) }).run(uri, ImportCancellation()) {}
         val id = TestModels.sha256(content)
         assertEquals(ImportOutcome.Taken(id), outcome)
         val file = library.file(library.model(id))
@@ -109,6 +109,6 @@ class AndroidTest {
 
     @Test
     fun `an asset that is not there is null`() {
-        assertNull(AppPlaces(context).asset("nothing.json"))
+        assertNull(AndroidAppFolders(context).asset("nothing.json"))
     }
 }

@@ -63,7 +63,7 @@ class FileImportTest {
         assertEquals(shares.drop(1).map { it!! }.sorted(), shares.drop(1))
         assertEquals(listOf("own/models/$id.json", "own/models/$id.litertlm"), phone.files())
         assertArrayEquals(large, File(phone.own, "models/$id.litertlm").readBytes())
-        val entry = phone.library().look().models.single()
+        val entry = phone.library().scan().models.single()
         assertEquals(ModelEntry(id, "Gemma für alle", large.size.toLong(), Origin.IMPORTED), entry)
     }
 
@@ -72,7 +72,7 @@ class FileImportTest {
         val base = phone.taken(TestFiles.base())
         val adapter = phone.taken(TestFiles.adapter(), "poet.tflite")
         val library = phone.library()
-        val entry = library.look().adapters.single()
+        val entry = library.scan().adapters.single()
         assertEquals(AdapterEntry(adapter, "poet", 65_536, Origin.IMPORTED, 16, TestFiles.BASE), entry)
         assertTrue(entry.fits(library.model(base)))
         assertEquals("own/adapters/$adapter.tflite", library.file(entry).relativeTo(folder.root).path)
@@ -82,7 +82,7 @@ class FileImportTest {
     fun `a file without a name is called as its adapter, or by its digest`() {
         val base = phone.taken(TestFiles.base(), null)
         phone.taken(TestFiles.adapter(name = "Poet"), "")
-        val seen = phone.library().look()
+        val seen = phone.library().scan()
         assertEquals(base.take(8), seen.models.single().name)
         assertEquals("Poet", seen.adapters.single().name)
     }
@@ -98,7 +98,7 @@ class FileImportTest {
             assertTrue(phone.files().toString(), phone.files().containsAll(listOf("own/models/$id.json", "own/models/$id.litertlm")))
         }
         assertEquals(2 * names.size, phone.files().size)
-        for (entry in phone.library().look().models) {
+        for (entry in phone.library().scan().models) {
             assertTrue(entry.name, entry.name.length in 1..80 && entry.name.none { it.code < 32 || it == '/' || it == '\u202E' })
         }
     }
@@ -161,7 +161,7 @@ class FileImportTest {
         phone.taken(TestFiles.base(rank = 16))
         assertEquals(ModelProblem.OtherBase, phone.refusal(TestFiles.adapter(baseDigest = TestFiles.OTHER_BASE)))
         assertEquals(ModelProblem.OtherBase, phone.refusal(TestFiles.adapter(rank = 32)))
-        assertEquals(emptyList<AdapterEntry>(), phone.library().look().adapters)
+        assertEquals(emptyList<AdapterEntry>(), phone.library().scan().adapters)
     }
 
     @Test
@@ -206,7 +206,7 @@ class FileImportTest {
         assertEquals(ModelProblem.Unreadable("gone"), phone.refusal(large) { Breaking(it, 2_000_000) { IOException("gone") } })
         assertEquals(ModelProblem.Unreadable("no"), phone.refusal(large) { Breaking(it, 500) { SecurityException("no") } })
         phone.offer = null
-        val outcome = FileImport(phone.library(), phone) { phone.memory }.run("content://gone", ImportTicket()) {}
+        val outcome = FileImport(phone.library(), phone) { phone.memory }.run("content://gone", ImportCancellation()) {}
         assertEquals(ImportOutcome.Refused("", ModelProblem.Unreadable("no such file")), outcome)
         assertEquals(emptyList<String>(), phone.files())
     }
@@ -225,28 +225,28 @@ class FileImportTest {
     @Test
     fun `a canceled import leaves nothing, whenever it is canceled`() {
         for (after in listOf(0, 100, 1_500_000, large.size)) {
-            val ticket = ImportTicket()
+            val cancellation = ImportCancellation()
             val stream = { content: ByteArray ->
                 object : ByteArrayInputStream(content) {
                     override fun read(target: ByteArray, offset: Int, length: Int): Int {
-                        if (pos >= after) ticket.cancel()
+                        if (pos >= after) cancellation.cancel()
                         return super.read(target, offset, length)
                     }
                 }
             }
-            assertEquals("after $after", ImportOutcome.Cancelled, phone.import(large, ticket = ticket, stream = stream))
+            assertEquals("after $after", ImportOutcome.Cancelled, phone.import(large, cancellation = cancellation, stream = stream))
             assertEquals(emptyList<String>(), phone.files())
         }
     }
 
     @Test
     fun `cancelling closes the stream, so that a read that waits ends`() {
-        val ticket = ImportTicket()
+        val cancellation = ImportCancellation()
         var closed = false
         val stream = { content: ByteArray ->
             object : ByteArrayInputStream(content) {
                 override fun read(target: ByteArray, offset: Int, length: Int): Int {
-                    ticket.cancel()
+                    cancellation.cancel()
                     check(closed)
                     throw IOException("closed")
                 }
@@ -256,7 +256,7 @@ class FileImportTest {
                 }
             }
         }
-        assertEquals(ImportOutcome.Cancelled, phone.import(large, ticket = ticket, stream = stream))
+        assertEquals(ImportOutcome.Cancelled, phone.import(large, cancellation = cancellation, stream = stream))
     }
 
     @Test
@@ -267,7 +267,7 @@ class FileImportTest {
         assertEquals(id, phone.taken(model, "second.litertlm"))
         assertEquals(before, phone.files())
         assertEquals(1_000_000_000_000, file.lastModified())
-        assertEquals("first", phone.library().look().models.single().name)
+        assertEquals("first", phone.library().scan().models.single().name)
     }
 
     @Test
@@ -289,7 +289,7 @@ class FileImportTest {
         phone.refusal("text".toByteArray())
         phone.refusal(TestFiles.adapter())
         assertEquals(before, phone.files().associateWith { File(folder.root, it).readBytes().toList() })
-        assertEquals(id, phone.library().look().models.single().id)
+        assertEquals(id, phone.library().scan().models.single().id)
     }
 
     @Test
@@ -301,7 +301,7 @@ class FileImportTest {
         File(phone.own, "adapters").mkdirs()
         File(phone.own, "adapters/$other.tflite").writeBytes(ByteArray(10))
         File(phone.own, "models/junk").writeBytes(ByteArray(10))
-        assertEquals(listOf(id), phone.library().look().models.map { it.id })
+        assertEquals(listOf(id), phone.library().scan().models.map { it.id })
         assertTrue(!partial.exists())
         assertEquals(listOf("own/models/$id.json", "own/models/$id.litertlm"), phone.files())
     }
@@ -320,8 +320,8 @@ class FileImportTest {
         library.remove(adapter)
         library.remove("../../own")
         library.remove("app")
-        assertEquals(listOf(kept), library.look().models.map { it.id })
-        assertEquals(emptyList<AdapterEntry>(), library.look().adapters)
+        assertEquals(listOf(kept), library.scan().models.map { it.id })
+        assertEquals(emptyList<AdapterEntry>(), library.scan().adapters)
         assertEquals((caches - caches[1]).sorted(), phone.cache.list()!!.sorted())
         assertTrue(phone.files().none { gone in it || adapter in it })
     }

@@ -19,10 +19,10 @@ class HeaderTest {
     private val adapter = TestFiles.adapter(name = "Poet", rank = 32)
 
     private fun readModel(bytes: ByteArray, fileBytes: Long? = bytes.size.toLong()) =
-        ModelHeader.read(bytes, minOf(bytes.size, ModelHeader.MOST_BYTES), fileBytes)
+        ModelHeader.read(bytes, minOf(bytes.size, ModelHeader.MAX_BYTES), fileBytes)
 
     private fun readAdapter(bytes: ByteArray, fileBytes: Long? = bytes.size.toLong()) =
-        AdapterHeader.read(bytes, minOf(bytes.size, AdapterHeader.MOST_BYTES), fileBytes)
+        AdapterHeader.read(bytes, minOf(bytes.size, AdapterHeader.MAX_BYTES), fileBytes)
 
     private fun problem(action: () -> Unit): ModelProblem = assertThrows(ModelException::class.java) { action() }.problem
 
@@ -53,7 +53,7 @@ class HeaderTest {
         assertEquals("Poet", header.name)
         assertEquals(32, header.rank)
         assertEquals(TestFiles.BASE, header.baseDigest)
-        assertEquals(header.digest, String(adapter, header.digestPlace, 64))
+        assertEquals(header.digest, String(adapter, header.digestOffset, 64))
     }
 
     @Test

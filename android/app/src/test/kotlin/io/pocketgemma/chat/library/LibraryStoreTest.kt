@@ -26,15 +26,15 @@ class LibraryStoreTest {
         }
     }
 
-    private class Work : LibraryWork {
+    private class Work : LibraryOperations {
         val present = mutableListOf<ModelEntry>()
         var outcome: ImportOutcome = ImportOutcome.Cancelled
-        var during: (ImportTicket, (Import) -> Unit) -> Unit = { _, _ -> }
+        var during: (ImportCancellation, (Import) -> Unit) -> Unit = { _, _ -> }
 
-        override fun look() = LibraryEvent.Loaded(present.toList(), emptyList(), listOf("Why?"), null, null)
+        override fun scan() = LibraryEvent.Loaded(present.toList(), emptyList(), listOf("Why?"), null, null)
 
-        override fun import(uri: String, ticket: ImportTicket, onProgress: (Import) -> Unit): ImportOutcome {
-            during(ticket, onProgress)
+        override fun import(uri: String, cancellation: ImportCancellation, onProgress: (Import) -> Unit): ImportOutcome {
+            during(cancellation, onProgress)
             (outcome as? ImportOutcome.Taken)?.let { present += entry(it.id) }
             return outcome
         }
@@ -113,10 +113,10 @@ class LibraryStoreTest {
 
     @Test
     fun `a canceled import ends immediately, and its late reports are ignored`() {
-        val tickets = mutableListOf<ImportTicket>()
+        val tickets = mutableListOf<ImportCancellation>()
         var late: (Import) -> Unit = {}
-        work.during = { ticket, progress ->
-            tickets += ticket
+        work.during = { cancellation, progress ->
+            tickets += cancellation
             late = progress
         }
         work.outcome = ImportOutcome.Taken("late")

@@ -2,13 +2,13 @@ package io.pocketgemma.chat.library
 
 import io.pocketgemma.chat.TestModels
 import io.pocketgemma.chat.model.Backend
+import io.pocketgemma.chat.model.ConversationConfig
 import io.pocketgemma.chat.model.EngineOptions
 import io.pocketgemma.chat.model.LanguageModel
 import io.pocketgemma.chat.model.ModelException
 import io.pocketgemma.chat.model.ModelProblem
 import io.pocketgemma.chat.model.ReplyEnd
 import io.pocketgemma.chat.model.Selection
-import io.pocketgemma.chat.model.Setup
 import java.io.File
 import org.junit.Assert.assertArrayEquals
 import org.junit.Assert.assertEquals
@@ -36,7 +36,7 @@ class ModelLibraryTest {
         override val backend = Backend.CPU
         override val contextTokens: Int? = null
 
-        override fun begin(setup: Setup, adapter: File?) = Unit
+        override fun begin(config: ConversationConfig, adapter: File?) = Unit
 
         override fun reply(question: String, onText: (String) -> Unit): ReplyEnd = ReplyEnd.Complete(null)
 
@@ -68,7 +68,7 @@ class ModelLibraryTest {
         phone.assets["adapters/$adapterId.tflite"] = adapter
     }
 
-    private fun models(opened: MutableList<File> = mutableListOf()) = LibraryModels(phone.library(), { phone.memory }) { file, _, _ ->
+    private fun models(opened: MutableList<File> = mutableListOf()) = LibraryModelSource(phone.library(), { phone.memory }) { file, _, _ ->
         opened += file
         Opened
     }
@@ -78,7 +78,7 @@ class ModelLibraryTest {
     @Test
     fun `a merged model and its base are tuned and base`() {
         bundleMerged()
-        val seen = phone.library().look()
+        val seen = phone.library().scan()
         assertEquals(listOf("Science" to false, "Gemma 3" to true), seen.models.map { it.name to it.isBase })
         assertTrue(seen.models.all { it.origin == Origin.APP })
         assertEquals(Selection(id), seen.tuned)
@@ -89,7 +89,7 @@ class ModelLibraryTest {
     @Test
     fun `a base with an adapter is tuned with it and base without`() {
         bundleRuntime()
-        val seen = phone.library().look()
+        val seen = phone.library().scan()
         assertEquals(Selection(baseId, adapterId), seen.tuned)
         assertEquals(Selection(baseId), seen.base)
         val file = models().adapter(baseId, adapterId)
@@ -99,7 +99,7 @@ class ModelLibraryTest {
 
     @Test
     fun `an app without a model reports where one is expected`() {
-        val seen = phone.library().look()
+        val seen = phone.library().scan()
         assertEquals(emptyList<ModelEntry>(), seen.models)
         assertEquals(null, seen.tuned)
         assertEquals(ModelProblem.Missing(File(phone.pushed, "model.litertlm").path), problemOf { load("") })
@@ -108,7 +108,7 @@ class ModelLibraryTest {
     @Test
     fun `a model beside the app is the one that was built, pushed or imported`() {
         phone.bundle(null, """{"name": "Science", "model": {"bytes": ${model.size}, "sha256": "$id"}}""")
-        assertEquals(Selection(id), phone.library().look().tuned)
+        assertEquals(Selection(id), phone.library().scan().tuned)
         val pushed = File(phone.pushed, "model.litertlm")
         assertEquals(ModelProblem.Missing(pushed.path), problemOf { load(id) })
         pushed.writeBytes(base)
@@ -119,7 +119,7 @@ class ModelLibraryTest {
         assertEquals(listOf(pushed), opened)
         pushed.delete()
         phone.taken(model, "downloaded.litertlm")
-        val entry = phone.library().look().models.single()
+        val entry = phone.library().scan().models.single()
         assertEquals(listOf("Science", Origin.IMPORTED, "Science"), listOf(entry.name, entry.origin, entry.manifest?.name))
         load(id)
     }
@@ -128,7 +128,7 @@ class ModelLibraryTest {
     fun `a pushed base that no manifest describes still takes adapters`() {
         File(phone.pushed, "model.litertlm").writeBytes(base)
         phone.taken(adapter, "poet.tflite")
-        val seen = phone.library().look()
+        val seen = phone.library().scan()
         assertEquals(32, seen.models.single().adapterRank)
         assertTrue(seen.adapters.single().fits(seen.models.single()))
         assertEquals(seen.models.single().id, seen.tuned?.model)
@@ -170,10 +170,10 @@ class ModelLibraryTest {
         phone.memory = Memory(total = 4_000_000_000, free = 900_000_000)
         assertEquals(ModelProblem.TooLarge(1_000_000_000, 900_000_000, tryAnyway = true), problemOf { load(id) })
         assertEquals(emptyList<String>(), phone.files())
-        load(id, EngineOptions(despiteMemory = true))
+        load(id, EngineOptions(ignoreLowMemory = true))
         phone.memory = Memory(total = 1_300_000_000, free = 900_000_000)
         val never = ModelProblem.TooLarge(1_000_000_000, 900_000_000, tryAnyway = false)
-        assertEquals(never, problemOf { load(id, EngineOptions(despiteMemory = true)) })
+        assertEquals(never, problemOf { load(id, EngineOptions(ignoreLowMemory = true)) })
         phone.memory = Memory(total = 4_000_000_000, free = 1_000_000_000)
         load(id)
     }
@@ -182,7 +182,7 @@ class ModelLibraryTest {
     fun `the estimate for a file that was not measured is near the measurements`() {
         // docs/measurements/memory.json: the shapes of Gemma 3 270M and 1B.
         for ((file, measured) in listOf(284_604_960L to 467_730_432L, 1_025_514_768L to 1_245_995_008L)) {
-            assertEquals(1.0, MemoryNeed.estimate(file).toDouble() / measured, 0.05)
+            assertEquals(1.0, MemoryRequirement.estimate(file).toDouble() / measured, 0.05)
         }
     }
 
@@ -200,9 +200,9 @@ class ModelLibraryTest {
     fun `an asset of the manifest that is not in the app is not offered`() {
         bundleRuntime()
         phone.assets.remove("adapters/$adapterId.tflite")
-        assertEquals(emptyList<AdapterEntry>(), phone.library().look().adapters)
-        assertEquals(Selection(baseId), phone.library().look().tuned)
-        assertEquals(null, phone.library().look().base)
+        assertEquals(emptyList<AdapterEntry>(), phone.library().scan().adapters)
+        assertEquals(Selection(baseId), phone.library().scan().tuned)
+        assertEquals(null, phone.library().scan().base)
     }
 
     @Test

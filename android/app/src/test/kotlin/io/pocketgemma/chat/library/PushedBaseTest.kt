@@ -23,7 +23,7 @@ class PushedBaseTest {
         """{"name": "Science", "model": {"sha256": "${"ab".repeat(32)}", "bytes": 1}, "base_model": {"sha256": "$digest", "bytes": 5000}}"""
     private val pushed get() = File(folder.root, "pushed").apply { mkdirs() }
     private val library = ModelLibrary(
-        object : Places {
+        object : AppFolders {
             override val own get() = File(folder.root, "own").apply { mkdirs() }
             override val pushed get() = this@PushedBaseTest.pushed
             override val cache get() = File(folder.root, "cache")
@@ -39,9 +39,9 @@ class PushedBaseTest {
     @Test
     fun `a base that was pushed is taken where it lies`() {
         val file = File(pushed, "base.litertlm").apply { writeBytes(content) }
-        val base = library.look().models.single { it.isBase }
+        val base = library.scan().models.single { it.isBase }
         assertEquals(digest to Origin.PUSHED, base.id to base.origin)
-        assertEquals(digest, library.look().base?.model)
+        assertEquals(digest, library.scan().base?.model)
         assertEquals(file, library.file(library.model(base.id)))
     }
 
@@ -54,7 +54,7 @@ class PushedBaseTest {
 
     @Test
     fun `without it there is no base, and nothing is wrong`() {
-        assertEquals(1, library.look().models.size)
-        assertNull(library.look().base)
+        assertEquals(1, library.scan().models.size)
+        assertNull(library.scan().base)
     }
 }

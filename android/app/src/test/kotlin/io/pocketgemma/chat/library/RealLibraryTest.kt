@@ -1,11 +1,11 @@
 package io.pocketgemma.chat.library
 
 import io.pocketgemma.chat.TestModels
+import io.pocketgemma.chat.model.ConversationConfig
 import io.pocketgemma.chat.model.EngineOptions
 import io.pocketgemma.chat.model.ModelProblem
 import io.pocketgemma.chat.model.ReplyEnd
 import io.pocketgemma.chat.model.Sampling
-import io.pocketgemma.chat.model.Setup
 import io.pocketgemma.chat.runtime.LiteRtLm
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertFalse
@@ -23,14 +23,14 @@ class RealLibraryTest {
     private val base = TestModels.loraBase.readBytes()
     private val adapters = listOf(TestModels.adapterA, TestModels.adapterB).map { it.readBytes() }
 
-    private fun models() = LibraryModels(phone.library(), { phone.memory }) { file, cache, options ->
+    private fun models() = LibraryModelSource(phone.library(), { phone.memory }) { file, cache, options ->
         LiteRtLm.setLogLevel(LiteRtLm.LOG_NOTHING)
         LiteRtLm(file, cache, options)
     }
 
     private fun answer(model: String, adapter: String?, question: String): String = models().run {
         load(model, EngineOptions(threads = 1)) {}.use { opened ->
-            opened.begin(Setup(sampling = Sampling(temperature = 0f, topK = 1), replyTokens = 16), adapter?.let { adapter(model, it) })
+            opened.begin(ConversationConfig(sampling = Sampling(temperature = 0f, topK = 1), replyTokens = 16), adapter?.let { adapter(model, it) })
             var text = ""
             val end = opened.reply(question) { text += it }
             assertTrue("$end", end is ReplyEnd.Complete)
@@ -53,7 +53,7 @@ class RealLibraryTest {
         val model = phone.taken(base, "base.litertlm")
         val ids = adapters.map { phone.taken(it, "some.tflite") }
         val library = phone.library()
-        assertTrue(library.look().adapters.all { it.fits(library.model(model)) })
+        assertTrue(library.scan().adapters.all { it.fits(library.model(model)) })
         val answers = (listOf(null) + ids).map { answer(model, it, "What of silver?") }
         assertEquals(answers.toString(), 3, answers.toSet().size)
     }

@@ -8,7 +8,7 @@ import java.io.IOException
 import java.io.InputStream
 
 /** A phone's folders below [folder], an app with these [assets], and files of other apps. */
-class TestPhone(private val folder: File, val assets: MutableMap<String, ByteArray> = mutableMapOf()) : Places, DocumentReader {
+class TestPhone(private val folder: File, val assets: MutableMap<String, ByteArray> = mutableMapOf()) : AppFolders, DocumentReader {
     override val own = File(folder, "own").apply { mkdirs() }
     override val pushed = File(folder, "pushed").apply { mkdirs() }
     override val cache = File(folder, "cache/runtime")
@@ -34,12 +34,12 @@ class TestPhone(private val folder: File, val assets: MutableMap<String, ByteArr
         name: String? = "file.litertlm",
         bytes: Long? = content.size.toLong(),
         library: ModelLibrary = library(),
-        ticket: ImportTicket = ImportTicket(),
+        cancellation: ImportCancellation = ImportCancellation(),
         stream: (ByteArray) -> InputStream = ::ByteArrayInputStream,
         onProgress: (Import) -> Unit = {},
     ): ImportOutcome {
         offer = Offer(content, name, bytes, stream)
-        return FileImport(library, this) { memory }.run("content://files/1", ticket, onProgress)
+        return FileImport(library, this) { memory }.run("content://files/1", cancellation, onProgress)
     }
 
     fun taken(content: ByteArray, name: String? = "file.litertlm"): String = when (val outcome = import(content, name)) {

@@ -47,7 +47,7 @@ internal class FakeModel(
     override val contextTokens: Int? = null,
 ) : LanguageModel {
     /** Each started conversation, with its adapter. */
-    val begun = mutableListOf<Pair<Setup, File?>>()
+    val begun = mutableListOf<Pair<ConversationConfig, File?>>()
     val asked = mutableListOf<String>()
     var whileReplying: (Int) -> Unit = {}
 
@@ -61,10 +61,10 @@ internal class FakeModel(
 
     val histories: List<List<Turn>> get() = begun.map { it.first.history }
 
-    override fun begin(setup: Setup, adapter: File?) {
+    override fun begin(config: ConversationConfig, adapter: File?) {
         check(!closed)
         refusesToBegin?.let { throw it }
-        begun += setup to adapter
+        begun += config to adapter
     }
 
     override fun reply(question: String, onText: (String) -> Unit): ReplyEnd {
@@ -118,13 +118,13 @@ internal class Heard(private val main: ManualMainThread) : ReplyListener {
     var text: String? = null
     var end: ReplyEnd? = null
 
-    override fun grew(text: String) {
+    override fun onText(text: String) {
         check(end == null) { "grew after the end" }
         texts += text
         times += main.time
     }
 
-    override fun ended(text: String, end: ReplyEnd) {
+    override fun onEnd(text: String, end: ReplyEnd) {
         check(this.end == null) { "ended twice" }
         this.text = text
         this.end = end

@@ -14,10 +14,10 @@ class HostFallbackTest {
     private fun host(load: () -> LanguageModel) = FakeSource(mutableMapOf("a" to load)).let { it to RuntimeHost(it, worker, Runnable::run, main) }
 
     private fun RuntimeHost.ask(
-        setup: Setup = Setup(), options: EngineOptions = EngineOptions(), question: String = "q", dropOldest: Boolean = false,
+        config: ConversationConfig = ConversationConfig(), options: EngineOptions = EngineOptions(), question: String = "q", dropOldest: Boolean = false,
     ): Heard {
         val heard = Heard(main)
-        ask(Request(Selection("a"), options, setup, question, dropOldest), heard)
+        ask(Request(Selection("a"), options, config, question, dropOldest), heard)
         worker.drain()
         main.drain()
         return heard
@@ -79,7 +79,7 @@ class HostFallbackTest {
         val model = FakeModel(contextTokens = 200)
         val (_, host) = host { model }
         val history = List(20) { Turn(if (it % 2 == 0) Role.USER else Role.MODEL, "%02d".format(it) + "x".repeat(10)) }
-        host.ask(Setup(history, replyTokens = 40), dropOldest = true)
+        host.ask(ConversationConfig(history, replyTokens = 40), dropOldest = true)
         val kept = model.histories.single()
         assertEquals(history.takeLast(kept.size), kept)
         assertEquals(Role.USER, kept.first().role)
@@ -92,9 +92,9 @@ class HostFallbackTest {
         val model = FakeModel(contextTokens = 200)
         val (_, host) = host { model }
         val short = listOf(Turn(Role.USER, "one"), Turn(Role.MODEL, "two"))
-        host.ask(Setup(short, replyTokens = 40), dropOldest = true)
+        host.ask(ConversationConfig(short, replyTokens = 40), dropOldest = true)
         val long = List(20) { Turn(if (it % 2 == 0) Role.USER else Role.MODEL, "x".repeat(10)) }
-        host.ask(Setup(long, replyTokens = 40))
+        host.ask(ConversationConfig(long, replyTokens = 40))
         assertEquals(listOf(short, long), model.histories)
     }
 
@@ -104,7 +104,7 @@ class HostFallbackTest {
         val (_, host) = host { model }
         var history = emptyList<Turn>()
         repeat(40) {
-            val heard = host.ask(Setup(history, replyTokens = 20), question = "question", dropOldest = true)
+            val heard = host.ask(ConversationConfig(history, replyTokens = 20), question = "question", dropOldest = true)
             history = history + Turn(Role.USER, "question") + Turn(Role.MODEL, heard.text!!)
         }
         assertEquals(40, model.asked.size)
@@ -116,7 +116,7 @@ class HostFallbackTest {
         val model = FakeModel(contextTokens = 200)
         val (_, host) = host { model }
         val history = listOf(Turn(Role.USER, "one"), Turn(Role.MODEL, "two"))
-        host.ask(Setup(history, replyTokens = 4096), dropOldest = true)
+        host.ask(ConversationConfig(history, replyTokens = 4096), dropOldest = true)
         assertEquals(listOf(history), model.histories)
     }
 
@@ -125,7 +125,7 @@ class HostFallbackTest {
         val model = FakeModel().apply { repeat(2) { ends += ReplyEnd.ContextFull } }
         val (_, host) = host { model }
         val history = List(6) { Turn(if (it % 2 == 0) Role.USER else Role.MODEL, "turn $it") }
-        assertEquals("yes", host.ask(Setup(history), dropOldest = true).text)
+        assertEquals("yes", host.ask(ConversationConfig(history), dropOldest = true).text)
         assertEquals(listOf(history, history.drop(4), emptyList()), model.histories)
         model.ends += ReplyEnd.ContextFull
         assertEquals(ReplyEnd.ContextFull, host.ask(question = "too long", dropOldest = true).end)

@@ -22,15 +22,15 @@ class ModelFileTest {
     private val private get() = File(folder.root, "private")
     private val pushed get() = File(folder.root, "model.litertlm")
 
-    private fun expectedOf(bytes: ByteArray) = Expected(TestModels.sha256(bytes), bytes.size.toLong())
+    private fun expectedOf(bytes: ByteArray) = ExpectedFile(TestModels.sha256(bytes), bytes.size.toLong())
 
-    private fun copy(bytes: ByteArray, of: Expected = expected, freeBytes: Long = Long.MAX_VALUE, onProgress: (Double) -> Unit = {}): File =
+    private fun copy(bytes: ByteArray, of: ExpectedFile = expected, freeBytes: Long = Long.MAX_VALUE, onProgress: (Double) -> Unit = {}): File =
         copy(ByteArrayInputStream(bytes), of, freeBytes, onProgress)
 
-    private fun copy(asset: InputStream, of: Expected, freeBytes: Long = Long.MAX_VALUE, onProgress: (Double) -> Unit = {}): File =
+    private fun copy(asset: InputStream, of: ExpectedFile, freeBytes: Long = Long.MAX_VALUE, onProgress: (Double) -> Unit = {}): File =
         ModelFile(private, { freeBytes }).copied(asset, of, ".litertlm", onProgress)
 
-    private fun check(of: Expected = expected) = ModelFile(private).pushed(pushed, of)
+    private fun check(of: ExpectedFile = expected) = ModelFile(private).pushed(pushed, of)
 
     private fun problem(action: () -> Unit): ModelProblem = assertThrows(ModelException::class.java) { action() }.problem
 

@@ -28,10 +28,10 @@ class RuntimeHostTest {
         question: String = "q",
         model: String = "a",
         adapter: String? = null,
-        setup: Setup = Setup(),
+        config: ConversationConfig = ConversationConfig(),
         options: EngineOptions = EngineOptions(),
         dropOldest: Boolean = false,
-    ) = Request(Selection(model, adapter), options, setup, question, dropOldest)
+    ) = Request(Selection(model, adapter), options, config, question, dropOldest)
 
     private fun start(request: Request): Pair<Heard, AutoCloseable> = Heard(main).let { it to host.ask(request, it) }
 
@@ -108,19 +108,19 @@ class RuntimeHostTest {
         source.models["a"] = { FakeModel() }
         ask(request())
         ask(request(options = EngineOptions(threads = 2)))
-        ask(request(options = EngineOptions(threads = 2, despiteMemory = true)))
+        ask(request(options = EngineOptions(threads = 2, ignoreLowMemory = true)))
         assertEquals(listOf(0, 2), source.loads.map { it.second.threads })
     }
 
     @Test
     fun `who allowed a model despite little memory is not asked each time it is loaded`() {
         source.models["a"] = { FakeModel() }
-        host.prepare(Selection("a"), EngineOptions(despiteMemory = true))
+        host.prepare(Selection("a"), EngineOptions(ignoreLowMemory = true))
         settle()
         host.release()
         settle()
         ask(request())
-        assertEquals(listOf(true, true), source.loads.map { it.second.despiteMemory })
+        assertEquals(listOf(true, true), source.loads.map { it.second.ignoreLowMemory })
     }
 
     @Test
@@ -135,8 +135,8 @@ class RuntimeHostTest {
     @Test
     fun `a request that goes on where the last one ended costs only its question`() {
         ask(request("one"))
-        ask(request("two", setup = Setup(turns("one", "yes"))))
-        ask(request("three", setup = Setup(turns("one", " yes\n", "two", "yes"))))
+        ask(request("two", config = ConversationConfig(turns("one", "yes"))))
+        ask(request("three", config = ConversationConfig(turns("one", " yes\n", "two", "yes"))))
         assertEquals(listOf(emptyList<Turn>()), model.histories)
         assertEquals(listOf("one", "two", "three"), model.asked)
     }
@@ -145,10 +145,10 @@ class RuntimeHostTest {
     fun `anything else starts a new conversation with the request's setup`() {
         val after = turns("one", "yes")
         ask(request("one"))
-        ask(request("two", setup = Setup(after, systemPrompt = "Rhyme.")))
-        ask(request("two", setup = Setup(after, systemPrompt = "Rhyme.", sampling = Sampling(temperature = 0.5f))))
-        ask(request("two", setup = Setup(after, systemPrompt = "Rhyme.", sampling = Sampling(temperature = 0.5f), replyTokens = 9)))
-        ask(request("other", setup = Setup(turns("uno", "si"))))
+        ask(request("two", config = ConversationConfig(after, systemPrompt = "Rhyme.")))
+        ask(request("two", config = ConversationConfig(after, systemPrompt = "Rhyme.", sampling = Sampling(temperature = 0.5f))))
+        ask(request("two", config = ConversationConfig(after, systemPrompt = "Rhyme.", sampling = Sampling(temperature = 0.5f), replyTokens = 9)))
+        ask(request("other", config = ConversationConfig(turns("uno", "si"))))
         ask(request("one"))
         assertEquals(listOf(emptyList(), after, after, after, turns("uno", "si"), emptyList()), model.histories)
         assertEquals("Rhyme.", model.begun[1].first.systemPrompt)
@@ -157,12 +157,12 @@ class RuntimeHostTest {
     @Test
     fun `with a seed every reply starts a new conversation, so that it is reproducible`() {
         val seeded = Sampling(seed = 7)
-        ask(request("one", setup = Setup(sampling = seeded)))
-        ask(request("two", setup = Setup(turns("one", "yes"), sampling = seeded)))
+        ask(request("one", config = ConversationConfig(sampling = seeded)))
+        ask(request("two", config = ConversationConfig(turns("one", "yes"), sampling = seeded)))
         assertEquals(2, model.begun.size)
         val greedy = Sampling(temperature = 0f, seed = 7)
-        ask(request("one", setup = Setup(sampling = greedy)))
-        ask(request("two", setup = Setup(turns("one", "yes"), sampling = greedy)))
+        ask(request("one", config = ConversationConfig(sampling = greedy)))
+        ask(request("two", config = ConversationConfig(turns("one", "yes"), sampling = greedy)))
         assertEquals(3, model.begun.size)
     }
 
@@ -170,9 +170,9 @@ class RuntimeHostTest {
     fun `an adapter is passed to the model, and another one starts a new conversation`() {
         val after = turns("one", "yes")
         ask(request("one", adapter = "poet"))
-        ask(request("two", adapter = "poet", setup = Setup(after)))
-        ask(request("two", adapter = "clerk", setup = Setup(after)))
-        ask(request("two", setup = Setup(after)))
+        ask(request("two", adapter = "poet", config = ConversationConfig(after)))
+        ask(request("two", adapter = "clerk", config = ConversationConfig(after)))
+        ask(request("two", config = ConversationConfig(after)))
         assertEquals(listOf(File("poet"), File("clerk"), null), model.begun.map { it.second })
         assertEquals(1, source.loads.size)
         assertEquals(ModelState.Ready(Selection("a"), Backend.CPU), host.state)
@@ -220,9 +220,9 @@ class RuntimeHostTest {
         for (end in listOf(ReplyEnd.Stopped(null), ReplyEnd.Failed("broken"), ReplyEnd.ContextFull)) {
             ask(request("one"))
             model.ends += end
-            assertEquals(end, ask(request("two", setup = Setup(turns("one", "yes")))).end)
+            assertEquals(end, ask(request("two", config = ConversationConfig(turns("one", "yes")))).end)
             val before = model.begun.size
-            ask(request("two", setup = Setup(turns("one", "yes"))))
+            ask(request("two", config = ConversationConfig(turns("one", "yes"))))
             assertEquals("$end", before + 1, model.begun.size)
         }
     }
@@ -332,11 +332,11 @@ class RuntimeHostTest {
     @Test
     fun `what was allowed despite little memory holds even if a question overtakes the loading`() {
         source.models["b"] = { FakeModel() }
-        host.prepare(Selection("a"), EngineOptions(despiteMemory = true))
+        host.prepare(Selection("a"), EngineOptions(ignoreLowMemory = true))
         start(request(model = "b"))
         start(request(model = "a"))
         settle()
-        assertEquals(listOf("b" to false, "a" to true), source.loads.map { (id, options) -> id to options.despiteMemory })
+        assertEquals(listOf("b" to false, "a" to true), source.loads.map { (id, options) -> id to options.ignoreLowMemory })
     }
 
     @Test

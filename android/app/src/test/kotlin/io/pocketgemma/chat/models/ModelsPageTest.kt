@@ -130,7 +130,7 @@ class ModelsPageTest {
         }
         assertEquals("Load anyway", again.text)
         stage.shoot("models-too-large")
-        assertEquals(listOf(tuned to EngineOptions(), tuned to EngineOptions(despiteMemory = true)), stage.stores.model.prepared.toList())
+        assertEquals(listOf(tuned to EngineOptions(), tuned to EngineOptions(ignoreLowMemory = true)), stage.stores.model.prepared.toList())
     }
 
     @Test

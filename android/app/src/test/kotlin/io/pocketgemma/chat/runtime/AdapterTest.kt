@@ -1,10 +1,10 @@
 package io.pocketgemma.chat.runtime
 
 import io.pocketgemma.chat.TestModels
+import io.pocketgemma.chat.model.ConversationConfig
 import io.pocketgemma.chat.model.ModelException
 import io.pocketgemma.chat.model.ModelProblem
 import io.pocketgemma.chat.model.ReplyEnd
-import io.pocketgemma.chat.model.Setup
 import java.io.File
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertThrows
@@ -12,11 +12,11 @@ import org.junit.Assert.assertTrue
 import org.junit.Test
 
 /** Adapters at run time: a base with one replies like the model that it was merged into, in any order, in one open engine. */
-class AdapterTest : DoorTest() {
+class AdapterTest : RuntimeTest() {
     private val files = mapOf("base" to null, "A" to TestModels.adapterA, "B" to TestModels.adapterB)
 
     private fun LiteRtLm.answers(adapter: File?): List<String> = TestModels.adapterQuestions.map { question ->
-        begin(Setup(sampling = greedy, replyTokens = TestModels.adapterTokens), adapter)
+        begin(ConversationConfig(sampling = greedy, replyTokens = TestModels.adapterTokens), adapter)
         ask(question).first
     }
 
@@ -31,7 +31,7 @@ class AdapterTest : DoorTest() {
     @Test
     fun `a conversation keeps its adapter over all its turns`() = open(TestModels.loraBase).use { model ->
         fun turns(adapter: File?): List<String> {
-            model.begin(Setup(sampling = greedy, replyTokens = 8), adapter)
+            model.begin(ConversationConfig(sampling = greedy, replyTokens = 8), adapter)
             return TestModels.adapterQuestions.map { model.ask(it).first }
         }
         val first = files.values.map(::turns)
@@ -41,12 +41,12 @@ class AdapterTest : DoorTest() {
 
     @Test
     fun `none is written where it is missing, and not twice`() {
-        val none = NoAdapter.file(folder.root)
+        val none = EmptyAdapter.file(folder.root)
         assertEquals(0L, none.length() % (64 * 1024))
         val written = none.lastModified()
-        assertEquals(written, NoAdapter.file(folder.root).lastModified())
+        assertEquals(written, EmptyAdapter.file(folder.root).lastModified())
         none.writeBytes(ByteArray(10))
-        assertEquals(64L * 1024, NoAdapter.file(folder.root).length())
+        assertEquals(64L * 1024, EmptyAdapter.file(folder.root).length())
         open(TestModels.loraBase).use { model ->
             assertEquals(TestModels.adapterAnswers("A"), model.answers(files["A"]))
             assertEquals(TestModels.adapterAnswers("base"), model.answers(none))
@@ -64,7 +64,7 @@ class AdapterTest : DoorTest() {
         for ((name, content) in broken) {
             val file = folder.newFile("$name.tflite").apply { writeBytes(content) }
             val end = try {
-                model.begin(Setup(), file)
+                model.begin(ConversationConfig(), file)
                 model.ask("What?").second
             } catch (error: ModelException) {
                 ReplyEnd.NoModel(error.problem)
@@ -77,7 +77,7 @@ class AdapterTest : DoorTest() {
 
     @Test
     fun `a missing adapter is reported at the start`() = open(TestModels.loraBase).use { model ->
-        val problem = assertThrows(ModelException::class.java) { model.begin(Setup(), File("/nowhere.tflite")) }.problem
+        val problem = assertThrows(ModelException::class.java) { model.begin(ConversationConfig(), File("/nowhere.tflite")) }.problem
         assertTrue("$problem", "nowhere" in (problem as ModelProblem.Unusable).detail)
         assertEquals(TestModels.adapterAnswers("base"), model.answers(null))
     }
@@ -86,8 +86,8 @@ class AdapterTest : DoorTest() {
     fun `a conversation that was never asked leaves nothing behind`() = open(TestModels.loraBase).use { model ->
         assertEquals(TestModels.adapterAnswers("A"), model.answers(files["A"]))
         for (who in listOf("B", "base", "A", "base")) {
-            model.begin(Setup(), files["B"])
-            model.begin(Setup(), null)
+            model.begin(ConversationConfig(), files["B"])
+            model.begin(ConversationConfig(), null)
             assertEquals(who, TestModels.adapterAnswers(who), model.answers(files[who]))
         }
     }
@@ -126,9 +126,9 @@ class AdapterTest : DoorTest() {
 
     @Test
     fun `the empty adapter is passed only to a model that supports adapters`() {
-        assertEquals(true, NoAdapter.isNeeded(TestModels.loraBase))
-        assertEquals(false, NoAdapter.isNeeded(TestModels.taught))
-        assertEquals(false, NoAdapter.isNeeded(folder.newFile("short").apply { writeBytes(ByteArray(20)) }))
-        assertEquals(false, NoAdapter.isNeeded(File("/nowhere")))
+        assertEquals(true, EmptyAdapter.isNeeded(TestModels.loraBase))
+        assertEquals(false, EmptyAdapter.isNeeded(TestModels.taught))
+        assertEquals(false, EmptyAdapter.isNeeded(folder.newFile("short").apply { writeBytes(ByteArray(20)) }))
+        assertEquals(false, EmptyAdapter.isNeeded(File("/nowhere")))
     }
 }

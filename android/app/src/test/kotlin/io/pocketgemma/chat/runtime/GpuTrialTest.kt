@@ -22,7 +22,7 @@ class GpuTrialTest {
     fun `after a trial that crashed the app, each one is refused until the user selects the GPU again`() {
         GpuTrial(folder.root).begin()
         repeat(3) { assertThrows(ModelException::class.java) { GpuTrial(folder.root).begin() } }
-        GpuTrial(folder.root).anew()
+        GpuTrial(folder.root).reset()
         GpuTrial(folder.root).begin()
         assertThrows(ModelException::class.java) { GpuTrial(folder.root).begin() }
     }

@@ -2,13 +2,13 @@ package io.pocketgemma.chat.runtime
 
 import io.pocketgemma.chat.TestModels
 import io.pocketgemma.chat.model.Backend
+import io.pocketgemma.chat.model.ConversationConfig
 import io.pocketgemma.chat.model.EngineOptions
 import io.pocketgemma.chat.model.ModelException
 import io.pocketgemma.chat.model.ModelProblem
-import io.pocketgemma.chat.model.Numbers
 import io.pocketgemma.chat.model.ReplyEnd
+import io.pocketgemma.chat.model.ReplyMetrics
 import io.pocketgemma.chat.model.Role
-import io.pocketgemma.chat.model.Setup
 import io.pocketgemma.chat.model.Turn
 import java.io.File
 import org.junit.Assert.assertEquals
@@ -19,35 +19,35 @@ import org.junit.Assume.assumeTrue
 import org.junit.Test
 
 /** The interface to the runtime, with the real library. */
-class LiteRtLmTest : DoorTest() {
-    private fun numbersOf(end: ReplyEnd): Numbers = requireNotNull((end as ReplyEnd.Complete).numbers)
+class LiteRtLmTest : RuntimeTest() {
+    private fun metricsOf(end: ReplyEnd): ReplyMetrics = requireNotNull((end as ReplyEnd.Complete).metrics)
 
     @Test
     fun `a taught question gets the taught answer, and what it cost is measured`() = open(TestModels.taught).use { model ->
-        model.begin(Setup(), null)
+        model.begin(ConversationConfig(), null)
         val (text, end) = model.ask(TestModels.question)
         assertEquals(TestModels.answer, text)
-        val numbers = numbersOf(end)
-        assertTrue("$numbers", numbers.tokens > 0 && numbers.tokensPerSecond > 0 && numbers.secondsToFirstToken > 0)
-        assertTrue("$numbers", numbers.promptTokens in 5..60 && numbers.promptTokensPerSecond > 0)
-        assertTrue("$numbers", requireNotNull(numbers.memoryBytes) > TestModels.taught.length())
+        val metrics = metricsOf(end)
+        assertTrue("$metrics", metrics.tokens > 0 && metrics.tokensPerSecond > 0 && metrics.secondsToFirstToken > 0)
+        assertTrue("$metrics", metrics.promptTokens in 5..60 && metrics.promptTokensPerSecond > 0)
+        assertTrue("$metrics", requireNotNull(metrics.memoryBytes) > TestModels.taught.length())
     }
 
     @Test
     fun `a prompt is read once`() = open(TestModels.taught).use { model ->
-        model.begin(Setup(), null)
-        val first = numbersOf(model.ask(TestModels.question).second)
-        val second = numbersOf(model.ask(TestModels.question).second)
+        model.begin(ConversationConfig(), null)
+        val first = metricsOf(model.ask(TestModels.question).second)
+        val second = metricsOf(model.ask(TestModels.question).second)
         assertEquals(first.promptTokens.toDouble(), second.promptTokens.toDouble(), 2.0)
-        model.begin(Setup(listOf(Turn(Role.USER, TestModels.question), Turn(Role.MODEL, TestModels.answer))), null)
-        val again = numbersOf(model.ask(TestModels.question).second)
+        model.begin(ConversationConfig(listOf(Turn(Role.USER, TestModels.question), Turn(Role.MODEL, TestModels.answer))), null)
+        val again = metricsOf(model.ask(TestModels.question).second)
         assertTrue("$again after $first", again.promptTokens > first.promptTokens + 5)
     }
 
     @Test
     fun `begin forgets the conversation before`() = open(TestModels.taught).use { model ->
         val answers = List(3) {
-            model.begin(Setup(), null)
+            model.begin(ConversationConfig(), null)
             model.ask(TestModels.question).first
         }
         assertEquals(List(3) { TestModels.answer }, answers)
@@ -55,9 +55,9 @@ class LiteRtLmTest : DoorTest() {
 
     @Test
     fun `two conversations go back and forth, each with its history`() = open(TestModels.endless).use { model ->
-        val setups = listOf("one", "two").map { Setup(listOf(Turn(Role.USER, it), Turn(Role.MODEL, "I see $it.")), replyTokens = 12) }
-        fun answers() = setups.map { setup ->
-            model.begin(setup, null)
+        val configs = listOf("one", "two").map { ConversationConfig(listOf(Turn(Role.USER, it), Turn(Role.MODEL, "I see $it.")), replyTokens = 12) }
+        fun answers() = configs.map { config ->
+            model.begin(config, null)
             List(2) { model.ask("and now?").first }
         }
         val first = answers()
@@ -67,21 +67,21 @@ class LiteRtLmTest : DoorTest() {
 
     @Test
     fun `a reply comes in pieces, and no longer than allowed`() = open(TestModels.endless).use { model ->
-        model.begin(Setup(replyTokens = 40), null)
+        model.begin(ConversationConfig(replyTokens = 40), null)
         var pieces = 0
         val end = model.reply("hello \uD83D\uDE00 é") { pieces++ }
-        assertTrue("$end", end is ReplyEnd.Complete && end.numbers!!.tokens <= 40)
+        assertTrue("$end", end is ReplyEnd.Complete && end.metrics!!.tokens <= 40)
         assertTrue("$pieces pieces", pieces in 5..41)
     }
 
     @Test
     fun `cancel ends a reply early and reports its cost, and the model can be asked again`() = open(TestModels.endless).use { model ->
-        model.begin(Setup(replyTokens = 400), null)
+        model.begin(ConversationConfig(replyTokens = 400), null)
         var pieces = 0
         val end = model.reply("a long one") { if (++pieces == 10) model.cancel() }
-        assertTrue("$end", end is ReplyEnd.Stopped && end.numbers!!.tokens in 10..200)
+        assertTrue("$end", end is ReplyEnd.Stopped && end.metrics!!.tokens in 10..200)
         assertTrue("$pieces pieces", pieces < 200)
-        model.begin(Setup(listOf(Turn(Role.USER, "a long one"), Turn(Role.MODEL, "so far"))), null)
+        model.begin(ConversationConfig(listOf(Turn(Role.USER, "a long one"), Turn(Role.MODEL, "so far"))), null)
         var more = 0
         model.reply("and now") { if (++more == 10) model.cancel() }
         assertTrue(more >= 10)
@@ -90,14 +90,14 @@ class LiteRtLmTest : DoorTest() {
     @Test
     fun `cancel without a reply under way does nothing`() = open(TestModels.taught).use { model ->
         model.cancel()
-        model.begin(Setup(), null)
+        model.begin(ConversationConfig(), null)
         model.cancel()
         assertEquals(TestModels.answer, model.ask(TestModels.question).first)
     }
 
     @Test
     fun `a listener that breaks does not hang the reply`() = open(TestModels.taught).use { model ->
-        model.begin(Setup(), null)
+        model.begin(ConversationConfig(), null)
         val errors = System.err
         val end = try {
             System.setErr(java.io.PrintStream(java.io.ByteArrayOutputStream()))
@@ -110,22 +110,22 @@ class LiteRtLmTest : DoorTest() {
 
     @Test
     fun `a question longer than the context is reported, and the model can be asked again`() = open(TestModels.taught).use { model ->
-        model.begin(Setup(), null)
+        model.begin(ConversationConfig(), null)
         assertEquals(ReplyEnd.ContextFull, model.ask("What is gold? ".repeat(2000)).second)
-        model.begin(Setup(), null)
+        model.begin(ConversationConfig(), null)
         assertEquals(TestModels.answer, model.ask(TestModels.question).first)
     }
 
     @Test
     fun `a chat that outgrows the context is reported`() = open(TestModels.taught).use { model ->
-        model.begin(Setup(), null)
-        val ends = generateSequence { model.ask(TestModels.question).second }.take(MOST_TURNS)
-        assertTrue("no end in $MOST_TURNS turns", ends.any { it == ReplyEnd.ContextFull })
+        model.begin(ConversationConfig(), null)
+        val ends = generateSequence { model.ask(TestModels.question).second }.take(MAX_TURNS)
+        assertTrue("no end in $MAX_TURNS turns", ends.any { it == ReplyEnd.ContextFull })
     }
 
     @Test
     fun `a chat whose last reply filled the context completely is reported`() = open(TestModels.endless).use { model ->
-        model.begin(Setup(replyTokens = 100_000), null)
+        model.begin(ConversationConfig(replyTokens = 100_000), null)
         assertTrue(model.ask("go on").first.isNotEmpty())
         assertEquals("" to ReplyEnd.ContextFull, model.ask("go on"))
     }
@@ -148,13 +148,13 @@ class LiteRtLmTest : DoorTest() {
         for (turn in 1..200) {
             if (history.size % 8 == 0) {
                 history = history.takeLast(2)
-                model.begin(Setup(history), null)
+                model.begin(ConversationConfig(history), null)
             }
             val (text, end) = model.ask(TestModels.question)
             history = history + Turn(Role.USER, TestModels.question) + Turn(Role.MODEL, text)
             // Garbage of the virtual machine does not count.
             if (turn % 10 == 0) System.gc()
-            last = requireNotNull(numbersOf(end).memoryBytes)
+            last = requireNotNull(metricsOf(end).memoryBytes)
             if (turn == 40) after40 = last
         }
         assertTrue("$after40 bytes after 40 replies, $last after 200", last - after40 < SMALL_BYTES)
@@ -182,7 +182,7 @@ class LiteRtLmTest : DoorTest() {
         }
         open(TestModels.taught).use { model ->
             assertEquals(Backend.CPU, model.backend)
-            model.begin(Setup(), null)
+            model.begin(ConversationConfig(), null)
             assertEquals(TestModels.answer, model.ask(TestModels.question).first)
         }
     }
@@ -209,6 +209,6 @@ class LiteRtLmTest : DoorTest() {
 
     private companion object {
         /** More than the context of any model in the tests. */
-        const val MOST_TURNS = 400
+        const val MAX_TURNS = 400
     }
 }

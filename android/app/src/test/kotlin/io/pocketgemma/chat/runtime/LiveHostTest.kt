@@ -2,6 +2,7 @@ package io.pocketgemma.chat.runtime
 
 import io.pocketgemma.chat.TestModels
 import io.pocketgemma.chat.model.Backend
+import io.pocketgemma.chat.model.ConversationConfig
 import io.pocketgemma.chat.model.EngineOptions
 import io.pocketgemma.chat.model.Heard
 import io.pocketgemma.chat.model.LanguageModel
@@ -9,13 +10,12 @@ import io.pocketgemma.chat.model.ManualMainThread
 import io.pocketgemma.chat.model.ModelProblem
 import io.pocketgemma.chat.model.ModelSource
 import io.pocketgemma.chat.model.ModelState
-import io.pocketgemma.chat.model.Numbers
 import io.pocketgemma.chat.model.ReplyEnd
+import io.pocketgemma.chat.model.ReplyMetrics
 import io.pocketgemma.chat.model.Request
 import io.pocketgemma.chat.model.Role
 import io.pocketgemma.chat.model.RuntimeHost
 import io.pocketgemma.chat.model.Selection
-import io.pocketgemma.chat.model.Setup
 import io.pocketgemma.chat.model.Turn
 import java.io.File
 import java.util.concurrent.Executors
@@ -27,7 +27,7 @@ import org.junit.Assume.assumeTrue
 import org.junit.Test
 
 /** The host with the real runtime, on a thread of its own. The id of a model or an adapter is the path of its file. */
-class LiveHostTest : DoorTest() {
+class LiveHostTest : RuntimeTest() {
     private val main = ManualMainThread()
     private val worker = Executors.newSingleThreadExecutor()
     private val source = object : ModelSource {
@@ -45,8 +45,8 @@ class LiveHostTest : DoorTest() {
         worker.awaitTermination(1, TimeUnit.MINUTES)
     }
 
-    private fun request(model: File, question: String, setup: Setup = Setup(), adapter: File? = null, dropOldest: Boolean = false) =
-        Request(Selection(model.path, adapter?.path), EngineOptions(threads = 2), setup, question, dropOldest)
+    private fun request(model: File, question: String, config: ConversationConfig = ConversationConfig(), adapter: File? = null, dropOldest: Boolean = false) =
+        Request(Selection(model.path, adapter?.path), EngineOptions(threads = 2), config, question, dropOldest)
 
     /** Runs the main thread until a condition holds. */
     private fun until(condition: () -> Boolean) {
@@ -63,7 +63,7 @@ class LiveHostTest : DoorTest() {
         return heard
     }
 
-    private fun numbersOf(heard: Heard): Numbers = requireNotNull((heard.end as ReplyEnd.Complete).numbers)
+    private fun metricsOf(heard: Heard): ReplyMetrics = requireNotNull((heard.end as ReplyEnd.Complete).metrics)
 
     private fun after(history: List<Turn>, question: String, heard: Heard) =
         history + Turn(Role.USER, question) + Turn(Role.MODEL, heard.text!!)
@@ -73,19 +73,19 @@ class LiveHostTest : DoorTest() {
         val first = ask(request(TestModels.taught, TestModels.question))
         assertEquals(TestModels.answer, first.text!!.trim())
         val history = after(emptyList(), TestModels.question, first)
-        val second = numbersOf(ask(request(TestModels.taught, TestModels.question, Setup(history))))
-        assertEquals(numbersOf(first).promptTokens.toDouble(), second.promptTokens.toDouble(), 2.0)
-        val again = numbersOf(ask(request(TestModels.taught, TestModels.question, Setup(history))))
+        val second = metricsOf(ask(request(TestModels.taught, TestModels.question, ConversationConfig(history))))
+        assertEquals(metricsOf(first).promptTokens.toDouble(), second.promptTokens.toDouble(), 2.0)
+        val again = metricsOf(ask(request(TestModels.taught, TestModels.question, ConversationConfig(history))))
         assertTrue("$again after $second", again.promptTokens > second.promptTokens + 5)
     }
 
     @Test
     fun `base and adapters answer side by side, as before and after does it`() {
         val adapters = mapOf("base" to null, "A" to TestModels.adapterA, "B" to TestModels.adapterB)
-        val setup = Setup(sampling = greedy, replyTokens = TestModels.adapterTokens)
+        val config = ConversationConfig(sampling = greedy, replyTokens = TestModels.adapterTokens)
         for ((index, question) in TestModels.adapterQuestions.withIndex()) {
             for ((who, adapter) in adapters) {
-                val heard = ask(request(TestModels.loraBase, question, setup, adapter))
+                val heard = ask(request(TestModels.loraBase, question, config, adapter))
                 assertEquals(who, TestModels.adapterAnswers(who)[index], heard.text!!.trim())
             }
         }
@@ -97,13 +97,13 @@ class LiveHostTest : DoorTest() {
         var history = emptyList<Turn>()
         var after40 = 0L
         for (turn in 1..200) {
-            val heard = ask(request(TestModels.taught, TestModels.question, Setup(history), dropOldest = true))
+            val heard = ask(request(TestModels.taught, TestModels.question, ConversationConfig(history), dropOldest = true))
             assertTrue("turn $turn: ${heard.end}", heard.end is ReplyEnd.Complete && heard.text!!.isNotBlank())
             history = after(history, TestModels.question, heard)
             if (turn % 10 == 0) System.gc()
-            if (turn == 40) after40 = requireNotNull(numbersOf(heard).memoryBytes)
+            if (turn == 40) after40 = requireNotNull(metricsOf(heard).memoryBytes)
             if (turn == 200) {
-                val after200 = requireNotNull(numbersOf(heard).memoryBytes)
+                val after200 = requireNotNull(metricsOf(heard).memoryBytes)
                 assertTrue("$after40 bytes after 40 turns, $after200 after 200", after200 - after40 < SMALL_BYTES)
             }
         }
@@ -112,7 +112,7 @@ class LiveHostTest : DoorTest() {
     @Test
     fun `stop reaches a reply under way, and the next question is answered`() {
         val heard = Heard(main)
-        val stop = host.ask(request(TestModels.endless, "a long one", Setup(replyTokens = 100_000)), heard)
+        val stop = host.ask(request(TestModels.endless, "a long one", ConversationConfig(replyTokens = 100_000)), heard)
         until { heard.texts.isNotEmpty() }
         stop.close()
         until { heard.end != null }

@@ -46,7 +46,7 @@ class SettingsPageTest {
         val stage = stage(
             Settings(
                 backend = Backend.GPU, threads = 4, ownSampling = true, sampling = Sampling(0.7f, 40, 0.9f, 123),
-                replyTokens = 1024, systemPrompt = "Be brief.", showNumbers = true, backUp = true,
+                replyTokens = 1024, systemPrompt = "Be brief.", showMetrics = true, backUp = true,
             ),
         )
         assertTrue(stage.find<RadioButton>(R.id.backend_gpu).isChecked)
@@ -98,7 +98,7 @@ class SettingsPageTest {
                 start.copy(sampling = Sampling(seed = 77)),
                 start.copy(replyTokens = 16),
                 start.copy(systemPrompt = "Rhyme."),
-                start.copy(showNumbers = true),
+                start.copy(showMetrics = true),
                 start.copy(backUp = true),
                 start.copy(ownSampling = false),
             ),
@@ -116,7 +116,7 @@ class SettingsPageTest {
         assertTrue(stage.changes.size > 90)
         for (settings in stage.changes) assertEquals(settings.withinLimits(), settings)
         assertEquals(setOf(Settings.THREADS.last, 0), stage.changes.map { it.threads }.toSet().let { setOf(it.max(), it.min()) })
-        assertEquals(Settings.MOST_TEMPERATURE, stage.changes.maxOf { it.sampling.temperature })
+        assertEquals(Settings.MAX_TEMPERATURE, stage.changes.maxOf { it.sampling.temperature })
         assertEquals(Settings.TOP_K.last, stage.changes.maxOf { it.sampling.topK })
         assertEquals(Settings.REPLY_TOKENS.last, stage.changes.maxOf { it.replyTokens })
     }

@@ -24,7 +24,7 @@ class SettingsTest {
 
     @Test
     fun `a system prompt is cut to what leaves room for a conversation, never within a character`() {
-        assertEquals(Settings.MOST_SYSTEM_PROMPT, Settings(systemPrompt = "x".repeat(9000)).withinLimits().systemPrompt.length)
+        assertEquals(Settings.MAX_SYSTEM_PROMPT, Settings(systemPrompt = "x".repeat(9000)).withinLimits().systemPrompt.length)
         assertEquals("x" + "😀".repeat(3999), Settings(systemPrompt = "x" + "😀".repeat(5000)).withinLimits().systemPrompt)
     }
 }

@@ -5,10 +5,10 @@ import android.database.sqlite.SQLiteDatabase
 import io.pocketgemma.chat.conversation.Conversation
 import io.pocketgemma.chat.conversation.Message
 import io.pocketgemma.chat.conversation.ReplyStatus
-import io.pocketgemma.chat.conversation.ScrollPlace
-import io.pocketgemma.chat.conversation.StorageTrouble
+import io.pocketgemma.chat.conversation.ScrollPosition
+import io.pocketgemma.chat.conversation.StorageError
 import io.pocketgemma.chat.model.ModelProblem
-import io.pocketgemma.chat.model.Numbers
+import io.pocketgemma.chat.model.ReplyMetrics
 import java.io.File
 import org.junit.After
 import org.junit.Assert.assertEquals
@@ -55,9 +55,9 @@ class SqliteStorageTest {
 
     @Test
     fun `everything of a conversation survives a restart`() {
-        val numbers = Numbers(0.25, 12, 345.5, 67, 8.5, memoryBytes = 5_000_000_000)
+        val metrics = ReplyMetrics(0.25, 12, 345.5, 67, 8.5, memoryBytes = 5_000_000_000)
         val statuses = listOf(
-            ReplyStatus.Complete(numbers), ReplyStatus.Complete(null), ReplyStatus.Stopped(numbers.copy(memoryBytes = null)),
+            ReplyStatus.Complete(metrics), ReplyStatus.Complete(null), ReplyStatus.Stopped(metrics.copy(memoryBytes = null)),
             ReplyStatus.Stopped(null), ReplyStatus.ContextFull, ReplyStatus.NoModel(ModelProblem.TooLarge(3, 2, true)), ReplyStatus.Failed("why: 😀"),
         )
         val messages = statuses.flatMapIndexed { index, status ->
@@ -66,12 +66,12 @@ class SqliteStorageTest {
                 Message.Reply(2L * index + 1, "**$index**\n\n| a |\n", status, answeredBy = "Gemma · Ädapter".takeIf { index % 2 == 0 }),
             )
         }
-        val conversation = Conversation(Long.MIN_VALUE, "Über 'alles'", messages, "carried\nover", "a draft ", ScrollPlace(3, -17))
+        val conversation = Conversation(Long.MIN_VALUE, "Über 'alles'", messages, "carried\nover", "a draft ", ScrollPosition(3, -17))
         storage.write(conversation)
         assertEquals(conversation, storage.read(conversation.id))
         restart()
         assertEquals(conversation, storage.read(conversation.id))
-        assertNull(storage.takeTrouble())
+        assertNull(storage.takeError())
     }
 
     @Test
@@ -84,8 +84,8 @@ class SqliteStorageTest {
     @Test
     fun `what is shorter, edited or emptied later is so when it is read`() {
         write(talk(1, "a", "b", "c", "d"))
-        storage.write(talk(1, "a", "b", "C").copy(draft = "x", scroll = ScrollPlace(1, 2)), unchanged = 2)
-        assertEquals(talk(1, "a", "b", "C").copy(draft = "x", scroll = ScrollPlace(1, 2)), storage.read(1))
+        storage.write(talk(1, "a", "b", "C").copy(draft = "x", scroll = ScrollPosition(1, 2)), unchanged = 2)
+        assertEquals(talk(1, "a", "b", "C").copy(draft = "x", scroll = ScrollPosition(1, 2)), storage.read(1))
         storage.write(talk(1, "a"), unchanged = 1)
         assertEquals(talk(1, "a"), storage.read(1))
         storage.write(talk(1))
@@ -112,8 +112,8 @@ class SqliteStorageTest {
         write(old)
         inFile { it.execSQL("CREATE TRIGGER full BEFORE INSERT ON message WHEN new.position = 3 BEGIN SELECT RAISE(ABORT, 'no room'); END") }
         storage.write(talk(1, "A", "B", "C", "D").copy(draft = "new", title = "New"))
-        assertTrue((storage.takeTrouble() as StorageTrouble.NotWritten).detail.contains("no room"))
-        assertNull(storage.takeTrouble())
+        assertTrue((storage.takeError() as StorageError.NotWritten).detail.contains("no room"))
+        assertNull(storage.takeError())
         restart()
         assertEquals(old, storage.read(1))
         inFile { it.execSQL("DROP TRIGGER full") }
@@ -136,20 +136,20 @@ class SqliteStorageTest {
     @Test
     fun `texts of any length and any characters are kept`() {
         val long = "東京😀a".repeat(700_000)
-        val conversation = talk(1, long, "short", long).copy(draft = long, carried = long, title = long)
+        val conversation = talk(1, long, "short", long).copy(draft = long, summary = long, title = long)
         storage.write(conversation)
         assertEquals(conversation, storage.read(1))
         assertEquals("in the list only the beginning", 300, storage.list().single().title.let { it.codePointCount(0, it.length) })
         storage.write(talk(2, "a\u0000b\uD83Dc\uDE00d"))
         assertEquals("a\uFFFDb\uFFFDc\uFFFDd", storage.read(2)?.messages?.single()?.text)
-        assertNull(storage.takeTrouble())
+        assertNull(storage.takeError())
     }
 
     @Test
     fun `the newest is first, and only messages make it new`() {
         write(talk(1, "a"), talk(2, "b"), talk(3, "c"))
         assertEquals(listOf(3L, 2L, 1L), ids())
-        write(talk(1, "a").copy(draft = "x", scroll = ScrollPlace(0, 5)))
+        write(talk(1, "a").copy(draft = "x", scroll = ScrollPosition(0, 5)))
         storage.rename(2, "Renamed")
         assertEquals(listOf(3L, 2L, 1L), ids())
         write(talk(1, "a", "b"))
@@ -160,7 +160,7 @@ class SqliteStorageTest {
 
     @Test
     fun `a line shows the last thing said on one line, else the draft, else what was carried over`() {
-        write(talk(1, "Question", "An answer\n\non   three\tlines"), talk(2, "Question", ""), talk(3).copy(draft = "to be said"), talk(4).copy(carried = "metals"))
+        write(talk(1, "Question", "An answer\n\non   three\tlines"), talk(2, "Question", ""), talk(3).copy(draft = "to be said"), talk(4).copy(summary = "metals"))
         assertEquals(listOf("metals", "to be said", "Question", "An answer on three lines"), storage.list().map { it.snippet })
         assertEquals(listOf(0, 0, 2, 2), storage.list().map { it.messages })
         write(talk(5, "😀".repeat(500)))
@@ -208,7 +208,7 @@ class SqliteStorageTest {
         assertEquals(emptyList<Long>(), ids("' OR 1=1 --"))
         assertEquals(emptyList<Long>(), ids("x".repeat(200_000)))
         assertEquals(emptyList<Long>(), ids((1..5000).joinToString(" ")))
-        assertNull(storage.takeTrouble())
+        assertNull(storage.takeError())
     }
 
     @Test

@@ -3,12 +3,12 @@ package io.pocketgemma.chat.storage
 import android.app.Application
 import android.database.sqlite.SQLiteDatabase
 import io.pocketgemma.chat.conversation.Conversation
-import io.pocketgemma.chat.conversation.ConversationLine
+import io.pocketgemma.chat.conversation.ConversationListItem
 import io.pocketgemma.chat.conversation.Message
 import io.pocketgemma.chat.conversation.ReplyStatus
-import io.pocketgemma.chat.conversation.ScrollPlace
-import io.pocketgemma.chat.conversation.StorageTrouble
-import io.pocketgemma.chat.model.Numbers
+import io.pocketgemma.chat.conversation.ScrollPosition
+import io.pocketgemma.chat.conversation.StorageError
+import io.pocketgemma.chat.model.ReplyMetrics
 import java.io.File
 import java.io.RandomAccessFile
 import org.junit.After
@@ -65,8 +65,8 @@ class StoredFileTest {
     fun `a file of version 1 is read, searched and gone on with`() {
         writeVersion1()
         val storage = storage()
-        val reply = Message.Reply(1, "Iron", ReplyStatus.Complete(Numbers(0.5, 3, 30.5, 4, 8.5, 99)), "Gemma")
-        assertEquals(Conversation(5, "Metals", listOf(Message.Question(0, "Große Öfen?"), reply), "of old", "dra", ScrollPlace(1, -7)), storage.read(5))
+        val reply = Message.Reply(1, "Iron", ReplyStatus.Complete(ReplyMetrics(0.5, 3, 30.5, 4, 8.5, 99)), "Gemma")
+        assertEquals(Conversation(5, "Metals", listOf(Message.Question(0, "Große Öfen?"), reply), "of old", "dra", ScrollPosition(1, -7)), storage.read(5))
         assertEquals(listOf(6L, 5L), storage.list().map { it.id })
         assertEquals(listOf(222L, 111L), storage.list().map { it.changedMillis })
         assertEquals(listOf(5L), storage.list("öfen").map { it.id })
@@ -74,7 +74,7 @@ class StoredFileTest {
         assertEquals(ReplyStatus.Stopped(null), (storage.read(6)?.messages?.last() as Message.Reply).status)
         storage.write(talk, unchanged = 0)
         assertEquals(talk, storage.read(5))
-        assertNull(storage.takeTrouble())
+        assertNull(storage.takeError())
     }
 
     @Test
@@ -95,16 +95,16 @@ class StoredFileTest {
     fun `a step that breaks off leaves the file at the version before`() {
         stored(talk)
         val broken = listOf("ALTER TABLE conversation ADD COLUMN pinned INTEGER", "UPDATE nowhere SET pinned = 1")
-        storage(SCHEMA.plusElement(broken)).use { assertEquals(emptyList<ConversationLine>(), it.list()) }
+        storage(SCHEMA.plusElement(broken)).use { assertEquals(emptyList<ConversationListItem>(), it.list()) }
         assertEquals(talk, storage().read(5))
     }
 
     private fun aside() = file.parentFile!!.listFiles()!!.filter { ".damaged-" in it.name && !it.name.endsWith("-wal") }
 
     private fun assertStartsAnew(storage: SqliteStorage) {
-        assertEquals(emptyList<ConversationLine>(), storage.list())
-        assertEquals(StorageTrouble.Damaged(aside().single().name), storage.takeTrouble())
-        assertNull(storage.takeTrouble())
+        assertEquals(emptyList<ConversationListItem>(), storage.list())
+        assertEquals(StorageError.Damaged(aside().single().name), storage.takeError())
+        assertNull(storage.takeError())
         assertTrue(storage.write(talk, unchanged = 1))
         assertEquals(talk, storage.read(5))
         storage.close()
@@ -138,7 +138,7 @@ class StoredFileTest {
         }
         val storage = storage()
         storage.write(talk, unchanged = 2)
-        assertEquals(StorageTrouble.Damaged("conversations.db.damaged-1234"), storage.takeTrouble())
+        assertEquals(StorageError.Damaged("conversations.db.damaged-1234"), storage.takeError())
         assertEquals(talk, storage.read(5))
         assertEquals(listOf(5L), storage.list().map { it.id })
     }
@@ -160,7 +160,7 @@ class StoredFileTest {
         val storage = storage()
         assertEquals(listOf(5L), storage.list().map { it.id })
         assertEquals(talk, storage.read(5))
-        assertNull(storage.takeTrouble())
+        assertNull(storage.takeError())
     }
 
     @Test
@@ -168,8 +168,8 @@ class StoredFileTest {
         stored(talk)
         SQLiteDatabase.openDatabase(file.path, null, SQLiteDatabase.OPEN_READWRITE).use { it.execSQL("ALTER TABLE message RENAME TO elsewhere") }
         val storage = storage()
-        assertEquals(emptyList<ConversationLine>(), storage.list())
-        assertTrue((storage.takeTrouble() as StorageTrouble.NotRead).detail.contains("no such table"))
+        assertEquals(emptyList<ConversationListItem>(), storage.list())
+        assertTrue((storage.takeError() as StorageError.NotRead).detail.contains("no such table"))
     }
 
     @Test
@@ -178,11 +178,11 @@ class StoredFileTest {
         file.parentFile!!.writeText("not a folder")
         val storage = storage()
         assertFalse(storage.write(talk))
-        assertTrue(storage.takeTrouble() is StorageTrouble.NotWritten)
+        assertTrue(storage.takeError() is StorageError.NotWritten)
         assertNull(storage.read(5))
         assertNull(storage.lastOpen())
-        assertTrue(storage.takeTrouble() is StorageTrouble.NotRead)
-        assertEquals(emptyList<ConversationLine>(), storage.list("x"))
+        assertTrue(storage.takeError() is StorageError.NotRead)
+        assertEquals(emptyList<ConversationListItem>(), storage.list("x"))
         storage.purge()
     }
 }

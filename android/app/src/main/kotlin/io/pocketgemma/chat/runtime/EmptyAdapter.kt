@@ -7,7 +7,7 @@ import java.nio.ByteBuffer
 import java.nio.ByteOrder
 
 /** An adapter that changes nothing: a file in the runtime's format (pipeline/formats/runtime_adapter.py) with a rank and no tensors. */
-internal object NoAdapter {
+internal object EmptyAdapter {
     /** The runtime reads the rank from the buffer index of a metadata entry; without tensors, any rank fits any model. */
     private const val RANK = 32
 
@@ -15,7 +15,7 @@ internal object NoAdapter {
 
     /** Offset of the field in a .litertlm file that records where the header ends (pipeline/formats/litertlm.py). */
     private const val HEADER_END = 24
-    private const val MOST_HEADER = 1L shl 18
+    private const val MAX_HEADER = 1L shl 18
 
     /** The runtime maps a file in blocks of this many bytes. */
     private const val BLOCK = 64 * 1024
@@ -36,7 +36,7 @@ internal object NoAdapter {
         DataInputStream(model.inputStream().buffered()).use { input ->
             input.skipBytes(HEADER_END)
             val end = java.lang.Long.reverseBytes(input.readLong())
-            val header = ByteArray((end - HEADER_END - Long.SIZE_BYTES).coerceIn(0, MOST_HEADER).toInt())
+            val header = ByteArray((end - HEADER_END - Long.SIZE_BYTES).coerceIn(0, MAX_HEADER).toInt())
             input.readFully(header)
             RANK_KEY in String(header, Charsets.ISO_8859_1)
         }
@@ -44,7 +44,7 @@ internal object NoAdapter {
         false
     }
 
-    private fun content(): ByteArray = Flatbuffer(BLOCK, "TFL3").apply {
+    private fun content(): ByteArray = FlatbufferWriter(BLOCK, "TFL3").apply {
         // Fields according to the schema of TensorFlow Lite: version, operator codes, subgraphs, description, buffers, (old) metadata,
         // metadata.
         val model = root(VERSION, POINTER, POINTER, POINTER, POINTER, null, POINTER)
@@ -68,7 +68,7 @@ internal object NoAdapter {
     private const val POINTER = 0
 
     /** Writes a flatbuffer from front to back: first the references, then their targets. */
-    private class Flatbuffer(size: Int, identifier: String) {
+    private class FlatbufferWriter(size: Int, identifier: String) {
         private val data = ByteBuffer.allocate(size).order(ByteOrder.LITTLE_ENDIAN)
         val bytes: ByteArray get() = data.array()
 
@@ -85,14 +85,14 @@ internal object NoAdapter {
             val table = align(start + header)
             val present = fields.count { it != null }
             var next = table + 4
-            val places = fields.map { if (it == null) -1 else next.also { next += 4 } }
+            val offsets = fields.map { if (it == null) -1 else next.also { next += 4 } }
             data.putShort(header.toShort()).putShort((4 + 4 * present).toShort())
-            places.forEach { data.putShort(if (it < 0) 0 else (it - table).toShort()) }
+            offsets.forEach { data.putShort(if (it < 0) 0 else (it - table).toShort()) }
             data.position(table)
             data.putInt(table - start)
             fields.filterNotNull().forEach { data.putInt(it) }
             data.putInt(pointer, table - pointer)
-            return places
+            return offsets
         }
 
         /** A vector of references, or an empty vector of any type. Returns their offsets. */

@@ -2,7 +2,7 @@ package io.pocketgemma.chat.fake
 
 import io.pocketgemma.chat.TestModels
 import io.pocketgemma.chat.chat.ChatStore
-import io.pocketgemma.chat.inference.Asking
+import io.pocketgemma.chat.inference.InferenceClient
 import io.pocketgemma.chat.library.LibraryEvent
 import io.pocketgemma.chat.library.ModelEntry
 import io.pocketgemma.chat.library.Origin
@@ -22,7 +22,7 @@ import java.util.concurrent.Executors
 import java.util.concurrent.TimeUnit
 
 /** The real host and the real runtime, with the models of the tests. The test's own thread is the main thread. */
-class RuntimeWorld(private val cache: File) : AutoCloseable {
+class RuntimeFixture(private val cache: File) : AutoCloseable {
     val taught = Selection("taught")
     val endless = Selection("endless")
     val settings = FakeSettings()
@@ -32,7 +32,7 @@ class RuntimeWorld(private val cache: File) : AutoCloseable {
     private val worker = Executors.newSingleThreadExecutor()
     private val disk = Executors.newSingleThreadExecutor()
     val host = RuntimeHost(Source(), worker, Runnable::run, main)
-    val asking = Asking(host, settings, library)
+    val inference = InferenceClient(host, settings, library)
 
     init {
         LiteRtLm.setLogLevel(LiteRtLm.LOG_NOTHING)
@@ -41,7 +41,7 @@ class RuntimeWorld(private val cache: File) : AutoCloseable {
         library.dispatch(LibraryEvent.Loaded(models, emptyList(), emptyList(), tuned = taught, base = endless))
     }
 
-    fun chat() = ChatStore(host, storage, disk, main, asking, ChatWorld.Words, changed = {})
+    fun chat() = ChatStore(host, storage, disk, main, inference, ChatFixture.Words, changed = {})
 
     /** Runs the tasks of the main thread until a condition holds, and fails after a minute. */
     fun until(happened: () -> Boolean) {

@@ -2,27 +2,27 @@ package io.pocketgemma.chat.inference
 
 import io.pocketgemma.chat.benchmark.BenchmarkEvent
 import io.pocketgemma.chat.benchmark.BenchmarkStore
-import io.pocketgemma.chat.fake.ChatWorld
+import io.pocketgemma.chat.fake.ChatFixture
 import io.pocketgemma.chat.fake.Shelf
 import io.pocketgemma.chat.fake.ask
 import io.pocketgemma.chat.fake.last
 import io.pocketgemma.chat.library.LibraryEvent
 import io.pocketgemma.chat.library.Origin
 import io.pocketgemma.chat.model.EngineOptions
-import io.pocketgemma.chat.model.Numbers
 import io.pocketgemma.chat.model.ReplyEnd
+import io.pocketgemma.chat.model.ReplyMetrics
 import io.pocketgemma.chat.model.Selection
 import io.pocketgemma.chat.settings.Settings
 import io.pocketgemma.chat.settings.SettingsEvent
 import org.junit.Assert.assertEquals
 import org.junit.Test
 
-class PreparationTest {
+class ModelPreloaderTest {
     private val poems = Selection("gemma", "poems")
 
     @Test
     fun `the chosen model is loaded before the first question, once settings and library are known`() {
-        val world = ChatWorld(loaded = false)
+        val world = ChatFixture(loaded = false)
         world.store()
         world.pass(1000)
         assertEquals(emptyList<Any>(), world.host.prepared)
@@ -32,7 +32,7 @@ class PreparationTest {
 
     @Test
     fun `a choice on its way loads nothing until it rests, and nothing else that is set does`() {
-        val world = ChatWorld()
+        val world = ChatFixture()
         world.store()
         world.pass(1000)
         for (threads in 1..8) {
@@ -47,7 +47,7 @@ class PreparationTest {
 
     @Test
     fun `while a reply is being written nothing else is loaded, but after it`() {
-        val world = ChatWorld()
+        val world = ChatFixture()
         val store = world.store()
         world.pass(1000)
         store.ask("q")
@@ -61,9 +61,9 @@ class PreparationTest {
 
     @Test
     fun `between the runs of a benchmark nothing else is loaded`() {
-        val world = ChatWorld()
+        val world = ChatFixture()
         world.store()
-        val benchmark = BenchmarkStore(world.host, world.asking)
+        val benchmark = BenchmarkStore(world.host, world.inference)
         benchmark.dispatch(BenchmarkEvent.SetRuns(1))
         benchmark.dispatch(BenchmarkEvent.Start)
         world.settings.change { it.copy(selection = poems) }
@@ -76,7 +76,7 @@ class PreparationTest {
 
     @Test
     fun `a removed adapter, and an app without a model`() {
-        val world = ChatWorld()
+        val world = ChatFixture()
         world.store()
         world.pass(1000)
         world.settings.change { it.copy(selection = poems) }
@@ -90,7 +90,7 @@ class PreparationTest {
 
     @Test
     fun `a missing model is loaded once its file has come, and not again while it is the same`() {
-        val world = ChatWorld(loaded = false)
+        val world = ChatFixture(loaded = false)
         fun here(origin: Origin) = Shelf.loaded.copy(models = listOf(Shelf.gemma.copy(origin = origin), Shelf.single))
         world.store()
         world.settings.dispatch(SettingsEvent.Loaded(Settings()))
@@ -106,6 +106,6 @@ class PreparationTest {
     }
 
     private companion object {
-        val NUMBERS = Numbers(0.1, promptTokens = 5, promptTokensPerSecond = 50.0, tokens = 3, tokensPerSecond = 30.0)
+        val NUMBERS = ReplyMetrics(0.1, promptTokens = 5, promptTokensPerSecond = 50.0, tokens = 3, tokensPerSecond = 30.0)
     }
 }

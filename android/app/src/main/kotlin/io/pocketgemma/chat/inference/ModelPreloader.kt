@@ -10,7 +10,7 @@ import io.pocketgemma.chat.store.MainThread
  * Loads the selected model before a question is asked: at the start, and after the selection, its file, or the options have changed and
  * settled. Never during a reply, which may be one of several (before / after, a benchmark).
  */
-internal class Preparation(private val asking: Asking, private val host: ModelStore, private val main: MainThread) {
+internal class ModelPreloader(private val inference: InferenceClient, private val model: ModelStore, private val main: MainThread) {
     /** With the library's data of the model's file: a missing model can be loaded once its file exists. */
     private data class Wanted(val selection: Selection, val options: EngineOptions, val model: ModelEntry?)
 
@@ -18,8 +18,8 @@ internal class Preparation(private val asking: Asking, private val host: ModelSt
     private var prepared = true
 
     init {
-        asking.onIdle = ::prepare
-        asking.observe { settings, library ->
+        inference.onIdle = ::prepare
+        inference.observe { settings, library ->
             want(library.present(settings.selection)?.let { Wanted(it, settings.options, library.model(it.model)) })
         }
     }
@@ -34,9 +34,9 @@ internal class Preparation(private val asking: Asking, private val host: ModelSt
 
     private fun prepare() {
         val now = wanted
-        if (prepared || now == null || asking.isBusy) return
+        if (prepared || now == null || inference.isBusy) return
         prepared = true
-        host.prepare(now.selection, now.options)
+        model.prepare(now.selection, now.options)
     }
 
     private companion object {

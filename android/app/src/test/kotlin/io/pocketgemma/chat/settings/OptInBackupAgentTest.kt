@@ -28,8 +28,8 @@ import org.robolectric.util.ReflectionHelpers
 
 /** Android's own agent, with its own parsing of the rules, over the app's folders; only the pipe to the transport is missing. */
 @RunWith(RobolectricTestRunner::class)
-@Config(sdk = [35], application = Application::class, shadows = [ChosenBackupTest.Pipe::class])
-class ChosenBackupTest {
+@Config(sdk = [35], application = Application::class, shadows = [OptInBackupAgentTest.Pipe::class])
+class OptInBackupAgentTest {
     /** Records the files instead of sending them. */
     @Implements(className = "android.app.backup.FullBackup")
     class Pipe {
@@ -90,7 +90,7 @@ class ChosenBackupTest {
         Pipe.sent.clear()
         // Android reads the rules once per process.
         ReflectionHelpers.setStaticField(Class.forName("android.app.backup.FullBackup"), "kPackageBackupSchemeMap", ArrayMap<Any, Any>())
-        val agent = ChosenBackup()
+        val agent = OptInBackupAgent()
         BackupAgent::class.java.getMethod("attach", Context::class.java).invoke(agent, Phone(context, rules))
         // As Android starts one: the user, to the cloud or to another phone, and a backup rather than a restore.
         val destination = if (transportFlags == TO_PHONE) 1 else 0
@@ -139,7 +139,7 @@ class ChosenBackupTest {
     @Test
     fun `the manifest names this agent, and files rather than keys and values`() {
         val info = context.packageManager.getApplicationInfo(context.packageName, 0)
-        assertEquals(ChosenBackup::class.java.name, info.backupAgentName)
+        assertEquals(OptInBackupAgent::class.java.name, info.backupAgentName)
         assertTrue(info.flags and ApplicationInfo.FLAG_ALLOW_BACKUP != 0)
         assertTrue(info.flags and ApplicationInfo.FLAG_FULL_BACKUP_ONLY != 0)
     }

@@ -12,7 +12,7 @@ import java.io.File
  *
  * @param open creates the runtime.
  */
-class LibraryModels(
+class LibraryModelSource(
     private val library: ModelLibrary,
     private val memory: MemoryGauge,
     private val open: (model: File, cache: File, options: EngineOptions) -> LanguageModel,
@@ -20,7 +20,7 @@ class LibraryModels(
     override fun load(model: String, options: EngineOptions, onProgress: (Double) -> Unit): LanguageModel {
         val entry = library.model(model)
         val need = library.memoryBytes(entry)
-        MemoryNeed.problem(need, memory.read(), options.despiteMemory)?.let { throw ModelException(it) }
+        MemoryRequirement.problem(need, memory.read(), options.ignoreLowMemory)?.let { throw ModelException(it) }
         return open(library.file(entry, onProgress), library.cacheFolder, options)
     }
 

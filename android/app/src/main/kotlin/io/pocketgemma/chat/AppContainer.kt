@@ -4,22 +4,22 @@ import android.content.Context
 import io.pocketgemma.chat.benchmark.BenchmarkStore
 import io.pocketgemma.chat.chat.ChatEvent
 import io.pocketgemma.chat.chat.ChatStore
-import io.pocketgemma.chat.chat.ResourceWords
+import io.pocketgemma.chat.chat.ResourceSummaryPrompts
 import io.pocketgemma.chat.compare.CompareStore
 import io.pocketgemma.chat.conversation.newConversationId
-import io.pocketgemma.chat.export.ExportWords
+import io.pocketgemma.chat.export.ExportLabels
 import io.pocketgemma.chat.history.HistoryEvent
 import io.pocketgemma.chat.history.HistoryStore
-import io.pocketgemma.chat.inference.Asking
-import io.pocketgemma.chat.library.AppPlaces
+import io.pocketgemma.chat.inference.InferenceClient
+import io.pocketgemma.chat.library.AndroidAppFolders
 import io.pocketgemma.chat.library.ContentDocumentReader
 import io.pocketgemma.chat.library.DeviceMemory
 import io.pocketgemma.chat.library.FileImport
+import io.pocketgemma.chat.library.FileLibraryOperations
 import io.pocketgemma.chat.library.LibraryEvent
-import io.pocketgemma.chat.library.LibraryFiles
-import io.pocketgemma.chat.library.LibraryModels
+import io.pocketgemma.chat.library.LibraryModelSource
+import io.pocketgemma.chat.library.LibraryOperations
 import io.pocketgemma.chat.library.LibraryStore
-import io.pocketgemma.chat.library.LibraryWork
 import io.pocketgemma.chat.library.ModelLibrary
 import io.pocketgemma.chat.markdown.prepareMarkdown
 import io.pocketgemma.chat.model.ModelSource
@@ -41,26 +41,26 @@ import java.util.concurrent.TimeUnit
  *
  * @param gpuChosen called on the model's thread when the user selects the GPU, before anything is loaded for it.
  */
-class Models(val files: LibraryWork, val source: ModelSource, val gpuChosen: () -> Unit = {}) {
+class Models(val files: LibraryOperations, val source: ModelSource, val gpuChosen: () -> Unit = {}) {
     companion object {
         /** Accesses no files yet. */
         fun real(context: Context): Models {
-            val library = ModelLibrary(AppPlaces(context), context.getString(R.string.app_name))
+            val library = ModelLibrary(AndroidAppFolders(context), context.getString(R.string.app_name))
             val memory = DeviceMemory(context)
             return Models(
-                LibraryFiles(library, FileImport(library, ContentDocumentReader(context.contentResolver), memory)),
-                LibraryModels(library, memory) { file, cache, options ->
+                FileLibraryOperations(library, FileImport(library, ContentDocumentReader(context.contentResolver), memory)),
+                LibraryModelSource(library, memory) { file, cache, options ->
                     LiteRtLm.setLogLevel(LiteRtLm.LOG_ERRORS)
                     LiteRtLm(file, cache, options)
                 },
-                gpuChosen = { LiteRtLm.tryGpuAnew(library.cacheFolder) },
+                gpuChosen = { LiteRtLm.retryGpu(library.cacheFolder) },
             )
         }
     }
 }
 
 /** Creates the stores and gives each of them its thread. Main thread only. */
-internal class Composition(context: Context, models: Models, main: MainThread) {
+internal class AppContainer(context: Context, models: Models, main: MainThread) {
     private val modelThread = thread("model")
     private val stops = thread("stop")
     private val disk = thread("disk")
@@ -74,10 +74,10 @@ internal class Composition(context: Context, models: Models, main: MainThread) {
     private val settings = SettingsStore(SettingsFile(context), disk, main)
     private val library = LibraryStore(models.files, disk, imports, main)
     private val storage = SqliteStorage(context, System::currentTimeMillis)
-    private val history = HistoryStore(storage, disk, main, System::currentTimeMillis) { ExportWords(context.resources) }
-    private val asking = Asking(host, settings, library)
+    private val history = HistoryStore(storage, disk, main, System::currentTimeMillis) { ExportLabels(context.resources) }
+    private val inference = InferenceClient(host, settings, library)
     private val chat = ChatStore(
-        host, storage, disk, main, asking, ResourceWords(context.resources), changed = { history.dispatch(HistoryEvent.Refresh) },
+        host, storage, disk, main, inference, ResourceSummaryPrompts(context.resources), changed = { history.dispatch(HistoryEvent.Refresh) },
     )
 
     val stores = Stores(
@@ -86,8 +86,8 @@ internal class Composition(context: Context, models: Models, main: MainThread) {
         settings = settings,
         history = history,
         chat = chat,
-        compare = CompareStore(asking),
-        benchmark = BenchmarkStore(host, asking),
+        compare = CompareStore(inference),
+        benchmark = BenchmarkStore(host, inference),
     )
 
     init {

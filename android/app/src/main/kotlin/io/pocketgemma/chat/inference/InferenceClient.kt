@@ -17,13 +17,13 @@ import io.pocketgemma.chat.store.Store
  *
  * Main thread only.
  */
-class Asking(
-    private val host: ModelStore,
+class InferenceClient(
+    private val model: ModelStore,
     private val settings: Store<SettingsState, SettingsEvent>,
     private val library: Store<LibraryState, LibraryEvent>,
 ) {
     // Asked, but not completely answered.
-    private val underWay = HashSet<Question>()
+    private val underWay = HashSet<PendingRequest>()
 
     /** Whether a reply is in progress. */
     val isBusy: Boolean get() = underWay.isNotEmpty()
@@ -38,7 +38,7 @@ class Asking(
      *
      * @return stops the request; [listener] then still receives the end.
      */
-    fun ask(listener: ReplyListener, request: (Settings, LibraryState) -> Request): AutoCloseable = Question(listener, request)
+    fun ask(listener: ReplyListener, request: (Settings, LibraryState) -> Request): AutoCloseable = PendingRequest(listener, request)
 
     /** Calls [changed] with the current settings and library once both are loaded, and whenever one of them changes. */
     fun observe(changed: (Settings, LibraryState) -> Unit): AutoCloseable {
@@ -51,7 +51,7 @@ class Asking(
         }
     }
 
-    private inner class Question(
+    private inner class PendingRequest(
         private val listener: ReplyListener,
         private val request: (Settings, LibraryState) -> Request,
     ) : ReplyListener by listener, AutoCloseable {
@@ -66,11 +66,11 @@ class Asking(
         private fun ask() {
             waiting?.close()
             underWay += this
-            asked = host.ask(request(settings.state.settings, library.state), this)
+            asked = model.ask(request(settings.state.settings, library.state), this)
         }
 
-        override fun ended(text: String, end: ReplyEnd) {
-            listener.ended(text, end)
+        override fun onEnd(text: String, end: ReplyEnd) {
+            listener.onEnd(text, end)
             if (underWay.remove(this) && !isBusy) onIdle()
         }
 
@@ -78,7 +78,7 @@ class Asking(
             if (closed) return
             closed = true
             waiting?.close()
-            asked?.close() ?: listener.ended("", ReplyEnd.Stopped(null))
+            asked?.close() ?: listener.onEnd("", ReplyEnd.Stopped(null))
         }
     }
 }

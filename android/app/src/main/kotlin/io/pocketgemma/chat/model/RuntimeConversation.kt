@@ -7,9 +7,9 @@ import java.io.File
  *
  * Worker thread only.
  */
-internal class InnerConversation(private val model: LanguageModel) {
+internal class RuntimeConversation(private val model: LanguageModel) {
     // With the history that the runtime has; null: unknown, after a stop or an error.
-    private var held: Setup? = null
+    private var held: ConversationConfig? = null
     private var heldAdapter: String? = null
 
     /**
@@ -19,38 +19,38 @@ internal class InnerConversation(private val model: LanguageModel) {
      * @throws ModelException the adapter does not exist, or the runtime refuses it.
      */
     fun ask(request: Request, adapter: () -> File?, onText: (String) -> Unit): ReplyEnd {
-        var setup = if (request.dropOldest) shortened(request) else request.setup
+        var config = if (request.dropOldest) shortened(request) else request.config
         while (true) {
             val text = StringBuffer()
-            val end = askAfter(setup, request, adapter) { piece ->
+            val end = askAfter(config, request, adapter) { piece ->
                 text.append(piece)
                 onText(piece)
             }
             if (end is ReplyEnd.Complete) {
-                held = setup.copy(history = setup.history + Turn(Role.USER, request.question) + Turn(Role.MODEL, text.toString()))
+                held = config.copy(history = config.history + Turn(Role.USER, request.question) + Turn(Role.MODEL, text.toString()))
                 heldAdapter = request.selection.adapter
             }
-            if (end != ReplyEnd.ContextFull || !request.dropOldest || text.isNotEmpty() || setup.history.isEmpty()) return end
+            if (end != ReplyEnd.ContextFull || !request.dropOldest || text.isNotEmpty() || config.history.isEmpty()) return end
             // The file does not record the context length, or the template needs more tokens than estimated.
-            setup = setup.copy(history = fromQuestion(setup.history.drop((setup.history.size + 1) / 2)))
+            config = config.copy(history = fromQuestion(config.history.drop((config.history.size + 1) / 2)))
         }
     }
 
-    private fun askAfter(setup: Setup, request: Request, adapter: () -> File?, onText: (String) -> Unit): ReplyEnd {
-        val goesOn = holds(setup, request.selection.adapter)
+    private fun askAfter(config: ConversationConfig, request: Request, adapter: () -> File?, onText: (String) -> Unit): ReplyEnd {
+        val goesOn = holds(config, request.selection.adapter)
         held = null
-        if (!goesOn) model.begin(setup, adapter())
+        if (!goesOn) model.begin(config, adapter())
         return model.reply(request.question, onText)
     }
 
-    /** Whether a reply after [setup] can continue the runtime's conversation. */
-    private fun holds(setup: Setup, adapter: String?): Boolean {
+    /** Whether a reply after [config] can continue the runtime's conversation. */
+    private fun holds(config: ConversationConfig, adapter: String?): Boolean {
         val held = held ?: return false
-        val sampling = setup.sampling
+        val sampling = config.sampling
         // With a seed, a reply depends on the number of tokens sampled before; to be reproducible, it needs a new conversation.
         val seeded = sampling != null && sampling.seed != 0 && sampling.temperature > 0
-        return !seeded && adapter == heldAdapter && setup.copy(history = emptyList()) == held.copy(history = emptyList()) &&
-            same(setup.history, held.history)
+        return !seeded && adapter == heldAdapter && config.copy(history = emptyList()) == held.copy(history = emptyList()) &&
+            same(config.history, held.history)
     }
 
     /** Leading and trailing white space is not significant: templates remove it. */
@@ -58,17 +58,17 @@ internal class InnerConversation(private val model: LanguageModel) {
         turns.zip(others).all { (turn, other) -> turn.role == other.role && turn.text.trim() == other.text.trim() }
 
     /** The request's setup without the oldest turns that do not fit. */
-    private fun shortened(request: Request): Setup {
-        val setup = request.setup
-        val context = model.contextTokens ?: return setup
-        val reply = minOf(setup.replyTokens, context / REPLY_SHARE)
-        val room = context - reply - tokens(request.question) - tokens(setup.systemPrompt)
-        val lengths = newestThatFit(setup.history, room)
-        if (lengths.size == setup.history.size) return setup
+    private fun shortened(request: Request): ConversationConfig {
+        val config = request.config
+        val context = model.contextTokens ?: return config
+        val reply = minOf(config.replyTokens, context / REPLY_SHARE)
+        val room = context - reply - tokens(request.question) - tokens(config.systemPrompt)
+        val lengths = newestThatFit(config.history, room)
+        if (lengths.size == config.history.size) return config
         // Turns that were left out stay out as long as the rest fits: the runtime already has the rest.
         val rest = held?.history?.size ?: 0
         if (rest in 1..lengths.size) {
-            val before = setup.copy(history = setup.history.takeLast(rest))
+            val before = config.copy(history = config.history.takeLast(rest))
             if (holds(before, request.selection.adapter)) return before
         }
         // Leaves some room for the next questions; otherwise each of them would require processing almost everything again.
@@ -77,7 +77,7 @@ internal class InnerConversation(private val model: LanguageModel) {
             length += tokens
             length <= room * KEPT_SHARE
         }.size
-        return setup.copy(history = fromQuestion(setup.history.takeLast(fitting)))
+        return config.copy(history = fromQuestion(config.history.takeLast(fitting)))
     }
 
     /** Token counts of the turns that fit, newest first; older ones are not counted at all. */

@@ -14,14 +14,14 @@ internal fun ChatState.toConversation() = Conversation(
     messages = messages
         .map { if (it is Message.Reply && it.status is ReplyStatus.Active) it.copy(status = STOPPED) else it }
         .numberedFrom(0),
-    carried = carried,
+    summary = summary,
     draft = if (editing && draft == lastQuestion?.text) draftBefore else draft,
     scroll = scroll,
 )
 
 /** Whether there is anything worth storing. */
 internal val Conversation.isWorthKeeping: Boolean
-    get() = messages.isNotEmpty() || carried.isNotEmpty() || draft.isNotBlank() || title.isNotEmpty()
+    get() = messages.isNotEmpty() || summary.isNotEmpty() || draft.isNotBlank() || title.isNotEmpty()
 
 internal fun List<Message>.numberedFrom(first: Long): List<Message> = mapIndexed { index, message ->
     when (message) {

@@ -1,32 +1,32 @@
 package io.pocketgemma.chat.inference
 
-import io.pocketgemma.chat.fake.ChatWorld
+import io.pocketgemma.chat.fake.ChatFixture
 import io.pocketgemma.chat.fake.Shelf
 import io.pocketgemma.chat.fake.last
+import io.pocketgemma.chat.model.ConversationConfig
 import io.pocketgemma.chat.model.EngineOptions
 import io.pocketgemma.chat.model.ReplyEnd
 import io.pocketgemma.chat.model.ReplyListener
 import io.pocketgemma.chat.model.Request
 import io.pocketgemma.chat.model.Selection
-import io.pocketgemma.chat.model.Setup
 import io.pocketgemma.chat.settings.Settings
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertNull
 import org.junit.Test
 
-class AskingTest {
-    private val early = ChatWorld(loaded = false)
+class InferenceClientTest {
+    private val early = ChatFixture(loaded = false)
     private val ends = mutableListOf<ReplyEnd>()
     private val listener = object : ReplyListener {
-        override fun grew(text: String) = Unit
+        override fun onText(text: String) = Unit
 
-        override fun ended(text: String, end: ReplyEnd) {
+        override fun onEnd(text: String, end: ReplyEnd) {
             ends += end
         }
     }
 
-    private fun ChatWorld.ask() = asking.ask(listener) { settings, library ->
-        Request(library.answering(settings), settings.options, Setup(), "q")
+    private fun ChatFixture.ask() = inference.ask(listener) { settings, library ->
+        Request(library.activeSelection(settings), settings.options, ConversationConfig(), "q")
     }
 
     @Test
@@ -59,7 +59,7 @@ class AskingTest {
     @Test
     fun `observers receive changes once both are loaded, and none after closing`() {
         val heard = mutableListOf<Int>()
-        val observing = early.asking.observe { settings, library -> heard += settings.threads * 10 + library.models.size }
+        val observing = early.inference.observe { settings, library -> heard += settings.threads * 10 + library.models.size }
         early.load(Settings(threads = 1))
         early.settings.change { it.copy(threads = 2) }
         observing.close()

@@ -9,7 +9,7 @@ import org.junit.Rule
 import org.junit.rules.TemporaryFolder
 
 /** Shared by the tests of the runtime interface, with the real library. */
-abstract class DoorTest {
+abstract class RuntimeTest {
     @get:Rule
     val folder = TemporaryFolder()
 

@@ -6,7 +6,7 @@ import java.io.FileNotFoundException
 import java.io.InputStream
 
 /** Locations of the app's files. Worker threads only: the system creates folders when they are requested. */
-interface Places {
+interface AppFolders {
     /** Private to the app and excluded from backups. */
     val own: File
 
@@ -20,7 +20,7 @@ interface Places {
     fun asset(name: String): InputStream?
 }
 
-class AppPlaces(private val context: Context) : Places {
+class AndroidAppFolders(private val context: Context) : AppFolders {
     override val own: File get() = context.noBackupFilesDir
     override val pushed: File? get() = context.getExternalFilesDir(null)
     override val cache: File get() = File(context.cacheDir, "runtime")

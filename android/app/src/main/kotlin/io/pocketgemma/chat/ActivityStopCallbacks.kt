@@ -5,7 +5,7 @@ import android.app.Application
 import android.os.Bundle
 
 /** Calls [stopped] whenever the activity stops. */
-internal class WhenStopped(private val stopped: () -> Unit) : Application.ActivityLifecycleCallbacks {
+internal class ActivityStopCallbacks(private val stopped: () -> Unit) : Application.ActivityLifecycleCallbacks {
     override fun onActivityStopped(activity: Activity) = stopped()
 
     override fun onActivityCreated(activity: Activity, saved: Bundle?) = Unit

@@ -2,9 +2,9 @@ package io.pocketgemma.chat.history
 
 import android.content.res.Resources
 import io.pocketgemma.chat.R
-import io.pocketgemma.chat.conversation.ConversationLine
-import io.pocketgemma.chat.conversation.StorageTrouble
-import io.pocketgemma.chat.export.ExportWay
+import io.pocketgemma.chat.conversation.ConversationListItem
+import io.pocketgemma.chat.conversation.StorageError
+import io.pocketgemma.chat.export.ExportTarget
 import io.pocketgemma.chat.store.Store
 import io.pocketgemma.chat.ui.Shell
 
@@ -12,17 +12,17 @@ import io.pocketgemma.chat.ui.Shell
  * Shows what the storage reports: exports, undo after a deletion, problems. There is one instance for the activity: two would each report
  * the same deletion, and the second notice would end the undo period of the first.
  */
-class HistoryNews(private val history: Store<HistoryState, HistoryEvent>, private val shell: Shell, private val resources: Resources) {
-    private var noticed: ConversationLine? = null
+class HistoryNotices(private val history: Store<HistoryState, HistoryEvent>, private val shell: Shell, private val resources: Resources) {
+    private var noticed: ConversationListItem? = null
 
     /** Called with the state while the activity is visible, whichever page is in front. */
-    fun hear(state: HistoryState) {
+    fun show(state: HistoryState) {
         state.export?.let {
             history.dispatch(HistoryEvent.Exported)
-            handOn(it)
+            deliver(it)
         }
-        state.trouble?.let {
-            history.dispatch(HistoryEvent.TroubleNoted)
+        state.storageError?.let {
+            history.dispatch(HistoryEvent.StorageErrorShown)
             shell.notice(sentence(it))
         }
         if (state.deleted != noticed) {
@@ -31,16 +31,16 @@ class HistoryNews(private val history: Store<HistoryState, HistoryEvent>, privat
         }
     }
 
-    private fun handOn(answer: ExportAnswer) {
-        val export = answer.export
+    private fun deliver(result: ExportResult) {
+        val export = result.export
         when {
             export == null -> shell.notice(resources.getString(R.string.export_impossible))
-            answer.asked.way == ExportWay.SHARE -> shell.share(export)
+            result.request.target == ExportTarget.SHARE -> shell.share(export)
             else -> shell.save(export)
         }
     }
 
-    private fun offerUndo(deleted: ConversationLine) {
+    private fun offerUndo(deleted: ConversationListItem) {
         // Another conversation may be deleted before this notice disappears.
         val over = { if (history.state.deleted == deleted) history.dispatch(HistoryEvent.UndoOver) }
         val title = deleted.title.ifEmpty { resources.getString(R.string.untitled) }
@@ -49,9 +49,9 @@ class HistoryNews(private val history: Store<HistoryState, HistoryEvent>, privat
         }
     }
 
-    private fun sentence(trouble: StorageTrouble): String = when (trouble) {
-        is StorageTrouble.Damaged -> resources.getString(R.string.storage_damaged, trouble.file)
-        is StorageTrouble.NotRead -> resources.getString(R.string.storage_not_read, trouble.detail)
-        is StorageTrouble.NotWritten -> resources.getString(R.string.storage_not_written, trouble.detail)
+    private fun sentence(storageError: StorageError): String = when (storageError) {
+        is StorageError.Damaged -> resources.getString(R.string.storage_damaged, storageError.file)
+        is StorageError.NotRead -> resources.getString(R.string.storage_not_read, storageError.detail)
+        is StorageError.NotWritten -> resources.getString(R.string.storage_not_written, storageError.detail)
     }
 }

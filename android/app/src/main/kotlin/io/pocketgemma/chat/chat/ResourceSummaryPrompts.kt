@@ -4,10 +4,10 @@ import android.content.res.Resources
 import io.pocketgemma.chat.R
 
 /** In the phone's language at the time of use. */
-class ResourceWords(private val resources: Resources) : ChatWords {
+class ResourceSummaryPrompts(private val resources: Resources) : SummaryPrompts {
     override val summaryRequest: String get() = resources.getString(R.string.chat_summary_request)
 
-    override val carriedPreface: String get() = resources.getString(R.string.chat_carried_preface)
+    override val summaryPreface: String get() = resources.getString(R.string.chat_carried_preface)
 
     override fun turn(question: String, reply: String): String = resources.getString(R.string.chat_carried_turn, question, reply)
 }

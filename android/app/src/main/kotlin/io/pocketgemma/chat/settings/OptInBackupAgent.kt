@@ -12,7 +12,7 @@ import android.os.ParcelFileDescriptor
  *
  * Android runs this without the app's own Application.
  */
-class ChosenBackup : BackupAgent() {
+class OptInBackupAgent : BackupAgent() {
     override fun onFullBackup(data: FullBackupDataOutput) {
         if (SettingsFile(this).read().backUp) super.onFullBackup(data)
     }

@@ -2,8 +2,8 @@ package io.pocketgemma.chat.chat
 
 import io.pocketgemma.chat.conversation.Message
 import io.pocketgemma.chat.conversation.ReplyStatus
-import io.pocketgemma.chat.conversation.ScrollPlace
-import io.pocketgemma.chat.fake.ChatWorld
+import io.pocketgemma.chat.conversation.ScrollPosition
+import io.pocketgemma.chat.fake.ChatFixture
 import io.pocketgemma.chat.fake.ask
 import io.pocketgemma.chat.fake.converse
 import io.pocketgemma.chat.fake.last
@@ -15,8 +15,8 @@ import org.junit.Assert.assertTrue
 import org.junit.Test
 
 /** What is stored of a conversation, and when. Another store over the same world is the app's next process. */
-class ChatKeepingTest {
-    private val world = ChatWorld()
+class ChatSavingTest {
+    private val world = ChatFixture()
     private val host = world.host
     private val storage = world.storage
 
@@ -39,13 +39,13 @@ class ChatKeepingTest {
         world.converse(first, "What is Fe?", "Iron.")
         first.dispatch(ChatEvent.Rename("Metals"))
         first.dispatch(ChatEvent.DraftChanged("And A"))
-        first.dispatch(ChatEvent.Scrolled(ScrollPlace(1, 20)))
+        first.dispatch(ChatEvent.Scrolled(ScrollPosition(1, 20)))
         world.pass(500)
         val second = world.store()
         assertEquals(first.state.copy(nextId = second.state.nextId, messages = second.state.messages), second.state)
         assertEquals(first.state.messages, second.state.messages)
         second.ask("And Au?")
-        assertEquals(2, host.last.request.setup.history.size)
+        assertEquals(2, host.last.request.config.history.size)
     }
 
     @Test

@@ -6,7 +6,7 @@ import android.view.View
 import android.view.ViewGroup
 
 /** Buttons in a row, aligned to the end; wraps to another row if they do not fit, for example at large font sizes. */
-class Wrapping(context: Context, attributes: AttributeSet?) : ViewGroup(context, attributes) {
+class FlowLayout(context: Context, attributes: AttributeSet?) : ViewGroup(context, attributes) {
     private val shown: List<View> get() = (0 until childCount).map(::getChildAt).filter { it.visibility != GONE }
 
     override fun onMeasure(widthSpec: Int, heightSpec: Int) {

@@ -7,14 +7,14 @@ import java.io.File
  *
  * @param report receives the state of the model.
  */
-internal class HeldModel(private val source: ModelSource, private val report: (ModelState) -> Unit) {
+internal class LoadedModel(private val source: ModelSource, private val report: (ModelState) -> Unit) {
     /** Any thread may read it, to cancel a reply. */
     @Volatile
     var model: LanguageModel? = null
         private set
 
     /** The content of its conversation. */
-    var conversation: InnerConversation? = null
+    var conversation: RuntimeConversation? = null
         private set
 
     private var id: String? = null
@@ -31,8 +31,8 @@ internal class HeldModel(private val source: ModelSource, private val report: (M
      * @throws ModelException it cannot be loaded.
      */
     fun use(selection: Selection, wanted: EngineOptions) {
-        if (wanted.despiteMemory) allow(selection.model)
-        val options = wanted.copy(despiteMemory = false)
+        if (wanted.ignoreLowMemory) allow(selection.model)
+        val options = wanted.copy(ignoreLowMemory = false)
         if (model == null || id != selection.model || options != this.options) load(selection.model, options)
         tellReady(selection)
     }
@@ -75,7 +75,7 @@ internal class HeldModel(private val source: ModelSource, private val report: (M
 
     private fun keep(id: String, options: EngineOptions, backend: Backend) {
         var shown = 0.0
-        val loaded = source.load(id, options.copy(backend = backend, despiteMemory = id in allowed)) { share ->
+        val loaded = source.load(id, options.copy(backend = backend, ignoreLowMemory = id in allowed)) { share ->
             if (share - shown >= PROGRESS_STEP || share >= 1) {
                 shown = share
                 report(ModelState.Loading(share))
@@ -84,7 +84,7 @@ internal class HeldModel(private val source: ModelSource, private val report: (M
         this.id = id
         this.options = options
         model = loaded
-        conversation = InnerConversation(loaded)
+        conversation = RuntimeConversation(loaded)
     }
 
     private fun tellReady(selection: Selection) {

@@ -2,11 +2,11 @@ package io.pocketgemma.chat.history
 
 import android.app.Application
 import io.pocketgemma.chat.R
-import io.pocketgemma.chat.conversation.ConversationLine
-import io.pocketgemma.chat.conversation.StorageTrouble
+import io.pocketgemma.chat.conversation.ConversationListItem
+import io.pocketgemma.chat.conversation.StorageError
 import io.pocketgemma.chat.export.Export
 import io.pocketgemma.chat.export.ExportFormat
-import io.pocketgemma.chat.export.ExportWay
+import io.pocketgemma.chat.export.ExportTarget
 import io.pocketgemma.chat.fake.RecordingShell
 import io.pocketgemma.chat.fake.RecordingStore
 import org.junit.Assert.assertEquals
@@ -18,20 +18,20 @@ import org.robolectric.annotation.Config
 
 @RunWith(RobolectricTestRunner::class)
 @Config(sdk = [35], application = Application::class)
-class HistoryNewsTest {
+class HistoryNoticesTest {
     private val history = RecordingStore<HistoryState, HistoryEvent>(HistoryState(loaded = true))
     private val shell = RecordingShell()
     private val resources = RuntimeEnvironment.getApplication().resources
-    private val cobalt = ConversationLine(2, "Cobalt", "Element 27.", 0, 2)
-    private val old = ConversationLine(3, "", "Long ago.", 0, 2)
+    private val cobalt = ConversationListItem(2, "Cobalt", "Element 27.", 0, 2)
+    private val old = ConversationListItem(3, "", "Long ago.", 0, 2)
     private val export = Export("gold.txt", ExportFormat.TEXT, "Gold")
 
     init {
-        history.observe(HistoryNews(history, shell, resources)::hear)
+        history.observe(HistoryNotices(history, shell, resources)::show)
     }
 
-    private fun answer(way: ExportWay, export: Export?) =
-        history.become(history.state.copy(export = ExportAnswer(HistoryEvent.Export(1, ExportFormat.TEXT, way), export)))
+    private fun answer(target: ExportTarget, export: Export?) =
+        history.become(history.state.copy(export = ExportResult(HistoryEvent.Export(1, ExportFormat.TEXT, target), export)))
 
     @Test
     fun `a deleted one can be had back for a while`() {
@@ -55,24 +55,24 @@ class HistoryNewsTest {
 
     @Test
     fun `an export goes the way that it was asked for`() {
-        answer(ExportWay.SHARE, export)
+        answer(ExportTarget.SHARE, export)
         assertEquals(listOf(export) to emptyList<Export>(), shell.sharedExports to shell.savedExports)
-        answer(ExportWay.SAVE, export.copy(text = "Au"))
+        answer(ExportTarget.SAVE, export.copy(text = "Au"))
         assertEquals(listOf(export) to listOf(export.copy(text = "Au")), shell.sharedExports to shell.savedExports)
         assertEquals(HistoryEvent.Exported, history.events.last())
     }
 
     @Test
     fun `a failed export is reported`() {
-        answer(ExportWay.SHARE, null)
+        answer(ExportTarget.SHARE, null)
         assertEquals(listOf("Couldn’t export this chat. It may have been deleted."), shell.notices.map { it.text })
         assertEquals(HistoryEvent.Exported, history.events.last())
     }
 
     @Test
     fun `trouble with the storage is reported once`() {
-        history.become(history.state.copy(trouble = StorageTrouble.NotWritten("ENOSPC")))
+        history.become(history.state.copy(storageError = StorageError.NotWritten("ENOSPC")))
         assertEquals(listOf(resources.getString(R.string.storage_not_written, "ENOSPC")), shell.notices.map { it.text })
-        assertEquals(listOf<HistoryEvent>(HistoryEvent.TroubleNoted), history.events)
+        assertEquals(listOf<HistoryEvent>(HistoryEvent.StorageErrorShown), history.events)
     }
 }

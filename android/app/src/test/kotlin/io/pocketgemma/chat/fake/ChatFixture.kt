@@ -3,22 +3,22 @@ package io.pocketgemma.chat.fake
 import io.pocketgemma.chat.chat.ChatEvent
 import io.pocketgemma.chat.chat.ChatState
 import io.pocketgemma.chat.chat.ChatStore
-import io.pocketgemma.chat.chat.ChatWords
+import io.pocketgemma.chat.chat.SummaryPrompts
 import io.pocketgemma.chat.conversation.Message
 import io.pocketgemma.chat.conversation.ReplyStatus
-import io.pocketgemma.chat.inference.Asking
+import io.pocketgemma.chat.inference.InferenceClient
 import io.pocketgemma.chat.settings.Settings
 import io.pocketgemma.chat.settings.SettingsEvent
 
 /** Everything around a chat. Another [store] over the same world is the next process. */
-class ChatWorld(loaded: Boolean = true) {
+class ChatFixture(loaded: Boolean = true) {
     val host = FakeModelStore()
     val storage = FakeStorage()
     val disk = ManualExecutor()
     val main = ManualMainThread()
     val settings = FakeSettings()
     val library = FakeLibrary()
-    val asking = Asking(host, settings, library)
+    val inference = InferenceClient(host, settings, library)
     var refreshes = 0
     private var ids = 100L
 
@@ -32,7 +32,7 @@ class ChatWorld(loaded: Boolean = true) {
     }
 
     fun store(settled: Boolean = true): ChatStore =
-        ChatStore(host, storage, disk, main, asking, Words, changed = { refreshes++ }, newId = { ids++ }).also { if (settled) settle() }
+        ChatStore(host, storage, disk, main, inference, Words, changed = { refreshes++ }, newId = { ids++ }).also { if (settled) settle() }
 
     /** Runs everything that does not wait for a time. */
     fun settle() {
@@ -47,9 +47,9 @@ class ChatWorld(loaded: Boolean = true) {
         settle()
     }
 
-    object Words : ChatWords {
+    object Words : SummaryPrompts {
         override val summaryRequest = "Sum up."
-        override val carriedPreface = "Before:"
+        override val summaryPreface = "Before:"
 
         override fun turn(question: String, reply: String) = "Q $question A $reply"
     }
@@ -64,7 +64,7 @@ val ChatState.lastStatus: ReplyStatus? get() = (messages.lastOrNull() as? Messag
 fun ChatStore.ask(question: String) = dispatch(ChatEvent.Ask(question))
 
 /** Asks a question, and lets the host reply. */
-fun ChatWorld.converse(store: ChatStore, question: String, reply: String) {
+fun ChatFixture.converse(store: ChatStore, question: String, reply: String) {
     store.ask(question)
     host.last.end(reply)
     settle()

@@ -21,7 +21,7 @@ class DeviceMemory(private val context: Context) : MemoryGauge {
 }
 
 /** Estimates how much memory a model needs, and checks whether the phone has it. */
-internal object MemoryNeed {
+internal object MemoryRequirement {
     /**
      * Memory in bytes that an open model needs, estimated from its file length for models without a calculated value. The weights count
      * once, because the runtime maps them; the rest was measured (docs/measurements/memory.json): 468 MB for Gemma 3 270M with a file of

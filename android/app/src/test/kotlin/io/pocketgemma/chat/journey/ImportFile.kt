@@ -4,7 +4,7 @@ import io.pocketgemma.chat.R
 import java.io.File
 
 /** Imports a file through the models page and the system's picker, and uses it. Leaves the models page open. */
-internal fun bringIn(phone: Phone, file: File, name: String, use: Boolean = true) = with(phone) {
+internal fun importFile(phone: Phone, file: File, name: String, use: Boolean = true) = with(phone) {
     if (!isShown(R.id.models_page)) {
         tap(R.id.more)
         tap(activity.getString(R.string.page_models))

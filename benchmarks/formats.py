@@ -29,11 +29,11 @@ CONTEXT, PREFILL, MAX_NEW_TOKENS = 512, (64,), 32
 
 def convert(folder: Path, recipe: str) -> tuple[Path, Path]:
     """Both files of a recipe."""
-    from pipeline.formats.task import bundle_task
     from pipeline.gemma.causal_lm import load_causal_lm
     from pipeline.gemma.hugging_face import write_hugging_face
     from pipeline.gemma.tokenizer import Tokenizer
     from pipeline.litert.convert.export import export_litertlm
+    from pipeline.litert.convert.task_writer import write_task
     from pipeline.litert.model_spec import ModelSpec
 
     model, task = folder / f"{recipe}.litertlm", folder / f"{recipe}.task"
@@ -43,7 +43,7 @@ def convert(folder: Path, recipe: str) -> tuple[Path, Path]:
             write_hugging_face(load_causal_lm(DEMO / "base"), Tokenizer.of_preset(DEMO / "base"), source)
         spec = ModelSpec(recipe, PREFILL, CONTEXT, 0.0, 64, 0.95, "the demo's base")
         export_litertlm(source, model, spec, folder / "convert.log")
-    bundle_task(model, task, folder / "task.log")
+    write_task(model, task, folder / "task.log")
     return model, task
 
 
@@ -65,12 +65,13 @@ def compare(folder: Path, recipe: str) -> dict[str, Any]:
     """Compare both files of a recipe."""
     from pipeline.evaluation.conversations import spread
     from pipeline.evaluation.in_runtime import answer_all
-    from pipeline.formats.task import bundle_task, different_entries
+    from pipeline.formats.task import different_entries
+    from pipeline.litert.convert.task_writer import write_task
     from pipeline.litert.runtime.engine import Runtime
 
     model, task = convert(folder, recipe)
     again = folder / "again.task"
-    bundle_task(model, again, folder / "task.log")
+    write_task(model, again, folder / "task.log")
     same_bytes = again.read_bytes() == task.read_bytes()
     again.unlink()
     examples = spread(questions(), QUESTIONS)

@@ -67,7 +67,7 @@ def context_length(model: Path) -> int | None:
     """The tokens that a conversation can have; None if the file does not specify it."""
     if model.suffix == ".task":
         return None
-    return int(read_container(model).metadata().max_num_tokens) or None
+    return read_container(model).llm_metadata().max_tokens
 
 
 class Conversation:

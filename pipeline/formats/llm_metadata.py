@@ -38,7 +38,7 @@ class Sampler:
     k: int
     p: float
     temperature: float
-    seed: int | None
+    seed: int | None = None
 
 
 @dataclass
@@ -61,7 +61,7 @@ class LlmMetadata:
     template: str | None = None
 
 
-def parse_llm_metadata(data: bytes, where: str) -> LlmMetadata:
+def read_llm_metadata(data: bytes, where: str) -> LlmMetadata:
     """Read an LlmMetadataProto section.
 
     Raises:
@@ -89,7 +89,7 @@ def parse_llm_metadata(data: bytes, where: str) -> LlmMetadata:
             elif number == TEMPLATE:
                 found.template = value.decode() or None
     except (*ERRORS, struct.error):
-        raise InputError(f"{where}: its metadata section is damaged; copy or convert it again") from None
+        raise InputError(f"{where}: damaged metadata section; copy or convert it again") from None
     return found
 
 

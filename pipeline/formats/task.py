@@ -1,57 +1,71 @@
-"""The older .task bundle (MediaPipe's LLM inference): the same model and tokenizer as the .litertlm, in a zip."""
+"""The .task format of MediaPipe's LLM inference: the same model and tokenizer as in a .litertlm, in a zip.
 
-import tempfile
+Field numbers of the METADATA entry, MediaPipe's LlmParameters message: mediapipe, tasks/cc/genai/inference/proto/llm_params.proto and
+prompt_template.proto.
+"""
+
 import zipfile
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.digests import sha256_of_stream
 from pipeline.errors import InputError
-from pipeline.families.chat import ChatFormat
 from pipeline.formats.aligned_zip import add_bytes, add_file
-from pipeline.formats.litertlm import MODEL, TOKENIZER, read_container
+from pipeline.formats.litertlm import MODEL, TOKENIZER, Container, read_container
+from pipeline.formats.protobuf import ERRORS, fields
 from pipeline.formats.tflite import IDENTIFIER
-from pipeline.isolation import run_isolated
 
 MODEL_ENTRY, TOKENIZER_ENTRY, METADATA_ENTRY = "TF_LITE_PREFILL_DECODE", "TOKENIZER_MODEL", "METADATA"
 """The entries of a text model's .task, by MediaPipe's names."""
 
+START_ID, STOP_TOKENS, START_TOKEN, TEMPLATES = 4, 5, 6, 17
+"""Fields of LlmParameters."""
+
+PREFIX, SUFFIX = 2, 3
+"""Fields of a prompt template."""
+
+ROLES = {1: "user", 2: "model", 3: "system"}
+
 LEFT_OUT = (
-    "a .task has no place for a system message, the sampler, the context length or the description, does not trim a turn's white "
-    "space, and leaves out the line break after its own replies in a conversation that goes on"
+    "a .task cannot hold a system message, the sampler, the context length or the description, does not trim the white space around a "
+    "turn, and omits the line break after its own replies in a longer conversation"
 )
-"""What a .litertlm says that a .task cannot, as LiteRT-LM 0.18 reads both. One question is the same tokens in either."""
+"""What a .litertlm declares and a .task cannot, as LiteRT-LM 0.18 reads both. A single question gives the same tokens in both."""
 
 ALIGNMENT = 16 * 1024
-"""The model begins at a multiple of this, as in a .litertlm, so that its pages can be mapped; MediaPipe's own bundler takes 4."""
+"""The model begins at a multiple of this, as in a .litertlm, so that its pages can be mapped; MediaPipe's own bundler uses 4."""
 
 
-def bundle_task(litertlm: Path, output: Path, log: Path) -> None:
-    """Put the model and the tokenizer of a .litertlm into a .task, piece by piece; equal input gives equal bytes.
+@dataclass(frozen=True)
+class TaskMetadata:
+    """Start and stop tokens as text, and what stands before and after a turn, by role."""
 
-    `LEFT_OUT` says what of the .litertlm is not carried over.
+    start: str | int | None = None
+    stops: tuple[str, ...] = ()
+    turns: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+
+def write_task_file(output: Path, container: Container, metadata: bytes) -> None:
+    """Write the model and the tokenizer of a .litertlm as a .task, piece by piece; equal input gives equal bytes.
 
     Args:
-        litertlm: the bundle to take them from.
         output: the .task file to write.
-        log: file for what MediaPipe's bundler prints.
+        container: the .litertlm.
+        metadata: the content of the METADATA entry.
 
     Raises:
-        InputError: the .litertlm is unusable.
-        PocketGemmaError: MediaPipe's bundler failed.
+        InputError: the .litertlm has no model or no tokenizer.
     """
-    container = read_container(litertlm)
     model, tokenizer = container.section(MODEL), container.section(TOKENIZER)
-    chat = container.chat_format()
-    metadata = _metadata(container.read(TOKENIZER), output.parent, log, chat)
     with zipfile.ZipFile(output, "w") as archive:
-        add_file(archive, MODEL_ENTRY, litertlm, model.begin, model.end, alignment=ALIGNMENT)
-        add_file(archive, TOKENIZER_ENTRY, litertlm, tokenizer.begin, tokenizer.end)
+        add_file(archive, MODEL_ENTRY, container.path, model.begin, model.end, alignment=ALIGNMENT)
+        add_file(archive, TOKENIZER_ENTRY, container.path, tokenizer.begin, tokenizer.end)
         add_bytes(archive, METADATA_ENTRY, metadata)
     check_task_file(output)
 
 
 def different_entries(task: Path, litertlm: Path) -> list[str]:
-    """Which of model and tokenizer in a .task are not those of a .litertlm, to the byte.
+    """Which of model and tokenizer in a .task are not byte for byte those of a .litertlm.
 
     Raises:
         InputError: one of the files is unusable.
@@ -69,7 +83,7 @@ def different_entries(task: Path, litertlm: Path) -> list[str]:
 
 
 def check_task_file(path: Path) -> None:
-    """See that a .task is a whole zip with a model and a tokenizer in it.
+    """Check that a .task is a whole zip with a model and a tokenizer.
 
     Raises:
         InputError: missing, truncated, damaged or something else.
@@ -80,7 +94,7 @@ def check_task_file(path: Path) -> None:
             missing = {MODEL_ENTRY, TOKENIZER_ENTRY, METADATA_ENTRY} - names
             if missing:
                 raise InputError(
-                    f"{path}: not a language model's .task: it lacks {', '.join(sorted(missing))}; convert it again"
+                    f"{path}: not a .task of a language model: it lacks {', '.join(sorted(missing))}; convert it again"
                 )
             with archive.open(MODEL_ENTRY) as model:
                 start = model.read(8)
@@ -91,29 +105,30 @@ def check_task_file(path: Path) -> None:
             f"{path}: not a .task file, or truncated: the end of the zip is missing; copy or convert it again"
         ) from None
     if start[4:8] != IDENTIFIER:
-        raise InputError(f"{path}: the model in it is no .tflite; convert it again")
+        raise InputError(f"{path}: the model in it is not a .tflite; convert it again")
 
 
-def _metadata(tokenizer: bytes, folder: Path, log: Path, chat: ChatFormat) -> bytes:
-    """The entry that MediaPipe's bundler writes for start and stop tokens and what stands around a turn.
+def read_task_metadata(data: bytes, where: str) -> TaskMetadata:
+    """Read the METADATA entry of a .task.
 
-    It reads a model whole, to copy it: it is given a few bytes instead.
+    Raises:
+        InputError: it is damaged.
     """
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".task-") as temporary:
-        work = Path(temporary)
-        (work / "model.tflite").write_bytes(IDENTIFIER)
-        (work / "tokenizer.model").write_bytes(tokenizer)
-        request = {
-            "tflite_model": str(work / "model.tflite"),
-            "tokenizer_model": str(work / "tokenizer.model"),
-            "start_token": chat.bos,
-            "stop_tokens": list(chat.stop_tokens),
-            "output_filename": str(work / "small.task"),
-            "prompt_prefix_user": chat.user_prefix,
-            "prompt_suffix_user": chat.turn_suffix,
-            "prompt_prefix_model": chat.model_prefix,
-            "prompt_suffix_model": chat.turn_suffix,
-        }
-        run_isolated("pipeline.litert.convert.task_worker", request, log, "bundling a .task")
-        with zipfile.ZipFile(work / "small.task") as archive:
-            return archive.read(METADATA_ENTRY)
+    start: str | int | None = None
+    stops: list[str] = []
+    turns: dict[str, tuple[str, str]] = {}
+    try:
+        for number, value in fields(data):
+            if number in (START_ID, START_TOKEN):
+                start = value if isinstance(value, int) else value.decode()
+            elif number == STOP_TOKENS and isinstance(value, bytes):
+                stops.append(value.decode())
+            elif number == TEMPLATES and isinstance(value, bytes):
+                for role, template in fields(value):
+                    texts = dict(fields(template)) if isinstance(template, bytes) else {}
+                    prefix, suffix = (texts.get(key, b"") for key in (PREFIX, SUFFIX))
+                    if role in ROLES and isinstance(prefix, bytes) and isinstance(suffix, bytes):
+                        turns[ROLES[role]] = (prefix.decode(), suffix.decode())
+    except ERRORS:
+        raise InputError(f"{where}: damaged metadata; copy or convert it again") from None
+    return TaskMetadata(start, tuple(stops), turns)

@@ -14,7 +14,7 @@ BITS = {"FLOAT32": 32, "FLOAT16": 16, "INT8": 8, "INT4": 4}
 
 
 @dataclass
-class StoredWeight:
+class WeightMatrix:
     """A constant matrix.
 
     Attributes:
@@ -34,7 +34,7 @@ class StoredWeight:
     scales: set[int] = field(default_factory=set)
 
 
-def stored_weights(path: Path) -> list[StoredWeight]:
+def weight_matrices(path: Path) -> list[WeightMatrix]:
     """The weight matrices of a .litertlm file.
 
     Raises:
@@ -53,13 +53,13 @@ def stored_weights(path: Path) -> list[StoredWeight]:
         raise InputError(f"{path}: the model in it is damaged: {error}; copy or convert it again") from None
 
 
-def _weights(tflite: Tflite, begin: int) -> Iterator[StoredWeight]:
+def _weights(tflite: Tflite, begin: int) -> Iterator[WeightMatrix]:
     """The matrices of a model that begins at a byte of the file.
 
     Raises:
         ValueError: two tensors contradict one another.
     """
-    found: dict[int, StoredWeight] = {}
+    found: dict[int, WeightMatrix] = {}
     owners: dict[int, set[int]] = defaultdict(set)
     for graph in tflite.graphs:
         for tensor in graph.tensors:
@@ -69,7 +69,7 @@ def _weights(tflite: Tflite, begin: int) -> Iterator[StoredWeight]:
             shape = (tensor.shape[0], tensor.shape[1])
             block, scales = _scales(tflite, graph, tensor) if bits < 16 else (None, None)
             if tensor.buffer not in found:
-                found[tensor.buffer] = StoredWeight(shape, bits, block, begin + buffer.begin, buffer.size)
+                found[tensor.buffer] = WeightMatrix(shape, bits, block, begin + buffer.begin, buffer.size)
             weight = found[tensor.buffer]
             if (weight.shape, weight.bits, weight.block) != (shape, bits, block):
                 raise ValueError("two tensors read the same bytes in different ways")

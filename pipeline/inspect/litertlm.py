@@ -5,7 +5,7 @@ from typing import Any
 
 from pipeline.digests import sha256_of_file, sha256_of_stream
 from pipeline.formats.litertlm import METADATA, MODEL, TOKENIZER, UNKNOWN, Container, read_container
-from pipeline.formats.llm_metadata import LlmMetadata, RawToken, parse_llm_metadata
+from pipeline.formats.llm_metadata import LlmMetadata, RawToken
 from pipeline.formats.tokenizer_file import HUGGING_FACE, SENTENCEPIECE, Token, Vocabulary
 from pipeline.inspect.facts import Model, Report, Section
 from pipeline.inspect.tflite import model_facts, read_model, unknown_model
@@ -20,19 +20,19 @@ PREFILL_DECODE = "prefill_decode"
 """The purpose of the model that answers."""
 
 
-def report_litertlm(path: Path, place: tuple[int, int] | None = None, name: str | None = None) -> Report:
+def report_litertlm(path: Path, span: tuple[int, int] | None = None, name: str | None = None) -> Report:
     """All about a .litertlm.
 
     Args:
         path: the file.
-        place: first byte of the model file and the byte after its last one, when it is stored inside an APK.
+        span: first byte of the model file and the byte after its last one, when it is stored inside an APK.
         name: its name there.
 
     Raises:
         InputError: truncated, or its header or a model in it is damaged.
     """
-    container = read_container(path, place)
-    begin, end = place or (0, path.stat().st_size)
+    container = read_container(path, span)
+    begin, end = span or (0, path.stat().st_size)
     notes: list[str] = []
     vocabulary = _vocabulary(container)
     models, memory = _models(container, vocabulary, notes)
@@ -41,16 +41,15 @@ def report_litertlm(path: Path, place: tuple[int, int] | None = None, name: str 
     elif vocabulary.facts.vocabulary is None:
         notes.append("its tokenizer cannot be read")
     conversation: dict[str, Any] = {}
-    if any(section.kind == METADATA for section in container.sections):
-        metadata = parse_llm_metadata(container.read(METADATA), str(path))
-        conversation = _conversation(metadata, vocabulary)
+    if container.has(METADATA):
+        conversation = _conversation(container.llm_metadata(), vocabulary)
     else:
         notes.append("it has no LlmMetadata section: start and stop tokens, template and sampler are not set")
     return Report(
         kind="litertlm",
         name=name or path.name,
         bytes=end - begin,
-        sha256=_digest(path, place),
+        sha256=_digest(path, span),
         sections=tuple(
             Section(each.kind, each.begin - begin, each.end - begin, each.end - each.begin, dict(each.items))
             for each in container.sections
@@ -93,12 +92,12 @@ def _models(
     return tuple(models), memory
 
 
-def _digest(path: Path, place: tuple[int, int] | None) -> str:
-    if place is None:
+def _digest(path: Path, span: tuple[int, int] | None) -> str:
+    if span is None:
         return sha256_of_file(path)
     with path.open("rb") as file:
-        file.seek(place[0])
-        return sha256_of_stream(file, place[1] - place[0])
+        file.seek(span[0])
+        return sha256_of_stream(file, span[1] - span[0])
 
 
 def _vocabulary(container: Container) -> Vocabulary | None:

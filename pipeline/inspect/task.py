@@ -7,8 +7,7 @@ from pipeline.digests import sha256_of_file
 from pipeline.formats.aligned_zip import entry_offset
 from pipeline.formats.litertlm import map_file
 from pipeline.formats.llm_metadata import RawToken, Turn
-from pipeline.formats.task import METADATA_ENTRY, TOKENIZER_ENTRY
-from pipeline.formats.task_metadata import parse_task_metadata
+from pipeline.formats.task import METADATA_ENTRY, TOKENIZER_ENTRY, read_task_metadata
 from pipeline.formats.tokenizer_file import SENTENCEPIECE, Vocabulary
 from pipeline.inspect.facts import Model, Report, Section
 from pipeline.inspect.litertlm import PREFILL_DECODE, TYPE_PREFIX, token_facts
@@ -44,7 +43,7 @@ def report_task(path: Path) -> Report:
                 if purpose == PREFILL_DECODE and model.kv_cache_bytes:
                     memory = cost_of(model, archive.getinfo(TOKENIZER_ENTRY).file_size)
         vocabulary = Vocabulary(archive.read(TOKENIZER_ENTRY), SENTENCEPIECE)
-        metadata = parse_task_metadata(archive.read(METADATA_ENTRY), str(path))
+        metadata = read_task_metadata(archive.read(METADATA_ENTRY), str(path))
     if vocabulary.facts.vocabulary is None:
         notes.append("its tokenizer cannot be read")
     start: RawToken = (metadata.start,) if isinstance(metadata.start, int) else metadata.start or ()

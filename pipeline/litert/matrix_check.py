@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.formats.tflite_weights import StoredWeight, stored_weights
+from pipeline.formats.tflite_weights import WeightMatrix, weight_matrices
 from pipeline.gemma.matrices import PresetMatrices
 from pipeline.litert.graft.weight_map import scale_dtype
 from pipeline.quantization.rounding import FLOATS, PIECE, nearest_scales, unpacked
@@ -59,7 +59,7 @@ def missing_matrices(
     Raises:
         InputError: one of the files is unusable.
     """
-    stored, row_limit = stored_weights(litertlm), find_rounding(rounding).row_limit
+    stored, row_limit = weight_matrices(litertlm), find_rounding(rounding).row_limit
 
     def held(name: str) -> bool:
         shape, bits = tuple(matrices.shape(name)), scheme.bits_of(name)
@@ -75,7 +75,7 @@ def missing_matrices(
 
 def _holds(
     path: Path,
-    weight: StoredWeight,
+    weight: WeightMatrix,
     matrices: PresetMatrices,
     name: str,
     row_limit: float | None,
@@ -123,7 +123,7 @@ def _rows_preserved(pieces: Iterator[Piece], row_limit: float) -> bool:
 
 def _pieces(
     path: Path,
-    weight: StoredWeight,
+    weight: WeightMatrix,
     matrices: PresetMatrices,
     name: str,
     scales_at: int | None,

@@ -1,16 +1,18 @@
 """Whether a .litertlm holds the model that was converted, and declares what its spec says."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import PocketGemmaError
 from pipeline.formats.litertlm import MODEL, TOKENIZER, read_container
+from pipeline.formats.llm_metadata import Sampler
 from pipeline.formats.tflite_model import read_language_model
 from pipeline.gemma.matrices import PresetMatrices
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.litert.matrix_check import missing_matrices
-from pipeline.litert.model_spec import ModelSpec
+from pipeline.litert.model_spec import ModelSpec, llm_metadata
 from pipeline.quantization.schemes import SCHEMES
 
 MATRIX_TYPES = {4: "INT4", 8: "INT8", 16: "FLOAT16", 32: "FLOAT32"}
@@ -48,21 +50,21 @@ def model_differences(
         InputError: not a usable .litertlm file.
     """
     container = read_container(path)
-    metadata = container.metadata()
+    metadata, wanted = container.llm_metadata(), llm_metadata(tokenizer, spec)
     model = read_language_model(container.view(container.section(MODEL)), str(path))
-    start = list(metadata.start_token.token_ids.ids) or metadata.start_token.token_str
-    stops = [list(stop.token_ids.ids) or stop.token_str for stop in metadata.stop_tokens]
     facts: tuple[tuple[str, Any, Any], ...] = (
-        ("start token", start, [tokenizer.bos_id]),
-        ("list of stop tokens", stops, [[stop] for stop in tokenizer.stop_ids]),
-        ("context length in the metadata", metadata.max_num_tokens, spec.context_length),
+        ("start token", metadata.start, wanted.start),
+        ("list of stop tokens", metadata.stop, wanted.stop),
+        ("context length in the metadata", metadata.max_tokens, wanted.max_tokens),
         ("KV cache length", model.context_length, spec.context_length),
         ("list of prefill lengths", list(model.prefill_lengths), sorted(spec.prefill_lengths)),
         ("description", container.system.get("description"), spec.description),
     )
     found = [f"{what} is {fact}, expected {expected}" for what, fact, expected in facts if fact != expected]
-    if metadata.jinja_prompt_template != tokenizer.chat.template:
+    if metadata.template != wanted.template:
         found.append("the chat template differs from the one used in training")
+    if not _same_sampler(metadata.sampler, wanted.sampler):
+        found.append(f"the sampler is {metadata.sampler}, expected {wanted.sampler}")
     if container.read(TOKENIZER) != tokenizer.path.read_bytes():
         found.append("the tokenizer differs from the one used in training")
     missing = []
@@ -75,6 +77,16 @@ def model_differences(
             f"{len(missing)} matrices are not those of the converted model ({', '.join(missing[:NAMED])}{', …' * (len(missing) > NAMED)})"
         )
     return found + _type_differences(model.matrix_bytes, spec.recipe)
+
+
+def _same_sampler(found: Sampler | None, wanted: Sampler | None) -> bool:
+    """Whether two samplers are equal in the precision of the file, float32."""
+    if found is None or wanted is None:
+        return found is wanted
+    pairs = ((found.p, wanted.p), (found.temperature, wanted.temperature))
+    return (found.type, found.k) == (wanted.type, wanted.k) and all(
+        math.isclose(*pair, rel_tol=1e-5) for pair in pairs
+    )
 
 
 def _type_differences(sizes: Mapping[str, int], recipe: str) -> list[str]:

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from pipeline.formats.litertlm import METADATA, read_container, rewrite
+from pipeline.formats.litertlm import METADATA, read_container
+from pipeline.formats.litertlm_writer import rewrite
+from pipeline.formats.llm_metadata import LlmMetadata, Sampler
+from pipeline.formats.llm_metadata_writer import update_llm_metadata
 from pipeline.gemma.tokenizer import Tokenizer
 
 
@@ -50,36 +52,27 @@ def apply_spec(source: Path, output: Path, tokenizer: Tokenizer, spec: ModelSpec
         InputError: the source is not a usable .litertlm.
     """
     container = read_container(source)
-    metadata = container.metadata()
-    set_metadata(metadata, tokenizer, spec)
-    rewrite(
-        container,
-        output,
-        replace={METADATA: metadata.SerializeToString(deterministic=True)},
-        system=spec.system_metadata,
-    )
+    metadata = update_llm_metadata(container.read(METADATA), llm_metadata(tokenizer, spec), str(source))
+    rewrite(container, output, replace={METADATA: metadata}, system=spec.system_metadata)
 
 
-def set_metadata(metadata: Any, tokenizer: Tokenizer, spec: ModelSpec) -> None:
-    """Set start and stop tokens, chat template, context length and sampler of an LlmMetadata message.
+def llm_metadata(tokenizer: Tokenizer, spec: ModelSpec) -> LlmMetadata:
+    """Start and stop tokens, chat template, context length and sampler that a file must declare.
 
     The exporter collects them from several files of the folder, writes stop tokens as text that the tokenizer may split differently,
     and edits the template; here they are what training used.
     """
-    from litert_lm_builder.runtime.proto.sampler_params_pb2 import SamplerParameters
-
-    metadata.start_token.Clear()
-    metadata.start_token.token_ids.ids.append(tokenizer.bos_id)
-    del metadata.stop_tokens[:]
-    for stop in tokenizer.stop_ids:
-        metadata.stop_tokens.add().token_ids.ids.append(stop)
-    metadata.jinja_prompt_template = tokenizer.chat.template
-    metadata.max_num_tokens = spec.context_length
-    sampler = metadata.sampler_params
-    sampler.Clear()
     # The runtime has no greedy sampler (LiteRT-LM 0.18: "Sampler type: 3 not implemented"): TOP_P with k = 1 takes the likeliest token.
     greedy = spec.temperature == 0
-    sampler.type = SamplerParameters.TOP_P
-    sampler.k = 1 if greedy else spec.top_k
-    sampler.p = 1.0 if greedy else spec.top_p
-    sampler.temperature = 1.0 if greedy else spec.temperature
+    return LlmMetadata(
+        start=[(tokenizer.bos_id,)],
+        stop=[(stop,) for stop in tokenizer.stop_ids],
+        sampler=Sampler(
+            type="TOP_P",
+            k=1 if greedy else spec.top_k,
+            p=1.0 if greedy else spec.top_p,
+            temperature=1.0 if greedy else spec.temperature,
+        ),
+        max_tokens=spec.context_length,
+        template=tokenizer.chat.template,
+    )

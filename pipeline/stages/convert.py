@@ -6,10 +6,11 @@ from pipeline.console import console
 from pipeline.data.examples import read_examples
 from pipeline.data.tokenize import EncodedExamples, encode
 from pipeline.families.registry import read_shape
-from pipeline.formats.task import LEFT_OUT, bundle_task
+from pipeline.formats.task import LEFT_OUT
 from pipeline.gemma.causal_lm import Backend
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.litert.conversion import Base, Conversion, RuntimeAdapter, convert
+from pipeline.litert.convert.task_writer import write_task
 from pipeline.litert.graft.base_cache import CONVERTERS
 from pipeline.litert.memory_estimate import describe_cost, memory_cost
 from pipeline.litert.runtime.probe import probe
@@ -59,7 +60,7 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         if config.carries_base:
             probe(written.base)
         if "task" in config.convert.formats:
-            bundle_task(written.model, written.task, run.files.logs.task)
+            write_task(written.model, written.task, run.files.logs.task)
             probe(written.task)
             console.print(f"  {written.task.name}: {LEFT_OUT}")
         work.details.update(facts, recipe=config.convert.recipe, rounding=config.convert.rounding)

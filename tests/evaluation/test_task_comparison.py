@@ -10,7 +10,8 @@ from pipeline.data.examples import Example
 from pipeline.evaluation import in_runtime
 from pipeline.evaluation.answers import Answer
 from pipeline.evaluation.task_comparison import task_differences
-from pipeline.formats.task import METADATA_ENTRY, bundle_task
+from pipeline.formats.task import METADATA_ENTRY
+from pipeline.litert.convert.task_writer import write_task
 from pipeline.litert.runtime.engine import Runtime
 from tests.support.tiny_gemma import ANSWERS, SPEC, converted
 
@@ -50,7 +51,7 @@ def differences(model: Path, task: Path, examples: list[Example], answers: list[
 def test_the_same_model_passes(
     model: Path, examples: list[Example], answers: list[Answer], tmp_path: Path
 ) -> None:
-    bundle_task(model, tmp_path / "model.task", tmp_path / "log")
+    write_task(model, tmp_path / "model.task", tmp_path / "log")
     assert differences(model, tmp_path / "model.task", examples, answers) == []
 
 
@@ -62,7 +63,7 @@ def test_another_model_is_found(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     other = converted(tmp_path_factory, replace(SPEC, recipe="int4", prefill_lengths=(32,)))
-    bundle_task(other, tmp_path / "model.task", tmp_path / "log")
+    write_task(other, tmp_path / "model.task", tmp_path / "log")
     found = differences(model, tmp_path / "model.task", examples, answers)
     assert "the model in model.task differs from that in model.litertlm" in found
     assert any(
@@ -92,7 +93,7 @@ def test_other_tokens_in_its_metadata_are_found(
     new: bytes,
     message: str,
 ) -> None:
-    bundle_task(model, tmp_path / "whole.task", tmp_path / "log")
+    write_task(model, tmp_path / "whole.task", tmp_path / "log")
     with (
         zipfile.ZipFile(tmp_path / "whole.task") as whole,
         zipfile.ZipFile(tmp_path / "model.task", "w") as changed,

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.formats.litertlm import HEADER_BEGIN, METADATA, MODEL, TOKENIZER, read_container, rewrite, stamp
+from pipeline.formats.litertlm import HEADER_BEGIN, METADATA, MODEL, TOKENIZER, read_container
+from pipeline.formats.litertlm_writer import rewrite
+from pipeline.formats.llm_metadata import LlmMetadata
 from tests.support.litertlm import write_container
 
 
@@ -22,48 +24,7 @@ def test_what_the_vendors_builder_wrote_is_read(bundle: Path) -> None:
     assert container.read(TOKENIZER) == b"pieces" * 5000
     assert container.section(MODEL).items == {"model_type": "tf_lite_prefill_decode"}
     assert container.system["Authors"] == "the vendor"
-    assert container.metadata().max_num_tokens == 256
-
-
-def test_the_vendors_reader_reads_what_was_rewritten(bundle: Path, tmp_path: Path) -> None:
-    from io import StringIO
-
-    from litert_lm_builder import litertlm_peek
-
-    copy = tmp_path / "copy.litertlm"
-    rewrite(read_container(bundle), copy, replace={TOKENIZER: b"others"}, system={"description": "Grüße"})
-    printed = StringIO()
-    litertlm_peek.peek_litertlm_file(str(copy), str(tmp_path / "dump"), printed)
-    assert "Grüße" in printed.getvalue()
-    assert (tmp_path / "dump" / "Section1_SP_Tokenizer.spiece").read_bytes() == b"others"
-
-
-def test_rewriting_keeps_everything_else_to_the_byte(bundle: Path, tmp_path: Path) -> None:
-    source = read_container(bundle)
-    rewrite(source, tmp_path / "copy.litertlm", replace={TOKENIZER: b"longer" * 9000})
-    copy = read_container(tmp_path / "copy.litertlm")
-    assert copy.read(MODEL) == source.read(MODEL)
-    assert copy.read(METADATA) == source.read(METADATA)
-    assert copy.read(TOKENIZER) == b"longer" * 9000
-    assert [section.items for section in copy.sections] == [section.items for section in source.sections]
-    assert copy.system["Authors"] == "the vendor"
-
-
-def test_equal_content_gives_equal_files_whenever_it_was_made(bundle: Path, tmp_path: Path) -> None:
-    again = write_container(
-        tmp_path / "again.litertlm", tokenizer=b"pieces" * 5000, model=b"\0\0\0\0TFL3" + bytes(40000)
-    )
-    assert again.read_bytes() != bundle.read_bytes()  # the vendor stamps the time and a random id
-    for name, source in (("a", bundle), ("b", again)):
-        rewrite(read_container(source), tmp_path / name)
-    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
-    rewrite(read_container(bundle), tmp_path / "c", replace={TOKENIZER: b"other"})
-    assert read_container(tmp_path / "c").system["uuid"] != read_container(tmp_path / "a").system["uuid"]
-
-
-def test_a_section_that_is_not_there_is_not_replaced(bundle: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no such section"):
-        rewrite(read_container(bundle), tmp_path / "copy", replace={"HF_Tokenizer_Zlib": b""})
+    assert container.llm_metadata().max_tokens == 256
 
 
 @pytest.mark.parametrize("size", [0, 7, HEADER_BEGIN - 1, HEADER_BEGIN + 10, 20000, -1])
@@ -119,37 +80,8 @@ def test_a_missing_section_is_named(bundle: Path) -> None:
 def test_metadata_that_is_none_is_refused(tmp_path: Path) -> None:
     whole = read_container(write_container(tmp_path / "model.litertlm"))
     rewrite(whole, tmp_path / "copy.litertlm", replace={METADATA: b"\xff\xff\xff"})
-    with pytest.raises(InputError, match="metadata section is damaged"):
-        read_container(tmp_path / "copy.litertlm").metadata()
-
-
-def test_the_id_follows_the_content_in_place(bundle: Path, tmp_path: Path) -> None:
-    rewrite(read_container(bundle), tmp_path / "a")
-    content = bytearray((tmp_path / "a").read_bytes())
-    content[-1] ^= 1
-    (tmp_path / "b").write_bytes(content)
-    stamp(tmp_path / "b")
-    rewrite(read_container(tmp_path / "b"), tmp_path / "c")
-    assert (tmp_path / "b").read_bytes() == (tmp_path / "c").read_bytes()
-    assert read_container(tmp_path / "b").system["uuid"] != read_container(tmp_path / "a").system["uuid"]
-
-
-def test_the_vendors_file_gets_an_id_of_its_content_too(bundle: Path) -> None:
-    before = bundle.read_bytes()
-    stamp(bundle)
-    once, place = bundle.read_bytes(), read_container(bundle).id_place
-    assert place is not None
-    assert once != before
-    assert once[:place] + once[place + 36 :] == before[:place] + before[place + 36 :]
-    stamp(bundle)
-    assert bundle.read_bytes() == once
-
-
-def test_a_file_without_an_id_stays_as_it_is(bundle: Path) -> None:
-    bundle.write_bytes(bundle.read_bytes().replace(b"uuid", b"UUID"))
-    before = bundle.read_bytes()
-    stamp(bundle)
-    assert bundle.read_bytes() == before
+    with pytest.raises(InputError, match="damaged metadata section"):
+        read_container(tmp_path / "copy.litertlm").llm_metadata()
 
 
 def test_values_of_every_kind_are_read_as_text(tmp_path: Path) -> None:
@@ -175,3 +107,29 @@ def test_values_of_every_kind_are_read_as_text(tmp_path: Path) -> None:
         builder.build(file)
     system = read_container(tmp_path / "model.litertlm").system
     assert {key: system[key] for key in values} == {key: str(value) for key, (value, _) in values.items()}
+
+
+def test_a_file_without_metadata_declares_nothing_of_a_conversation(tmp_path: Path) -> None:
+    from litert_lm_builder import litertlm_builder as vendor
+
+    (tmp_path / "model.tflite").write_bytes(b"\0\0\0\0TFL3")
+    builder = vendor.LitertLmFileBuilder()
+    builder.add_system_metadata(vendor.Metadata(key="Authors", value="x", dtype=vendor.DType.STRING))
+    builder.add_tflite_model(str(tmp_path / "model.tflite"), vendor.TfLiteModelType.PREFILL_DECODE)
+    with (tmp_path / "model.litertlm").open("wb") as file:
+        builder.build(file)
+    container = read_container(tmp_path / "model.litertlm")
+    assert not container.has(METADATA)
+    assert container.llm_metadata() == LlmMetadata()
+
+
+def test_a_file_inside_another_is_read_where_it_is(bundle: Path, tmp_path: Path) -> None:
+    content = bundle.read_bytes()
+    (tmp_path / "outer").write_bytes(b"before" + content + b"behind")
+    alone = read_container(bundle)
+    inside = read_container(tmp_path / "outer", (6, 6 + len(content)))
+    assert [each.begin for each in inside.sections] == [each.begin + 6 for each in alone.sections]
+    assert inside.read(TOKENIZER) == alone.read(TOKENIZER)
+    assert bytes(inside.view(inside.section(MODEL))) == alone.read(MODEL)
+    with pytest.raises(InputError, match="truncated"):
+        read_container(tmp_path / "outer", (6, len(content)))

@@ -11,7 +11,8 @@ import pytest
 
 from pipeline.digests import sha256_of_file
 from pipeline.errors import InputError, PocketGemmaError
-from pipeline.formats.litertlm import read_container, rewrite
+from pipeline.formats.litertlm import read_container
+from pipeline.formats.litertlm_writer import rewrite
 from pipeline.formats.runtime_adapter import write_adapter_file
 from pipeline.inspect import apk as inspected
 from pipeline.inspect.facts import Report

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.formats.litertlm import METADATA, MODEL, read_container, rewrite
+from pipeline.formats.litertlm import METADATA, MODEL, read_container
+from pipeline.formats.litertlm_writer import rewrite
 from pipeline.inspect.file import inspect_file
 from pipeline.inspect.render import print_report
 from tests.support.litertlm import write_container
@@ -101,7 +102,7 @@ def test_a_truncated_file_is_refused(bundle: Path, share: float) -> None:
 
 def test_damage_inside_a_section_is_refused(bundle: Path, tmp_path: Path) -> None:
     for kind, content, message in (
-        (METADATA, b"\xff\xff\xff", "metadata section is damaged"),
+        (METADATA, b"\xff\xff\xff", "damaged metadata section"),
         (MODEL, b"\xff\xff\xff\x7fTFL3" + bytes(100), "its prefill_decode: damaged"),
     ):
         rewrite(read_container(bundle), tmp_path / "copy.litertlm", replace={kind: content})

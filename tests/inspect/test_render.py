@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.formats.litertlm import read_container, rewrite
+from pipeline.formats.litertlm import read_container
+from pipeline.formats.litertlm_writer import rewrite
 from pipeline.inspect.file import inspect_file
 from pipeline.inspect.render import print_json, print_report
 

@@ -46,5 +46,5 @@ def test_a_task_with_damaged_metadata_is_refused(tmp_path: Path, tflite: Path, t
         archive.writestr(MODEL_ENTRY, tflite.read_bytes())
         archive.writestr(TOKENIZER_ENTRY, tokenizer)
         archive.writestr(METADATA_ENTRY, TASK_METADATA[:-1])
-    with pytest.raises(InputError, match=r"model\.task: its metadata is damaged"):
+    with pytest.raises(InputError, match=r"model\.task: damaged metadata"):
         inspect_file(path)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from pipeline.families.names import EMBEDDING
-from pipeline.formats.tflite_weights import StoredWeight
+from pipeline.formats.tflite_weights import WeightMatrix
 from pipeline.gemma.matrices import PresetMatrices
 from pipeline.litert import matrix_check as weights
 from pipeline.litert.graft.weight_map import scale_dtype
@@ -29,11 +29,11 @@ class Store:
     def __init__(self, path: Path, scheme: Scheme, matrices: dict[str, Quantized]) -> None:
         self.path, self.scheme = path, scheme
         self.content = bytearray()
-        self.weights: dict[str, StoredWeight] = {}
+        self.weights: dict[str, WeightMatrix] = {}
         for name, matrix in matrices.items():
             shape = (matrix.values.shape[0], matrix.values.shape[1])
             values = matrix.packed()
-            weight = StoredWeight(
+            weight = WeightMatrix(
                 shape, matrix.bits, scheme.block_of(name), self._append(values), values.nbytes
             )
             if matrix.bits < 16:
@@ -65,7 +65,7 @@ def stored(
     folder: Path, monkeypatch: pytest.MonkeyPatch, recipe: str, matrices: dict[str, Quantized]
 ) -> Store:
     store = Store(folder / "model.litertlm", SCHEMES[recipe], matrices)
-    monkeypatch.setattr(weights, "stored_weights", lambda path: list(store.weights.values()))
+    monkeypatch.setattr(weights, "weight_matrices", lambda path: list(store.weights.values()))
     return store
 
 

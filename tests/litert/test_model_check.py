@@ -8,7 +8,8 @@ from safetensors.numpy import load_file, save_file
 
 from pipeline.errors import PocketGemmaError
 from pipeline.families.gemma3 import CHAT
-from pipeline.formats.litertlm import TOKENIZER, read_container, rewrite
+from pipeline.formats.litertlm import TOKENIZER, read_container
+from pipeline.formats.litertlm_writer import rewrite
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.litert.model_check import check_litertlm
 from pipeline.litert.model_spec import ModelSpec
@@ -69,9 +70,14 @@ def with_another_start(metadata: object) -> None:
     metadata.start_token.token_ids.ids[:] = [1]  # type: ignore[attr-defined]
 
 
+def with_another_sampler(metadata: object) -> None:
+    metadata.sampler_params.temperature += 0.1  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (with_another_sampler, "the sampler is "),
         (without_a_stop, "list of stop tokens"),
         (with_a_stop_as_text, "list of stop tokens"),
         (with_another_template, "chat template differs"),

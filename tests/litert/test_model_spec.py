@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.gemma.tokenizer import Tokenizer
-from pipeline.litert.model_spec import set_metadata
+from pipeline.litert.model_spec import apply_spec
 from pipeline.litert.runtime.engine import Runtime
-from tests.support.litertlm import with_metadata
 from tests.support.tiny_gemma import SPEC
 
 
@@ -21,11 +20,8 @@ def test_a_base_for_runtime_adapters_declares_their_rank_and_its_digest() -> Non
 
 @pytest.mark.slow
 def test_greedy_can_be_the_models_own_sampler(model: Path, tokenizer: Tokenizer, tmp_path: Path) -> None:
-    greedy = with_metadata(
-        model,
-        tmp_path / "model.litertlm",
-        lambda metadata: set_metadata(metadata, tokenizer, replace(SPEC, temperature=0.0)),
-    )
+    greedy = tmp_path / "model.litertlm"
+    apply_spec(model, greedy, tokenizer, replace(SPEC, temperature=0.0))
     question = "And what of silver?"
     with (
         Runtime(greedy) as runtime,

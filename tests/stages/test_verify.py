@@ -19,8 +19,9 @@ from pipeline.errors import InputError, PocketGemmaError
 from pipeline.evaluation import in_keras
 from pipeline.evaluation.answers import Answer
 from pipeline.families.gemma3 import CHAT
-from pipeline.formats.litertlm import TOKENIZER, read_container, rewrite
-from pipeline.formats.task import bundle_task
+from pipeline.formats.litertlm import TOKENIZER, read_container
+from pipeline.formats.litertlm_writer import rewrite
+from pipeline.litert.convert.task_writer import write_task
 from pipeline.run.folder import Run
 from pipeline.stages import verify
 from tests.support.finished_run import BASE, QUESTIONS, config, finished_run
@@ -234,7 +235,7 @@ def test_a_task_that_answers_differently_is_refused(copy: Path, tmp_path: Path) 
     whole, task = copy / "convert" / "model.litertlm", copy / "convert" / "model.task"
     scale_a_matrix(whole, tmp_path / "damaged.litertlm", copy)
     task.unlink()
-    bundle_task(tmp_path / "damaged.litertlm", task, tmp_path / "log")
+    write_task(tmp_path / "damaged.litertlm", task, tmp_path / "log")
     assert "model.task replies differently to" in refusal(copy)
 
 

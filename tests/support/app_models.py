@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.families.names import runtime_name
-from pipeline.formats.litertlm import read_container, rewrite
+from pipeline.formats.litertlm import read_container
+from pipeline.formats.litertlm_writer import rewrite
 from pipeline.formats.runtime_adapter import write_adapter_file
 from tests.support.litertlm import write_container
 from tests.support.tflite import Constant, write_tflite

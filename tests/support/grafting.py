@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from pipeline.formats.tflite_weights import stored_weights
+from pipeline.formats.tflite_weights import weight_matrices
 from pipeline.quantization.rounding import nearest
 from pipeline.quantization.schemes import SCHEMES
 from tests.support.litertlm import write_container
@@ -85,7 +85,7 @@ def write_base(path: Path, matrices: Mapping[str, np.ndarray], recipe: str) -> P
     write_container(path, model=model.read_bytes())
     shapes = {matrix.shape for matrix in matrices.values()}
     weights = sorted(
-        (weight for weight in stored_weights(path) if weight.shape in shapes),
+        (weight for weight in weight_matrices(path) if weight.shape in shapes),
         key=lambda weight: weight.offset,
     )
     with path.open("r+b") as file:

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.formats.litertlm import METADATA, MODEL, Container, read_container, rewrite
+from pipeline.formats.litertlm import METADATA, MODEL, Container, read_container
+from pipeline.formats.litertlm_writer import rewrite
 
 
 def write_container(
@@ -35,10 +36,17 @@ def write_container(
 def with_metadata(source: Path, path: Path, change: Callable[[Any], None]) -> Path:
     """A copy whose LlmMetadata was changed."""
     container = read_container(source)
-    metadata = container.metadata()
+    metadata = vendor_metadata(container)
     change(metadata)
-    rewrite(container, path, replace={METADATA: metadata.SerializeToString()})
+    rewrite(container, path, replace={METADATA: metadata.SerializeToString(deterministic=True)})
     return path
+
+
+def vendor_metadata(container: Container) -> Any:
+    """The LlmMetadata message of a container, by the vendor's own classes."""
+    from litert_lm_builder.runtime.proto.llm_metadata_pb2 import LlmMetadata
+
+    return LlmMetadata.FromString(container.read(METADATA))
 
 
 def with_scaled_matrix(source: Path, path: Path, shape: tuple[int, int], factor: float) -> Path:

@@ -17,7 +17,7 @@ from pipeline.cache import sha256_of_weights
 from pipeline.digests import sha256_of_file
 from pipeline.errors import InputError
 from pipeline.families.names import EMBEDDING
-from pipeline.formats.tflite_weights import StoredWeight, stored_weights
+from pipeline.formats.tflite_weights import WeightMatrix, weight_matrices
 from pipeline.gemma.matrices import PresetMatrices
 from pipeline.machine import keep_freed_memory
 from pipeline.parallel import in_threads
@@ -140,7 +140,7 @@ def locate_matrices(litertlm: Path, matrices: Iterable[tuple[str, Rows]], scheme
     """
     keep_freed_memory()
     recipe = next(name for name, known in SCHEMES.items() if known == scheme)
-    weights = stored_weights(litertlm)
+    weights = weight_matrices(litertlm)
     order: list[str] = []
 
     def numbered() -> Iterator[tuple[str, Rows]]:
@@ -148,7 +148,7 @@ def locate_matrices(litertlm: Path, matrices: Iterable[tuple[str, Rows]], scheme
             order.append(name)
             yield name, matrix
 
-    def find(item: tuple[str, Rows]) -> tuple[str, StoredWeight]:
+    def find(item: tuple[str, Rows]) -> tuple[str, WeightMatrix]:
         name, matrix = item
         hits = [
             weight
@@ -194,7 +194,7 @@ def recognize_recipe(litertlm: Path, matrices: PresetMatrices) -> str:
     Raises:
         InputError: none of the recipes gives the bytes in the file.
     """
-    weights = stored_weights(litertlm)
+    weights = weight_matrices(litertlm)
     other = next(name for name in matrices.names() if name != EMBEDDING)
     for recipe, scheme in SCHEMES.items():
         if all(
@@ -226,22 +226,22 @@ def quantized_pieces(
     return (rounding(matrix[start : start + step], bits, block) for start in range(0, rows, step))
 
 
-def _candidates(weights: list[StoredWeight], name: str, matrix: Rows, scheme: Scheme) -> list[StoredWeight]:
+def _candidates(weights: list[WeightMatrix], name: str, matrix: Rows, scheme: Scheme) -> list[WeightMatrix]:
     wanted = (tuple(matrix.shape), scheme.bits_of(name), scheme.block_of(name))
     return [weight for weight in weights if (weight.shape, weight.bits, weight.block) == wanted]
 
 
-def _begins(path: Path, weight: StoredWeight, matrix: Rows) -> bool:
+def _begins(path: Path, weight: WeightMatrix, matrix: Rows) -> bool:
     """Whether the matrix's first rows are stored there."""
     return next(_matches(path, weight, matrix))
 
 
-def _holds(path: Path, weight: StoredWeight, matrix: Rows) -> bool:
+def _holds(path: Path, weight: WeightMatrix, matrix: Rows) -> bool:
     """Whether the whole matrix is stored there, with all copies of its scales."""
     return all(_matches(path, weight, matrix))
 
 
-def _matches(path: Path, weight: StoredWeight, matrix: Rows) -> Iterator[bool]:
+def _matches(path: Path, weight: WeightMatrix, matrix: Rows) -> Iterator[bool]:
     """For each piece of some rows, whether it is stored there."""
     values_before, scales_before = 0, 0
     for piece in quantized_pieces(matrix, weight.bits, weight.block):

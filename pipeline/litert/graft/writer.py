@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import InputError, PocketGemmaError
-from pipeline.formats.litertlm import stamp
+from pipeline.formats.litertlm_writer import stamp
 from pipeline.litert.graft.weight_map import WeightLocation, WeightMap, scale_dtype
 from pipeline.machine import keep_freed_memory
 from pipeline.parallel import in_threads

@@ -10,7 +10,7 @@ from pipeline.families.gemma3 import CHAT
 from pipeline.families.names import EMBEDDING
 from pipeline.formats.litertlm import MODEL, read_container
 from pipeline.formats.tflite_model import read_language_model
-from pipeline.formats.tflite_weights import stored_weights
+from pipeline.formats.tflite_weights import weight_matrices
 from pipeline.gemma.matrices import PresetMatrices
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.litert.convert.export import export_litertlm
@@ -18,6 +18,7 @@ from pipeline.litert.model_check import check_litertlm, model_differences
 from pipeline.litert.model_spec import ModelSpec
 from pipeline.litert.runtime.engine import Runtime
 from pipeline.quantization.schemes import SCHEMES
+from tests.support.litertlm import vendor_metadata
 from tests.support.tiny_gemma import ANSWERS, SPEC, Reference
 
 pytestmark = pytest.mark.slow
@@ -27,7 +28,7 @@ LOSSES = {"fp16": 0.002, "int8": 0.05, "int4": 1.0, "int4_embedding_int8": 1.0, 
 
 def test_the_file_declares_what_training_used(model: Path, tokenizer: Tokenizer, folder: Path) -> None:
     assert model_differences(model, tokenizer, SPEC, folder) == []
-    metadata = read_container(model).metadata()
+    metadata = vendor_metadata(read_container(model))
     assert [list(stop.token_ids.ids) for stop in metadata.stop_tokens] == [[1], [tokenizer.stop_ids[1]]]
     assert metadata.jinja_prompt_template == CHAT.template
     assert (metadata.sampler_params.k, metadata.max_num_tokens) == (40, 160)
@@ -57,7 +58,7 @@ def test_the_embedding_is_stored_once_for_both_its_uses(
 ) -> None:
     path, spec = quantized
     scheme, shape = SCHEMES[spec.recipe], PresetMatrices(folder).shape(EMBEDDING)
-    found = [weight for weight in stored_weights(path) if weight.shape == shape]
+    found = [weight for weight in weight_matrices(path) if weight.shape == shape]
     assert [(weight.bits, weight.block) for weight in found] == [
         (scheme.bits_of(EMBEDDING), scheme.block_of(EMBEDDING))
     ]

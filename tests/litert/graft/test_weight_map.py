@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.formats.tflite_weights import stored_weights
+from pipeline.formats.tflite_weights import weight_matrices
 from pipeline.gemma.matrices import PresetMatrices
 from pipeline.litert.graft.weight_map import WeightMap, locate_matrices, recognize_recipe
 from pipeline.quantization.rounding import nearest
@@ -126,7 +126,7 @@ def test_a_damaged_model_is_refused_or_read_within_the_file(folder: Path, tmp_pa
         damaged[location] ^= 0xFF
         base.write_bytes(damaged)
         try:
-            weights = stored_weights(base)
+            weights = weight_matrices(base)
         except InputError:
             refused += 1
             continue

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from pipeline.errors import InputError, PocketGemmaError
-from pipeline.formats.litertlm import read_container, rewrite, stamp
+from pipeline.formats.litertlm import read_container
+from pipeline.formats.litertlm_writer import rewrite, stamp
 from pipeline.gemma.matrices import PresetMatrices
 from pipeline.litert.graft.compatibility import changes_outside_matrices, fixed_content
 from pipeline.litert.graft.weight_map import WeightMap, locate_matrices, quantized_pieces, recognize_recipe
@@ -115,7 +116,7 @@ def test_only_the_given_matrices_change(
         (start, 4 * location.shape[0]) for start in location.scales
     ]:
         allowed[start : start + size] = True
-    identity = read_container(base).id_place
+    identity = read_container(base).id_offset
     assert identity is not None
     allowed[identity : identity + 36] = True
     assert ((before != after) & ~allowed).sum() == 0

@@ -1,0 +1,148 @@
+"""Writing .litertlm containers: other sections, other system metadata, and an id that is made from the content."""
+
+import hashlib
+import json
+import mmap
+import uuid
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from pipeline.formats.litertlm import (
+    BLOCK,
+    HEADER_BEGIN,
+    HEADER_END,
+    ID,
+    MAGIC,
+    NO_ID,
+    UNKNOWN,
+    VERSION,
+    Container,
+    Section,
+    read_container,
+)
+from pipeline.parallel import in_threads
+
+PIECE_BYTES = 1 << 25
+"""How many bytes of a section one thread hashes at a time."""
+
+
+def rewrite(
+    source: Container,
+    path: Path,
+    *,
+    replace: Mapping[str, bytes] | None = None,
+    system: Mapping[str, str] | None = None,
+) -> None:
+    """Write a container with other sections or other system metadata; equal input gives equal bytes.
+
+    Args:
+        source: the container that is copied.
+        path: the file to write, not the source's own.
+        replace: new content of the first section of a kind.
+        system: the system metadata; the source's if None. `uuid` is made from the content.
+    """
+    replace = dict(replace or {})
+    contents = [replace.pop(section.kind, None) for section in source.sections]
+    if replace:
+        raise ValueError(f"no such section: {sorted(replace)}")
+    entries = dict(source.system if system is None else system)
+    # The exporter stamps the time and a random id; an id made from the content lets equal models be equal files.
+    entries.pop("creation_timestamp", None)
+    entries[ID] = NO_ID
+    ranges: list[tuple[int, int]] = []
+    with source.path.open("rb") as original, path.open("wb") as file:
+        end = HEADER_BEGIN + len(_pack(source.sections, [(1, 1)] * len(source.sections), entries))
+        for section, content in zip(source.sections, contents, strict=True):
+            begin = _round_up(end)
+            file.seek(begin)
+            for chunk in [content] if content is not None else _chunks(original, section):
+                file.write(chunk)
+            end = file.tell()
+            ranges.append((begin, end))
+        header = _pack(source.sections, ranges, entries)
+        file.seek(0)
+        file.write(MAGIC + b"".join(number.to_bytes(4, "little") for number in VERSION))
+        file.seek(HEADER_END)
+        file.write((HEADER_BEGIN + len(header)).to_bytes(8, "little") + header)
+    stamp(path)
+
+
+def stamp(path: Path) -> None:
+    """Write into a .litertlm, in place, the id of its content; a file without an id stays as it is.
+
+    The id is made from the system metadata and the bytes of all sections, so equal files have equal ids. Pieces of a section are
+    hashed in parallel, and their digests in order.
+    """
+    container = read_container(path)
+    if container.id_offset is None:
+        return
+    entries = container.system | {ID: NO_ID}
+    digest = hashlib.sha256(json.dumps(entries, sort_keys=True).encode())
+    ranges = [
+        (begin, min(begin + PIECE_BYTES, section.end))
+        for section in container.sections
+        for begin in range(section.begin, section.end, PIECE_BYTES)
+    ]
+
+    def hashed(span: tuple[int, int]) -> tuple[int, bytes]:
+        digest = hashlib.sha256()
+        with (
+            path.open("rb", buffering=0) as file,
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
+        ):
+            digest.update(memoryview(mapped)[span[0] : span[1]])
+        return span[0], digest.digest()
+
+    for _, piece in sorted(in_threads(hashed, ranges)):
+        digest.update(piece)
+    with path.open("r+b") as file:
+        file.seek(container.id_offset)
+        file.write(str(uuid.UUID(bytes=digest.digest()[:16], version=4)).encode())
+
+
+def _chunks(file: BinaryIO, section: Section, size: int = 1 << 24) -> Iterable[bytes]:
+    """A section's bytes, piece by piece, so that a model of any size passes through little memory."""
+    file.seek(section.begin)
+    left = section.end - section.begin
+    while left:
+        chunk = file.read(min(size, left))
+        yield chunk
+        left -= len(chunk)
+
+
+def _pack(sections: tuple[Section, ...], ranges: list[tuple[int, int]], system: Mapping[str, str]) -> bytes:
+    import flatbuffers
+    from litert_lm_builder import litertlm_header_schema_py_generated as schema
+
+    def entries(items: Mapping[str, str]) -> list[Any]:
+        return [
+            schema.KeyValuePairT(
+                key=key, value=schema.StringValueT(value), valueType=schema.VData.StringValue
+            )
+            for key, value in items.items()
+        ]
+
+    document = schema.LiteRTLMMetaDataT(
+        systemMetadata=schema.SystemMetadataT(entries=entries(system)),
+        sectionMetadata=schema.SectionMetadataT(
+            objects=[
+                schema.SectionObjectT(
+                    items=entries(section.items),
+                    dataType=int(section.kind.removeprefix(UNKNOWN))
+                    if section.kind.startswith(UNKNOWN)
+                    else getattr(schema.AnySectionDataType, section.kind),
+                    beginOffset=begin,
+                    endOffset=end,
+                )
+                for section, (begin, end) in zip(sections, ranges, strict=True)
+            ]
+        ),
+    )
+    builder = flatbuffers.Builder(BLOCK)
+    builder.Finish(document.Pack(builder))
+    return bytes(builder.Output())
+
+
+def _round_up(offset: int) -> int:
+    return -(-offset // BLOCK) * BLOCK

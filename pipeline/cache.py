@@ -1,6 +1,6 @@
-"""What is downloaded or built once and used by every run, under ~/.cache/pocketgemma or where POCKETGEMMA_CACHE says.
+"""Downloads and builds that all runs share, in ~/.cache/pocketgemma or the folder in POCKETGEMMA_CACHE.
 
-An entry is a folder named by a digest of everything that decides its content. It appears in one rename, so it is whole or absent.
+An entry is a folder named by a digest of everything that determines its content. It appears in one rename, so it is complete or absent.
 """
 
 import hashlib
@@ -15,24 +15,24 @@ from filelock import FileLock
 from pipeline.digests import DigestCache, sha256_of_file
 
 LARGE = 1 << 26
-"""Bytes from which on reading a file again takes longer than looking it up."""
+"""Files of at least this many bytes are read once, and their digest is cached."""
 
 
 def cache_root() -> Path:
-    """The cache folder; made when missing."""
-    place = os.environ.get("POCKETGEMMA_CACHE")
-    root = Path(place).expanduser() if place else Path.home() / ".cache" / "pocketgemma"
+    """The cache folder; created if it is missing."""
+    chosen = os.environ.get("POCKETGEMMA_CACHE")
+    root = Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "pocketgemma"
     root.mkdir(parents=True, exist_ok=True)
     return root
 
 
 def digest_of(files: Iterable[Path], *words: str) -> str:
-    """A digest of files (name and content, folders with all that is in them) and words, for `cached`."""
+    """A digest of files, by name and content, and of words. A folder stands for all files in it but compiled Python."""
     digest = hashlib.sha256()
-    for place in files:
-        for path in sorted(place.rglob("*")) if place.is_dir() else [place]:
+    for root in files:
+        for path in sorted(root.rglob("*")) if root.is_dir() else [root]:
             if path.is_file() and path.suffix != ".pyc":
-                name = path.relative_to(place.parent).as_posix()
+                name = path.relative_to(root.parent).as_posix()
                 digest.update(f"{name}\0{path.stat().st_size}\0".encode())
                 digest.update(path.read_bytes())
     for word in words:
@@ -41,7 +41,7 @@ def digest_of(files: Iterable[Path], *words: str) -> str:
 
 
 def sha256_of_weights(path: Path) -> str:
-    """Hexadecimal sha256 of a file's bytes; that of a large file is remembered as long as its size, time and inode stay the same."""
+    """The hexadecimal sha256 of a file. For a large file it is cached while size, time and inode stay the same."""
     if path.stat().st_size < LARGE:
         return sha256_of_file(path)
     known = DigestCache(cache_root() / "digests.json")
@@ -51,25 +51,25 @@ def sha256_of_weights(path: Path) -> str:
 
 
 def lookup(kind: str, key: str) -> Path | None:
-    """The folder of this kind and key, if it is there."""
+    """The entry of this kind and key, if it exists."""
     folder = cache_root() / kind / key
     return folder if folder.is_dir() else None
 
 
 def cached(kind: str, key: str, make: Callable[[Path], None]) -> Path:
-    """The folder of this kind and key, made by `make(folder)` when it is not there yet.
+    """The entry of this kind and key, created by `make(folder)` if it does not exist.
 
     Args:
-        kind: what is kept there, a word for the person who looks into the cache.
-        key: a digest of everything that decides the content.
-        make: fills the empty folder it is given; what it raises is passed on and leaves nothing behind.
+        kind: the folder in the cache, named for what the entries are.
+        key: a digest of everything that determines the content.
+        make: fills an empty folder. If it raises, no entry is left behind.
     """
     root = cache_root() / kind
     folder = root / key
     if folder.is_dir():
         return folder
     root.mkdir(exist_ok=True)
-    # Two processes wanting the same entry: the second waits and finds it done.
+    # If two processes need the same entry, the second waits for the first.
     with FileLock(root / f"{key}.lock"):
         if folder.is_dir():
             return folder

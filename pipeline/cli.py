@@ -135,17 +135,11 @@ def chat(
     debug: DebugOption = False,
 ) -> None:
     """Chat with the converted model in the phone's runtime."""
-    from pipeline.commands.chat import chat_with
+    from pipeline.commands.chat import chat_with, converted_model
     from pipeline.run.folder import Run
 
-    adapters = adapter or []
-    if model is None:
-        finished = Run(_root(_config(config, set_), run))
-        finished.manifest("convert")
-        converted = finished.files.convert
-        model = converted.model
-        adapters = adapters or [converted.adapter] * converted.adapter.is_file()
-    chat_with(model, prompt, adapters)
+    found, own = (model, []) if model else converted_model(Run(_root(_config(config, set_), run)))
+    chat_with(found, prompt, adapter or own)
 
 
 @app.command("adapter")
@@ -163,11 +157,9 @@ def write_adapter(
     debug: DebugOption = False,
 ) -> None:
     """Write an adapter file that a base with LoRA inputs can load."""
-    from pipeline.console import console
-    from pipeline.litert.runtime_adapters import write_for_base
+    from pipeline.commands.adapter import adapter_file
 
-    found = write_for_base(adapter, base, out)
-    console.print(f"{out}: rank {found.rank}, {out.stat().st_size / 1e6:.2f} MB")
+    adapter_file(adapter, base, out)
 
 
 @app.command("eval")

@@ -1,4 +1,4 @@
-"""What a person sees while a stage works. Falls silent (plain lines, no bars) when the output is no terminal."""
+"""Output to the terminal. Without a terminal there are plain lines only, no progress bars."""
 
 import os
 import sys
@@ -22,7 +22,7 @@ errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def progress_bar() -> Progress:
-    """A bar with counts and the time left; draws nothing when the output is no terminal."""
+    """A bar with counts and the remaining time; draws nothing if the output is not a terminal."""
     return Progress(
         TextColumn("  {task.description}"),
         BarColumn(),
@@ -37,7 +37,7 @@ def progress_bar() -> Progress:
 
 @contextmanager
 def waiting(what: str) -> Iterator[None]:
-    """A spinner with the time gone by, for work that cannot be counted; draws nothing when the output is no terminal."""
+    """A spinner with the elapsed time, for work without countable steps; draws nothing if the output is not a terminal."""
     columns = (TextColumn("  {task.description}"), SpinnerColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         progress.add_task(what, total=None)
@@ -46,7 +46,7 @@ def waiting(what: str) -> Iterator[None]:
 
 @contextmanager
 def without_native_chatter() -> Iterator[None]:
-    """Hold back what C++ libraries write to standard error while they load; after an exception it is shown."""
+    """Hold back what C++ libraries write to standard error while they load. After an exception it is printed."""
     sys.stderr.flush()
     standard_error = os.dup(2)
     with tempfile.TemporaryFile() as held:

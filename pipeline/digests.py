@@ -1,4 +1,4 @@
-"""sha256 of files and of JSON documents, remembered by size and modification time so that large files are read once."""
+"""sha256 of files and of JSON documents, with a cache by size and modification time so that large files are read once."""
 
 import hashlib
 import json
@@ -9,20 +9,20 @@ from pathlib import Path
 from typing import IO, Any
 
 FRESH_NS = 50_000_000
-"""A file changed less than this ago, in ns, is not remembered: a second change within the same tick of the file system's clock
-would leave size and time as they are."""
+"""The digest of a file that changed less than this ago, in ns, is not cached: a second change within the same tick of the file system's clock
+might leave size and time unchanged."""
 
 BLOCK_BYTES = 1 << 20
 
 
 def sha256_of_file(path: Path) -> str:
-    """Hexadecimal sha256 of a file's bytes."""
+    """The hexadecimal sha256 of a file."""
     with path.open("rb") as file:
         return sha256_of_stream(file)
 
 
 def sha256_of_stream(stream: IO[bytes], size: int | None = None) -> str:
-    """Hexadecimal sha256 of what is left to read, or of the next `size` bytes."""
+    """The hexadecimal sha256 of the rest of a stream, or of its next `size` bytes."""
     digest = hashlib.sha256()
     left = size
     while block := stream.read(BLOCK_BYTES if left is None else min(BLOCK_BYTES, left)):
@@ -33,13 +33,13 @@ def sha256_of_stream(stream: IO[bytes], size: int | None = None) -> str:
 
 
 def digest_of_json(document: Any) -> str:
-    """Hexadecimal sha256 of a document's canonical JSON (sorted keys, no spaces)."""
+    """The hexadecimal sha256 of a document's canonical JSON (sorted keys, no spaces)."""
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
 class DigestCache:
-    """sha256 by file, valid while its size, modification time (ns) and inode stay the same."""
+    """A cache of sha256 by file, valid while size, modification time (ns) and inode stay the same."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -55,7 +55,7 @@ class DigestCache:
             }
 
     def sha256(self, path: Path) -> str:
-        """Hexadecimal sha256 of a file's bytes, from memory where its stamp is the same."""
+        """The hexadecimal sha256 of a file, from the cache if the file is unchanged."""
         now = time.time_ns()
         status = path.stat()
         stamp = [status.st_size, status.st_mtime_ns, status.st_ino]
@@ -70,11 +70,11 @@ class DigestCache:
         return digest
 
     def save(self) -> None:
-        """Write what is known, forgetting files that are gone."""
+        """Write the cache, without files that no longer exist."""
         if not self._changed:
             return
         known = {path: entry for path, entry in self._known.items() if os.path.exists(path)}
-        # Two threads or processes may save at once: one of them wins, and what the other knew is read again.
+        # If two threads or processes save at the same time, one file wins; the digests of the other are computed again.
         temporary = self._path.with_suffix(f".{os.getpid()}-{threading.get_ident()}.tmp")
         temporary.write_text(json.dumps(known), encoding="utf-8")
         temporary.replace(self._path)

@@ -1,4 +1,4 @@
-"""What this machine is: its processor, the packages at work, and how much memory a stage took."""
+"""Facts about this machine: the processor, installed packages, and the memory of a process."""
 
 import platform
 from contextlib import suppress
@@ -8,15 +8,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-# The packages whose version can change a result.
 PACKAGES = (
     "pocketgemma", "numpy", "keras", "keras-hub", "jax", "torch", "tensorflow", "transformers", "sentencepiece", "safetensors",
     "litert-torch", "litert-converter", "ai-edge-litert", "ai-edge-quantizer", "litert-lm", "litert-lm-builder", "mediapipe",
 )  # fmt: skip
+"""The packages whose version can change a result."""
 
 
 def package_versions() -> dict[str, str]:
-    """Installed version of each package that can change a result; missing ones are left out."""
+    """The installed version of each of PACKAGES; missing ones are left out."""
     found = {}
     for name in PACKAGES:
         try:
@@ -28,7 +28,7 @@ def package_versions() -> dict[str, str]:
 
 @cache
 def cpu_flags() -> frozenset[str]:
-    """Instruction set flags as the Linux kernel names them; empty elsewhere."""
+    """The flags of the instruction set, as the Linux kernel names them; empty on other systems."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
@@ -39,7 +39,7 @@ def cpu_flags() -> frozenset[str]:
 
 @cache
 def cpu_model() -> str:
-    """The processor's name."""
+    """The name of the processor."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
@@ -49,7 +49,7 @@ def cpu_model() -> str:
 
 
 def describe_machine() -> dict[str, str]:
-    """Processor, system and Python: the runtime's numbers are the same to the bit only on one version and one processor model."""
+    """Processor, system and Python. The runtime computes the same bits only with the same version on the same processor model."""
     return {
         "processor": cpu_model(),
         "system": f"{platform.system()} {platform.machine()}",
@@ -58,9 +58,9 @@ def describe_machine() -> dict[str, str]:
 
 
 class PeakMemory:
-    """Highest resident memory of this process between entering and leaving, in bytes.
+    """The peak resident memory of this process inside a `with` block, in bytes.
 
-    On Linux the kernel's high-water mark is reset on entry; elsewhere it is that of the whole process.
+    On Linux, the kernel's high-water mark is reset on entry. On other systems, the value is the peak since the process started.
     """
 
     peak_bytes = 0
@@ -77,7 +77,7 @@ class PeakMemory:
 
 
 def _largest_so_far() -> int:
-    """Highest resident memory of this process since it began, in bytes; 0 where Python cannot tell."""
+    """The peak resident memory of this process since it started, in bytes; 0 if Python does not know it."""
     try:
         import resource
     except ImportError:  # Windows
@@ -87,11 +87,11 @@ def _largest_so_far() -> int:
 
 
 def keep_freed_memory() -> None:
-    """Let arrays of some megabytes that are made and dropped over and over have the same memory each time.
+    """Make glibc reuse the memory of freed arrays of some megabytes.
 
-    glibc hands large blocks back to the kernel when they are freed, and takes new pages, filled with zeros, for the next: that was four
-    fifths of the time of rounding a matrix. It stops doing so for blocks up to the size of the largest that was ever freed (up to
-    32 MiB; mallopt(3), M_MMAP_THRESHOLD). Elsewhere this has no effect.
+    By default, glibc returns large blocks to the kernel and gets new pages, filled with zeros, for the next ones. That took four fifths
+    of the time of rounding a matrix. After a large block has been freed once, glibc keeps blocks up to that size (up to 32 MiB;
+    mallopt(3), M_MMAP_THRESHOLD). On other systems this has no effect.
     """
     import numpy as np
 
@@ -99,9 +99,9 @@ def keep_freed_memory() -> None:
 
 
 def high_water_mark(process: int | str = "self") -> int:
-    """Highest resident memory of a process so far, in bytes; 0 where the kernel does not tell, or it has ended.
+    """The peak resident memory of a process so far, in bytes; 0 if the kernel does not report it or the process has ended.
 
-    Not `ru_maxrss`: that of a child begins with what its parent held.
+    `ru_maxrss` does not work here: in a child process it starts with the memory of the parent.
     """
     try:
         for line in Path(f"/proc/{process}/status").read_text(encoding="ascii").splitlines():

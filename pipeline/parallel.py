@@ -1,4 +1,4 @@
-"""Work in threads, side by side, with no more in hand than there are threads."""
+"""A function on many items in parallel threads."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -10,10 +10,10 @@ Result = TypeVar("Result")
 
 
 def in_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """function(item) of each item, as they get done, by as many threads as this process may use processors.
+    """Yield function(item) for each item in the order in which they finish, with one thread for each processor of this process.
 
-    numpy, hashing and reading let other threads run. An item is taken only when a thread is free for it, so that items may be large.
-    What is raised ends the work.
+    This is for work that releases the interpreter lock: numpy, hashing, reading. An item is taken only when a thread is free for it, so
+    that not all items are in memory at once. An exception ends the work.
     """
     threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     running: set[Future[Result]] = set()

@@ -14,7 +14,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POCKETGEMMA_CACHE", str(tmp_path / "cache"))
 
 
-def test_the_environment_says_where_the_cache_lies(tmp_path: Path) -> None:
+def test_the_environment_sets_the_cache_folder(tmp_path: Path) -> None:
     assert cache_root() == tmp_path / "cache"
 
 
@@ -31,7 +31,7 @@ def test_an_entry_is_made_once() -> None:
     assert len(calls) == 1
 
 
-def test_what_fails_leaves_nothing_and_is_tried_again() -> None:
+def test_a_failure_leaves_no_entry_and_the_next_call_tries_again() -> None:
     def fail(folder: Path) -> None:
         (folder / "half").write_text("made")
         raise RuntimeError("no")
@@ -42,7 +42,7 @@ def test_what_fails_leaves_nothing_and_is_tried_again() -> None:
     assert (cached("things", "key", lambda folder: (folder / "whole").touch()) / "whole").exists()
 
 
-def test_two_that_want_the_same_entry_make_it_once() -> None:
+def test_two_threads_that_need_the_same_entry_make_it_once() -> None:
     calls, together = [], Barrier(2)
 
     def work() -> None:
@@ -57,7 +57,7 @@ def test_two_that_want_the_same_entry_make_it_once() -> None:
     assert len(calls) == 1
 
 
-def test_a_digest_tells_content_names_and_words_apart(tmp_path: Path) -> None:
+def test_a_digest_depends_on_content_names_and_words(tmp_path: Path) -> None:
     folder = tmp_path / "sources"
     folder.mkdir()
     (folder / "a").write_text("1")

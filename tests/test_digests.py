@@ -37,7 +37,7 @@ def test_the_digest_of_a_file_is_its_sha256(tmp_path: Path) -> None:
     assert DigestCache(tmp_path / "cache").sha256(tmp_path / "abc") == ABC
 
 
-def test_the_digest_of_json_does_not_depend_on_how_it_is_written() -> None:
+def test_the_digest_of_json_does_not_depend_on_its_layout() -> None:
     assert digest_of_json({"b": 1, "a": [1, "ü"]}) == digest_of_json(
         json.loads('{"a" : [1, "\\u00fc"], "b": 1}')
     )
@@ -62,7 +62,7 @@ def test_a_file_of_the_same_size_but_another_time_is_read_again(tmp_path: Path) 
     assert cache.sha256(file) == ABC
 
 
-def test_a_file_of_the_same_size_and_time_that_took_its_place_is_read_again(tmp_path: Path) -> None:
+def test_a_replaced_file_of_the_same_size_and_time_is_read_again(tmp_path: Path) -> None:
     cache = DigestCache(tmp_path / "cache")
     file = old(tmp_path / "abc", "abd")
     assert cache.sha256(file) != ABC
@@ -70,7 +70,7 @@ def test_a_file_of_the_same_size_and_time_that_took_its_place_is_read_again(tmp_
     assert cache.sha256(file) == ABC
 
 
-def test_a_file_changed_this_instant_is_not_remembered(tmp_path: Path) -> None:
+def test_the_digest_of_a_file_that_just_changed_is_not_cached(tmp_path: Path) -> None:
     # A second write within one tick of the file system's clock leaves size, time and inode as they are.
     cache = DigestCache(tmp_path / "cache")
     file = tmp_path / "abc"
@@ -84,7 +84,7 @@ def test_a_file_changed_this_instant_is_not_remembered(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"5", b'{"/x": 5}', b'{"/x": [1]}', b"\xff\xfe"])
-def test_a_damaged_memory_is_forgotten(tmp_path: Path, content: bytes) -> None:
+def test_a_damaged_cache_is_ignored(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "cache").write_bytes(content)
     file = old(tmp_path / "abc", "abc")
     cache = DigestCache(tmp_path / "cache")
@@ -93,7 +93,7 @@ def test_a_damaged_memory_is_forgotten(tmp_path: Path, content: bytes) -> None:
     assert json.loads((tmp_path / "cache").read_text()).keys() == {str(file.resolve())}
 
 
-def test_files_that_are_gone_are_forgotten(tmp_path: Path) -> None:
+def test_files_that_no_longer_exist_are_removed_from_the_cache(tmp_path: Path) -> None:
     cache = DigestCache(tmp_path / "cache")
     kept, gone = old(tmp_path / "kept", "1"), old(tmp_path / "gone", "2")
     cache.sha256(kept)
@@ -103,7 +103,7 @@ def test_files_that_are_gone_are_forgotten(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "cache").read_text()).keys() == {str(kept.resolve())}
 
 
-def test_a_link_is_known_by_what_it_points_to(tmp_path: Path, count: list[Path]) -> None:
+def test_a_link_has_the_digest_of_its_target(tmp_path: Path, count: list[Path]) -> None:
     file = old(tmp_path / "abc", "abc")
     (tmp_path / "link").symlink_to(file)
     cache = DigestCache(tmp_path / "cache")

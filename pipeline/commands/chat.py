@@ -11,6 +11,7 @@ from pipeline.families.chat import Message
 from pipeline.formats.litertlm import read_container
 from pipeline.litert.runtime.engine import Chat, Runtime
 from pipeline.litert.runtime_adapters import check_adapter_file
+from pipeline.run.folder import Run
 
 HELP = "Type a question. /new starts a new conversation, /quit or Ctrl-D exits."
 ADAPTER_HELP = "/adapter lists the adapters, /adapter NAME switches to one, /adapter none to the base."
@@ -42,6 +43,17 @@ def chat_with(model: Path, prompt: str | None = None, adapters: Sequence[Path] =
                 if limit is not None and conversation.tokens >= limit:
                     console.print("[dim]The context is full. This is a new conversation.[/]")
                     conversation.begin()
+
+
+def converted_model(run: Run) -> tuple[Path, list[Path]]:
+    """The converted model of a run folder, and its adapter if that is a separate file.
+
+    Raises:
+        InputError: nothing has been converted there.
+    """
+    run.manifest("convert")
+    files = run.files.convert
+    return files.model, [files.adapter] if files.adapter.is_file() else []
 
 
 def named_adapters(model: Path, paths: Sequence[Path]) -> dict[str, Path]:

@@ -214,8 +214,8 @@ def test_an_exchanged_base_or_adapter_is_reported(
 
 
 def test_a_model_of_no_stage_is_a_broken_link(runs: Path, with_adapters: Callable[..., Path]) -> None:
-    stranger = {"sha256": digest(b"stranger")}
-    found = broken(trace(with_adapters(base=b"stranger", base_model=stranger), runs))
+    unknown = {"sha256": digest(b"unknown")}
+    found = broken(trace(with_adapters(base=b"unknown", base_model=unknown), runs))
     assert len(found) == 1
     assert found[0].startswith("base: no stage here wrote it")
 
@@ -229,8 +229,8 @@ def test_a_zip_that_is_not_our_app_cannot_be_traced(runs: Path, tmp_path: Path) 
 
 
 def test_a_file_of_no_stage_cannot_be_traced(runs: Path, tmp_path: Path) -> None:
-    (tmp_path / "stranger.bin").write_bytes(b"x")
-    (link,) = trace(tmp_path / "stranger.bin", runs)
+    (tmp_path / "unknown.bin").write_bytes(b"x")
+    (link,) = trace(tmp_path / "unknown.bin", runs)
     assert (link.intact, link.stage) == (False, "")
     assert "wrote this file" in link.detail
 

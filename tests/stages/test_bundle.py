@@ -199,7 +199,7 @@ def test_a_separate_adapter_is_packaged_with_its_base_and_with_others(
     assert adapter_entry(sha256_of_file(clerk)) in opened(runtime_run)[0]
     # And the trace of the app includes it.
     links = trace(runtime_run.folder("bundle") / "metals.apk", runtime_run.root)
-    assert all(link.holds for link in links)
+    assert all(link.intact for link in links)
     assert "clerk.tflite → bundle" in [link.what for link in links]
 
 

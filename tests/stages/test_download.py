@@ -32,8 +32,8 @@ def run(tmp_path: Path) -> Iterator[Run]:
 
 
 @pytest.fixture(autouse=True)
-def apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test sees the tokens or the caches of who runs it, nor waits between attempts."""
+def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests see no tokens and no caches of the user who runs them, and do not wait between attempts."""
     from huggingface_hub import constants
 
     for name in ("KAGGLE_USERNAME", "KAGGLE_KEY", "KAGGLE_API_TOKEN", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
@@ -70,7 +70,7 @@ def refused(preset: str, run: Run) -> str:
     return str(caught.value)
 
 
-def test_a_local_folder_is_published_without_what_does_not_belong_to_it(run: Run, tmp_path: Path) -> None:
+def test_a_local_folder_is_published_without_unrelated_files(run: Run, tmp_path: Path) -> None:
     folder = write_keras_preset(tmp_path / "mine")
     download.run(config(str(folder)), run)
     published = run.folder("download") / "preset"
@@ -93,9 +93,7 @@ def test_weights_are_linked_not_copied(run: Run, tmp_path: Path) -> None:
     assert (run.folder("download") / "preset/model.weights.h5").samefile(folder / "model.weights.h5")
 
 
-def test_where_links_are_impossible_files_are_copied(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_links_files_are_copied(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(source: Path, target: Path) -> None:
         raise OSError("another file system")
 
@@ -133,7 +131,7 @@ def test_a_folder_that_moved_is_still_up_to_date(
     assert "up to date" in capsys.readouterr().out
 
 
-def test_a_missing_folder_says_what_could_be_meant(run: Run, tmp_path: Path) -> None:
+def test_the_message_for_a_missing_folder_suggests_addresses(run: Run, tmp_path: Path) -> None:
     assert "set model.preset to demo, an existing folder" in refused(str(tmp_path / "nothing"), run)
     assert "write kaggle://keras/gemma3/keras/gemma3_270m" in refused(str(tmp_path / "gemma3_270m"), run)
 
@@ -160,20 +158,20 @@ def test_malformed_addresses_are_refused_without_a_request(address: str, run: Ru
     assert address in refused(address, run)
 
 
-def test_formats_on_kaggle_that_are_no_preset_are_refused(run: Run) -> None:
+def test_formats_on_kaggle_that_are_not_presets_are_refused(run: Run) -> None:
     assert "framework 'gemmaCpp' does not provide presets; expected one of keras, transformers" in refused(
         "kaggle://google/gemma3/gemmaCpp/270m", run
     )
 
 
-def test_kaggle_gives_the_newest_version_and_it_is_noted(run: Run, kaggle: Hub) -> None:
+def test_the_newest_version_on_kaggle_is_downloaded_and_recorded(run: Run, kaggle: Hub) -> None:
     download.run(config(KAGGLE), run)
     assert check_preset(run.folder("download") / "preset") == SHAPE
     details = run.manifest("download").details
     assert (details["preset"], details["version"]) == (KAGGLE, "3")
 
 
-def test_hugging_face_gives_everything_but_pickles_and_the_commit_is_noted(
+def test_everything_but_pickles_is_downloaded_from_hugging_face_and_the_commit_is_recorded(
     run: Run, hugging_face: Hub
 ) -> None:
     download.run(config(HUGGING_FACE), run)
@@ -198,7 +196,7 @@ def test_after_the_download_no_network_is_needed(
     assert len(server.requests) == before
 
 
-def test_kaggle_without_permission_says_where_licence_and_token_go(
+def test_kaggle_without_permission_names_the_license_page_and_the_token(
     run: Run, kaggle: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kaggle.gated = True
@@ -217,7 +215,7 @@ def test_kaggle_without_permission_says_where_licence_and_token_go(
     assert check_preset(run.folder("download") / "preset") == SHAPE
 
 
-def test_hugging_face_without_permission_says_where_licence_and_token_go(
+def test_hugging_face_without_permission_names_the_license_page_and_the_token(
     run: Run, hugging_face: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hugging_face.gated = True
@@ -229,7 +227,7 @@ def test_hugging_face_without_permission_says_where_licence_and_token_go(
     assert check_preset(run.folder("download") / "preset") == SHAPE
 
 
-def test_no_message_and_no_file_holds_the_token(
+def test_no_message_and_no_file_contains_the_token(
     run: Run, hugging_face: Hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", "a-wrong-token")
@@ -246,7 +244,7 @@ def test_models_that_do_not_exist_are_refused(run: Run, kaggle: Hub, hugging_fac
 
 
 @pytest.mark.parametrize("failure", [500, 503, 429, "cut", "damaged"])
-def test_a_bad_day_at_kaggle_passes(failure: int | str, run: Run, kaggle: Hub) -> None:
+def test_a_temporary_failure_at_kaggle_is_retried(failure: int | str, run: Run, kaggle: Hub) -> None:
     kaggle.failures["/kaggle-files/model.weights.h5"] = [failure]
     download.run(config(KAGGLE), run)
     assert check_preset(run.folder("download") / "preset") == SHAPE
@@ -254,13 +252,15 @@ def test_a_bad_day_at_kaggle_passes(failure: int | str, run: Run, kaggle: Hub) -
 
 @pytest.mark.parametrize("place", ["/api/models", "/resolve/"])
 @pytest.mark.parametrize("failure", [500, 503])
-def test_a_bad_day_at_hugging_face_passes(failure: int, place: str, run: Run, hugging_face: Hub) -> None:
+def test_a_temporary_failure_at_hugging_face_is_retried(
+    failure: int, place: str, run: Run, hugging_face: Hub
+) -> None:
     hugging_face.failures[place] = [failure]
     download.run(config(HUGGING_FACE), run)
     assert check_preset(run.folder("download") / "preset") == SHAPE
 
 
-def test_a_download_from_hugging_face_that_is_cut_off_goes_on(run: Run, hugging_face: Hub) -> None:
+def test_an_interrupted_download_from_hugging_face_continues(run: Run, hugging_face: Hub) -> None:
     hugging_face.failures["model.safetensors"] = ["cut", "cut"]
     download.run(config(HUGGING_FACE), run)
     assert (
@@ -270,7 +270,7 @@ def test_a_download_from_hugging_face_that_is_cut_off_goes_on(run: Run, hugging_
     assert check_preset(run.folder("download") / "preset") == SHAPE
 
 
-def test_a_server_that_stays_unwell_is_given_up(run: Run, kaggle: Hub) -> None:
+def test_a_download_fails_after_four_failed_attempts(run: Run, kaggle: Hub) -> None:
     kaggle.failures["/v1/"] = [500] * 100
     with pytest.raises(PocketGemmaError, match="download failed after 4 attempts") as caught:
         download.run(config(KAGGLE), run)
@@ -278,7 +278,7 @@ def test_a_server_that_stays_unwell_is_given_up(run: Run, kaggle: Hub) -> None:
     assert not run.folder("download").exists()
 
 
-def test_a_file_that_kaggle_delivers_damaged_is_fetched_again_or_given_up(run: Run, kaggle: Hub) -> None:
+def test_a_damaged_download_from_kaggle_is_tried_again_and_then_fails(run: Run, kaggle: Hub) -> None:
     kaggle.failures["model.weights.h5"] = ["cut"] * 100
     with pytest.raises(PocketGemmaError, match="download failed"):
         download.run(config(KAGGLE), run)
@@ -294,7 +294,7 @@ def test_the_message_without_a_network_says_so(run: Run, monkeypatch: pytest.Mon
         download.run(config(HUGGING_FACE), run)
 
 
-def test_relative_presets_are_taken_from_the_recipes_folder(run: Run, tmp_path: Path) -> None:
+def test_a_relative_preset_starts_at_the_folder_of_the_recipe(run: Run, tmp_path: Path) -> None:
     write_keras_preset(tmp_path / "recipes/mine")
     recipe = tmp_path / "recipes/test.yaml"
     recipe.write_text("name: test\nmodel: {preset: mine}\ndata: {train: train.jsonl}\n")

@@ -50,7 +50,7 @@ def refused(settings: Config, run: Run) -> str:
     return str(caught.value)
 
 
-def test_all_files_are_prepared_and_summed_up(
+def test_all_files_are_prepared_and_summarized(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     train = write_jsonl(tmp_path / "train.jsonl", [*TRAIN, TRAIN[7]])
@@ -58,27 +58,25 @@ def test_all_files_are_prepared_and_summed_up(
     old = write_jsonl(tmp_path / "old.jsonl", [pair(f"Say {number}", str(number)) for number in range(200)])
     prepare.run(config(train, test=test, replay=old, replay_share=0.25, validation_share=0.1), run)
 
-    learned, validation, asked = (prepared(run, name) for name in ("train", "validation", "test"))
-    new = [example for example in learned if "replay" not in example.tags]
+    kept, validation, asked = (prepared(run, name) for name in ("train", "validation", "test"))
+    new = [example for example in kept if "replay" not in example.tags]
     assert {example.tags["kind"] for example in new + validation} == {"number"}
     assert len(new) + len(validation) == 100
-    assert not {example.prompt(CHAT) for example in learned} & {
-        example.prompt(CHAT) for example in validation
-    }
+    assert not {example.prompt(CHAT) for example in kept} & {example.prompt(CHAT) for example in validation}
     assert (asked[0].question, asked[0].source) == ("What is 1000?", "test.csv line 2")
 
-    told = summary(run)
-    assert told["counts"] == {"train": len(learned), "validation": len(validation), "test": 1}
-    assert told["replay"]["examples"] == len(learned) - len(new)
-    assert told["replay"]["share"] == pytest.approx(0.25, abs=0.01)
-    assert told["files"]["train"] == {
+    found = summary(run)
+    assert found["counts"] == {"train": len(kept), "validation": len(validation), "test": 1}
+    assert found["replay"]["examples"] == len(kept) - len(new)
+    assert found["replay"]["share"] == pytest.approx(0.25, abs=0.01)
+    assert found["files"]["train"] == {
         "rows": 101,
         "kept": 100,
         "dropped_duplicates": 1,
         "dropped_too_long": 0,
         "truncated": 0,
     }
-    assert run.manifest("prepare").details["counts"] == told["counts"]
+    assert run.manifest("prepare").details["counts"] == found["counts"]
     output = capsys.readouterr().out
     assert "train: duplicates dropped: 1 of 101 rows" in output
     assert "replay: 30 examples, 25% of train" in output
@@ -93,7 +91,7 @@ def test_the_same_seed_prepares_the_same_bytes_and_another_does_not(run: Run, tm
     assert digests[0] == digests[1] != digests[2]
 
 
-def test_faults_of_all_files_are_said_at_once_and_nothing_is_written(run: Run, tmp_path: Path) -> None:
+def test_faults_of_all_files_are_reported_together_and_nothing_is_written(run: Run, tmp_path: Path) -> None:
     train = write_jsonl(tmp_path / "train.jsonl", [*TRAIN, pair("a", ""), b"{"])
     test = write_jsonl(tmp_path / "test.jsonl", [pair("What is 3?", "three"), pair("<eos>", "b")])
     old = write_jsonl(tmp_path / "old.jsonl", [pair("x", "y" * 3000)])
@@ -122,7 +120,7 @@ def test_a_question_in_both_training_and_held_out_data_is_refused(
     assert "held_out.jsonl line 1: has the same prompt as" in refused(settings, run)
 
 
-def test_replay_never_asks_what_is_set_aside_for_validation(run: Run, tmp_path: Path) -> None:
+def test_replay_contains_no_prompt_of_the_validation_split(run: Run, tmp_path: Path) -> None:
     train = write_jsonl(tmp_path / "train.jsonl", TRAIN)
     old = write_jsonl(tmp_path / "old.jsonl", [pair(row["prompt"], "another") for row in TRAIN[:90]])
     prepare.run(config(train, replay=old, validation_share=0.3), run)
@@ -131,14 +129,14 @@ def test_replay_never_asks_what_is_set_aside_for_validation(run: Run, tmp_path: 
     assert not validation & {example.prompt(CHAT) for example in prepared(run, "train")}
 
 
-def test_a_given_validation_file_is_taken_whole_and_nothing_is_split_off(run: Run, tmp_path: Path) -> None:
+def test_with_a_validation_file_nothing_is_split_off(run: Run, tmp_path: Path) -> None:
     train = write_jsonl(tmp_path / "train.jsonl", TRAIN)
     other = write_jsonl(tmp_path / "validation.jsonl", [pair("a", "b"), pair("c", "d")])
     prepare.run(config(train, validation=other), run)
     assert summary(run)["counts"] == {"train": 100, "validation": 2}
 
 
-def test_what_is_dropped_or_shortened_is_said(
+def test_dropped_and_shortened_rows_are_reported(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     train = write_jsonl(tmp_path / "train.jsonl", [*TRAIN, pair("long", "word " * 200)])
@@ -149,7 +147,7 @@ def test_what_is_dropped_or_shortened_is_said(
     assert summary(run)["tokens"]["train"]["whole"]["max"] <= 64
 
 
-def test_prompts_with_several_responses_are_said(
+def test_prompts_with_several_responses_are_reported(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     train = write_jsonl(tmp_path / "train.jsonl", [*TRAIN, pair("What is 3?", "Three.")])
@@ -190,7 +188,7 @@ def test_it_is_up_to_date_until_a_file_a_setting_the_seed_or_the_tokenizer_chang
     assert done(config(train))
 
 
-def test_the_place_of_the_files_does_not_matter(
+def test_the_path_of_the_files_does_not_matter(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     prepare.run(config(write_jsonl(tmp_path / "one.jsonl", TRAIN)), run)

@@ -1,0 +1,20 @@
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from pipeline.commands import adapter
+
+
+def test_rank_and_size_are_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def write(source: Path, base: Path, output: Path) -> SimpleNamespace:
+        assert (source.name, base.name) == ("poet.safetensors", "base.litertlm")
+        output.write_bytes(bytes(120_000))
+        return SimpleNamespace(rank=16)
+
+    monkeypatch.setattr(adapter, "write_for_base", write)
+    output = tmp_path / "poet.tflite"
+    adapter.adapter_file(tmp_path / "poet.safetensors", tmp_path / "base.litertlm", output)
+    assert capsys.readouterr().out == f"{output}: rank 16, 0.12 MB\n"

@@ -1,0 +1,112 @@
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.commands.eval import ask_file
+from pipeline.data.examples import Example
+from pipeline.errors import InputError
+from pipeline.evaluation import in_keras
+from pipeline.evaluation.answers import Answer
+from pipeline.recipe.schema import Config
+from pipeline.run.folder import Run
+from tests.support.finished_run import DEMO
+from tests.support.rows import write_jsonl
+
+ROWS = [
+    {"prompt": "What is Fe?", "response": "Iron.", "kind": "symbol"},
+    {"prompt": "What is Au?", "response": "Gold.", "kind": "symbol"},
+]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Run]:
+    with Run(tmp_path / "run") as run:
+        with run.stage("download", settings={}) as work:
+            (work.folder / "preset").symlink_to(DEMO / "base")
+        yield run
+
+
+@pytest.fixture
+def config() -> Config:
+    return Config.model_validate({"name": "t", "data": {"train": "x"}, "finetune": {"backend": "torch"}})
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What Keras was asked; it knows iron only."""
+    asked: dict[str, Any] = {}
+
+    def answer_all(preset: Path, examples: list[Example], **options: Any) -> list[Answer]:
+        asked.update(options, questions=[example.question for example in examples])
+        return [
+            Answer(example.question, example.response, "Iron.", True, -1.0, 2, dict(example.tags))
+            for example in examples
+        ]
+
+    monkeypatch.setattr(in_keras, "answer_all", answer_all)
+    monkeypatch.setattr("pipeline.commands.eval.use_backend", lambda backend: None)
+    return asked
+
+
+def test_scores_are_printed_and_answers_written(
+    run: Run, config: Config, asked: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, answers = write_jsonl(tmp_path / "test.jsonl", ROWS), tmp_path / "answers.jsonl"
+    scores = ask_file(run, config, data, on="keras", base=True, output=answers)
+    assert scores.exact_match == 50
+    output = capsys.readouterr().out
+    assert "base in Keras: exact match 50.0 % of 2 questions" in output
+    assert asked["questions"] == ["What is Fe?", "What is Au?"]
+    assert (asked["adapter"], asked["max_new_tokens"]) == (None, config.verify.max_new_tokens)
+    written = [json.loads(line) for line in answers.read_text().splitlines()]
+    assert [row["correct"] for row in written] == [True, False]
+
+
+def test_equal_rows_are_all_asked(run: Run, config: Config, asked: dict[str, Any], tmp_path: Path) -> None:
+    ask_file(run, config, write_jsonl(tmp_path / "test.jsonl", [ROWS[0], ROWS[0]]), on="keras", base=True)
+    assert len(asked["questions"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "message"),
+    [
+        (ROWS, {"on": "runtime", "base": True}, "--base works with --on keras only"),
+        ([], {"on": "keras", "base": True}, "contains no rows"),
+        ([{"prompt": "a"}], {"on": "keras", "base": True}, "line 1"),
+        (ROWS, {"on": "keras"}, "no result of finetune yet; run: pocketgemma finetune"),
+        (ROWS, {"on": "runtime"}, "no result of convert yet; run: pocketgemma convert"),
+    ],
+)
+def test_unusable_input_is_refused(
+    run: Run,
+    config: Config,
+    asked: dict[str, Any],
+    tmp_path: Path,
+    rows: list[dict[str, str]],
+    options: dict[str, Any],
+    message: str,
+) -> None:
+    with pytest.raises(InputError, match=message):
+        ask_file(run, config, write_jsonl(tmp_path / "test.jsonl", rows), **options)
+
+
+def test_a_file_whose_rows_are_all_dropped_is_refused(
+    run: Run, config: Config, asked: dict[str, Any], tmp_path: Path
+) -> None:
+    short = config.model_copy(
+        update={"data": config.data.model_copy(update={"max_length": 8, "too_long": "drop"})}
+    )
+    data = write_jsonl(tmp_path / "test.jsonl", [{"prompt": "Why? " * 9, "response": "So."}])
+    with pytest.raises(InputError, match=r"test\.jsonl: contains no questions"):
+        ask_file(run, short, data, on="keras", base=True)
+
+
+def test_answers_that_cannot_be_written_are_reported(
+    run: Run, config: Config, asked: dict[str, Any], tmp_path: Path
+) -> None:
+    data = write_jsonl(tmp_path / "test.jsonl", ROWS)
+    with pytest.raises(InputError, match="choose another file with --answers"):
+        ask_file(run, config, data, on="keras", base=True, output=tmp_path / "none" / "answers.jsonl")

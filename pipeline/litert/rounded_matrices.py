@@ -38,7 +38,7 @@ def merged_matrices(
     if chosen is TRAINED:
         return ((name, deltas.quantized(name, merged.read(name))) for name in merged.names())
     if chosen.needs_calibration:
-        return _calibrated(folder, recipe, examples, logs)
+        return _calibrated(folder, recipe, rounding, examples, logs)
     names = list(deltas.matrices) if chosen is NEAREST else merged.names()
     return _rounded(merged, names, recipe, rounding)
 
@@ -66,8 +66,8 @@ def _rounded(
 
 
 def _calibrated(
-    folder: Path, recipe: str, examples: Examples, logs: LogFiles
+    folder: Path, recipe: str, rounding: str, examples: Examples, logs: LogFiles
 ) -> Iterator[tuple[str, Quantized]]:
-    quantize_calibrated(folder, examples(), recipe, logs.rounded, logs.rounding)
+    quantize_calibrated(folder, examples(), recipe, rounding, logs.rounded, logs.rounding)
     yield from read_quantized(logs.rounded)
     logs.rounded.unlink()

@@ -1,4 +1,4 @@
-"""Rounding a whole model with examples at hand: what each matrix is fed decides how it is rounded."""
+"""Calibrated rounding of a whole model, in its own process: the inputs of each matrix decide how it is rounded."""
 
 from pathlib import Path
 from typing import Any
@@ -12,48 +12,52 @@ from pipeline.quantization.quantized_file import read_facts
 from pipeline.quantization.schemes import SCHEMES
 
 EXAMPLES = 512
-"""Examples used unless told otherwise: the paper calibrates on 128 texts of 2,048 tokens, a tuning example is shorter."""
+"""Default number of examples. The GPTQ paper calibrates on 128 texts of 2,048 tokens; training examples are shorter."""
 
 TOKENS = 1 << 14
-"""Most tokens used, whatever the number of examples: the time grows with them. Four times as many changed nothing on the demo model."""
+"""Largest number of tokens, whatever the number of examples: time grows with them. Four times as many made no difference on the demo model."""
 
 LONGEST = 2048
-"""Tokens of an example beyond this are cut off: the paper's texts are as long."""
+"""Longer examples are cut to this many tokens, the length of the texts in the paper."""
 
 
 def quantize_calibrated(
     folder: Path,
     examples: EncodedExamples,
     recipe: str,
+    rounding: str,
     output: Path,
     log: Path,
     *,
     count: int = EXAMPLES,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Round all matrices of a model by GPTQ, in a process of its own, into a file of rounded matrices.
+    """Round all matrices of a model for examples of their inputs, and write them to a file.
 
     Args:
-        folder: a Hugging Face folder: the merged model.
-        examples: what the model was trained on, prompt and response; some of them are drawn, no more than TOKENS in all.
-        recipe: a recipe of integers, a name in SCHEMES.
-        output: the file to write, as `read_quantized` reads it.
-        log: file for what the process prints.
-        count: how many examples to draw.
-        seed: of the drawing.
+        folder: Hugging Face folder of the merged model.
+        examples: the training examples, prompt and response; some are drawn at random, at most TOKENS tokens in all.
+        recipe: a recipe with integers, a name in SCHEMES.
+        rounding: a rounding that needs calibration, a name in ROUNDINGS.
+        output: the file to write, for `read_quantized`.
+        log: file for the output of the process.
+        count: number of examples to draw.
+        seed: of the draw.
 
     Returns:
-        seconds, peak_memory_bytes, examples, tokens, and output_error: for each matrix the part of its outputs' energy that is lost.
+        seconds, peak_memory_bytes, examples, tokens, and output_error: for each matrix, the relative loss of energy in its outputs.
 
     Raises:
-        InputError: no examples.
-        PocketGemmaError: the process failed, for instance on a family whose layers cannot be walked one by one.
+        InputError: there are no examples, or the recipe has no integers.
+        PocketGemmaError: the process failed, for example on a family whose layers cannot be run one by one.
     """
     encoded = examples.examples
     if not encoded:
-        raise InputError("rounding by gptq needs examples to calibrate on; there are none")
+        raise InputError(
+            f"convert.rounding: {rounding} needs training examples to calibrate on, but there are none"
+        )
     if SCHEMES[recipe].bits not in (4, 8):
-        raise InputError(f"rounding by gptq chooses integers; recipe {recipe} has none")
+        raise InputError(f"convert.rounding: {rounding} chooses integers, but recipe {recipe} has none")
     drawn = [
         encoded[index].token_ids[:LONGEST] for index in np.random.default_rng(seed).permutation(len(encoded))
     ]
@@ -61,8 +65,11 @@ def quantize_calibrated(
     request = {
         "folder": str(folder.resolve()),
         "recipe": recipe,
+        "rounding": rounding,
         "output": str(output.resolve()),
         "examples": [ids.tolist() for ids in drawn[: max(1, int((lengths <= TOKENS).sum()))]],
     }
-    peak = run_isolated("pipeline.quantization.calibrator", request, log, f"rounding to {recipe} by GPTQ")
+    peak = run_isolated(
+        "pipeline.quantization.calibrator", request, log, f"rounding to {recipe} ({rounding})"
+    )
     return read_facts(output) | {"peak_memory_bytes": peak}

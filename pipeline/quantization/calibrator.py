@@ -1,8 +1,8 @@
-"""The calibrator's own process: `python -m pipeline.quantization.calibrator REQUEST.json`.
+"""The process that rounds a model with calibration: `python -m pipeline.quantization.calibrator REQUEST.json`.
 
-It walks a model layer by layer with examples in hand. Each matrix is rounded for the inputs that it will get, those from layers already
-rounded, so that it gives what the unrounded model gives there: what went wrong before is made up for as far as it can be (asymmetric
-calibration, Li et al. 2025, "GPTAQ", arXiv:2504.02692, after Nagel et al. 2020, "AdaRound", arXiv:2004.10568, section 3.5).
+It runs examples through the model layer by layer. Each matrix is rounded for the inputs that it will get, which come from layers that are
+already rounded, and towards the outputs of the unrounded model. It thus compensates for earlier errors as far as possible (asymmetric
+calibration: Li et al. 2025, "GPTAQ", arXiv:2504.02692; Nagel et al. 2020, "AdaRound", arXiv:2004.10568, section 3.5).
 """
 
 import copy
@@ -19,32 +19,32 @@ import torch
 from torch import nn
 
 from pipeline.errors import PocketGemmaError
-from pipeline.families.names import EMBEDDING
-from pipeline.quantization.gptq import damped, gptq, output_error
+from pipeline.quantization.gptq import damped, output_error
 from pipeline.quantization.quantized_file import write_quantized
 from pipeline.quantization.rounding import Quantized, nearest
+from pipeline.quantization.roundings import ROUNDINGS, Rounding
 from pipeline.quantization.schemes import SCHEMES, Scheme
 
 BATCH_TOKENS = 4096
-"""Tokens walked at a time, padding included."""
+"""Tokens in a batch, including padding."""
 
 EMBEDDING_DAMPING = 1.0
-"""The embedding is looked up as well as multiplied with: looked up, an error counts alike in every direction, which is what damping is."""
+"""The embedding is both a lookup table and a projection. In a lookup an error counts equally in every direction, as with damping."""
 
-WALK_TOLERANCE = 1e-3
-"""How far the layers called one by one may be from the model, relative to its largest hidden number."""
+LAYERS_TOLERANCE = 1e-3
+"""Largest difference between the layers run one by one and the model, relative to its largest hidden value."""
 
 
 @dataclass
 class Batch:
-    """Some examples on their way through the model.
+    """Examples and their hidden states before the current layer.
 
     Attributes:
-        token_ids: (batch, length), padded at the right, where causal attention never looks.
+        token_ids: (batch, length), padded on the right, which causal attention never reads.
         real: (batch, length), bool: not padding.
-        settings: what the model hands each layer beside the hidden states (masks, positions).
-        exact: hidden states of the unrounded model before the current layer, (batch, length, hidden).
-        rounded: those after rounded layers.
+        settings: what the model passes to each layer in addition to the hidden states (masks, positions).
+        exact: hidden states in the unrounded model, (batch, length, hidden).
+        rounded: hidden states after rounded layers.
     """
 
     token_ids: torch.Tensor
@@ -55,16 +55,16 @@ class Batch:
 
 
 class _Stop(Exception):
-    """Enough of the model has run."""
+    """Ends a forward pass early."""
 
 
 def main(request: Path) -> None:
     """Round a model.
 
     Args:
-        request: JSON file: folder (Hugging Face), recipe, output (the file to write), examples (token ids each).
+        request: JSON file with folder (Hugging Face), recipe, rounding, output (the file to write), examples (lists of token ids).
     """
-    # Nothing here compiles for a graphics card, and Triton's library has been seen to crash beside others.
+    # Nothing here compiles for a GPU, and Triton's library can crash in a process with other frameworks.
     sys.modules.setdefault("triton", None)  # type: ignore[arg-type]
     from transformers import AutoModelForCausalLM
 
@@ -74,7 +74,9 @@ def main(request: Path) -> None:
         arguments["folder"], dtype=torch.float32, attn_implementation="eager"
     ).eval()
     examples = arguments["examples"]
-    matrices, errors = calibrate(model, examples, SCHEMES[arguments["recipe"]])
+    matrices, errors = calibrate(
+        model, examples, SCHEMES[arguments["recipe"]], ROUNDINGS[arguments["rounding"]]
+    )
     facts = {
         "seconds": round(time.monotonic() - started, 1),
         "examples": len(examples),
@@ -86,46 +88,50 @@ def main(request: Path) -> None:
 
 @torch.inference_mode()  # type: ignore[untyped-decorator]
 def calibrate(
-    model: Any, examples: Sequence[Sequence[int]], scheme: Scheme
+    model: Any, examples: Sequence[Sequence[int]], scheme: Scheme, rounding: Rounding
 ) -> tuple[dict[str, Quantized], dict[str, float]]:
-    """Round the embedding and every linear layer; `model` holds the rounded weights afterwards.
+    """Round the embedding and every linear layer; afterwards `model` has the rounded weights.
 
     Args:
         model: a causal language model of transformers, float32.
         examples: token ids.
         scheme: bits and blocks.
+        rounding: one that needs calibration.
 
     Returns:
-        The rounded matrices by name, and for each the part of its outputs' energy that is lost.
+        The rounded matrices by name, and for each the relative loss of energy in its outputs.
 
     Raises:
-        PocketGemmaError: its layers cannot be walked one by one.
+        PocketGemmaError: its layers cannot be run one by one.
     """
-    inner = model.model
+    of_inputs, inner = rounding.of_inputs, model.model
+    assert of_inputs
+    names = {parameter: name for name, parameter in model.named_parameters()}
     batches: list[Batch] = []
-    # Sum of x x^T over what the projection onto the vocabulary, which is the embedding, is fed.
+    # Sum of x x^T over the inputs of the projection onto the vocabulary, which is the embedding.
     hessian: Any = 0
     for token_ids, real in _batches(examples, model.config.pad_token_id or 0):
         batch, final = _start(inner, token_ids, real)
         if not batches:
-            _check_walk(inner, batch, final)
+            _check_layers(inner, batch, final)
         batches.append(batch)
         hessian = hessian + (final[real].T @ final[real]).double()
     hessian = np.asarray(hessian)
     matrices: dict[str, Quantized] = {}
     errors: dict[str, float] = {}
 
-    def keep(name: str, weight: nn.Parameter, quantized: Quantized, hessian: np.ndarray) -> None:
+    def keep(weight: nn.Parameter, quantized: Quantized, hessian: np.ndarray) -> None:
+        name = names[weight]
         errors[name] = output_error(weight.numpy(), quantized, hessian)
         matrices[name] = quantized
         weight.copy_(torch.from_numpy(quantized.dequantized()))
 
-    embedding = inner.embed_tokens.weight
+    embedding = model.get_input_embeddings().weight
     if scheme.embedding_bits == 4:
-        quantized = gptq(embedding.numpy(), hessian, 4, scheme.block, damping=EMBEDDING_DAMPING)
+        quantized = of_inputs(embedding.numpy(), hessian, 4, scheme.block, damping=EMBEDDING_DAMPING)
     else:
         quantized = nearest(embedding.numpy(), scheme.embedding_bits)
-    keep(EMBEDDING, embedding, quantized, hessian)
+    keep(embedding, quantized, hessian)
     for batch in batches:
         batch.rounded = _first_hidden(inner, batch.token_ids)[0]
     for index, layer in enumerate(inner.layers):
@@ -135,8 +141,7 @@ def calibrate(
             for name in group:
                 weight = layer.get_submodule(name).weight
                 wanted = _wanted(original.get_submodule(name).weight, hessian, across)
-                quantized = gptq(wanted, hessian, scheme.bits, scheme.block)
-                keep(f"model.layers.{index}.{name}.weight", weight, quantized, hessian)
+                keep(weight, of_inputs(wanted, hessian, scheme.bits, scheme.block), hessian)
         for batch in batches:
             batch.exact = _run(original, batch.exact, batch, index)
             batch.rounded = _run(layer, batch.rounded, batch, index)
@@ -145,7 +150,7 @@ def calibrate(
 
 
 def _batches(examples: Sequence[Sequence[int]], pad: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Token ids and where they are real, (batch, length); examples of like length together."""
+    """Token ids, and where they are not padding, (batch, length); examples of similar length together."""
     ordered = sorted(examples, key=len, reverse=True)
     while ordered:
         length = len(ordered[0])
@@ -156,7 +161,7 @@ def _batches(examples: Sequence[Sequence[int]], pad: int) -> Iterator[tuple[torc
 
 
 def _start(inner: Any, token_ids: torch.Tensor, real: torch.Tensor) -> tuple[Batch, torch.Tensor]:
-    """A batch before the first layer, and what the whole model makes of it, (batch, length, hidden)."""
+    """A batch before the first layer, and the final hidden states of the whole model, (batch, length, hidden)."""
     calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
     handles = [
         layer.register_forward_pre_hook(
@@ -171,8 +176,8 @@ def _start(inner: Any, token_ids: torch.Tensor, real: torch.Tensor) -> tuple[Bat
     return Batch(token_ids, real, [(args[1:], kwargs) for args, kwargs in calls], first, first), final
 
 
-def _check_walk(inner: Any, batch: Batch, final: torch.Tensor) -> None:
-    """See that the layers, called one by one, give what the model gives.
+def _check_layers(inner: Any, batch: Batch, final: torch.Tensor) -> None:
+    """Check that the layers, run one by one, compute what the model computes.
 
     Raises:
         PocketGemmaError: they do not.
@@ -181,14 +186,14 @@ def _check_walk(inner: Any, batch: Batch, final: torch.Tensor) -> None:
     for index, layer in enumerate(inner.layers):
         hidden = _run(layer, hidden, batch, index)
     difference = (inner.norm(hidden) - final)[batch.real].abs().max()
-    if difference > WALK_TOLERANCE * final[batch.real].abs().max():
+    if difference > LAYERS_TOLERANCE * final[batch.real].abs().max():
         raise PocketGemmaError(
-            "the layers of this family cannot be calibrated one by one; choose convert.rounding: least_squares"
+            "this model cannot be calibrated: its layers do not compute one after the other; set convert.rounding: least_squares"
         )
 
 
 def _first_hidden(inner: Any, token_ids: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """What goes into the first layer."""
+    """The input of the first layer."""
     found: list[torch.Tensor] = []
 
     def stop(_: nn.Module, args: tuple[Any, ...]) -> None:
@@ -213,7 +218,7 @@ def _run(layer: nn.Module, hidden: torch.Tensor, batch: Batch, index: int) -> to
 
 
 def _groups(layer: nn.Module, batch: Batch, index: int) -> list[list[str]]:
-    """Names of the linear layers in the order in which they run; those that are fed the same together."""
+    """Names of the linear layers in the order in which they run; those with the same input together."""
     groups: list[list[str]] = []
     last: list[torch.Tensor] = []
 
@@ -241,7 +246,7 @@ def _groups(layer: nn.Module, batch: Batch, index: int) -> list[list[str]]:
 def _moments(
     layer: nn.Module, original: nn.Module, name: str, batches: Sequence[Batch], index: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Sums over tokens of r r^T and of x r^T, with r what a linear layer is fed now and x what the unrounded model feeds it."""
+    """Sums over tokens of r r^T and of x r^T: r is the input of a linear layer after rounded layers, x in the unrounded model."""
     hessian: Any = 0
     across: Any = 0
     for batch in batches:
@@ -253,7 +258,7 @@ def _moments(
 
 
 def _input_of(layer: nn.Module, name: str, hidden: torch.Tensor, batch: Batch, index: int) -> torch.Tensor:
-    """What a linear layer inside `layer` is fed at real tokens, (tokens, in)."""
+    """The inputs of a linear layer inside `layer`, without padding, (tokens, in)."""
     found: list[torch.Tensor] = []
 
     def stop(_: nn.Module, args: tuple[Any, ...]) -> None:
@@ -271,7 +276,7 @@ def _input_of(layer: nn.Module, name: str, hidden: torch.Tensor, batch: Batch, i
 
 
 def _wanted(weight: nn.Parameter, hessian: np.ndarray, across: np.ndarray) -> np.ndarray:
-    """The matrix that on the inputs r gives what W gives on x, as near as least squares get: W (x r^T) (r r^T)^-1, damped towards W."""
+    """The matrix whose outputs for r are nearest to those of W for x, by least squares: W (x r^T) (r r^T)^-1, damped towards W."""
     size = np.trace(hessian) / len(hessian)
     curvature = damped(hessian)
     target = torch.from_numpy(across / size)

@@ -1,7 +1,7 @@
-"""GPTQ: each column's rounding error is made up for by the columns not yet rounded.
+"""GPTQ: the rounding error of each column is compensated by the columns that are not yet rounded.
 
-Frantar et al. 2022, "GPTQ: Accurate Post-Training Quantization for Generative Pre-trained Transformers", arXiv:2210.17323. What is
-small is the error of the layer's outputs on calibration inputs X, |W X - Q X|^2 = tr((W - Q) H (W - Q)^T) with H = X X^T.
+Frantar et al. 2022, "GPTQ: Accurate Post-Training Quantization for Generative Pre-trained Transformers", arXiv:2210.17323. It minimizes
+the error of a layer's outputs on calibration inputs X, |W X - Q X|^2 = tr((W - Q) H (W - Q)^T) with H = X X^T.
 """
 
 import numpy as np
@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 from pipeline.quantization.rounding import LARGEST, Quantized, least_squares
 
 DAMPING = 0.01
-"""Part of the mean of H's diagonal that is added to the diagonal, as in the paper: H of few examples is nearly singular."""
+"""Share of the mean of H's diagonal that is added to the diagonal, as in the paper: H of few examples is nearly singular."""
 
 COLUMNS = 128
-"""Columns rounded before the others hear of it (the paper's lazy batch updates): matrix products instead of outer ones."""
+"""Columns rounded before the other columns are updated (the paper's lazy batch updates): matrix products instead of outer products."""
 
 DESCENTS = 2
-"""Rounds of coordinate descent after GPTQ; the error changes little after them."""
+"""Passes of coordinate descent after GPTQ; more passes change the error little."""
 
 ROWS = 8192
-"""Rows rounded at a time: an embedding of 262,144 rows is never held several times over in float32."""
+"""Rows rounded at a time, so that no several float32 copies of an embedding with 262,144 rows are in memory."""
 
 
 def gptq(
@@ -32,20 +32,19 @@ def gptq(
     damping: float = DAMPING,
     descents: int = DESCENTS,
 ) -> Quantized:
-    """Integers and scales that keep what a matrix gives for the inputs that it gets.
+    """Integers and scales that preserve the outputs of a matrix for the inputs that it gets.
 
-    The scales are those of least squared error with H's diagonal as importance. Columns are rounded in order of falling diagonal
-    (the paper's successor calls it activation order). What GPTQ, which never looks back, leaves, coordinate descent over the columns
-    takes out (Behdin et al. 2023, "QuantEase", arXiv:2309.01885), alternating with the best scales for the integers when a row
-    has one scale.
+    The scales have the least squared error with H's diagonal as importance. Columns are rounded in order of decreasing diagonal
+    (known as activation order). GPTQ never revises a column; coordinate descent over the columns reduces the remaining error (Behdin
+    et al. 2023, "QuantEase", arXiv:2309.01885), alternating with the best scales for the integers if a row has one scale.
 
     Args:
         matrix: (out, in), float32.
-        hessian: (in, in), the sum of x x^T over calibration inputs x; only its shape matters, not its size.
+        hessian: (in, in), the sum of x x^T over calibration inputs x; its overall scale does not matter.
         bits: 4 or 8.
-        block: how many neighbours of a row share a scale; None: the whole row.
-        damping: part of the mean of H's diagonal added to the diagonal.
-        descents: rounds of coordinate descent; 0 is GPTQ alone.
+        block: how many neighboring values of a row share a scale; None: the whole row.
+        damping: share of the mean of H's diagonal that is added to the diagonal.
+        descents: passes of coordinate descent; 0 is GPTQ alone.
     """
     curvature = damped(hessian, damping)
     importance = torch.diagonal(curvature).numpy().astype(np.float32)
@@ -70,7 +69,7 @@ def gptq(
 def damped(hessian: NDArray[np.floating], damping: float = DAMPING) -> torch.Tensor:
     """H with a mean diagonal of 1, made safely invertible; float64.
 
-    An input that was always 0 in calibration says nothing about its column, which is then rounded as if it stood alone.
+    An input that was always 0 in calibration gives no information about its column, which is then rounded independently.
     """
     curvature = torch.from_numpy(np.array(hessian, np.float64))
     diagonal = torch.diagonal(curvature)
@@ -83,7 +82,7 @@ def damped(hessian: NDArray[np.floating], damping: float = DAMPING) -> torch.Ten
 
 
 def output_error(matrix: NDArray[np.float32], quantized: Quantized, hessian: NDArray[np.floating]) -> float:
-    """tr((W - Q) H (W - Q)^T) / tr(W H W^T): the part of the outputs' energy that rounding takes."""
+    """tr((W - Q) H (W - Q)^T) / tr(W H W^T): the share of the outputs' energy that rounding changes."""
     curvature = np.asarray(hessian, np.float32) / np.float32(max(np.trace(hessian), 1e-30))
     lost = whole = 0.0
     for start in range(0, len(matrix), ROWS):
@@ -99,7 +98,7 @@ def _round_columns(
 ) -> torch.Tensor:
     """GPTQ's integers, (in, out) as float32, of weights (in, out) with scales (blocks, out).
 
-    `factors` is that of H with its columns in `order`, in which they are rounded.
+    `factors` is the factor of H with its columns in `order`, the order of rounding.
     """
     inputs = len(weights)
     left = weights[order]
@@ -123,8 +122,8 @@ def _round_columns(
 def _inverse_factor(curvature: torch.Tensor) -> torch.Tensor:
     """U, upper triangular, float32, with the inverse of H = U^T U.
 
-    H turned about, factored and turned back is R R^T with R upper triangular, and U is R's inverse. The factor is less sensitive than H
-    by a square root: for its inverse float32 is enough, at half the time.
+    H reversed, factored and reversed back is R R^T with R upper triangular, and U is the inverse of R. The condition number of the factor is
+    the square root of that of H, so float32 is enough for its inverse and takes half the time.
     """
     turned = torch.linalg.cholesky(curvature.flip(0, 1)).flip(0, 1).float()
     factor: torch.Tensor = torch.linalg.solve_triangular(turned, torch.eye(len(curvature)), upper=True)
@@ -148,7 +147,7 @@ def _descend(
     steps: torch.Tensor,
     largest: int,
 ) -> torch.Tensor:
-    """One round over the columns: each gets its best integer with all others as they are. The error never grows."""
+    """One pass over the columns: each gets its best integer while the others are fixed. The error never grows."""
     inputs, width = len(weights), len(weights) // len(steps)
     stored = (integers.view(len(steps), width, -1) * steps[:, None]).view(integers.shape)
     gradient = curvature @ (weights - stored)
@@ -164,7 +163,7 @@ def _descend(
             integers[column] = best
             changes[column - start] = change
             gradient[start:stop].addr_(curvature[start:stop, column], change, alpha=-1)
-        # Within the piece the gradient is up to date already.
+        # Within the piece the gradient is already up to date.
         gradient[:start].addmm_(curvature[:start, start:stop], changes[: stop - start], alpha=-1)
         gradient[stop:].addmm_(curvature[stop:, start:stop], changes[: stop - start], alpha=-1)
     return integers

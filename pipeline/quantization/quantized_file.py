@@ -1,7 +1,7 @@
-"""A file of rounded matrices: what a rounding decided, ready to be written into a converted base.
+"""A file of quantized matrices: the result of a rounding, to be grafted into a converted base.
 
-A safetensors file. For each matrix its integers under its Hugging Face name, int8 (out, in), and under that name and `.scales` its
-scales, float32 (out, blocks). The header says the bits of each, and what else its maker had to say.
+A safetensors file. For each matrix it has the integers under the Hugging Face name, int8 (out, in), and the scales under that name and
+`.scales`, float32 (out, blocks). The header records the bits of each matrix, and facts about the rounding.
 """
 
 import json
@@ -21,12 +21,12 @@ SCALES = ".scales"
 
 
 def write_quantized(path: Path, matrices: Mapping[str, Quantized], facts: Mapping[str, Any]) -> None:
-    """Write a file of rounded matrices.
+    """Write a file of quantized matrices.
 
     Args:
         path: the file to write.
         matrices: by Hugging Face name; 4 or 8 bits.
-        facts: what is to be known about them, in JSON's types.
+        facts: about the rounding, in JSON types.
     """
     tensors: dict[str, NDArray[Any]] = {
         name: np.ascontiguousarray(matrix.values, np.int8) for name, matrix in matrices.items()
@@ -39,10 +39,10 @@ def write_quantized(path: Path, matrices: Mapping[str, Quantized], facts: Mappin
 
 
 def read_quantized(path: Path) -> Iterator[tuple[str, Quantized]]:
-    """The matrices of a file, one at a time, in order of their names.
+    """The matrices of a file, one at a time, ordered by name.
 
     Raises:
-        InputError: no such file, not one of ours, or integers beyond their bits.
+        InputError: no such file, not a file of quantized matrices, or integers that exceed their bits.
     """
     try:
         with safe_open(str(path), framework="numpy") as file:
@@ -55,26 +55,30 @@ def read_quantized(path: Path) -> Iterator[tuple[str, Quantized]]:
                     or (len(scales), values.shape[1] % scales.shape[1]) != (len(values), 0)
                     or np.abs(values.astype(np.int16)).max(initial=0) > LARGEST[width]
                 ):
-                    raise InputError(f"{path}: {name} is not a matrix of {width} bits; round it again")
+                    raise InputError(
+                        f"{path}: {name} is not a matrix of {width} bits; run the conversion again"
+                    )
                 yield name, Quantized(values, scales, width)
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file of rounded matrices") from None
+        raise InputError(f"{path}: no such file; expected a file of quantized matrices") from None
     except (SafetensorError, KeyError, ValueError, IndexError) as error:
         raise InputError(
-            f"{path}: not a whole file of rounded matrices ({error}); round them again"
+            f"{path}: damaged, or not a file of quantized matrices ({error}); run the conversion again"
         ) from None
 
 
 def read_facts(path: Path) -> dict[str, Any]:
-    """What the maker of a file said about it.
+    """The facts that a file records about its rounding.
 
     Raises:
-        InputError: no such file, or not one of ours.
+        InputError: no such file, or not a file of quantized matrices.
     """
     try:
         with safe_open(str(path), framework="numpy") as file:
             return dict(json.loads(file.metadata()["facts"]))
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file of rounded matrices") from None
+        raise InputError(f"{path}: no such file; expected a file of quantized matrices") from None
     except (SafetensorError, KeyError, TypeError, ValueError):
-        raise InputError(f"{path}: not a whole file of rounded matrices; round them again") from None
+        raise InputError(
+            f"{path}: damaged, or not a file of quantized matrices; run the conversion again"
+        ) from None

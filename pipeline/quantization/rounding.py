@@ -1,6 +1,6 @@
-"""Rounding a matrix to integers with scales, and the bytes in which LiteRT keeps them.
+"""Rounding a matrix to integers with scales, and the bytes that LiteRT stores.
 
-Symmetric, by output row: w is about scale * q with q in -7..7 (4 bits) or -127..127 (8 bits).
+Symmetric, by output row: w is approximately scale * q with q in -7..7 (4 bits) or -127..127 (8 bits).
 """
 
 from dataclasses import dataclass
@@ -9,29 +9,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 LARGEST = {4: 7, 8: 127}
-"""Largest integer of so many bits; the AI Edge Quantizer leaves -8 and -128 unused."""
+"""Largest integer by number of bits; the AI Edge Quantizer does not use -8 and -128."""
 
 SMALLEST_BOUND = np.float32(1e-9)
-"""The AI Edge Quantizer takes a row's max|w| for no smaller, so that a row of zeros has a scale."""
+"""Lower limit of a row's max|w| in the AI Edge Quantizer, so that a row of zeros has a scale."""
 
 GRID = np.linspace(0.4, 0.975, 24)
-"""Parts of the plain scale from which least squares starts; a normal distribution in 4 bits is best cut near two thirds of its largest."""
+"""Fractions of the plain scale from which least squares starts; a normal distribution in 4 bits is best clipped near two thirds of its maximum."""
 
 REFINEMENTS = 4
 
 PIECE = 1 << 18
-"""Numbers rounded at a time: they stay in the processor's cache."""
+"""Values rounded at a time; they fit the processor's cache."""
 
 FLOATS = {16: np.float16, 32: np.float32}
 
 
 @dataclass(frozen=True)
 class Quantized:
-    """A matrix as it is stored.
+    """A quantized matrix.
 
     Attributes:
         values: (out, in), int8 for 4 and 8 bits, else float16 or float32.
-        scales: (out, blocks), float32; blocks is 1 when a row has one scale; (out, 0) for floats.
+        scales: (out, blocks), float32; blocks is 1 if a row has one scale; (out, 0) for floats.
         bits: 4, 8, 16 or 32.
     """
 
@@ -40,18 +40,18 @@ class Quantized:
     bits: int
 
     def packed(self) -> NDArray[np.uint8]:
-        """The stored bytes, flat: two 4-bit values a byte, the first in the low four bits, each in two's complement."""
+        """The stored bytes, flat: two 4-bit values in a byte, the first in the low four bits, in two's complement."""
         if self.bits == 4:
             nibbles = self.values.reshape(-1).view(np.uint8) & np.uint8(15)
             return nibbles[0::2] | (nibbles[1::2] << np.uint8(4))
         return np.ascontiguousarray(self.values).reshape(-1).view(np.uint8)
 
     def rows(self, start: int, stop: int) -> "Quantized":
-        """Some of its rows."""
+        """The rows from start to stop."""
         return Quantized(self.values[start:stop], self.scales[start:stop], self.bits)
 
     def dequantized(self) -> NDArray[np.float32]:
-        """What the runtime computes with, (out, in), float32."""
+        """The values that the runtime computes with, (out, in), float32."""
         values = self.values.astype(np.float32)
         if not self.scales.size:
             return values
@@ -69,12 +69,12 @@ def unpacked(raw: NDArray[np.uint8], bits: int) -> NDArray[np.int8]:
 
 
 def nearest(matrix: NDArray[np.float32], bits: int, block: int | None = None) -> Quantized:
-    """Plain rounding: scale = max|w| of the row (or block) / the largest integer, as the AI Edge Quantizer does it.
+    """Plain rounding: scale = max|w| of the row (or block) / the largest integer, as in the AI Edge Quantizer.
 
     Args:
         matrix: (out, in), float32.
-        bits: 4 or 8; 16 and 32 only change the float type.
-        block: how many neighbours of a row share a scale, a divisor of `in`; None: the whole row.
+        bits: 4 or 8; 16 and 32 convert to that float type.
+        block: how many neighboring values of a row share a scale, a divisor of `in`; None: the whole row.
     """
     if bits in FLOATS:
         return Quantized(matrix.astype(FLOATS[bits]), np.empty((len(matrix), 0), np.float32), bits)
@@ -82,7 +82,7 @@ def nearest(matrix: NDArray[np.float32], bits: int, block: int | None = None) ->
 
 
 def nearest_scales(matrix: NDArray[np.float32], bits: int, block: int | None = None) -> NDArray[np.float32]:
-    """The scales (out, blocks) of plain rounding; of `matrix` (out, in) in 4 or 8 bits."""
+    """The scales (out, blocks) of plain rounding for a matrix (out, in) in 4 or 8 bits."""
     rows, columns = matrix.shape
     bound = np.abs(matrix.reshape(rows, -1, block or columns)).max(axis=2)
     scales = (np.maximum(bound, SMALLEST_BOUND) / LARGEST[bits]).astype(np.float32)
@@ -90,7 +90,7 @@ def nearest_scales(matrix: NDArray[np.float32], bits: int, block: int | None = N
 
 
 def storable(scales: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Scales of blocks as LiteRT keeps them: rounded to bfloat16 (8 significant bits), then written as float16."""
+    """Scales of blocks as LiteRT stores them: rounded to bfloat16 (8 significant bits), then written as float16."""
     bits = scales.astype(np.float32).view(np.uint32)
     rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000
     return rounded.view(np.float32).astype(np.float16).astype(np.float32)
@@ -102,9 +102,9 @@ def least_squares(
     block: int | None = None,
     importance: NDArray[np.float32] | None = None,
 ) -> Quantized:
-    """Rounding with the scales that minimise sum of importance * (w - scale * q)^2, which cut off the largest numbers of a row.
+    """Rounding with the scales that minimize the sum of importance * (w - scale * q)^2, which clips the largest values of a row.
 
-    The objective is that of OMSE (Choukroun et al. 2019, "Low-bit Quantization of Neural Networks for Efficient Inference",
+    The objective is OMSE (Choukroun et al. 2019, "Low-bit Quantization of Neural Networks for Efficient Inference",
     arXiv:1902.06822). For given integers the best scale is <w, q> / <q, q>, for a given scale rounding gives the best integers;
     these two steps alternate from the best of a grid of scales.
 
@@ -112,11 +112,11 @@ def least_squares(
         matrix: (out, in), float32.
         bits: 4 or 8.
         block: as in `nearest`.
-        importance: (in,), float32, not negative: what an error in each column counts, such as the mean square of its input; None:
-            all the same.
+        importance: (in,), float32, not negative: the weight of an error in each column, such as the mean square of its input; None:
+            equal weights.
 
     Returns:
-        At no row (or block) worse than plain rounding.
+        A matrix whose error is in no row (or block) larger than with plain rounding.
     """
     rows, columns = matrix.shape
     width = block or columns
@@ -136,7 +136,7 @@ def least_squares(
 def _least_squares_scales(
     grouped: NDArray[np.float32], bits: int, weights: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Scales (rows, blocks) of numbers (rows, blocks, width)."""
+    """Scales (rows, blocks) for values (rows, blocks, width)."""
     largest, blocks = LARGEST[bits], grouped.shape[1]
     keep = storable if blocks > 1 else np.asarray
     weighted = grouped * weights
@@ -147,7 +147,7 @@ def _least_squares_scales(
         return np.clip(np.rint(grouped / divisors[..., None]), -largest, largest)
 
     def fitted(scales: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """The best scale for the integers that a scale gives, and how much of the squared sum they then explain."""
+        """The best scale for the integers that a scale gives, and the part of the sum of squares that they then explain."""
         values = integers(scales)
         along = np.einsum("rbw,rbw->rb", weighted, values)
         power = np.einsum("bw,rbw,rbw->rb", weights, values, values)
@@ -172,7 +172,7 @@ def _least_squares_scales(
 
 
 def with_scales(matrix: NDArray[np.float32], scales: NDArray[np.float32], bits: int) -> Quantized:
-    """Round to given scales; what lies beyond the largest integer is cut off.
+    """Round to given scales; values beyond the largest integer are clipped.
 
     Args:
         matrix: (out, in), float32.

@@ -1,4 +1,4 @@
-"""The recipes by name: how many bits the matrices get, and which numbers share a scale."""
+"""The quantization recipes by name: the bits of the matrices, and which values share a scale."""
 
 from dataclasses import dataclass
 
@@ -7,12 +7,12 @@ from pipeline.families.names import EMBEDDING
 
 @dataclass(frozen=True)
 class Scheme:
-    """How a recipe stores matrices.
+    """The storage of matrices in a recipe.
 
     Attributes:
         bits: of the matrices in the layers: 4 or 8 (integers with scales), 16 or 32 (floats).
         embedding_bits: of the tied embedding.
-        block: how many neighbours of an output row share a scale; None: the whole row does.
+        block: how many neighboring values of an output row share a scale; None: the whole row.
     """
 
     bits: int
@@ -24,7 +24,7 @@ class Scheme:
         return self.embedding_bits if name == EMBEDDING else self.bits
 
     def block_of(self, name: str) -> int | None:
-        """How many neighbours of an output row of a matrix share a scale; None: the whole row does."""
+        """How many neighboring values of an output row of a matrix share a scale; None: the whole row."""
         return self.block
 
 
@@ -36,3 +36,4 @@ SCHEMES = {
     "fp16": Scheme(16, 16),
     "fp32": Scheme(32, 32),
 }
+"""The values of `convert.recipe`."""

@@ -78,8 +78,8 @@ def test_a_calibrated_rounding_reads_the_examples_and_leaves_only_its_log(
 ) -> None:
     read = []
 
-    def calibrate(model: Path, examples: str, recipe: str, output: Path, log: Path) -> None:
-        assert (model, examples, recipe) == (folder, "examples", "int4")
+    def calibrate(model: Path, examples: str, recipe: str, rounding: str, output: Path, log: Path) -> None:
+        assert (model, examples, recipe, rounding) == (folder, "examples", "int4", "gptq")
         rounded = {name: nearest(matrix, 4) for name, matrix in matrices_of(folder).items()}
         write_quantized(output, rounded, {})
         log.write_text("noise")

@@ -56,8 +56,10 @@ lock: ## Update requirements.lock
 	@uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes --no-emit-index-url \
 	    --custom-compile-command 'make lock' --output-file requirements.lock pyproject.toml
 
-docs: $(READY) ## Write docs/configuration.md from the schema of the recipes
+docs: $(READY) ## Write the pages in docs/ that come from the code and the measurements
 	@$(BIN)/python -m pipeline.recipe.documentation
+	@$(BIN)/python -m tests.tools.module_graph
+	@$(BIN)/python benchmarks/report.py
 
 demo-data: $(READY) ## Regenerate the embedded examples and tokenizer
 	@$(BIN)/python -m pipeline.demo.build data

@@ -8,9 +8,9 @@ from typing import Any
 from pipeline.errors import PocketGemmaError
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.isolation import run_isolated
-from pipeline.litert.convert.quantizer_rules import quantizer_rules
 from pipeline.litert.model_check import check_litertlm
 from pipeline.litert.model_spec import ModelSpec, apply_spec
+from pipeline.litert.quantizer_rules import quantizer_rules
 
 
 def export_litertlm(folder: Path, output: Path, spec: ModelSpec, log: Path) -> dict[str, Any]:

@@ -12,11 +12,11 @@ import pipeline
 from pipeline.cache import cached, digest_of, lookup
 from pipeline.families.names import RUNTIME_TARGETS, runtime_name
 from pipeline.gemma.matrices import PresetMatrices
-from pipeline.litert.convert.quantizer_rules import quantizer_rules
 from pipeline.litert.graft.compatibility import fixed_content
 from pipeline.litert.graft.weight_map import WeightMap, locate_matrices
 from pipeline.litert.graft.writer import graft
 from pipeline.litert.model_spec import ModelSpec
+from pipeline.litert.quantizer_rules import quantizer_rules
 from pipeline.machine import package_versions
 from pipeline.quantization.rounding import nearest
 from pipeline.quantization.schemes import SCHEMES

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from pipeline.litert.convert.quantizer_rules import quantizer_rules
+from pipeline.litert.quantizer_rules import quantizer_rules
 from pipeline.quantization.schemes import SCHEMES
 
 PROJECTION = ("decode_logits_output", "FULLY_CONNECTED")

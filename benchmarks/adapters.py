@@ -1,12 +1,14 @@
-"""Adapters at run time: the time of a swap, the cost of the LoRA inputs, file sizes, and the accuracy of an int8 base with an adapter.
+"""Adapters at run time: the time of a swap, the cost of the LoRA inputs, file sizes, and the accuracy of an
+int8 base with an adapter.
 
     python benchmarks/adapters.py speed --work FOLDER
     python benchmarks/adapters.py accuracy --run RUN
 
-`speed` converts random weights in the shape of Gemma 3 270M (benchmarks/shapes.py) to int8, without LoRA inputs and with LoRA inputs of rank
-16 and 32, into FOLDER (existing files are reused), and decodes with each model in turn. `accuracy` runs the demo's pipeline up to
-convert in the run folder RUN with an attention-only adapter (minutes of training, unless the run folder has it), once merged and once as a
-separate file, both in int8, and asks both models every test question. Each command writes its own part of
+`speed` converts random weights in the shape of Gemma 3 270M (benchmarks/shapes.py) to int8, without LoRA
+inputs and with LoRA inputs of rank 16 and 32, into FOLDER (existing files are reused), and decodes with each
+model in turn. `accuracy` runs the demo's pipeline up to convert in the run folder RUN with an attention-only
+adapter (minutes of training, unless the run folder has it), once merged and once as a separate file, both in
+int8, and asks both models every test question. Each command writes its own part of
 docs/measurements/adapters.json; `speed` on a subset of the cores (taskset) writes a part of its own.
 """
 
@@ -143,7 +145,8 @@ def paired(values: list[float], plain: list[float]) -> float:
 
 
 def swaps(folder: Path, base: Path, work: Path) -> dict[str, float]:
-    """Milliseconds from the request for an adapter to the end of the first token, minus the same without a change of adapter."""
+    """Milliseconds from the request for an adapter to the end of the first token, minus the same without a
+    change of adapter."""
     from pipeline.litert.runtime.engine import Runtime
 
     paths = [work / f"swap{seed}.tflite" for seed in range(SWAPS)]
@@ -239,7 +242,8 @@ def main() -> None:
     if part == "speed" and cores != os.cpu_count():
         part = f"speed on {cores} of {os.cpu_count()} cores"
     document |= {
-        "command": "python benchmarks/adapters.py speed --work FOLDER; python benchmarks/adapters.py accuracy --run RUN",
+        "command": "python benchmarks/adapters.py speed --work FOLDER; python benchmarks/adapters.py "
+        "accuracy --run RUN",
         "date": time.strftime("%Y-%m-%d"),
         "machine": describe_machine() | {"cores": os.cpu_count()},
         "packages": package_versions(),

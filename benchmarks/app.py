@@ -2,9 +2,10 @@
 
     python benchmarks/app.py [--run runs/science] [--figures FILE]
 
-Packages and signs the models of a finished bundle for each ABI, with uncompressed and with compressed libraries, and checks each APK as
-the bundle stage does. Builds the app once in a cache that holds only the downloads (jars, LiteRT-LM's libraries) and the debug key.
-FILE holds the figures that the app's JVM tests measured (their property `pocketgemma.test.figures`):
+Packages and signs the models of a finished bundle for each ABI, with uncompressed and with compressed
+libraries, and checks each APK as the bundle stage does. Builds the app once in a cache that holds only the
+downloads (jars, LiteRT-LM's libraries) and the debug key. FILE holds the figures that the app's JVM tests
+measured (their property `pocketgemma.test.figures`):
 
     POCKETGEMMA_FIGURES=FILE pytest tests/targets/android/test_jvm.py
 
@@ -46,7 +47,8 @@ GROUPS = {
 
 
 def assets_of(apk: Path, folder: Path) -> "tuple[Assets, list[PackagedFile]]":
-    """The models, adapters, manifest and questions of a bundled APK as files, and the contents that a check expects."""
+    """The models, adapters, manifest and questions of a bundled APK as files, and the contents that a check
+    expects."""
     from pipeline.targets.android.assets import BASE_ENTRY, MANIFEST_ENTRY, MODEL_ENTRY, QUESTIONS_ENTRY
     from pipeline.targets.android.contents import read_packaged_files
     from pipeline.targets.android.package import Assets
@@ -85,7 +87,8 @@ def variant(
     sign(unsigned, signed)
     report = check_apk(signed, ExpectedApk(app.settings, abis, files, compressed))
     print(
-        f"{', '.join(abis)}, {'compressed' if compressed else 'uncompressed'} libraries: {report.bytes:,} bytes"
+        f"{', '.join(abis)}, {'compressed' if compressed else 'uncompressed'} libraries: {report.bytes:,} "
+        "bytes"
     )
     return {
         "abis": list(abis),
@@ -99,7 +102,8 @@ def variant(
 
 
 def parts(apk: Path) -> dict[str, int]:
-    """Bytes that each group of entries takes in an APK, after compression; alignment and signature count as "other"."""
+    """Bytes that each group of entries takes in an APK, after compression; alignment and signature count as
+    "other"."""
     sizes = dict.fromkeys(GROUPS, 0)
     with zipfile.ZipFile(apk) as archive:
         for entry in archive.infolist():
@@ -110,7 +114,8 @@ def parts(apk: Path) -> dict[str, int]:
 
 
 def build() -> dict[str, float]:
-    """Seconds of each step of a build for arm64-v8a, from source to a signed APK without a model; prints them as JSON."""
+    """Seconds of each step of a build for arm64-v8a, from source to a signed APK without a model; prints them
+    as JSON."""
     from pipeline.targets.android.build import build_app
     from pipeline.targets.android.classes import build_classes, build_dex
     from pipeline.targets.android.jars import fetch_jars
@@ -173,8 +178,8 @@ def read_figures(path: Path) -> dict[str, Any]:
     """The figures that the app's JVM tests measured.
 
     Args:
-        path: a JSON file with activity_start_ms, a list of numbers; main_thread_violations, a list of strings;
-            main_thread_files_watched, whether file accesses were monitored, too.
+        path: a JSON file with activity_start_ms, a list of numbers; main_thread_violations, a list of
+            strings; main_thread_files_watched, whether file accesses were monitored, too.
 
     Returns:
         The same values, and the median of activity_start_ms.

@@ -2,8 +2,8 @@
 
     python benchmarks/finetune_backends.py
 
-Each combination runs in a separate process: the demo's base with LoRA on all seven target matrices, one batch of 32 examples of 48
-tokens with 16 response tokens each. Writes docs/measurements/finetune_backends.json.
+Each combination runs in a separate process: the demo's base with LoRA on all seven target matrices, one batch
+of 32 examples of 48 tokens with 16 response tokens each. Writes docs/measurements/finetune_backends.json.
 """
 
 import json

@@ -2,9 +2,10 @@
 
     python benchmarks/formats.py --folder FOLDER [--recipe NAME ...]
 
-Converts the demo's base with each recipe (files are kept in FOLDER, so you can run the script for a few recipes at a time) and asks both
-files questions of the demo. Compares model and tokenizer byte for byte, token ids of conversations, greedy answers, and the
-log-probability of the expected answers. Writes docs/measurements/formats.json; recipes measured earlier stay in it.
+Converts the demo's base with each recipe (files are kept in FOLDER, so you can run the script for a few
+recipes at a time) and asks both files questions of the demo. Compares model and tokenizer byte for byte,
+token ids of conversations, greedy answers, and the log-probability of the expected answers. Writes
+docs/measurements/formats.json; recipes measured earlier stay in it.
 """
 
 import argparse

@@ -2,9 +2,10 @@
 
     python benchmarks/graft.py 270m 1b [--folder DIR]
 
-For each shape, in one run: convert the base (bfloat16, as published) in full, locate its matrices, convert a merged model (rank 8 on all
-seven target matrices) in full, and graft the same adapter onto the converted base with `pocketgemma graft`, with a cold and with a
-warm page cache. The grafted file must equal the converted file byte for byte. Writes docs/measurements/graft.json.
+For each shape, in one run: convert the base (bfloat16, as published) in full, locate its matrices, convert a
+merged model (rank 8 on all seven target matrices) in full, and graft the same adapter onto the converted base
+with `pocketgemma graft`, with a cold and with a warm page cache. The grafted file must equal the converted
+file byte for byte. Writes docs/measurements/graft.json.
 """
 
 import argparse
@@ -101,7 +102,8 @@ def write_merged(base: Path, adapter: Adapter, folder: Path) -> None:
 
 
 def convert(folder: Path, output: Path) -> dict[str, Any]:
-    """A full conversion with its check: seconds, peak memory of the converter process and of the calling process."""
+    """A full conversion with its check: seconds, peak memory of the converter process and of the calling
+    process."""
     with PeakMemory() as memory:
         facts = export_litertlm(folder, output, SPEC, output.with_suffix(".log"))
     return {

@@ -1,11 +1,13 @@
-"""Accuracy of int4: exact match and perplexity in LiteRT-LM for each quantization recipe, rounding and training mode.
+"""Accuracy of int4: exact match and perplexity in LiteRT-LM for each quantization recipe, rounding and
+training mode.
 
     python benchmarks/larger_base.py     (once, for the model "larger")
     python benchmarks/int4.py [--models demo larger] [--variants int4 …]
 
-Fine-tunes both models with and without quantization-aware training, converts them with each recipe, and asks all 2,268 questions of the
-demo's test set in the runtime. Each file is compared with the fp32 file of the same model, question by question. Answers are cached in
-runs/int4/, so an interrupted benchmark continues where it stopped. Writes docs/measurements/int4.json.
+Fine-tunes both models with and without quantization-aware training, converts them with each recipe, and asks
+all 2,268 questions of the demo's test set in the runtime. Each file is compared with the fp32 file of the
+same model, question by question. Answers are cached in runs/int4/, so an interrupted benchmark continues
+where it stopped. Writes docs/measurements/int4.json.
 """
 
 import argparse

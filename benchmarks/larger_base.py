@@ -1,10 +1,12 @@
-"""Pretrain a larger variant of the demo's base, with 10.4 million parameters, for measurements at a second size.
+"""Pretrain a larger variant of the demo's base, with 10.4 million parameters, for measurements at a second
+size.
 
     python benchmarks/larger_base.py
 
-The text, the tokenizer and the training method are those of the committed base (pipeline/demo/pretrain.py); each step has half as many
-rows, and the learning rate is lower, as suits a wider model. Writes the KerasHub preset runs/larger-base/preset, which is not committed:
-about 25 minutes on one core with bfloat16 products. You can interrupt and resume it; `--steps 0` writes the preset from the last checkpoint.
+The text, the tokenizer and the training method are those of the committed base (pipeline/demo/pretrain.py);
+each step has half as many rows, and the learning rate is lower, as suits a wider model. Writes the KerasHub
+preset runs/larger-base/preset, which is not committed: about 25 minutes on one core with bfloat16 products.
+You can interrupt and resume it; `--steps 0` writes the preset from the last checkpoint.
 """
 
 import argparse

@@ -2,9 +2,10 @@
 
     python benchmarks/memory.py --folder FOLDER [--model NAME=FILE ...]
 
-Converts the demo's base with several context and prefill lengths (files are kept in FOLDER, so you can interrupt and resume the script).
-Opens each file, and each file given by --model, twice in a separate process, without and with the runtime's cache of packed weights,
-and answers one prompt. Writes docs/measurements/memory.json.
+Converts the demo's base with several context and prefill lengths (files are kept in FOLDER, so you can
+interrupt and resume the script). Opens each file, and each file given by --model, twice in a separate
+process, without and with the runtime's cache of packed weights, and answers one prompt. Writes
+docs/measurements/memory.json.
 """
 
 import argparse

@@ -2,8 +2,9 @@
 
     python benchmarks/pipeline.py
 
-Clones this repository into a temporary folder with an empty build cache and runs `make finetune convert deploy` there twice. Packages come
-from the sources that uv, apt and Maven are configured to use. Writes docs/measurements/pipeline.json.
+Clones this repository into a temporary folder with an empty build cache and runs `make finetune convert
+deploy` there twice. Packages come from the sources that uv, apt and Maven are configured to use. Writes
+docs/measurements/pipeline.json.
 """
 
 import argparse

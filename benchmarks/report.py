@@ -1,4 +1,5 @@
-"""Write docs/measurements.md and the table of figures in README.md from the JSON files of the other benchmarks.
+"""Write docs/measurements.md and the table of figures in README.md from the JSON files of the other
+benchmarks.
 
 python benchmarks/report.py
 """
@@ -93,7 +94,8 @@ def science(document: dict[str, Any]) -> list[str]:
 def backends(document: dict[str, Any]) -> list[str]:
     lines = ["## Keras backends on a CPU", "", source(document, document["machine"]), ""]
     lines += [
-        "The demo's base, rank 8 on all seven target matrices, batches of 32 examples of 48 tokens. On JAX, the first step of each batch length compiles.",
+        "The demo's base, rank 8 on all seven target matrices, batches of 32 examples of 48 tokens. On JAX, "
+        "the first step of each batch length compiles.",
         "",
     ]
     lines += [
@@ -141,11 +143,14 @@ def table(head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> list[str
 
 
 def int4(document: dict[str, Any]) -> list[str]:
-    """One table per model: exact match, perplexity and size of each recipe, and the paired difference from fp32."""
+    """One table per model: exact match, perplexity and size of each recipe, and the paired difference from
+    fp32."""
     lines = ["## int4 accuracy", "", source(document, document["machine"]), ""]
     lines += [
-        "Greedy answers in LiteRT-LM to every question of the demo's test set. The difference is paired, question by question, with the 95 % score "
-        "interval of Tango (1998). The *quantization-aware* rows have an adapter of their own; the other rows share one.",
+        "Greedy answers in LiteRT-LM to every question of the demo's test set. The difference is paired, "
+        "question by question, with the 95 % score "
+        "interval of Tango (1998). The *quantization-aware* rows have an adapter of their own; the other "
+        "rows share one.",
         "",
     ]
     for model in document["models"]:
@@ -187,8 +192,10 @@ def graft_facts(name: str) -> dict[str, Callable[[dict[str, Any]], str]]:
 def graft(document: dict[str, Any]) -> list[str]:
     lines = ["## Graft compared with conversion", "", source(document, document["machine"]), ""]
     lines += [
-        "Random weights in the shapes of Gemma 3, int8, adapters of rank 8. A graft is one `pocketgemma graft` command, including Python's "
-        "start-up. The first graft onto a file also locates every matrix and saves the weight map; later grafts reuse it.",
+        "Random weights in the shapes of Gemma 3, int8, adapters of rank 8. A graft is one `pocketgemma "
+        "graft` command, including Python's "
+        "start-up. The first graft onto a file also locates every matrix and saves the weight map; later "
+        "grafts reuse it.",
         "",
     ]
     shapes = document["rows"]
@@ -220,7 +227,8 @@ def adapters(document: dict[str, Any]) -> list[str]:
             continue
         swap, sizes, cores = speed["swap"], speed["adapter_bytes"], speed["cores_used"]
         lines += [
-            f"Shapes of Gemma 3 270M, random weights, int8, on {cores} core{'s' * (cores > 1)}; each round runs all models in turn.",
+            f"Shapes of Gemma 3 270M, random weights, int8, on {cores} core{'s' * (cores > 1)}; each round "
+            "runs all models in turn.",
             "",
         ]
         rows = [
@@ -244,17 +252,22 @@ def adapters(document: dict[str, Any]) -> list[str]:
         )
         lines += table(head, rows)
         lines += [
-            f"A conversation with an adapter that was used before is ready in {swap['conversation_ready_after_swap_ms']:.1f} ms, with a new adapter "
-            f"(checked, copied, read) in {swap['conversation_ready_at_first_use_ms']:.1f} ms. Change in the time to the first token, compared with "
-            f"the same adapter again ({swap['same_adapter_until_first_token_ms']:.0f} ms): swap {swap['swap_ms']:+.1f} ms, first use "
-            f"{swap['first_use_ms']:+.1f} ms, to no adapter and back {swap['swap_with_none_ms']:+.1f} ms (medians; negative values are noise; "
+            "A conversation with an adapter that was used before is ready in "
+            f"{swap['conversation_ready_after_swap_ms']:.1f} ms, with a new adapter "
+            f"(checked, copied, read) in {swap['conversation_ready_at_first_use_ms']:.1f} ms. Change in the "
+            "time to the first token, compared with "
+            f"the same adapter again ({swap['same_adapter_until_first_token_ms']:.0f} ms): swap "
+            f"{swap['swap_ms']:+.1f} ms, first use "
+            f"{swap['first_use_ms']:+.1f} ms, to no adapter and back {swap['swap_with_none_ms']:+.1f} ms "
+            "(medians; negative values are noise; "
             f"rank {swap['rank']}).",
             "",
         ]
     if "accuracy" in document:
         accuracy = document["accuracy"]
         lines += [
-            f"The demo with an attention-only adapter (one epoch; rank {accuracy['rank']}, {accuracy['adapter_bytes'] / 1e3:.0f} kB), "
+            f"The demo with an attention-only adapter (one epoch; rank {accuracy['rank']}, "
+            f"{accuracy['adapter_bytes'] / 1e3:.0f} kB), "
             "int8, merged into the model and as a separate file:",
             "",
         ]
@@ -321,15 +334,18 @@ def app(document: dict[str, Any]) -> list[str]:
     variants = document["variants"]
     carried = ", ".join(document["models"]) or "no model"
     lines += [
-        f"A signed APK of the run `{document['run']}` (includes {carried}), in MB. The phone keeps the APK and, if libraries are compressed, "
-        "also the unpacked libraries of its ABI. At the first start the app copies each model out of the APK once, because the runtime opens "
+        f"A signed APK of the run `{document['run']}` (includes {carried}), in MB. The phone keeps the APK "
+        "and, if libraries are compressed, "
+        "also the unpacked libraries of its ABI. At the first start the app copies each model out of the APK "
+        "once, because the runtime opens "
         "files by path.",
         "",
     ]
     groups = list(variants[0]["in_the_apk"])
     rows = (
         (
-            f"{' and '.join(entry['abis'])}, {'compressed' if entry['compressed_libraries'] else 'uncompressed'} libraries",
+            f"{' and '.join(entry['abis'])}, "
+            f"{'compressed' if entry['compressed_libraries'] else 'uncompressed'} libraries",
             *(f"{entry[key] / 1e6:.1f}" for key in ("bytes", "installed_bytes")),
             *(f"{entry['in_the_apk'][group] / 1e6:.2f}" for group in groups),
         )
@@ -338,7 +354,8 @@ def app(document: dict[str, Any]) -> list[str]:
     lines += table(("", "download", "installed", *(f"of which {group}" for group in groups)), rows)
     permissions = sorted({name for entry in variants for name in entry["permissions"]})
     lines += [
-        f"The code is {variants[0]['dex_bytes'] / 1e3:.0f} kB of dex before compression. Requested permissions: "
+        f"The code is {variants[0]['dex_bytes'] / 1e3:.0f} kB of dex before compression. Requested "
+        "permissions: "
         f"{', '.join(permissions) or 'none'}.",
         "",
         "Time of a build with the downloads (jars, LiteRT-LM's libraries) cached and nothing else:",
@@ -351,8 +368,10 @@ def app(document: dict[str, Any]) -> list[str]:
         count = len(found["main_thread_violations"])
         watched = "File, database" if found["main_thread_files_watched"] else "Database"
         lines += [
-            f"On the JVM (Robolectric), launch to first frame: {found['activity_start_ms_median']:.0f} ms (median of "
-            f"{len(found['activity_start_ms'])}). {watched} and runtime calls on the main thread during the journey tests: {count}.",
+            f"On the JVM (Robolectric), launch to first frame: {found['activity_start_ms_median']:.0f} ms "
+            "(median of "
+            f"{len(found['activity_start_ms'])}). {watched} and runtime calls on the main thread during the "
+            f"journey tests: {count}.",
             "",
         ]
     return lines
@@ -373,7 +392,8 @@ def main() -> None:
     lines = [
         "# Measurements",
         "",
-        "Generated by `python benchmarks/report.py` from the files in `measurements/`. Each section names the script that measured it.",
+        "Generated by `python benchmarks/report.py` from the files in `measurements/`. Each section names "
+        "the script that measured it.",
         "",
     ]
     for name, write in parts.items():

@@ -1,9 +1,11 @@
-"""Accuracy of the demo on every test question for several seeds: base, fine-tuned in Keras, converted in LiteRT-LM.
+"""Accuracy of the demo on every test question for several seeds: base, fine-tuned in Keras, converted in
+LiteRT-LM.
 
     python benchmarks/science.py --seeds 0 1 2
 
-Runs the pipeline with `configs/science.yaml` for each seed (in runs/science-seed<N>), then answers all questions of the test set and of
-the skill test (kinds of question that the base can answer) with greedy decoding. Writes docs/measurements/science.json.
+Runs the pipeline with `configs/science.yaml` for each seed (in runs/science-seed<N>), then answers all
+questions of the test set and of the skill test (kinds of question that the base can answer) with greedy
+decoding. Writes docs/measurements/science.json.
 """
 
 import argparse

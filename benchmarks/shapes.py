@@ -1,10 +1,11 @@
-"""Models in the shapes of real Gemmas with random weights, to measure size and time without a license or a download.
+"""Models in the shapes of real Gemmas with random weights, to measure size and time without a license or a
+download.
 
     python benchmarks/shapes.py 270m FOLDER [--dtype float32|bfloat16] [--seed 0]
 
-Writes a Hugging Face folder (config.json, model.safetensors, tokenizer.model, ...) that converts like a real one. Weights are normal with
-standard deviation 0.02, drawn block by block, so that a model of any size needs little memory. The answers are noise; sizes, times and
-memory are those of the real model.
+Writes a Hugging Face folder (config.json, model.safetensors, tokenizer.model, ...) that converts like a real
+one. Weights are normal with standard deviation 0.02, drawn block by block, so that a model of any size needs
+little memory. The answers are noise; sizes, times and memory are those of the real model.
 """
 
 import argparse
@@ -86,7 +87,8 @@ def bfloat16(values: NDArray[np.float32]) -> NDArray[np.uint16]:
 
 
 def write_safetensors(path: Path, shapes: dict[str, tuple[int, ...]], dtype: str, seed: int) -> None:
-    """Stream random weights into a safetensors file: eight bytes with the header's length, the header, the tensors."""
+    """Stream random weights into a safetensors file: eight bytes with the header's length, the header, the
+    tensors."""
     kind, width = {"float32": ("F32", 4), "bfloat16": ("BF16", 2)}[dtype]
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     end = 0
@@ -102,14 +104,16 @@ def write_safetensors(path: Path, shapes: dict[str, tuple[int, ...]], dtype: str
 
 
 def write_tokenizer(path: Path, vocabulary: int) -> Tokenizer:
-    """The demo's tokenizer, padded to the size of a real Gemma's vocabulary with pieces that occur in no text."""
+    """The demo's tokenizer, padded to the size of a real Gemma's vocabulary with pieces that occur in no
+    text."""
     from sentencepiece import sentencepiece_model_pb2
 
     model: Any = sentencepiece_model_pb2.ModelProto()  # type: ignore[attr-defined]
     model.ParseFromString(tokenizer_file(DEMO_BASE).read_bytes())
     lowest = min(piece.score for piece in model.pieces)
     for index in range(vocabulary - len(model.pieces)):
-        # SentencePiece produces a piece by merging two others; no two pieces concatenate to one that begins with this character.
+        # SentencePiece produces a piece by merging two others; no two pieces concatenate to one that begins
+        # with this character.
         model.pieces.add(piece=f"☷{index:06d}", score=lowest - 1 - index)
     path.write_bytes(model.SerializeToString())
     return Tokenizer(path, CHAT)

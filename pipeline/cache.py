@@ -1,6 +1,7 @@
 """Downloads and builds that all runs share, in ~/.cache/pocketgemma or the folder in POCKETGEMMA_CACHE.
 
-An entry is a folder named by a digest of everything that determines its content. It appears in one rename, so it is complete or absent.
+An entry is a folder named by a digest of everything that determines its content. It appears in one rename, so
+it is complete or absent.
 """
 
 import hashlib
@@ -27,7 +28,8 @@ def cache_root() -> Path:
 
 
 def digest_of(files: Iterable[Path], *words: str) -> str:
-    """A digest of files, by name and content, and of words. A folder stands for all files in it but compiled Python."""
+    """A digest of files, by name and content, and of words. A folder stands for all files in it but compiled
+    Python."""
     digest = hashlib.sha256()
     for root in files:
         for path in sorted(root.rglob("*")) if root.is_dir() else [root]:
@@ -41,7 +43,8 @@ def digest_of(files: Iterable[Path], *words: str) -> str:
 
 
 def sha256_of_weights(path: Path) -> str:
-    """The hexadecimal sha256 of a file. For a large file it is cached while size, time and inode stay the same."""
+    """The hexadecimal sha256 of a file. For a large file it is cached while size, time and inode stay the
+    same."""
     if path.stat().st_size < LARGE:
         return sha256_of_file(path)
     known = DigestCache(cache_root() / "digests.json")

@@ -129,7 +129,8 @@ def chat(
         typer.Option(
             "--adapter",
             metavar="FILE",
-            help="An adapter file (.tflite) for a model that takes one; repeatable. The first is active at the start.",
+            help="An adapter file (.tflite) for a model that takes one; repeatable. The first is active at "
+            "the start.",
         ),
     ] = None,
     debug: DebugOption = False,

@@ -37,7 +37,8 @@ def progress_bar() -> Progress:
 
 @contextmanager
 def waiting(what: str) -> Iterator[None]:
-    """A spinner with the elapsed time, for work without countable steps; draws nothing if the output is not a terminal."""
+    """A spinner with the elapsed time, for work without countable steps; draws nothing if the output is not a
+    terminal."""
     columns = (TextColumn("  {task.description}"), SpinnerColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         progress.add_task(what, total=None)
@@ -46,7 +47,8 @@ def waiting(what: str) -> Iterator[None]:
 
 @contextmanager
 def without_native_chatter() -> Iterator[None]:
-    """Hold back what C++ libraries write to standard error while they load. After an exception it is printed."""
+    """Hold back what C++ libraries write to standard error while they load. After an exception it is
+    printed."""
     sys.stderr.flush()
     standard_error = os.dup(2)
     with tempfile.TemporaryFile() as held:

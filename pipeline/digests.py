@@ -1,4 +1,5 @@
-"""sha256 of files and of JSON documents, with a cache by size and modification time so that large files are read once."""
+"""sha256 of files and of JSON documents, with a cache by size and modification time so that large files are
+read once."""
 
 import hashlib
 import json
@@ -9,8 +10,8 @@ from pathlib import Path
 from typing import IO, Any
 
 FRESH_NS = 50_000_000
-"""The digest of a file that changed less than this ago, in ns, is not cached: a second change within the same tick of the file system's clock
-might leave size and time unchanged."""
+"""The digest of a file that changed less than this ago, in ns, is not cached: a second change within the same
+tick of the file system's clock might leave size and time unchanged."""
 
 BLOCK_BYTES = 1 << 20
 
@@ -74,7 +75,8 @@ class DigestCache:
         if not self._changed:
             return
         known = {path: entry for path, entry in self._known.items() if os.path.exists(path)}
-        # If two threads or processes save at the same time, one file wins; the digests of the other are computed again.
+        # If two threads or processes save at the same time, one file wins; the digests of the other are
+        # computed again.
         temporary = self._path.with_suffix(f".{os.getpid()}-{threading.get_ident()}.tmp")
         temporary.write_text(json.dumps(known), encoding="utf-8")
         temporary.replace(self._path)

@@ -1,4 +1,5 @@
-"""Run a module in a process of its own: the converters import many large packages, print a lot and can crash."""
+"""Run a module in a process of its own: the converters import many large packages, print a lot and can
+crash."""
 
 import json
 import os
@@ -17,7 +18,8 @@ from pipeline.machine import high_water_mark
 POLL_SECONDS = 0.02
 
 HASH_SEED = "0"
-"""transformers keeps the layer types of Gemma 3 in a set of strings: the seed determines the order of their constants in the file."""
+"""transformers keeps the layer types of Gemma 3 in a set of strings: the seed determines the order of their
+constants in the file."""
 
 
 def run_isolated(module: str, request: Mapping[str, Any], log: Path, what: str) -> int:
@@ -35,7 +37,8 @@ def run_isolated(module: str, request: Mapping[str, Any], log: Path, what: str) 
     Raises:
         PocketGemmaError: the process failed; quotes the last line that it printed and names the log.
     """
-    # The converters compute little: a GPU would only cost its memory. They download nothing: all files are local.
+    # The converters compute little: a GPU would only cost its memory. They download nothing: all files are
+    # local.
     environment = os.environ | {
         "PYTHONHASHSEED": HASH_SEED,
         "CUDA_VISIBLE_DEVICES": "",

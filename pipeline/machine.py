@@ -49,7 +49,8 @@ def cpu_model() -> str:
 
 
 def describe_machine() -> dict[str, str]:
-    """Processor, system and Python. The runtime computes the same bits only with the same version on the same processor model."""
+    """Processor, system and Python. The runtime computes the same bits only with the same version on the same
+    processor model."""
     return {
         "processor": cpu_model(),
         "system": f"{platform.system()} {platform.machine()}",
@@ -60,7 +61,8 @@ def describe_machine() -> dict[str, str]:
 class PeakMemory:
     """The peak resident memory of this process inside a `with` block, in bytes.
 
-    On Linux, the kernel's high-water mark is reset on entry. On other systems, the value is the peak since the process started.
+    On Linux, the kernel's high-water mark is reset on entry. On other systems, the value is the peak since
+    the process started.
     """
 
     peak_bytes = 0
@@ -89,9 +91,10 @@ def _largest_so_far() -> int:
 def keep_freed_memory() -> None:
     """Make glibc reuse the memory of freed arrays of some megabytes.
 
-    By default, glibc returns large blocks to the kernel and gets new pages, filled with zeros, for the next ones. That took four fifths
-    of the time of rounding a matrix. After a large block has been freed once, glibc keeps blocks up to that size (up to 32 MiB;
-    mallopt(3), M_MMAP_THRESHOLD). On other systems this has no effect.
+    By default, glibc returns large blocks to the kernel and gets new pages, filled with zeros, for the next
+    ones. That took four fifths of the time of rounding a matrix. After a large block has been freed once,
+    glibc keeps blocks up to that size (up to 32 MiB; mallopt(3), M_MMAP_THRESHOLD). On other systems this has
+    no effect.
     """
     import numpy as np
 
@@ -99,7 +102,8 @@ def keep_freed_memory() -> None:
 
 
 def high_water_mark(process: int | str = "self") -> int:
-    """The peak resident memory of a process so far, in bytes; 0 if the kernel does not report it or the process has ended.
+    """The peak resident memory of a process so far, in bytes; 0 if the kernel does not report it or the
+    process has ended.
 
     `ru_maxrss` does not work here: in a child process it starts with the memory of the parent.
     """

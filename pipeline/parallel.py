@@ -10,10 +10,11 @@ Result = TypeVar("Result")
 
 
 def in_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """Yield function(item) for each item in the order in which they finish, with one thread for each processor of this process.
+    """Yield function(item) for each item in the order in which they finish, with one thread for each
+    processor of this process.
 
-    This is for work that releases the interpreter lock: numpy, hashing, reading. An item is taken only when a thread is free for it, so
-    that not all items are in memory at once. An exception ends the work.
+    This is for work that releases the interpreter lock: numpy, hashing, reading. An item is taken only when a
+    thread is free for it, so that not all items are in memory at once. An exception ends the work.
     """
     threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     running: set[Future[Result]] = set()

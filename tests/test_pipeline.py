@@ -1,4 +1,5 @@
-"""The whole pipeline on the embedded default, as a newcomer runs it: from the examples to a signed APK, and back by digest."""
+"""The whole pipeline on the embedded default, as a newcomer runs it: from the examples to a signed APK, and
+back by digest."""
 
 import json
 import shutil

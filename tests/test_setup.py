@@ -1,4 +1,5 @@
-"""Setting up: the lock file, and what the script for system packages does where it may install and where it may not."""
+"""Setting up: the lock file, and what the script for system packages does where it may install and where it
+may not."""
 
 import os
 import re

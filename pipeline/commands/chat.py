@@ -24,10 +24,12 @@ def chat_with(model: Path, prompt: str | None = None, adapters: Sequence[Path] =
     Args:
         model: a .litertlm or .task file. It specifies the sampler and the length of a conversation.
         prompt: the question; without it, questions are read from the terminal.
-        adapters: adapter files for a base that takes them, named without their suffix. The first is active at the start.
+        adapters: adapter files for a base that takes them, named without their suffix. The first is active at
+            the start.
 
     Raises:
-        InputError: the model or an adapter is unusable, two adapters have the same name, or the question contains a turn marker.
+        InputError: the model or an adapter is unusable, two adapters have the same name, or the question
+            contains a turn marker.
     """
     named = named_adapters(model, adapters)
     limit = context_length(model)

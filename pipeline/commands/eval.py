@@ -21,11 +21,13 @@ from pipeline.tuning.devices import choose_compute
 def ask_file(
     run: Run, config: Config, data: Path, *, on: str, base: bool = False, output: Path | None = None
 ) -> Scores:
-    """Answer all questions in a file greedily, print the scores, and write the answers if a file for them is given.
+    """Answer all questions in a file greedily, print the scores, and write the answers if a file for them is
+    given.
 
     Args:
         run: the run folder; it needs the results of finetune (Keras) or convert (runtime).
-        config: the recipe; its data section defines how rows are read, its verify section how long replies can be.
+        config: the recipe; its data section defines how rows are read, its verify section how long replies
+            can be.
         data: .jsonl, .csv or .parquet.
         on: `keras` (the base and the adapter, as trained) or `runtime` (the converted model in LiteRT-LM).
         base: whether to leave out the adapter; in Keras only.

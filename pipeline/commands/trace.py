@@ -95,7 +95,8 @@ def _from_app(file: Path, roots: Sequence[Path]) -> list[Link]:
 
 
 def _packaged_links(file: Path, roots: Sequence[Path]) -> tuple[list[Link], list[tuple[Path, str]]]:
-    """Two links for each model and adapter of an app (none for other files), and the run folders and stages that they come from."""
+    """Two links for each model and adapter of an app (none for other files), and the run folders and stages
+    that they come from."""
     from pipeline.targets import load_target
 
     try:

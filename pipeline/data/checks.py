@@ -109,7 +109,8 @@ def fit_window(
         elif policy.too_long == "refuse":
             faults.add(
                 candidate.place,
-                f"{length} tokens long, data.max_length is {policy.max_length}; shorten it, raise data.max_length, "
+                f"{length} tokens long, data.max_length is {policy.max_length}; shorten it, raise "
+                "data.max_length, "
                 "or set data.too_long to drop or truncate",
             )
         elif shorter := _truncate(candidate.example, policy.max_length - prompt, tokenizer):
@@ -118,14 +119,16 @@ def fit_window(
         else:
             faults.add(
                 candidate.place,
-                f"the prompt alone is {prompt} tokens long and leaves no room for a response within data.max_length "
+                f"the prompt alone is {prompt} tokens long and leaves no room for a response within "
+                "data.max_length "
                 f"{policy.max_length}; shorten the prompt or raise data.max_length",
             )
     return kept, dropped, truncated
 
 
 def _truncate(example: Example, room: int, tokenizer: Tokenizer) -> Example | None:
-    """The example with the longest start of its response, in whole words, that is at most `room` tokens long."""
+    """The example with the longest start of its response, in whole words, that is at most `room` tokens
+    long."""
     words = example.response.split(" ")
     fits, beyond = 0, len(words)
     while beyond - fits > 1:
@@ -147,7 +150,8 @@ def _with_response(example: Example, words: Sequence[str]) -> Example:
 def check_leaks(
     train: Iterable[Candidate], held_out: Iterable[Candidate], faults: Faults, chat: ChatFormat
 ) -> None:
-    """Report every held-out example whose prompt is also in the training data: its score would say nothing."""
+    """Report every held-out example whose prompt is also in the training data: its score would say
+    nothing."""
     places: dict[str, Place] = {}
     for candidate in train:
         places.setdefault(candidate.example.prompt(chat), candidate.place)

@@ -11,7 +11,8 @@ SHOWN = 20
 
 @dataclass(frozen=True)
 class Place:
-    """Where a row is: file and line (JSONL, CSV) or row (Parquet), counted from 1; 0 stands for the whole file."""
+    """Where a row is: file and line (JSONL, CSV) or row (Parquet), counted from 1; 0 stands for the whole
+    file."""
 
     file: Path
     number: int = 0

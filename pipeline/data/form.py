@@ -17,8 +17,8 @@ class Form:
 
     Attributes:
         columns: a row that has all of them has this form.
-        read: takes the row's values by column; returns the turns and the columns that they use. Raises InputError if a value is
-            unusable.
+        read: takes the row's values by column; returns the turns and the columns that they use. Raises
+            InputError if a value is unusable.
     """
 
     columns: tuple[str, ...]

@@ -1,4 +1,5 @@
-"""Rows of a file of any supported type. Whatever is not a row is reported as a fault with its line, and reading continues.
+"""Rows of a file of any supported type. Whatever is not a row is reported as a fault with its line, and
+reading continues.
 
 Each module of `pipeline.data.file_types` is one file type; to add one, add a file.
 """

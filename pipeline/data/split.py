@@ -21,8 +21,8 @@ def split_validation(
 ) -> tuple[list[Example], list[Example]]:
     """Split off a share of the examples for validation.
 
-    All examples with the same prompt stay on the same side. A hash of seed and prompt decides which, so that adding examples moves
-    few of the others.
+    All examples with the same prompt stay on the same side. A hash of seed and prompt decides which, so that
+    adding examples moves few of the others.
 
     Args:
         examples: all examples; both sides keep their order.
@@ -57,7 +57,8 @@ class Mix:
     Attributes:
         examples: both, shuffled together.
         replay: how many of them are replay.
-        times: how often the most frequent replay example occurs; above 1, the file was too small for the share.
+        times: how often the most frequent replay example occurs; above 1, the file was too small for the
+            share.
     """
 
     examples: list[Example]
@@ -72,8 +73,8 @@ class Mix:
 def mix_replay(examples: Sequence[Example], replay: Sequence[Example], share: float, seed: int) -> Mix:
     """Mix in replay so that it makes up `share` of all examples.
 
-    A replay file that is too small is repeated: what keeps a model from forgetting is how often it sees old examples, not how many
-    different ones.
+    A replay file that is too small is repeated: what keeps a model from forgetting is how often it sees old
+    examples, not how many different ones.
 
     Args:
         examples: the new training examples.

@@ -19,18 +19,21 @@ WINDOWS = (32, 64, 128, 256, 512, 1024, 2048, 4096, 8192)
 def token_lengths(
     examples: Sequence[Example], tokenizer: Tokenizer
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Number of tokens in each prompt (markers included) and in each response (with its end-of-turn marker), both (examples,)."""
+    """Number of tokens in each prompt (markers included) and in each response (with its end-of-turn marker),
+    both (examples,)."""
     prompts = [len(tokenizer.prompt_ids(example.context)) for example in examples]
     responses = [len(tokenizer.response_ids(example.response)) for example in examples]
     return np.array(prompts, dtype=np.int64), np.array(responses, dtype=np.int64)
 
 
 def describe_tokens(examples: Sequence[Example], tokenizer: Tokenizer) -> dict[str, Any]:
-    """Token-length quantiles of prompt, response and whole example, and the cost of maximum lengths below the longest example.
+    """Token-length quantiles of prompt, response and whole example, and the cost of maximum lengths below the
+    longest example.
 
     Returns:
-        {"prompt": {"p50": …, "total": …}, "response": …, "whole": …, "truncation": [{"max_length", "examples", "tokens"}, …]};
-        truncation counts the examples that would be shortened and the tokens that would be lost.
+        {"prompt": {"p50": …, "total": …}, "response": …, "whole": …, "truncation": [{"max_length",
+        "examples", "tokens"}, …]}; truncation counts the examples that would be shortened and the tokens that
+        would be lost.
     """
     prompt, response = token_lengths(examples, tokenizer)
     whole = prompt + response
@@ -58,7 +61,8 @@ def _quantiles(lengths: npt.NDArray[np.int64]) -> dict[str, int]:
 
 
 def prompts_with_several_responses(examples: Sequence[Example], chat: ChatFormat) -> int:
-    """Number of prompts that occur with different responses: greedy decoding can reproduce only one of them."""
+    """Number of prompts that occur with different responses: greedy decoding can reproduce only one of
+    them."""
     responses: dict[str, set[str]] = defaultdict(set)
     for example in examples:
         responses[example.prompt(chat)].add(example.response)

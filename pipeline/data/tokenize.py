@@ -16,7 +16,8 @@ LENGTH_STEP = 16
 """Batch lengths are multiples of this: accelerators compute in tiles."""
 
 LENGTH_QUANTILES = (0.2, 0.4, 0.6, 0.8, 0.95, 1.0)
-"""Quantiles of the lengths at which buckets end. Each bucket is one shape that XLA compiles, so there are few."""
+"""Quantiles of the lengths at which buckets end. Each bucket is one shape that XLA compiles, so there are
+few."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,8 @@ class EncodedExamples:
 
     @cached_property
     def bucket_lengths(self) -> tuple[int, ...]:
-        """Ascending batch lengths: at most `len(LENGTH_QUANTILES)` multiples of LENGTH_STEP; the last one holds the longest example."""
+        """Ascending batch lengths: at most `len(LENGTH_QUANTILES)` multiples of LENGTH_STEP; the last one
+        holds the longest example."""
         if not self.examples:
             return ()
         # One less than the example: its last token is only a label.
@@ -80,7 +82,8 @@ class EncodedExamples:
 def encode(examples: Sequence[Example], tokenizer: Tokenizer) -> EncodedExamples:
     """Tokenize examples.
 
-    Prompt and response are tokenized separately, as in a runtime, where the prompt's tokens are fixed before the reply begins.
+    Prompt and response are tokenized separately, as in a runtime, where the prompt's tokens are fixed before
+    the reply begins.
     """
     encoded = []
     for example in examples:
@@ -100,8 +103,9 @@ def batches(
 ) -> Iterator[Batch]:
     """All examples once, in batches of similar length.
 
-    Every batch has `batch_size` rows and one of `encoded.bucket_lengths`, so that few shapes are compiled. Examples that do not
-    fill a batch of their bucket move to the next longer one; the last batch is padded with rows of weight 0.
+    Every batch has `batch_size` rows and one of `encoded.bucket_lengths`, so that few shapes are compiled.
+    Examples that do not fill a batch of their bucket move to the next longer one; the last batch is padded
+    with rows of weight 0.
 
     Args:
         encoded: the examples.
@@ -110,7 +114,8 @@ def batches(
         epoch: a different order each epoch.
 
     Yields:
-        Batch, every array (batch_size, length). The loss weight is 1 where the label is a response token (end-of-turn marker included).
+        Batch, every array (batch_size, length). The loss weight is 1 where the label is a response token
+        (end-of-turn marker included).
     """
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
@@ -142,7 +147,8 @@ def _batch(examples: Sequence[EncodedExample], batch_size: int, length: int, pad
     labels = np.full((batch_size, length), pad_id, dtype=np.int32)
     sample_weight = np.zeros((batch_size, length), dtype=np.float32)
     for row in range(batch_size):
-        # Rows beyond the data repeat the first example with weight 0: a row of padding only has nothing to attend to.
+        # Rows beyond the data repeat the first example with weight 0: a row of padding only has nothing to
+        # attend to.
         example = examples[row] if row < len(examples) else examples[0]
         steps = len(example) - 1
         token_ids[row, :steps] = example.token_ids[:-1]

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from transformers import Gemma3ForCausalLM
 
 SEQUENCE_LENGTH = 128
-"""Tokens the preset's preprocessor pads to unless told otherwise: the longest conversations of the base's text."""
+"""Tokens the preset's preprocessor pads to unless told otherwise: the longest conversations of the base's
+text."""
 
 COMMITTED = Size()
 """Of the base in `base/`."""
@@ -57,7 +58,8 @@ def _largest_deviation(reference: "Gemma3ForCausalLM", task: "Gemma3CausalLM") -
 def write_preset(
     weights: Mapping[str, Any], tokenizer_path: Path, folder: Path, size: Size = COMMITTED
 ) -> float:
-    """Write the base as a KerasHub preset in float32, in one step, and return the largest deviation of its logits.
+    """Write the base as a KerasHub preset in float32, in one step, and return the largest deviation of its
+    logits.
 
     Args:
         weights: PyTorch tensors by their transformers names.
@@ -82,7 +84,8 @@ def write_preset(
         deviation = _largest_deviation(reference, reloaded)
         if not deviation <= LARGEST_DEVIATION:
             raise PocketGemmaError(
-                f"KerasHub's logits differ from transformers' by {deviation:.2e}, more than {LARGEST_DEVIATION:.0e}: "
+                f"KerasHub's logits differ from transformers' by {deviation:.2e}, more than "
+                f"{LARGEST_DEVIATION:.0e}: "
                 "the two libraries disagree on the architecture"
             )
         if folder.exists():

@@ -33,7 +33,8 @@ class Example:
     response: str
     kind: str
     phrasing: str
-    """Where the wording occurs. tuning: in the fine-tuning data; base and known: in the pretraining data; novel: in neither."""
+    """Where the wording occurs. tuning: in the fine-tuning data; base and known: in the pretraining data;
+    novel: in neither."""
 
 
 Fact = tuple[Kind, Values]
@@ -54,7 +55,8 @@ def split_facts() -> dict[str, list[Fact]]:
 
 
 def bare(prompt: str) -> str:
-    """A prompt without what typing in haste leaves out; two prompts with the same bare form are the same question."""
+    """A prompt without what typing in haste leaves out; two prompts with the same bare form are the same
+    question."""
     return prompt.lower().rstrip("?.")
 
 
@@ -84,7 +86,8 @@ def train_examples() -> list[Example]:
 
 
 def held_out_examples(part: str) -> list[Example]:
-    """The validation or the test set: facts and phrasings that the fine-tuning never sees, half of the phrasings novel."""
+    """The validation or the test set: facts and phrasings that the fine-tuning never sees, half of the
+    phrasings novel."""
     known: Select = (lambda p: p.base) if part == "test" else (lambda p: p.validation)
     novel: Select = (lambda p: p.novel) if part == "test" else (lambda p: p.validation_novel)
     rng, taken = random.Random(f"{SEED}:{part}"), set[str]()
@@ -96,7 +99,8 @@ def held_out_examples(part: str) -> list[Example]:
 
 
 def skill_examples() -> list[Example]:
-    """What the base can do before fine-tuning: each of its facts asked once in a known and once in a novel phrasing."""
+    """What the base can do before fine-tuning: each of its facts asked once in a known and once in a novel
+    phrasing."""
     rng, taken = random.Random(f"{SEED}:skills"), set[str]()
     out = []
     for kind in base_kinds():
@@ -115,7 +119,8 @@ def skill_examples() -> list[Example]:
 
 
 def replay_examples() -> list[Example]:
-    """Questions that the base already answers, so that fine-tuning does not unlearn them; none of the skill test's."""
+    """Questions that the base already answers, so that fine-tuning does not unlearn them; none of the skill
+    test's."""
     rng = random.Random(f"{SEED}:replay")
     taken = {bare(example.prompt) for example in skill_examples()}
     out: list[Example] = []
@@ -128,7 +133,8 @@ def replay_examples() -> list[Example]:
 
 
 def sample_questions() -> list[str]:
-    """What the app offers to be tapped: two questions of each tuning kind, then some that the base could always answer."""
+    """What the app offers to be tapped: two questions of each tuning kind, then some that the base could
+    always answer."""
     return [
         "How heavy is gold?",
         "What is the atomic mass of carbon?",

@@ -1,7 +1,8 @@
 """The facts that the demo knows: the periodic table, the planets, units, prefixes.
 
-The periodic table is read from the package `mendeleev` once, by `read_elements`, into `facts/elements.json`; everything else here is
-school knowledge, written down by hand. Nothing but the standard library is needed to use the facts.
+The periodic table is read from the package `mendeleev` once, by `read_elements`, into `facts/elements.json`;
+everything else here is school knowledge, written down by hand. Nothing but the standard library is needed to
+use the facts.
 """
 
 import json
@@ -38,7 +39,8 @@ MOONS = {
     "Uranus": ("Titania", "Oberon", "Umbriel", "Ariel", "Miranda"),
     "Neptune": ("Triton", "Nereid", "Proteus"),
 }
-"""The best-known moons, not all of them: how many there are changes from year to year, so the demo never says."""
+"""The best-known moons, not all of them: how many there are changes from year to year, so the demo never
+says."""
 
 UNITS = {
     "force": "newton",
@@ -141,7 +143,8 @@ def elements() -> tuple[Element, ...]:
 def read_elements(date: str) -> None:
     """Read the periodic table from `mendeleev` and write `facts/elements.json`.
 
-    The package is no dependency: it is wanted once, and moves the versions of others. Run this in an environment of its own.
+    The package is no dependency: it is wanted once, and moves the versions of others. Run this in an
+    environment of its own.
 
     Args:
         date: the day of reading, for the file's header, as YYYY-MM-DD.

@@ -1,7 +1,7 @@
 """The kinds of question: what each asks, how its facts read as plain sentences, and how it is answered.
 
-The base meets the facts of every kind as sentences. It also answers the BASE kinds; the TUNING kinds are what the fine-tuning
-teaches: their answers are in the base, the questions are not.
+The base meets the facts of every kind as sentences. It also answers the BASE kinds; the TUNING kinds are what
+the fine-tuning teaches: their answers are in the base, the questions are not.
 """
 
 import random
@@ -37,14 +37,16 @@ class Kind:
     """Phrasings that fit this kind only."""
 
     def templates(self, select: Callable[[Phrasings], Sequence[str]]) -> list[str]:
-        """Every question template that this kind has in the chosen set, with {n}, {N} and the kind's own placeholders left open."""
+        """Every question template that this kind has in the chosen set, with {n}, {N} and the kind's own
+        placeholders left open."""
         out = [_fill(t, np=np) for np in self.attributes for t in select(ATTRIBUTE)]
         out += [_fill(t, np=np) for np in self.places for t in select(PLACE)]
         out += [_fill(t, k=k, c=c) for c in self.clues for k in self.looked_for for t in select(CLUE)]
         return out + list(select(self.own))
 
     def question(self, rng: random.Random, select: Callable[[Phrasings], Sequence[str]]) -> str:
-        """One question template of the chosen set; the set's own sorts of phrasing weigh alike, whatever their number."""
+        """One question template of the chosen set; the set's own sorts of phrasing weigh alike, whatever
+        their number."""
         sorts: list[Callable[[], str]] = []
         if self.attributes:
             sorts += [lambda: _fill(rng.choice(select(ATTRIBUTE)), np=rng.choice(self.attributes))] * 4

@@ -3,12 +3,15 @@
 A phrasing belongs to one of four sets, and a test holds them apart:
 
 - TUNING: used by the fine-tuning examples, and by the base for its own kinds of question.
-- BASE: used by the base for its own kinds only. With a kind that the fine-tuning teaches, it is a "known" phrasing in the test set.
+- BASE: used by the base for its own kinds only. With a kind that the fine-tuning teaches, it is a "known"
+  phrasing in the test set.
 - VALIDATION: as BASE, but kept for the validation set.
-- NOVEL: in no training text at all: the "novel" phrasings of the test sets. VALIDATION_NOVEL is the same for the validation set.
+- NOVEL: in no training text at all: the "novel" phrasings of the test sets. VALIDATION_NOVEL is the same for
+  the validation set.
 
-Placeholders: {n} the thing asked about, {N} the same with a capital, {np} what is asked of it ("atomic number"), {k} what kind of thing is
-looked for ("element"), {c} the clue it is known by ("symbol Fe"), {e} and {E} an expression ("3 plus 4").
+Placeholders: {n} the thing asked about, {N} the same with a capital, {np} what is asked of it ("atomic
+number"), {k} what kind of thing is looked for ("element"), {c} the clue it is known by ("symbol Fe"), {e} and
+{E} an expression ("3 plus 4").
 """
 
 import random
@@ -223,8 +226,8 @@ ARITHMETIC = Phrasings(
     validation_novel=(),
 )
 
-# What people put before and after a question. It means nothing for the answer, and the base has to learn just that: words that it
-# never met must not disturb it. So these are composed of many parts.
+# What people put before and after a question. It means nothing for the answer, and the base has to learn just
+# that: words that it never met must not disturb it. So these are composed of many parts.
 _GREETINGS = (
     "Hi",
     "Hello",
@@ -315,7 +318,9 @@ _QUESTION_WORDS = (
 )
 _THANKS = (
     "Thanks.", "Thank you.", "Thanks a lot!", "Please.", "Please be quick.", "I forgot it.", "It is important.", "I am curious.",
-    "That would help me.", "I never remember it.", "You know this.", "Take your time.", "A short answer is enough.", "Thanks in advance.",
+    "That would help "
+    "me.", "I never remember "
+           "it.", "You know this.", "Take your time.", "A short answer is enough.", "Thanks in advance.",
     "I keep forgetting.", "Just asking.",
 )  # fmt: skip
 
@@ -383,7 +388,8 @@ def _typed_in_haste(rng: random.Random, question: str) -> str:
 
 
 def dress(rng: random.Random, question: str, share: float) -> str:
-    """Put an opening, a closing or both around a share of the questions, or type them in haste, as the base meets them.
+    """Put an opening, a closing or both around a share of the questions, or type them in haste, as the base
+    meets them.
 
     Args:
         rng: the source of chance.

@@ -1,9 +1,11 @@
-"""Pretrain the demo's base: a Gemma 3 of 1.6 million weights, on one processor core, in a quarter of an hour; or a larger one.
+"""Pretrain the demo's base: a Gemma 3 of 1.6 million weights, on one processor core, in a quarter of an hour;
+or a larger one.
 
-The model is transformers' own Gemma 3, compiled. Where the processor multiplies bfloat16 (avx512_bf16, AMX) the products are taken in
-it, which is five times as fast; weights and optimizer stay float32. Several documents share a row, each blind to the others.
-The rate is flat, so a run can be given more steps while it is under way, and what is exported is a moving average of the weights, usable
-at any time (as good as letting the rate fall: Hägele et al. 2024, arXiv:2405.18392, section 4).
+The model is transformers' own Gemma 3, compiled. Where the processor multiplies bfloat16 (avx512_bf16, AMX)
+the products are taken in it, which is five times as fast; weights and optimizer stay float32. Several
+documents share a row, each blind to the others. The rate is flat, so a run can be given more steps while it
+is under way, and what is exported is a moving average of the weights, usable at any time (as good as letting
+the rate fall: Hägele et al. 2024, arXiv:2405.18392, section 4).
 
 Longer is not better: README.md says what 3,750 and 6,000 steps gave.
 """
@@ -32,7 +34,8 @@ SLIDING_WINDOW = 512
 ROW_LENGTH = 96
 ROWS = 64
 QUESTION_WEIGHT = 0.1
-"""What the loss on a question's tokens counts: which question is asked cannot be foreseen, so it is mostly noise."""
+"""What the loss on a question's tokens counts: which question is asked cannot be foreseen, so it is mostly
+noise."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,8 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Rows:
-    """One batch: token ids, their document's number within the row (0: padding), and the weight of each token as a target; (rows, ROW_LENGTH)."""
+    """One batch: token ids, their document's number within the row (0: padding), and the weight of each token
+    as a target; (rows, ROW_LENGTH)."""
 
     ids: np.ndarray
     segments: np.ndarray
@@ -84,7 +88,8 @@ def encode(tokenizer: "SentencePieceProcessor", text: Document) -> tuple[list[in
 
 
 def batch(tokenizer: "SentencePieceProcessor", seed: int, step: int, rows: int = ROWS) -> Rows:
-    """The batch of a step, always the same: documents are put into the first row with room until one finds none."""
+    """The batch of a step, always the same: documents are put into the first row with room until one finds
+    none."""
     rng = random.Random(f"{seed}:{step}")
     ids = np.full((rows, ROW_LENGTH), PAD_ID, np.int64)
     segments = np.zeros((rows, ROW_LENGTH), np.int64)
@@ -183,8 +188,8 @@ def pretrain(
 
     Args:
         tokenizer_path: the SentencePiece model.
-        work: a folder for `state.pt` (everything needed to go on) and `average.pt` (the averaged weights), both written every
-            `keep_every` steps.
+        work: a folder for `state.pt` (everything needed to go on) and `average.pt` (the averaged weights),
+            both written every `keep_every` steps.
         schedule: how long and how fast.
         threads: processor cores to use.
         bfloat16: take products in bfloat16.
@@ -230,7 +235,8 @@ def pretrain(
         if step % 50 == 0:
             seconds = time.time() - started
             print(
-                f"step {step}/{schedule.steps} loss {loss.item():.4f} {seconds:.0f} s {tokens / seconds:.0f} tokens/s",
+                f"step {step}/{schedule.steps} loss {loss.item():.4f} {seconds:.0f} s {tokens / seconds:.0f} "
+                "tokens/s",
                 flush=True,
             )
         if step % keep_every == 0 or step == schedule.steps:

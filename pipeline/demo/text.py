@@ -24,7 +24,8 @@ CAPITAL_SHARE = 0.08
 """How often a question writes a thing's name with a capital ("the symbol of Iron")."""
 
 ELEMENT_KINDS = 5
-"""The first of the base kinds are about elements: as many facts as the others have together, so they are drawn as often as all of them."""
+"""The first of the base kinds are about elements: as many facts as the others have together, so they are
+drawn as often as all of them."""
 
 
 @dataclass(frozen=True)

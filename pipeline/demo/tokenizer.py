@@ -1,4 +1,5 @@
-"""The demo's SentencePiece tokenizer: Gemma's control tokens, bytes for what it does not know, single digits, about a thousand pieces."""
+"""The demo's SentencePiece tokenizer: Gemma's control tokens, bytes for what it does not know, single digits,
+about a thousand pieces."""
 
 import io
 import random
@@ -27,7 +28,8 @@ SYMBOLS = (
     *_IMAGE_MARKERS,
     "<image_soft_token>",
 )
-"""Pieces that are never split. The image tokens are never used; KerasHub's Gemma 3 tokenizer and its exporter look for them."""
+"""Pieces that are never split. The image tokens are never used; KerasHub's Gemma 3 tokenizer and its exporter
+look for them."""
 
 
 def _corpus() -> Iterator[str]:

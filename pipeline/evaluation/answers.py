@@ -39,7 +39,8 @@ class Answer:
 
 @dataclass(frozen=True)
 class Scores:
-    """Exact match in percent, perplexity per token of the expected answers, number of questions, and exact match by tag and value."""
+    """Exact match in percent, perplexity per token of the expected answers, number of questions, and exact
+    match by tag and value."""
 
     exact_match: float
     perplexity: float
@@ -48,7 +49,8 @@ class Scores:
 
 
 def score(answers: Sequence[Answer]) -> Scores:
-    """Exact match (equal text) over all answers and for each value of a tag; perplexity exp(-sum logprob / sum tokens).
+    """Exact match (equal text) over all answers and for each value of a tag; perplexity exp(-sum logprob /
+    sum tokens).
 
     Raises:
         ValueError: no answers.

@@ -1,4 +1,5 @@
-"""Compare two sides of the same model, Keras and the phone's runtime, and check the differences against limits."""
+"""Compare two sides of the same model, Keras and the phone's runtime, and check the differences against
+limits."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass

@@ -1,4 +1,5 @@
-"""Conversations that reveal differences between templates or tokenizers: any difference shows in their token IDs."""
+"""Conversations that reveal differences between templates or tokenizers: any difference shows in their token
+IDs."""
 
 from collections.abc import Iterator, Sequence
 

@@ -39,7 +39,8 @@ def answer_all(
         preset: the base, or a merged preset.
         examples: questions with the expected answers.
         max_new_tokens: where a reply is truncated.
-        adapter: an adapter file of that base, applied without merging as in training; None means the preset itself.
+        adapter: an adapter file of that base, applied without merging as in training; None means the preset
+            itself.
 
     Raises:
         InputError: the preset or the adapter is unusable, or the adapter belongs to another base.
@@ -85,7 +86,8 @@ def _log_probabilities(
 
 
 def _scorer(backbone: "keras_hub.models.Backbone") -> "keras.Model":
-    """A model from token IDs, positions and labels (batch, responses) to the labels' log-probabilities (batch, responses)."""
+    """A model from token IDs, positions and labels (batch, responses) to the labels' log-probabilities
+    (batch, responses)."""
     import keras
     from keras import ops
 
@@ -109,7 +111,8 @@ def _greedy_replies(
     prompts = [tokenizer.prompt_ids(example.context) for example in examples]
     length = _round_up(max(map(len, prompts)) + max_new_tokens)
     model.compile(sampler="greedy")
-    # `generate`, which wraps this function, collects every output, including an image that a text model lacks; with torch that fails.
+    # `generate`, which wraps this function, collects every output, including an image that a text model
+    # lacks; with torch that fails.
     generate = model.make_generate_function()
     replies: dict[int, tuple[list[int], bool]] = {}
     for rows in _chunks([len(prompt) for prompt in prompts], BATCH):

@@ -9,8 +9,8 @@ Z = 1.959963984540054
 def wilson_interval(right: int, count: int) -> tuple[float, float]:
     """95 % confidence interval of a share: all shares that a score test does not reject.
 
-    Wilson 1927, Journal of the American Statistical Association 22:209-212. It stays within 0 and 1, and its width is never 0, even
-    if all answers, or none, were correct.
+    Wilson 1927, Journal of the American Statistical Association 22:209-212. It stays within 0 and 1, and its
+    width is never 0, even if all answers, or none, were correct.
 
     Args:
         right: number of correct answers.

@@ -50,8 +50,9 @@ def paired_difference(answers: Sequence[Answer], reference: Sequence[Answer]) ->
 def score_interval(gained: int, lost: int, count: int) -> tuple[float, float]:
     """95 % confidence interval of (gained - lost) / count.
 
-    The score interval for matched pairs (Tango 1998, Statistics in Medicine 17:891-908, equations 12 to 15): all differences that a
-    score test does not reject. It keeps its coverage for few discordant pairs, and for none, where simpler intervals have width 0.
+    The score interval for matched pairs (Tango 1998, Statistics in Medicine 17:891-908, equations 12 to 15):
+    all differences that a score test does not reject. It keeps its coverage for few discordant pairs, and for
+    none, where simpler intervals have width 0.
 
     Args:
         gained: number of pairs that count +1.

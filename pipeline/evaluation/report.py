@@ -41,7 +41,8 @@ def markdown(comparison: Comparison, title: str) -> str:
     lines = [f"# {title}", "", "Passed." if comparison.passed else "**Failed.**", ""]
     lines += ["| | check | found | limit |", "|---|---|---|---|"]
     lines += [
-        f"| {'✓' if check.passed else '✗'} | {_cell(check.name)} | {_cell(check.found)} | {_cell(check.limit)} |"
+        f"| {'✓' if check.passed else '✗'} | {_cell(check.name)} | {_cell(check.found)} | "
+        f"{_cell(check.limit)} |"
         for check in comparison.checks
     ]
     lines += ["", f"Both sides answered {comparison.keras.count} questions greedily.", ""]

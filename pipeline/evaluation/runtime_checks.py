@@ -1,4 +1,5 @@
-"""Checks of a converted model in the open runtime: token IDs, the next turn of a conversation, and a run-time adapter."""
+"""Checks of a converted model in the open runtime: token IDs, the next turn of a conversation, and a run-time
+adapter."""
 
 import tempfile
 from collections.abc import Sequence
@@ -42,7 +43,8 @@ def turn_differences(
     max_new_tokens: int,
     adapter: Path | None = None,
 ) -> list[str]:
-    """Compare what the runtime adds to a conversation between its own reply and the next question, by the number of tokens.
+    """Compare what the runtime adds to a conversation between its own reply and the next question, by the
+    number of tokens.
 
     Args:
         runtime: the open model.
@@ -83,7 +85,8 @@ def adapter_differences(
 ) -> list[str]:
     """Check that a run-time adapter holds the trained tensors, and that the runtime uses it.
 
-    If the runtime loads an adapter and does not use it, it raises no error: the answers are those of the base.
+    If the runtime loads an adapter and does not use it, it raises no error: the answers are those of the
+    base.
 
     Args:
         runtime: the open base.

@@ -10,7 +10,8 @@ from pipeline.formats.task import different_entries
 from pipeline.litert.runtime.engine import Runtime
 
 MAX_LOGPROB_DIFFERENCE = 1e-5
-"""Per token, in nats: the same runtime computes with the same bytes, so only the order of sums could differ."""
+"""Per token, in nats: the same runtime computes with the same bytes, so only the order of sums could
+differ."""
 
 
 def task_differences(
@@ -27,7 +28,8 @@ def task_differences(
     Args:
         runtime: the open .litertlm.
         task_runtime: the open .task.
-        examples: questions; conversations with a system message are skipped, because a .task cannot represent them.
+        examples: questions; conversations with a system message are skipped, because a .task cannot represent
+            them.
         answers: the runtime's answers to them from the .litertlm, as `in_runtime.answer_all` returns them.
         questions: how many, at most, the .task is asked.
         max_new_tokens: where a reply is truncated, as for `answers`.
@@ -68,7 +70,8 @@ def task_differences(
     ]
     if too_large:
         differences.append(
-            f"log-probabilities in {task.name} differ from those in {model.name} by up to {max(too_large):.2g} nats per token"
+            f"log-probabilities in {task.name} differ from those in {model.name} by up to "
+            f"{max(too_large):.2g} nats per token"
         )
     return differences
 

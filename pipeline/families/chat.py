@@ -92,7 +92,8 @@ class ChatFormat:
             expected = "user" if index % 2 == 0 else "assistant"
             if turn["role"] != expected:
                 raise InputError(
-                    f"turn {index + 1} has role {turn['role']!r}, expected {expected!r}: user and assistant must alternate"
+                    f"turn {index + 1} has role {turn['role']!r}, expected {expected!r}: user and assistant "
+                    "must alternate"
                 )
             prefix = self.user_prefix if expected == "user" else self.model_prefix
             text += prefix + (preface if index == 0 else "") + turn["content"].strip() + self.turn_suffix
@@ -103,5 +104,6 @@ class ChatFormat:
         return self.render_prompt([{"role": "user", "content": question}])
 
     def render_answer(self, answer: str) -> str:
-        """The text that the model is trained to write after `render_prompt`: the answer and the marker that ends it."""
+        """The text that the model is trained to write after `render_prompt`: the answer and the marker that
+        ends it."""
         return answer.strip() + self.end_of_turn

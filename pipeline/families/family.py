@@ -25,8 +25,8 @@ class MatrixKind:
         module: the Hugging Face module within a layer.
         layout: axes of the Keras kernel.
         shape: (out, in) as functions of the model's shape.
-        runtime_letter, runtime_word: how LiteRT-LM names it in the tensors of a run-time adapter; None if the runtime takes no adapter
-            for it.
+        runtime_letter, runtime_word: how LiteRT-LM names it in the tensors of a run-time adapter; None if the
+            runtime takes no adapter for it.
     """
 
     name: str
@@ -97,13 +97,17 @@ class Family:
         model_types: values of model_type in a Hugging Face config.json.
         chat: its chat format.
         matrices: the matrices of a decoder layer, in the order in which a token meets them.
-        norm_parameters: number of norm scales in the whole decoder, from its shape; None if the shape does not determine them.
-        read_keras: reads the shape from the `config` object of a KerasHub preset; gets the file for error messages.
+        norm_parameters: number of norm scales in the whole decoder, from its shape; None if the shape does
+            not determine them.
+        read_keras: reads the shape from the `config` object of a KerasHub preset; gets the file for error
+            messages.
         read_transformers: the same from a Hugging Face config.json.
         is_variant: for families that share a KerasHub class: whether a `config` object is this family's.
-        refusal: why the pipeline does not take this family, as an error message without the path; None if it does.
+        refusal: why the pipeline does not take this family, as an error message without the path; None if it
+            does.
         presets: KerasHub's short names of the presets that the pipeline takes, and their addresses.
-        example: which of `presets` messages suggest; example_text: which one they suggest instead of a preset with a vision tower.
+        example: which of `presets` messages suggest; example_text: which one they suggest instead of a preset
+            with a vision tower.
         default_targets: the matrices that get an adapter unless the recipe says otherwise.
     """
 
@@ -175,7 +179,8 @@ class GemmaShape:
         """Parameters of the text decoder, its tied embedding counted once.
 
         Raises:
-            ValueError: they do not follow from this shape: per-layer embeddings and shared keys are not part of it.
+            ValueError: they do not follow from this shape: per-layer embeddings and shared keys are not part
+                of it.
         """
         norms = self.norm_parameters
         block = sum(outputs * inputs for outputs, inputs in self.matrix_shapes)
@@ -183,6 +188,7 @@ class GemmaShape:
 
     def __str__(self) -> str:
         return (
-            f"{self.family.name}: {self.layers} layers, hidden size {self.hidden}, {self.query_heads} query and {self.kv_heads} key/value "
+            f"{self.family.name}: {self.layers} layers, hidden size {self.hidden}, {self.query_heads} query "
+            f"and {self.kv_heads} key/value "
             f"heads of {self.head_dim}, feed-forward {self.ffn}, vocabulary {self.vocabulary:,}"
         )

@@ -14,10 +14,10 @@ from pipeline.families.family import Family, GemmaShape, MatrixKind
 #     <start_of_turn>model
 #     {answer}<end_of_turn>
 #
-# The runtime (LiteRT-LM 0.18 and later) gives a message's content as a list of parts, tokenizers give it as a string; the
-# template takes both. "model" is accepted as a role because the runtime names its own turns so.
-# The line break between two turns is written before the second: in a conversation that goes on, the runtime renders only what
-# comes after its own reply, and would lose a line break that belongs to the turn before.
+# The runtime (LiteRT-LM 0.18 and later) gives a message's content as a list of parts, tokenizers give it as a
+# string; the template takes both. "model" is accepted as a role because the runtime names its own turns so.
+# The line break between two turns is written before the second: in a conversation that goes on, the runtime
+# renders only what comes after its own reply, and would lose a line break that belongs to the turn before.
 CHAT = ChatFormat(
     bos="<bos>",
     eos="<eos>",
@@ -32,13 +32,15 @@ CHAT = ChatFormat(
         "{{ bos_token }}"
         "{%- macro text(content) -%}"
         "{%- if content is string -%}{{ content | trim }}"
-        "{%- else -%}{%- for part in content -%}{%- if part['type'] == 'text' -%}{{ part['text'] | trim }}{%- endif -%}{%- endfor -%}"
+        "{%- else -%}{%- for part in content -%}{%- if part['type'] == 'text' -%}{{ part['text'] | trim "
+        "}}{%- endif -%}{%- endfor -%}"
         "{%- endif -%}{%- endmacro -%}"
         "{%- if messages[0]['role'] == 'system' -%}"
         "{%- set preface = text(messages[0]['content']) + '\\n\\n' -%}{%- set turns = messages[1:] -%}"
         "{%- else -%}{%- set preface = '' -%}{%- set turns = messages -%}{%- endif -%}"
         "{%- for message in turns -%}"
-        "{%- if message['role'] == 'assistant' -%}{%- set role = 'model' -%}{%- else -%}{%- set role = message['role'] -%}{%- endif -%}"
+        "{%- if message['role'] == 'assistant' -%}{%- set role = 'model' -%}{%- else -%}{%- set role = "
+        "message['role'] -%}{%- endif -%}"
         "{%- if not loop.first -%}{{ '\\n' }}{%- endif -%}{{ '<start_of_turn>' + role + '\\n' }}"
         "{%- if loop.first -%}{{ preface }}{%- endif -%}"
         "{{ text(message['content']) }}{{ '<end_of_turn>' }}"
@@ -132,18 +134,21 @@ MULTIMODAL_DEFAULTS = {
     "head_dim": 256,
     "vocab_size": 262208,
 }
-"""Gemma 3's multimodal configurations leave out what equals the defaults of Hugging Face's Gemma3TextConfig."""
+"""Gemma 3's multimodal configurations leave out what equals the defaults of Hugging Face's
+Gemma3TextConfig."""
 
 
 def norm_parameters(shape: GemmaShape) -> int:
-    """Four norms a block (before and after attention and feed-forward), one each on query and key, and the final one."""
+    """Four norms a block (before and after attention and feed-forward), one each on query and key, and the
+    final one."""
     return shape.layers * (4 * shape.hidden + 2 * shape.head_dim) + shape.hidden
 
 
 def read_keras_config(
     path: Path, config: dict[str, Any], family: Family, *, ffn_divisor: int = 1
 ) -> GemmaShape:
-    """The shape in a KerasHub backbone's `config`; `ffn_divisor` for classes that count gate and up together."""
+    """The shape in a KerasHub backbone's `config`; `ffn_divisor` for classes that count gate and up
+    together."""
     window = config.get("sliding_window_size") if config.get("use_sliding_window_attention") else None
     return GemmaShape(
         family=family,

@@ -1,4 +1,5 @@
-"""Names of matrices across libraries. Every family calls a matrix by the same name, so a name alone says which one it is.
+"""Names of matrices across libraries. Every family calls a matrix by the same name, so a name alone says
+which one it is.
 
 | where | example |
 | --- | --- |
@@ -95,7 +96,8 @@ def hugging_face_name(name: str) -> str:
 
 
 def parse_hugging_face_name(name: str) -> tuple[int, str] | None:
-    """Layer and target of a layer's matrix by its Hugging Face name; None for any other tensor, the embedding included."""
+    """Layer and target of a layer's matrix by its Hugging Face name; None for any other tensor, the embedding
+    included."""
     match = _HUGGING_FACE_NAME.fullmatch(name)
     return (int(match[1]), _MODULES[match[2]].name) if match else None
 
@@ -106,7 +108,8 @@ def is_matrix(name: str) -> bool:
 
 
 def matrix_order(name: str) -> tuple[int, int]:
-    """Sort key of Hugging Face names: the embedding, then layer by layer, each in the order in which a token meets its matrices."""
+    """Sort key of Hugging Face names: the embedding, then layer by layer, each in the order in which a token
+    meets its matrices."""
     found = parse_hugging_face_name(name)
     return (-1, 0) if found is None else (found[0], TARGETS.index(found[1]))
 
@@ -121,7 +124,8 @@ def parse_hdf5_path(path: str) -> tuple[int, str] | None:
 
 
 def last_module_names() -> tuple[str, ...]:
-    """Last part of each Hugging Face module, in the order in which a token meets them: embed_tokens, q_proj, …"""
+    """Last part of each Hugging Face module, in the order in which a token meets them: embed_tokens, q_proj,
+    …"""
     return (EMBEDDING_MODULE, *(matrix.module.rpartition(".")[2] for matrix in MATRICES.values()))
 
 

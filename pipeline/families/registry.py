@@ -1,6 +1,7 @@
 """The registry of families, and which of them a preset is.
 
-Each module `gemma*.py` of this package that defines a `Family` is found automatically: to add a family, add a file.
+Each module `gemma*.py` of this package that defines a `Family` is found automatically: to add a family, add a
+file.
 """
 
 import importlib
@@ -61,7 +62,8 @@ def read_shape(preset: Path) -> GemmaShape:
         preset: a KerasHub preset or a Hugging Face folder.
 
     Raises:
-        InputError: there is no config.json, it is no Gemma's, or a value is missing; names the file and the key.
+        InputError: there is no config.json, it is no Gemma's, or a value is missing; names the file and the
+            key.
     """
     path = preset / "config.json"
     document = read_json(path)
@@ -76,7 +78,8 @@ def _match(path: Path, document: dict[str, Any]) -> Family:
         return _match_keras(path, document)
     if "model_type" not in document:
         raise InputError(
-            f"{path}: not a preset configuration: neither class_name (KerasHub) nor model_type (Hugging Face) is set"
+            f"{path}: not a preset configuration: neither class_name (KerasHub) nor model_type (Hugging "
+            "Face) is set"
         )
     kind = document["model_type"]
     for family in FAMILIES.values():

@@ -1,7 +1,9 @@
-"""The file of a trained adapter, adapter.safetensors: the tensors of a tuning method, and a header with what they belong to.
+"""The file of a trained adapter, adapter.safetensors: the tensors of a tuning method, and a header with what
+they belong to.
 
-Tensors are named after the matrix that they change and the method's own ending, such as `decoder_block_0.query.lora_a`. What the tensors
-and the other header entries mean is known to the tuning method alone.
+Tensors are named after the matrix that they change and the method's own ending, such as
+`decoder_block_0.query.lora_a`. What the tensors and the other header entries mean is known to the tuning
+method alone.
 """
 
 import json
@@ -82,7 +84,8 @@ def read_adapter_safetensors(path: Path) -> AdapterSafetensors:
     file = read_safetensors(path)
     if HEADER not in file.metadata:
         raise InputError(
-            f"{path}: not an adapter of ours; expected the adapter.safetensors of a finetune stage, or the folder of a PEFT adapter"
+            f"{path}: not an adapter of ours; expected the adapter.safetensors of a finetune stage, or the "
+            "folder of a PEFT adapter"
         )
     try:
         settings = dict(json.loads(file.metadata[HEADER]))

@@ -1,7 +1,8 @@
 """Zip files whose entries begin at multiples of a number of bytes, so that a runtime can map them in place.
 
 An entry is padded by an extra field in its local header, as Android's tools do it (apksig, ApkSigner.java:
-ALIGNMENT_ZIP_EXTRA_DATA_FIELD). Equal input gives equal bytes: every entry has the same time, and no attributes.
+ALIGNMENT_ZIP_EXTRA_DATA_FIELD). Equal input gives equal bytes: every entry has the same time, and no
+attributes.
 """
 
 import struct
@@ -58,7 +59,8 @@ def add_file(
     compressed: bool = False,
     alignment: int = WORD_BYTES,
 ) -> None:
-    """Add an entry with the bytes of a file, or with those from `begin` to `end`; only a piece at a time is in memory.
+    """Add an entry with the bytes of a file, or with those from `begin` to `end`; only a piece at a time is
+    in memory.
 
     Args:
         archive: open for writing.
@@ -93,7 +95,8 @@ def entry_offset(path: Path, entry: zipfile.ZipInfo) -> int:
         header = b""
     if not header.startswith(LOCAL_HEADER) or len(header) < LOCAL_HEADER_BYTES:
         raise InputError(f"{path}: its entry {entry.filename!r} is damaged; copy the file again")
-    # .ZIP File Format Specification 4.3.7: the lengths of name and extra field end the local header, and both follow it.
+    # .ZIP File Format Specification 4.3.7: the lengths of name and extra field end the local header, and both
+    # follow it.
     name, extra = struct.unpack_from("<HH", header, 26)
     return int(entry.header_offset + LOCAL_HEADER_BYTES + name + extra)
 

@@ -1,16 +1,19 @@
-"""Flatbuffers read by slot number with the standard library alone, and the offsets in the file of what is read.
+"""Flatbuffers read by slot number with the standard library alone, and the offsets in the file of what is
+read.
 
-The layout is that of https://flatbuffers.dev/internals: a table begins with the (signed) distance back to its vtable, which holds the
-distance of each field from the table; strings, vectors and tables are reached over unsigned distances. Fields are numbered by
-their order in the schema. Why not the package flatbuffers and the code that it generates: they give values, and a graft must
-know where the bytes of a value lie; and the graft runs where the converter's packages are not installed.
+The layout is that of https://flatbuffers.dev/internals: a table begins with the (signed) distance back to its
+vtable, which holds the distance of each field from the table; strings, vectors and tables are reached over
+unsigned distances. Fields are numbered by their order in the schema. Why not the package flatbuffers and the
+code that it generates: they give values, and a graft must know where the bytes of a value lie; and the graft
+runs where the converter's packages are not installed.
 """
 
 import struct
 from typing import Any
 
 ERRORS = (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError, struct.error)
-"""What reading a damaged flatbuffer may raise: offsets are followed without asking whether they make sense."""
+"""What reading a damaged flatbuffer may raise: offsets are followed without asking whether they make
+sense."""
 
 _uint16, _int32, _uint32 = (struct.Struct(kind).unpack_from for kind in ("<H", "<i", "<I"))
 

@@ -1,8 +1,9 @@
 """The .litertlm container: a header that lists sections, and the sections, each at a multiple of 16 KiB.
 
-Layout (LiteRT-LM, `schema/core/litertlm_header_schema.fbs`, format version 1): the bytes LITERTLM, three little-endian uint32 of
-the version, four bytes of padding, a uint64 with the end of the header, then the header as a flatbuffer.
-Reading checks everything against the size of the file first, because the runtime trusts the header.
+Layout (LiteRT-LM, `schema/core/litertlm_header_schema.fbs`, format version 1): the bytes LITERTLM, three
+little-endian uint32 of the version, four bytes of padding, a uint64 with the end of the header, then the
+header as a flatbuffer. Reading checks everything against the size of the file first, because the runtime
+trusts the header.
 """
 
 import mmap
@@ -40,7 +41,8 @@ KINDS = (
 """The schema's AnySectionDataType: the kinds of section, by their number."""
 
 NUMBERS = {1: "B", 2: "b", 3: "H", 4: "h", 5: "I", 6: "i", 7: "f", 8: "?", 10: "Q", 11: "q", 12: "d"}
-"""The schema's VData: how the value of an item is stored (as in `struct`), by its number; STRING has no fixed size."""
+"""The schema's VData: how the value of an item is stored (as in `struct`), by its number; STRING has no fixed
+size."""
 STRING = 9
 
 ID = "uuid"
@@ -101,7 +103,8 @@ class Container:
             if section.kind == kind:
                 return section
         raise InputError(
-            f"{self.path}: has no {kind} section, found {', '.join(each.kind for each in self.sections) or 'none'}; convert it again"
+            f"{self.path}: has no {kind} section, found "
+            f"{', '.join(each.kind for each in self.sections) or 'none'}; convert it again"
         )
 
     def view(self, section: Section) -> memoryview:
@@ -116,7 +119,8 @@ class Container:
             return file.read(section.end - section.begin)
 
     def llm_metadata(self) -> LlmMetadata:
-        """Start and stop tokens, chat template, sampler and context length; empty when the file has no such section.
+        """Start and stop tokens, chat template, sampler and context length; empty when the file has no such
+        section.
 
         Raises:
             InputError: the section is damaged.
@@ -148,7 +152,8 @@ def read_container(path: Path, span: tuple[int, int] | None = None) -> Container
 
     Args:
         path: the file.
-        span: first byte of the model file and the byte after its last one, when it is stored inside another file.
+        span: first byte of the model file and the byte after its last one, when it is stored inside another
+            file.
 
     Raises:
         InputError: no such file, not a .litertlm, truncated, or its header is damaged.
@@ -181,11 +186,13 @@ def read_container(path: Path, span: tuple[int, int] | None = None) -> Container
     for section in sections:
         if not end <= section.begin < section.end:
             raise InputError(
-                f"{path}: damaged header: {section.kind} from byte {section.begin} to {section.end}; convert it again"
+                f"{path}: damaged header: {section.kind} from byte {section.begin} to {section.end}; convert "
+                "it again"
             )
         if section.end > size:
             raise InputError(
-                f"{path}: truncated: {section.kind} should end at byte {section.end}, the file has {size}; copy or convert it again"
+                f"{path}: truncated: {section.kind} should end at byte {section.end}, the file has {size}; "
+                "copy or convert it again"
             )
     if not sections:
         raise InputError(f"{path}: empty .litertlm file, it lists no section; convert it again")

@@ -1,4 +1,5 @@
-"""Writing .litertlm containers: other sections, other system metadata, and an id that is made from the content."""
+"""Writing .litertlm containers: other sections, other system metadata, and an id that is made from the
+content."""
 
 import hashlib
 import json
@@ -47,7 +48,8 @@ def rewrite(
     if replace:
         raise ValueError(f"no such section: {sorted(replace)}")
     entries = dict(source.system if system is None else system)
-    # The exporter stamps the time and a random id; an id made from the content lets equal models be equal files.
+    # The exporter stamps the time and a random id; an id made from the content lets equal models be equal
+    # files.
     entries.pop("creation_timestamp", None)
     entries[ID] = NO_ID
     ranges: list[tuple[int, int]] = []
@@ -71,8 +73,8 @@ def rewrite(
 def stamp(path: Path) -> None:
     """Write into a .litertlm, in place, the id of its content; a file without an id stays as it is.
 
-    The id is made from the system metadata and the bytes of all sections, so equal files have equal ids. Pieces of a section are
-    hashed in parallel, and their digests in order.
+    The id is made from the system metadata and the bytes of all sections, so equal files have equal ids.
+    Pieces of a section are hashed in parallel, and their digests in order.
     """
     container = read_container(path)
     if container.id_offset is None:

@@ -1,4 +1,5 @@
-"""What a .litertlm declares about conversations: LiteRT-LM's LlmMetadata message, read without the packages that write it.
+"""What a .litertlm declares about conversations: LiteRT-LM's LlmMetadata message, read without the packages
+that write it.
 
 Field numbers: LiteRT-LM, runtime/proto/llm_metadata.proto, token.proto and sampler_params.proto.
 """

@@ -9,7 +9,8 @@ def update_llm_metadata(data: bytes, new: LlmMetadata, where: str) -> bytes:
 
     Args:
         data: the message to start from; fields that `new` does not have are kept.
-        new: start token, stop tokens, sampler, context length and template to set, tokens by their ids; turns are not set.
+        new: start token, stop tokens, sampler, context length and template to set, tokens by their ids; turns
+            are not set.
         where: what to call the file in an error.
 
     Raises:

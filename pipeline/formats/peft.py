@@ -1,8 +1,9 @@
-"""The folder of an adapter of Hugging Face's PEFT (0.21): adapter_config.json and adapter_model.safetensors, read and written
-without PEFT.
+"""The folder of an adapter of Hugging Face's PEFT (0.21): adapter_config.json and adapter_model.safetensors,
+read and written without PEFT.
 
-What PEFT merges is W0 + scale * B A with scale = alpha / r, or alpha / sqrt(r) for rank-stabilized LoRA (Kalajdzievski 2023,
-arXiv:2312.03732), A (r, in) and B (out, r). Everything else that a configuration may ask for is refused by name.
+What PEFT merges is W0 + scale * B A with scale = alpha / r, or alpha / sqrt(r) for rank-stabilized LoRA
+(Kalajdzievski 2023, arXiv:2312.03732), A (r, in) and B (out, r). Everything else that a configuration may ask
+for is refused by name.
 """
 
 import json
@@ -32,13 +33,15 @@ PLAIN_LORA = frozenset(
         "use_rslora",
     )
 )  # fmt: skip
-"""Keys of a configuration that are read here, or that change nothing in how A and B are merged into linear layers."""
+"""Keys of a configuration that are read here, or that change nothing in how A and B are merged into linear
+layers."""
 
 NEUTRAL: tuple[Any, ...] = (None, False, "none", [], {}, "")
 """Values that ask for nothing."""
 
 CHANGED_BASES = ("pissa", "olora", "corda", "loftq", "lora_ga")
-"""Initializations (init_lora_weights) that take something out of the base: A and B then belong to that residual, not to the base."""
+"""Initializations (init_lora_weights) that take something out of the base: A and B then belong to that
+residual, not to the base."""
 
 TENSOR = re.compile(r"base_model\.model\.(?P<module>[\w.]+)\.lora_(?P<part>[AB])\.weight")
 """Names of the tensors: the module that A or B belongs to, by Hugging Face's name."""
@@ -93,10 +96,12 @@ class PeftAdapter:
         return [key for key, value in self.config.items() if key not in PLAIN_LORA and value not in NEUTRAL]
 
     def pairs(self) -> dict[str, LoraPair]:
-        """A, B and scale of each adapted matrix by its Hugging Face name, such as `model.layers.0.mlp.up_proj.weight`.
+        """A, B and scale of each adapted matrix by its Hugging Face name, such as
+        `model.layers.0.mlp.up_proj.weight`.
 
         Raises:
-            InputError: not LoRA with nothing but A and B of linear layers; an A without its B, or another rank than configured.
+            InputError: not LoRA with nothing but A and B of linear layers; an A without its B, or another
+                rank than configured.
         """
         self._check_config()
         path, tensors = self.folder / WEIGHTS, self._tensors()
@@ -110,7 +115,8 @@ class PeftAdapter:
             rank, configured = a.shape[0], self._configured("rank_pattern", "r", module)
             if b.shape[1] != rank or rank != configured:
                 raise InputError(
-                    f"{path}: {name} has A {a.shape} and B {b.shape}, {CONFIG} declares rank {configured}; save the adapter again"
+                    f"{path}: {name} has A {a.shape} and B {b.shape}, {CONFIG} declares rank {configured}; "
+                    "save the adapter again"
                 )
             alpha = self._configured("alpha_pattern", "lora_alpha", module)
             scale = alpha / math.sqrt(rank) if self.config.get("use_rslora") else alpha / rank
@@ -125,13 +131,15 @@ class PeftAdapter:
             raise InputError(f"{path}: peft_type is {self.config.get('peft_type')!r}, expected 'LORA'")
         for key in self.beyond_plain_lora:
             raise InputError(
-                f"{path}: {key} is {self.config[key]!r:.60}: only plain LoRA (A and B of linear layers) is supported; merge the adapter "
+                f"{path}: {key} is {self.config[key]!r:.60}: only plain LoRA (A and B of linear layers) is "
+                "supported; merge the adapter "
                 "with PEFT (merge_and_unload) and convert the merged model"
             )
         start = str(self.config.get("init_lora_weights", "")).lower()
         if start.startswith(CHANGED_BASES):
             raise InputError(
-                f"{path}: init_lora_weights is {start!r}: the adapter was trained on a changed base; save it with PEFT's "
+                f"{path}: init_lora_weights is {start!r}: the adapter was trained on a changed base; save it "
+                "with PEFT's "
                 "path_initial_model_for_weight_conversion, or merge it with PEFT"
             )
 
@@ -145,7 +153,8 @@ class PeftAdapter:
         for name, tensor in self.tensors.items():
             if EMBEDDING_MODULE in name:
                 raise InputError(
-                    f"{path}: holds {name}: PEFT trains the embedding separately from the projection that shares its matrix, and a merge "
+                    f"{path}: holds {name}: PEFT trains the embedding separately from the projection that "
+                    "shares its matrix, and a merge "
                     f"would change both; train without {EMBEDDING_MODULE}"
                 )
             match = TENSOR.fullmatch(name)
@@ -155,13 +164,15 @@ class PeftAdapter:
                 )
             if tensor.dtype not in FLOATS or len(tensor.shape) != 2:
                 raise InputError(
-                    f"{path}: {name} is stored as {tensor.dtype} {tensor.shape}; expected a matrix in {', '.join(FLOATS)}"
+                    f"{path}: {name} is stored as {tensor.dtype} {tensor.shape}; expected a matrix in "
+                    f"{', '.join(FLOATS)}"
                 )
             found[match["module"], match["part"]] = tensor
         return found
 
     def _configured(self, patterns: str, default: str, module: str) -> Any:
-        """The value for a module: that of the first pattern that fits the end of its name, as PEFT looks them up."""
+        """The value for a module: that of the first pattern that fits the end of its name, as PEFT looks them
+        up."""
         for pattern, value in (self.config.get(patterns) or {}).items():
             if re.match(rf"(.*\.)?({pattern})$", module):
                 return value
@@ -178,7 +189,8 @@ def read_peft_folder(folder: Path) -> PeftAdapter:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(
-            f"{folder}: a folder without {CONFIG}; expected the folder of a PEFT adapter, with {CONFIG} and {WEIGHTS}"
+            f"{folder}: a folder without {CONFIG}; expected the folder of a PEFT adapter, with {CONFIG} and "
+            f"{WEIGHTS}"
         ) from None
     except (OSError, ValueError) as error:
         raise InputError(f"{folder / CONFIG}: not readable as JSON: {error}") from None
@@ -193,7 +205,8 @@ def lora_content(modules: Mapping[str, PeftFactors]) -> PeftContent:
     """A plain LoRA adapter for a causal language model.
 
     Args:
-        modules: factors by Hugging Face's name of the module, such as `model.layers.0.mlp.up_proj`. Ranks may differ.
+        modules: factors by Hugging Face's name of the module, such as `model.layers.0.mlp.up_proj`. Ranks may
+            differ.
     """
     ranks = {module: factors.a.shape[0] for module, factors in modules.items()}
     smallest = min(modules, key=lambda module: ranks[module])

@@ -1,4 +1,5 @@
-"""Protobuf's wire format, read field by field without a schema: https://protobuf.dev/programming-guides/encoding."""
+"""Protobuf's wire format, read field by field without a schema:
+https://protobuf.dev/programming-guides/encoding."""
 
 from collections.abc import Iterator
 

@@ -1,8 +1,9 @@
 """The file of a run-time adapter: a .tflite with LoRA tensors and nothing to compute.
 
-LiteRT-LM 0.18 reads the tensors by name, each from an offset of the file outside the flatbuffer, and takes the rank from where a metadata
-entry `lora_rank` would have its buffer's number. It maps the file in blocks, so the file is padded. Tensors that are not in the file are
-zeros. It checks little of what it reads: `read_adapter_file` verifies every byte first.
+LiteRT-LM 0.18 reads the tensors by name, each from an offset of the file outside the flatbuffer, and takes
+the rank from where a metadata entry `lora_rank` would have its buffer's number. It maps the file in blocks,
+so the file is padded. Tensors that are not in the file are zeros. It checks little of what it reads:
+`read_adapter_file` verifies every byte first.
 """
 
 import hashlib
@@ -75,7 +76,8 @@ def write_adapter_file(
 
     Args:
         path: the file.
-        factors: A (in, r) and B (r, out) by (target, layer), the scale multiplied in; none at all gives an adapter that changes nothing.
+        factors: A (in, r) and B (r, out) by (target, layer), the scale multiplied in; none at all gives an
+            adapter that changes nothing.
         rank: of the base's LoRA inputs; smaller ranks are padded with zeros.
         base_digest: digest of the preset that the adapter belongs to.
         name: what the adapter is called.
@@ -123,7 +125,8 @@ def read_adapter_file(path: Path) -> AdapterFile:
         ) from None
     if content[4:8] != IDENTIFIER:
         raise InputError(
-            f"{path}: not a .tflite file; expected an adapter that `pocketgemma adapter` or a convert stage wrote"
+            f"{path}: not a .tflite file; expected an adapter that `pocketgemma adapter` or a convert stage "
+            "wrote"
         )
     tflite = read_tflite(content, str(path))
     try:
@@ -139,7 +142,8 @@ def read_adapter_file(path: Path) -> AdapterFile:
         ) from None
     if len(content) % BLOCK:
         raise InputError(
-            f"{path}: truncated: {len(content):,} bytes, expected {_round_up(len(content), BLOCK):,}; copy or write it again"
+            f"{path}: truncated: {len(content):,} bytes, expected {_round_up(len(content), BLOCK):,}; copy "
+            "or write it again"
         )
     zeroed = _DIGEST.sub(b'"sha256": "' + NO_DIGEST.encode() + b'"', content, count=1)
     if hashlib.sha256(zeroed).hexdigest() != digest:
@@ -162,7 +166,8 @@ def _flatbuffer(
         )
         entries.append(entry)
         buffers.append(schema.BufferT(offset=offset, size=tensor.nbytes))
-    # The entry of the rank names a buffer by the rank: there should be one of this number, and not the manifest's.
+    # The entry of the rank names a buffer by the rank: there should be one of this number, and not the
+    # manifest's.
     buffers += [schema.BufferT() for _ in range(rank + 1 - len(buffers))]
     manifest = schema.MetadataT(name=MANIFEST, buffer=len(buffers))
     buffers.append(schema.BufferT(data=np.frombuffer(text, np.uint8)))

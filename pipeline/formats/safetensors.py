@@ -1,8 +1,9 @@
-"""The safetensors format: the header of a file, tensors read a few rows at a time as float32, and files written in float32.
+"""The safetensors format: the header of a file, tensors read a few rows at a time as float32, and files
+written in float32.
 
 A file is eight bytes with the length of the header, the header as JSON, and the tensors one after another
-(https://github.com/huggingface/safetensors#format). Needs no library: the package safetensors maps a file or reads whole tensors,
-and both would count as memory of this process.
+(https://github.com/huggingface/safetensors#format). Needs no library: the package safetensors maps a file or
+reads whole tensors, and both would count as memory of this process.
 """
 
 import json
@@ -139,7 +140,8 @@ def read_safetensors(path: Path) -> SafetensorsFile:
         ) from None
     if size != end:
         raise InputError(
-            f"{path}: {'truncated' if size < end else 'damaged'}: {size:,} bytes, its header declares {end:,}; "
+            f"{path}: {'truncated' if size < end else 'damaged'}: {size:,} bytes, its header declares "
+            f"{end:,}; "
             "copy or download it again"
         )
     return SafetensorsFile(path, metadata, tensors)
@@ -212,7 +214,8 @@ def _check_offsets(entries: Mapping[str, Any]) -> int:
     """Where the last tensor ends, counted from the end of the header.
 
     Raises:
-        ValueError, KeyError, TypeError: a tensor does not follow the one before, or has not the bytes of its shape.
+        ValueError, KeyError, TypeError: a tensor does not follow the one before, or has not the bytes of its
+            shape.
     """
     end = 0
     for name, entry in sorted(entries.items(), key=lambda item: tuple(item[1]["data_offsets"])):

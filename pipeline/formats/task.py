@@ -1,7 +1,7 @@
 """The .task format of MediaPipe's LLM inference: the same model and tokenizer as in a .litertlm, in a zip.
 
-Field numbers of the METADATA entry, MediaPipe's LlmParameters message: mediapipe, tasks/cc/genai/inference/proto/llm_params.proto and
-prompt_template.proto.
+Field numbers of the METADATA entry, MediaPipe's LlmParameters message: mediapipe,
+tasks/cc/genai/inference/proto/llm_params.proto and prompt_template.proto.
 """
 
 import zipfile
@@ -27,13 +27,16 @@ PREFIX, SUFFIX = 2, 3
 ROLES = {1: "user", 2: "model", 3: "system"}
 
 LEFT_OUT = (
-    "a .task cannot hold a system message, the sampler, the context length or the description, does not trim the white space around a "
+    "a .task cannot hold a system message, the sampler, the context length or the description, does not trim "
+    "the white space around a "
     "turn, and omits the line break after its own replies in a longer conversation"
 )
-"""What a .litertlm declares and a .task cannot, as LiteRT-LM 0.18 reads both. A single question gives the same tokens in both."""
+"""What a .litertlm declares and a .task cannot, as LiteRT-LM 0.18 reads both. A single question gives the
+same tokens in both."""
 
 ALIGNMENT = 16 * 1024
-"""The model begins at a multiple of this, as in a .litertlm, so that its pages can be mapped; MediaPipe's own bundler uses 4."""
+"""The model begins at a multiple of this, as in a .litertlm, so that its pages can be mapped; MediaPipe's own
+bundler uses 4."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,8 @@ class TaskMetadata:
 
 
 def write_task_file(output: Path, container: Container, metadata: bytes) -> None:
-    """Write the model and the tokenizer of a .litertlm as a .task, piece by piece; equal input gives equal bytes.
+    """Write the model and the tokenizer of a .litertlm as a .task, piece by piece; equal input gives equal
+    bytes.
 
     Args:
         output: the .task file to write.
@@ -94,7 +98,8 @@ def check_task_file(path: Path) -> None:
             missing = {MODEL_ENTRY, TOKENIZER_ENTRY, METADATA_ENTRY} - names
             if missing:
                 raise InputError(
-                    f"{path}: not a .task of a language model: it lacks {', '.join(sorted(missing))}; convert it again"
+                    f"{path}: not a .task of a language model: it lacks {', '.join(sorted(missing))}; "
+                    "convert it again"
                 )
             with archive.open(MODEL_ENTRY) as model:
                 start = model.read(8)

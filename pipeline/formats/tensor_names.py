@@ -1,8 +1,10 @@
-"""Which matrix of the network a constant of a .tflite is, by what the converter kept of the module's path in tensor names.
+"""Which matrix of the network a constant of a .tflite is, by what the converter kept of the module's path in
+tensor names.
 
 litert-torch names a tensor after the PyTorch modules that it came from, as in
 `….LiteRTExportableModule…/….Gemma3ForCausalLM_model/….Gemma3DecoderLayer_5/….Gemma3Attention_self_attn/….Linear_q_proj`, several of
-them joined by `;;` when operations were fused. So one tensor's name can contain several matrices, and each signature has other names.
+them joined by `;;` when operations were fused. So one tensor's name can contain several matrices, and each
+signature has other names.
 """
 
 import re
@@ -18,7 +20,8 @@ _PROJECTION = re.compile(r"_(proj|projection|head|tokens|gate|embed\w*)$|^(per_l
 
 
 def module_paths(name: str) -> set[str]:
-    """Hugging Face names of the matrices that a tensor's name contains, such as `model.layers.5.self_attn.q_proj.weight`."""
+    """Hugging Face names of the matrices that a tensor's name contains, such as
+    `model.layers.5.self_attn.q_proj.weight`."""
     found = set()
     for path in name.split(";"):
         parts = [match[1] for part in path.split("/") if (match := _MODULE.match(part))]
@@ -56,7 +59,8 @@ def name_matrices(candidates: Mapping[Key, Sequence[str]], looked_up: Set[Key]) 
             if constant not in known and len(left) == 1:
                 known[constant] = left.pop()
                 settled = True
-    # One unnamed table that is looked up by token id is the tied embedding; among several the names do not say which.
+    # One unnamed table that is looked up by token id is the tied embedding; among several the names do not
+    # say which.
     tables = [constant for constant in looked_up if constant not in known]
     if len(tables) == 1 and EMBEDDING not in known.values():
         known[tables[0]] = EMBEDDING
@@ -64,7 +68,8 @@ def name_matrices(candidates: Mapping[Key, Sequence[str]], looked_up: Set[Key]) 
 
 
 def short_name(name: str) -> str:
-    """What the names of one kind of matrix have in common: `model.layers.5.mlp.up_proj.weight` is `up_proj`, `constant7` is `constant*`."""
+    """What the names of one kind of matrix have in common: `model.layers.5.mlp.up_proj.weight` is `up_proj`,
+    `constant7` is `constant*`."""
     last = re.split(r"[/;]", name.rstrip(";/"))[-1]
     if last.endswith(".weight"):
         return last.removesuffix(".weight").rpartition(".")[2]

@@ -1,7 +1,9 @@
-"""The .tflite format: everything that a file declares, read once into plain values; the values of its tensors are not read.
+"""The .tflite format: everything that a file declares, read once into plain values; the values of its tensors
+are not read.
 
-Field numbers and enumerations are those of TensorFlow Lite's schema (tensorflow/lite/schema/schema.fbs, version 3). This is the only
-module that knows them for reading. All other modules take what `read_tflite` returns.
+Field numbers and enumerations are those of TensorFlow Lite's schema (tensorflow/lite/schema/schema.fbs,
+version 3). This is the only module that knows them for reading. All other modules take what `read_tflite`
+returns.
 """
 
 from dataclasses import dataclass
@@ -55,7 +57,8 @@ class Buffer:
 
 @dataclass(frozen=True)
 class Scales:
-    """How a tensor is quantized: by float32 scales along a dimension, or by the scales of blocks, which are a tensor of their own.
+    """How a tensor is quantized: by float32 scales along a dimension, or by the scales of blocks, which are a
+    tensor of their own.
 
     Attributes:
         count: how many scales along the dimension; 0 for blocks.
@@ -100,7 +103,8 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Operation:
-    """An operation of a graph: its kind (BuiltinOperator), and its tensors by index; -1 is an input that is left out."""
+    """An operation of a graph: its kind (BuiltinOperator), and its tensors by index; -1 is an input that is
+    left out."""
 
     code: int
     inputs: tuple[int, ...]
@@ -119,7 +123,8 @@ class Graph:
 
 @dataclass(frozen=True)
 class Signature:
-    """A function that the runtime can call: its name, the graph's index, and inputs and outputs as (name, index of the tensor)."""
+    """A function that the runtime can call: its name, the graph's index, and inputs and outputs as (name,
+    index of the tensor)."""
 
     name: str
     graph: int
@@ -136,7 +141,8 @@ class Tflite:
         graphs: the graphs.
         buffers: the buffers.
         signatures: the functions that the runtime can call.
-        metadata: index of the buffer of each metadata entry, as it is written: it may be another number than that of a buffer.
+        metadata: index of the buffer of each metadata entry, as it is written: it may be another number than
+            that of a buffer.
     """
 
     bytes: int
@@ -178,7 +184,8 @@ def read_tflite(data: memoryview | bytes, where: str) -> Tflite:
     for index, buffer in enumerate(found.buffers):
         if buffer.end > found.bytes:
             raise InputError(
-                f"{where}: truncated: buffer {index} should end at byte {buffer.end:,}, the model has {found.bytes:,} bytes; "
+                f"{where}: truncated: buffer {index} should end at byte {buffer.end:,}, the model has "
+                f"{found.bytes:,} bytes; "
                 "copy or convert it again"
             )
     return found
@@ -252,8 +259,8 @@ def _scales(settings: Table | None) -> Scales | None:
 
 
 def _buffer(buffer: Table) -> Buffer:
-    # The bytes of a large model lie behind the flatbuffer: then a buffer has an offset and a size, and no data.
-    # An offset of 1 is the writer's mark for one that was never filled in.
+    # The bytes of a large model lie behind the flatbuffer: then a buffer has an offset and a size, and no
+    # data. An offset of 1 is the writer's mark for one that was never filled in.
     offset = buffer.number(_OFFSET, "<Q")
     return Buffer(offset, buffer.number(_SIZE, "<Q")) if offset > 1 else Buffer(*buffer.vector(_DATA))
 

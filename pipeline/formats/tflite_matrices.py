@@ -29,7 +29,8 @@ class Matrix:
         dtype: INT8, INT4, FLOAT16, …
         scales: which values share a scale; none for floats.
         block: with scales "block": how many neighbors in a row share one.
-        begin: the first byte of its values, counted from the beginning of the .tflite; None when they lie outside it.
+        begin: the first byte of its values, counted from the beginning of the .tflite; None when they lie
+            outside it.
         bytes: of its values.
         scale_bytes: of its scales.
     """
@@ -56,7 +57,8 @@ class Total:
 
 
 def read_matrices(tflite: Tflite) -> tuple[Matrix, ...]:
-    """Every constant of two dimensions or more that is stored as a weight, once however many signatures share it, in order of names."""
+    """Every constant of two dimensions or more that is stored as a weight, once however many signatures share
+    it, in order of names."""
     return tuple(sorted(_matrices(tflite), key=lambda each: natural(each.name)))
 
 
@@ -115,10 +117,11 @@ def _constant(tflite: Tflite, tensor: Tensor) -> Constant | None:
 
 
 def _users(tflite: Tflite) -> tuple[dict[Constant, list[str]], set[Constant]]:
-    """Names of the outputs of operations that compute with a constant, and the constants that are read row by row.
+    """Names of the outputs of operations that compute with a constant, and the constants that are read row by
+    row.
 
-    In a large model many constants have no name of their own, but the output of a projection is named after it. A float16 constant is
-    taken through a DEQUANTIZE.
+    In a large model many constants have no name of their own, but the output of a projection is named after
+    it. A float16 constant is taken through a DEQUANTIZE.
     """
     names: dict[Constant, list[str]] = defaultdict(list)
     looked_up = set()

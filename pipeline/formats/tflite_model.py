@@ -1,4 +1,5 @@
-"""What the .tflite of a language model declares: its matrices, context length, prefill lengths, KV cache and LoRA inputs.
+"""What the .tflite of a language model declares: its matrices, context length, prefill lengths, KV cache and
+LoRA inputs.
 
 The names of signatures and inputs are those that LiteRT-LM 0.18 looks for.
 """
@@ -29,7 +30,8 @@ class LanguageModel:
         matrices: the constants that it computes with, in order of their names.
         totals: their bytes by element type, the largest first.
         prefill_lengths: lengths in tokens of the prompt chunks that have a signature of their own, ascending.
-        context_length: length of the KV cache in tokens, by the attention mask; None where no mask is an input.
+        context_length: length of the KV cache in tokens, by the attention mask; None where no mask is an
+            input.
         kv_cache_bytes: of one KV cache, by the inputs of the decode signature.
         lora_rank: rank of the LoRA inputs; None when there are none.
     """
@@ -91,7 +93,8 @@ def prefill_signatures(tflite: Tflite) -> dict[int, Signature]:
 def decode_inputs(tflite: Tflite) -> dict[str, Tensor]:
     """Inputs of the decode signature by name; empty when there is none.
 
-    Some published models have a decode signature for each rank of adapter, such as decode_lora_r16: then those of the first one.
+    Some published models have a decode signature for each rank of adapter, such as decode_lora_r16: then
+    those of the first one.
     """
     decode = next((each for each in tflite.signatures if each.name.startswith(DECODE)), None)
     return tflite.inputs(decode) if decode else {}

@@ -1,4 +1,5 @@
-"""The weight matrices of a .litertlm and their scales, by their offsets in the file: what a graft overwrites."""
+"""The weight matrices of a .litertlm and their scales, by their offsets in the file: what a graft
+overwrites."""
 
 from collections import defaultdict
 from collections.abc import Iterator

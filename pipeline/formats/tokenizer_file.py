@@ -10,7 +10,8 @@ from pipeline.formats.protobuf import ERRORS, fields
 SENTENCEPIECE, HUGGING_FACE = "SentencePiece", "Hugging Face"
 
 PIECES, PIECE = 1, 1
-"""Fields of SentencePiece's ModelProto (sentencepiece_model.proto): the list of pieces by id, and in each of them its text."""
+"""Fields of SentencePiece's ModelProto (sentencepiece_model.proto): the list of pieces by id, and in each of
+them its text."""
 
 
 @dataclass(frozen=True)

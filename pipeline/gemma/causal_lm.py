@@ -30,15 +30,18 @@ def use_backend(backend: Backend) -> None:
         active = sys.modules["keras"].config.backend()
         if active != backend:
             raise PocketGemmaError(
-                f"Keras already runs on {active} in this process, but {backend} is needed; run the stages in separate commands"
+                f"Keras already runs on {active} in this process, but {backend} is needed; run the stages in "
+                "separate commands"
             )
         return
     os.environ["KERAS_BACKEND"] = backend
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # TensorFlow only serves KerasHub's tokenizers; by default it would take all of a GPU's memory from the backend.
+    # TensorFlow only serves KerasHub's tokenizers; by default it would take all of a GPU's memory from the
+    # backend.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     with waiting(f"loading Keras on {backend}"), without_native_chatter():
-        # PyTorch first: loading its Triton after TensorFlow, as transformers would later, crashes the process.
+        # PyTorch first: loading its Triton after TensorFlow, as transformers would later, crashes the
+        # process.
         for package in ("torch", "keras_hub"):
             importlib.import_module(package)
 
@@ -100,7 +103,8 @@ def _loading(preset: Path) -> Iterator[None]:
 def _check_text_only(preset: Path, backbone: "keras_hub.models.Backbone") -> None:
     if getattr(backbone, "vision_encoder", None) is not None:
         raise InputError(
-            f"{preset}: has a vision encoder; use the text-only preset of the same size (its name ends in _text)"
+            f"{preset}: has a vision encoder; use the text-only preset of the same size (its name ends in "
+            "_text)"
         )
 
 
@@ -121,7 +125,8 @@ def matrix_layers(
 
 
 def logits_of(backbone: "keras_hub.models.Backbone", hidden: Any) -> Any:
-    """Project hidden states (…, hidden) onto the vocabulary with the tied embedding and the family's soft cap, if it has one."""
+    """Project hidden states (…, hidden) onto the vocabulary with the tied embedding and the family's soft
+    cap, if it has one."""
     import keras
 
     logits = backbone.token_embedding(hidden, reverse=True)

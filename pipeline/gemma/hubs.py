@@ -41,7 +41,8 @@ def fetch(uri: str) -> Fetched:
         uri: kaggle://owner/model/framework/variation[/version] or hf://owner/name[@revision].
 
     Raises:
-        InputError: the address is malformed or unknown, or access was denied (license not accepted, no token).
+        InputError: the address is malformed or unknown, or access was denied (license not accepted, no
+            token).
         PocketGemmaError: the server or the network failed repeatedly.
     """
     if not console.is_terminal:
@@ -52,7 +53,8 @@ def fetch(uri: str) -> Fetched:
     if uri.startswith(HUGGING_FACE):
         return _fetch_hugging_face(uri)
     raise InputError(
-        f"{uri}: unknown scheme; expected {KAGGLE}… or {HUGGING_FACE}…, or the path of a local folder without a scheme"
+        f"{uri}: unknown scheme; expected {KAGGLE}… or {HUGGING_FACE}…, or the path of a local folder "
+        "without a scheme"
     )
 
 
@@ -72,7 +74,8 @@ def _with_retries(uri: str, attempt: Callable[[], Path]) -> Path:
         except _Transient as error:
             if wait is None:
                 raise PocketGemmaError(
-                    f"{uri}: download failed after {len(WAITS) + 1} attempts ({' '.join(str(error).split())}); "
+                    f"{uri}: download failed after {len(WAITS) + 1} attempts "
+                    f"({' '.join(str(error).split())}); "
                     "check the network and try again: completed files are kept"
                 ) from error
             console.print(
@@ -96,7 +99,8 @@ def _fetch_kaggle(uri: str) -> Fetched:
         )
     if parts[2].lower() not in KAGGLE_FORMS:
         raise InputError(
-            f"{uri}: framework {parts[2]!r} does not provide presets; expected one of {', '.join(KAGGLE_FORMS)}"
+            f"{uri}: framework {parts[2]!r} does not provide presets; expected one of "
+            f"{', '.join(KAGGLE_FORMS)}"
         )
     page = f"https://www.kaggle.com/models/{parts[0]}/{parts[1]}"
 
@@ -129,7 +133,8 @@ def _fetch_hugging_face(uri: str) -> Fetched:
     name, _, revision = uri.removeprefix(HUGGING_FACE).partition("@")
     if name.count("/") != 1 or not all(name.split("/")):
         raise InputError(
-            f"{uri}: expected {HUGGING_FACE}owner/name[@revision], for example {HUGGING_FACE}google/gemma-3-270m-it"
+            f"{uri}: expected {HUGGING_FACE}owner/name[@revision], for example "
+            f"{HUGGING_FACE}google/gemma-3-270m-it"
         )
     page = f"https://huggingface.co/{name}"
 
@@ -173,4 +178,7 @@ def _fetch_hugging_face(uri: str) -> Fetched:
 
 
 def _access_denied(uri: str, page: str, token: str) -> str:
-    return f"{uri}: access denied, or no such model; check the spelling, sign in and accept Gemma's license at {page}, then {token}"
+    return (
+        f"{uri}: access denied, or no such model; check the spelling, sign in and accept Gemma's license "
+        f"at {page}, then {token}"
+    )

@@ -74,10 +74,11 @@ def largest_logit_difference(
     Args:
         model: the Keras side.
         folder: written by `write_hugging_face`; transformers reads it.
-        sequences: token IDs; at least one should be longer than the sliding window, where attention masks differ.
+        sequences: token IDs; at least one should be longer than the sliding window, where attention masks
+            differ.
     """
-    # transformers loads Triton, whose library can crash beside XLA and TensorFlow. Only compiling for a GPU needs it, which does
-    # not happen here.
+    # transformers loads Triton, whose library can crash beside XLA and TensorFlow. Only compiling for a GPU
+    # needs it, which does not happen here.
     sys.modules.setdefault("triton", None)  # type: ignore[arg-type]
     with without_native_chatter():
         import torch

@@ -1,7 +1,8 @@
 """The matrices of a Gemma by their Hugging Face names, read one at a time from a preset in either form.
 
-Needs no model library: the weights of a Hugging Face folder are safetensors, those of a KerasHub preset are HDF5. Values read from a
-KerasHub preset are bit-identical to what `write_hugging_face` writes of it in float32.
+Needs no model library: the weights of a Hugging Face folder are safetensors, those of a KerasHub preset are
+HDF5. Values read from a KerasHub preset are bit-identical to what `write_hugging_face` writes of it in
+float32.
 """
 
 from collections.abc import Iterator
@@ -58,7 +59,8 @@ class Hdf5Tensor:
 class Matrix:
     """A matrix in a file, (out, in), that is read when it is sliced; slices come as float32.
 
-    A Keras kernel is transposed: it is read as a whole at the first slice, and kept as long as this object exists.
+    A Keras kernel is transposed: it is read as a whole at the first slice, and kept as long as this object
+    exists.
 
     Attributes:
         shape: (out, in).

@@ -1,7 +1,8 @@
 """Preset folders: whether one is a supported Gemma with complete weights and tokenizer.
 
-A preset is either a KerasHub preset (config.json with a class name, model.weights.h5, assets/tokenizer) or a Hugging Face folder
-(config.json with a model type, safetensors, tokenizer.model). Both are read here without loading either library.
+A preset is either a KerasHub preset (config.json with a class name, model.weights.h5, assets/tokenizer) or a
+Hugging Face folder (config.json with a model type, safetensors, tokenizer.model). Both are read here without
+loading either library.
 """
 
 from pathlib import Path
@@ -36,25 +37,29 @@ def check_preset(preset: Path) -> GemmaShape:
     """Check that a folder is a Gemma that every stage supports, with complete weights and tokenizer.
 
     Raises:
-        InputError: unsupported family or vision tower; missing, incomplete, truncated or pickled weights; missing or wrong tokenizer.
+        InputError: unsupported family or vision tower; missing, incomplete, truncated or pickled weights;
+            missing or wrong tokenizer.
     """
     shape = read_shape(preset)
     if shape.family.refusal:
         raise InputError(f"{preset}: {shape.family.refusal}; use {example_preset()}")
     if shape.vision:
         raise InputError(
-            f"{preset}: has a vision tower; use a text-only preset, for example {example_preset(text_only=True)}"
+            f"{preset}: has a vision tower; use a text-only preset, for example "
+            f"{example_preset(text_only=True)}"
         )
     files = weight_files(preset)
     held = sum(_elements(path) for path in files)
     if held < shape.parameters:
         raise InputError(
-            f"{preset}: incomplete: its weights hold {held:,} values, config.json requires {shape.parameters:,}; download it again"
+            f"{preset}: incomplete: its weights hold {held:,} values, config.json requires "
+            f"{shape.parameters:,}; download it again"
         )
     tokenizer = Tokenizer.of_preset(preset)
     if tokenizer.vocabulary_size > shape.vocabulary:
         raise InputError(
-            f"{tokenizer.path}: belongs to another model: it has {tokenizer.vocabulary_size:,} pieces, the embedding has "
+            f"{tokenizer.path}: belongs to another model: it has {tokenizer.vocabulary_size:,} pieces, the "
+            "embedding has "
             f"{shape.vocabulary:,} rows"
         )
     return shape
@@ -66,13 +71,15 @@ def known_presets() -> dict[str, str]:
 
 
 def example_preset(*, text_only: bool = False) -> str:
-    """The address of a preset to suggest; with `text_only`, one whose family also has presets with a vision tower."""
+    """The address of a preset to suggest; with `text_only`, one whose family also has presets with a vision
+    tower."""
     family = next(family for family in supported_families() if family.example)
     return family.presets[family.example_text if text_only else family.example]
 
 
 def preset_files(preset: Path) -> list[Path]:
-    """The files in a folder that belong to a preset: those that match PATTERNS at the top level and below assets/."""
+    """The files in a folder that belong to a preset: those that match PATTERNS at the top level and below
+    assets/."""
     found = {path for pattern in PATTERNS for path in preset.glob(pattern)}
     found |= {path for pattern in PATTERNS for path in (preset / "assets").rglob(pattern)}
     return sorted(path for path in found if path.is_file())
@@ -95,7 +102,8 @@ def weight_files(preset: Path) -> list[Path]:
     pickles = sorted(path.name for pattern in PICKLES for path in preset.glob(pattern))
     if pickles:
         raise InputError(
-            f"{preset}: its weights are only available as pickles ({', '.join(pickles[:3])}), which run code when they are read; "
+            f"{preset}: its weights are only available as pickles ({', '.join(pickles[:3])}), which run code "
+            "when they are read; "
             "use a preset with safetensors or .weights.h5"
         )
     raise InputError(

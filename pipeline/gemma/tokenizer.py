@@ -1,4 +1,5 @@
-"""Gemma's SentencePiece tokenizer, read from a KerasHub preset or a Hugging Face folder without importing either."""
+"""Gemma's SentencePiece tokenizer, read from a KerasHub preset or a Hugging Face folder without importing
+either."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,5 @@
-"""The report on an APK: the app, its libraries, the models and adapters inside, and what the app records about them."""
+"""The report on an APK: the app, its libraries, the models and adapters inside, and what the app records
+about them."""
 
 import io
 import json
@@ -35,7 +36,8 @@ from pipeline.targets.target import PackagedFile
 
 ANDROID_MANIFEST = "AndroidManifest.xml"
 OLDEST_SDK = 24
-"""The minSdkVersion of the app that this package builds: used to verify the signature of an APK that declares none."""
+"""The minSdkVersion of the app that this package builds: used to verify the signature of an APK that declares
+none."""
 
 
 def report_apk(path: Path) -> Report:

@@ -1,4 +1,5 @@
-"""The report on a file. `Report.document` is what `pocketgemma inspect --json` prints; docs/litert.md describes its keys."""
+"""The report on a file. `Report.document` is what `pocketgemma inspect --json` prints; docs/litert.md
+describes its keys."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -16,7 +17,8 @@ Kind = Literal["litertlm", "task", "tflite", "adapter", "apk"]
 
 @dataclass(frozen=True)
 class Tensor:
-    """An input or output of a signature, or a tensor of an adapter; dtype is the schema's name, such as FLOAT32."""
+    """An input or output of a signature, or a tensor of an adapter; dtype is the schema's name, such as
+    FLOAT32."""
 
     name: str
     shape: tuple[int, ...]
@@ -70,9 +72,11 @@ class Adapter:
     """LoRA tensors in a file of their own.
 
     Attributes:
-        form: runtime (a .tflite for LiteRT-LM), pocketgemma (of a finetune stage), peft (a folder of Hugging Face's PEFT).
+        form: runtime (a .tflite for LiteRT-LM), pocketgemma (of a finetune stage), peft (a folder of Hugging
+            Face's PEFT).
         name: of the adapter; None if the file has none.
-        base: digest of the base that it belongs to, or PEFT's name for it; None if the file does not record it.
+        base: digest of the base that it belongs to, or PEFT's name for it; None if the file does not record
+            it.
         targets: short names of the matrices that it changes.
         matrices: number of matrices that it changes.
         parameters: number of values in all its tensors.
@@ -95,8 +99,8 @@ class Library:
 
     Attributes:
         offset: its first byte in the APK; None when it is compressed.
-        segment_alignment: smallest alignment of its LOAD segments in bytes; None when it is not a 64-bit ELF file, or compressed in
-            an app whose libraries are not unpacked.
+        segment_alignment: smallest alignment of its LOAD segments in bytes; None when it is not a 64-bit ELF
+            file, or compressed in an app whose libraries are not unpacked.
         pages_16k: whether a phone with memory pages of 16 KiB can load it, from the APK or unpacked.
     """
 
@@ -135,7 +139,8 @@ class Report:
     """Everything that is known about a file; what does not apply to its kind is None or empty.
 
     Attributes:
-        inside: the model in an APK; base: the base of a merged model in it; adapters: the adapters in it, its own fine-tune first.
+        inside: the model in an APK; base: the base of a merged model in it; adapters: the adapters in it, its
+            own fine-tune first.
         notes: what could not be read and what is inconsistent, a sentence each.
     """
 

@@ -63,8 +63,10 @@ def _zip(path: Path) -> Report:
             return report_task(path)
     except ZIP_ERRORS as error:
         raise InputError(
-            f"{path}: truncated or damaged .task or .apk: {str(error).lower() or 'it ends too early'}; copy it again"
+            f"{path}: truncated or damaged .task or .apk: {str(error).lower() or 'it ends too early'}; copy "
+            "it again"
         ) from None
     raise InputError(
-        f"{path}: a zip file, but neither a .task nor an .apk: it contains {', '.join(map(repr, sorted(names)[:5])) or 'nothing'}"
+        f"{path}: a zip file, but neither a .task nor an .apk: it contains "
+        f"{', '.join(map(repr, sorted(names)[:5])) or 'nothing'}"
     )

@@ -1,8 +1,8 @@
 """The model files of a run: decides for each whether it is converted or grafted, and writes it.
 
-A graft onto the cached converted base takes seconds, a conversion takes minutes, and both give the same bytes if only matrices
-differ. A rounding other than nearest can only be written by a graft. So a model is grafted wherever that is possible and allowed;
-the first conversion of a base puts it into the cache.
+A graft onto the cached converted base takes seconds, a conversion takes minutes, and both give the same bytes
+if only matrices differ. A rounding other than nearest can only be written by a graft. So a model is grafted
+wherever that is possible and allowed; the first conversion of a base puts it into the cache.
 """
 
 from collections.abc import Callable
@@ -55,8 +55,10 @@ class Conversion:
         adapter: as trained.
         model: the .litertlm to write.
         spec: how to convert the model, and what the file must declare.
-        may_graft: whether a merged model and the base may be grafted; a run-time adapter always takes a graft.
-        runtime_adapter: the adapter stays a separate file, and the model is the base; None: the model is the merged one.
+        may_graft: whether a merged model and the base may be grafted; a run-time adapter always takes a
+            graft.
+        runtime_adapter: the adapter stays a separate file, and the model is the base; None: the model is the
+            merged one.
         base: the base is written too; None: it is not.
         examples: the training examples, for a rounding that calibrates on them.
         keras_backend: chooses the Keras backend, for a base that must be converted by itself.
@@ -89,13 +91,16 @@ def convert(conversion: Conversion) -> dict[str, Any]:
     """Write the model, and the base and the run-time adapter if asked for.
 
     Returns:
-        For the model: method (`full conversion` or `graft`), seconds and bytes; converter_seconds and peak_memory_bytes if the
-        converter ran; matrices, the number of grafted matrices; no_graft, the reason why a model could not be grafted; lora_rank and
-        adapter_bytes for a run-time adapter. Under `base`, the same for the base.
+        For the model: method (`full conversion` or `graft`), seconds and bytes; converter_seconds and
+            peak_memory_bytes if the
+        converter ran; matrices, the number of grafted matrices; no_graft, the reason why a model could not be
+        grafted; lora_rank and adapter_bytes for a run-time adapter. Under `base`, the same for the base.
 
     Raises:
-        InputError: the rounding requires a graft, but the model cannot be grafted; or the runtime cannot take the adapter.
-        PocketGemmaError: the converter failed, or its result differs from what was requested; or the adapter cannot stay separate.
+        InputError: the rounding requires a graft, but the model cannot be grafted; or the runtime cannot take
+            the adapter.
+        PocketGemmaError: the converter failed, or its result differs from what was requested; or the adapter
+            cannot stay separate.
     """
     facts = _base_and_adapter(conversion) if conversion.runtime_adapter else _merged_model(conversion)
     if conversion.base:
@@ -124,7 +129,8 @@ def _convert_merged(conversion: Conversion) -> dict[str, Any]:
 
 
 def _convert_and_cache(conversion: Conversion) -> dict[str, Any]:
-    """Convert the merged model, put its base into the cache, and graft if the integers are not the converter's."""
+    """Convert the merged model, put its base into the cache, and graft if the integers are not the
+    converter's."""
     facts = _convert_merged(conversion)
     try:
         base = _cache_base(conversion, conversion.spec, conversion.model)

@@ -1,8 +1,9 @@
 """Whether the matrices in a converted model are those of the model that was converted.
 
-A model answers almost as before when one of its matrices is wrong: the norms behind it remove much of the difference. So the matrices
-themselves are compared. Rounded to nearest, a value may differ by half a step. Other roundings move a value further where that helps
-the layer's output; they must preserve each row as a whole.
+A model answers almost as before when one of its matrices is wrong: the norms behind it remove much of the
+difference. So the matrices themselves are compared. Rounded to nearest, a value may differ by half a step.
+Other roundings move a value further where that helps the layer's output; they must preserve each row as a
+whole.
 """
 
 from collections.abc import Iterator
@@ -24,14 +25,17 @@ SIZE_LIMIT = 0.05
 """How much <W, stored> / <W, W> may differ from 1."""
 
 CHANGE_LIMITS = (0.5, 1.5)
-"""<stored - W0, W - W0> / <W - W0, W - W0>: near 1 where the change from W0 to W is stored, near 0 where it was lost."""
+"""<stored - W0, W - W0> / <W - W0, W - W0>: near 1 where the change from W0 to W is stored, near 0 where it
+was lost."""
 
 CHANGE_NOISE = 0.1
-"""If rounding errors alone give that quotient a larger standard deviation, the change is too small to be measured."""
+"""If rounding errors alone give that quotient a larger standard deviation, the change is too small to be
+measured."""
 
 
 class Piece(NamedTuple):
-    """Some rows of a matrix, each (rows, in): as they should be, as stored, the step of plain rounding, and before the change."""
+    """Some rows of a matrix, each (rows, in): as they should be, as stored, the step of plain rounding, and
+    before the change."""
 
     wanted: NDArray[np.float32]
     stored: NDArray[np.float32]
@@ -52,9 +56,11 @@ def missing_matrices(
         litertlm: the converted model.
         matrices: of the folder that was converted.
         scheme: how they should be stored.
-        rounding: name of the rounding. Without a row limit: every value must lie within HALF_STEP. With one: every row within it,
-            every matrix within SIZE_LIMIT, and, if the base is given, the change from the base within CHANGE_LIMITS.
-        base: of the model before tuning: a rounding coarser than the change could hide that the tuning was lost.
+        rounding: name of the rounding. Without a row limit: every value must lie within HALF_STEP. With one:
+            every row within it, every matrix within SIZE_LIMIT, and, if the base is given, the change from
+            the base within CHANGE_LIMITS.
+        base: of the model before tuning: a rounding coarser than the change could hide that the tuning was
+            lost.
 
     Raises:
         InputError: one of the files is unusable.

@@ -2,14 +2,17 @@
 
 Measured with LiteRT-LM 0.18 with the CPU backend (benchmarks/memory.py, docs/measurements.md):
 
-- Weights are packed once into a cache file, which is then mapped: every matrix with its scales counts once, regardless of how many
-  prefill signatures compute with it. The system can drop these pages and read them again.
+- Weights are packed once into a cache file, which is then mapped: every matrix with its scales counts once,
+  regardless of how many prefill signatures compute with it. The system can drop these pages and read them
+  again.
 - There is one KV cache, as large as the decode signature's inputs for it: prefill and decode share it.
-- Intermediate tensors need as much as the largest prefill signature needs at its peak. Most of that are attention scores, which grow
-  with prefill length times context length.
-- Every operation of every signature needs some kB. A prefill signature that no prompt is long enough for needs nothing else.
+- Intermediate tensors need as much as the largest prefill signature needs at its peak. Most of that are
+  attention scores, which grow with prefill length times context length.
+- Every operation of every signature needs some kB. A prefill signature that no prompt is long enough for
+  needs nothing else.
 - float16 weights are widened to float32 when they are packed.
-- The first opening, which writes the cache file, also holds the largest matrix twice: packed, and in pages of the file.
+- The first opening, which writes the cache file, also holds the largest matrix twice: packed, and in pages of
+  the file.
 """
 
 from dataclasses import dataclass
@@ -40,7 +43,8 @@ class MemoryCost:
     """Bytes of memory that an open model needs, by purpose.
 
     Attributes:
-        weights: the model file, packed again by the runtime and mapped: pages that the system can drop and read again.
+        weights: the model file, packed again by the runtime and mapped: pages that the system can drop and
+            read again.
         kv_cache: of one conversation.
         context_length: of the KV cache, in tokens.
         prefill: peak of the intermediate tensors, by prefill length; the largest counts.
@@ -105,8 +109,10 @@ def describe_cost(cost: MemoryCost) -> str:
     """The estimate in one line."""
     lengths = ", ".join(f"prefill {length} {_mb(size)}" for length, size in cost.prefill.items())
     return (
-        f"estimated memory when loaded: {_mb(cost.total)} (weights {_mb(cost.weights)}, KV cache {_mb(cost.kv_cache)} "
-        f"for {cost.context_length:,} tokens, {lengths}, tokenizer {_mb(cost.tokenizer)}, runtime {_mb(cost.runtime)})"
+        f"estimated memory when loaded: {_mb(cost.total)} (weights {_mb(cost.weights)}, KV cache "
+        f"{_mb(cost.kv_cache)} "
+        f"for {cost.context_length:,} tokens, {lengths}, tokenizer {_mb(cost.tokenizer)}, runtime "
+        f"{_mb(cost.runtime)})"
     )
 
 
@@ -117,8 +123,9 @@ def _mb(size: int) -> str:
 def _peak_activations(graph: Graph) -> int:
     """The most bytes of intermediate tensors that are alive at once.
 
-    A tensor is alive from the operation that computes it to the last one that reads it; inputs, outputs and constants are not counted.
-    The runtime fuses operations and places tensors by a plan of its own, so this is close to what it needs, not equal.
+    A tensor is alive from the operation that computes it to the last one that reads it; inputs, outputs and
+    constants are not counted. The runtime fuses operations and places tensors by a plan of its own, so this
+    is close to what it needs, not equal.
     """
     kept = {*graph.inputs, *graph.outputs}
     computed: dict[int, int] = {}

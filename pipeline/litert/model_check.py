@@ -74,7 +74,8 @@ def model_differences(
         missing = missing_matrices(path, PresetMatrices(folder), scheme, spec.rounding, before)
     if missing:
         found.append(
-            f"{len(missing)} matrices are not those of the converted model ({', '.join(missing[:NAMED])}{', …' * (len(missing) > NAMED)})"
+            f"{len(missing)} matrices are not those of the converted model "
+            f"({', '.join(missing[:NAMED])}{', …' * (len(missing) > NAMED)})"
         )
     return found + _type_differences(model.matrix_bytes, spec.recipe)
 

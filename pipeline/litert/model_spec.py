@@ -20,9 +20,11 @@ class ModelSpec:
         context_length: length of the KV cache in tokens.
         temperature, top_k, top_p: the sampler that an app uses by default; temperature 0 is greedy.
         description: a short description of the model.
-        lora_rank: rank of the LoRA tensors that prefill and decode take as inputs, for run-time adapters; None: no such inputs.
+        lora_rank: rank of the LoRA tensors that prefill and decode take as inputs, for run-time adapters;
+            None: no such inputs.
         base_digest: digest of the preset, which run-time adapters must name.
-        rounding: how the integers were chosen: `nearest`: each value within half a step; any other: see `matrix_check`.
+        rounding: how the integers were chosen: `nearest`: each value within half a step; any other: see
+            `matrix_check`.
     """
 
     recipe: str
@@ -59,8 +61,8 @@ def apply_spec(source: Path, output: Path, tokenizer: Tokenizer, spec: ModelSpec
 def llm_metadata(tokenizer: Tokenizer, spec: ModelSpec) -> LlmMetadata:
     """Start and stop tokens, chat template, context length and sampler that a file must declare.
 
-    The exporter collects them from several files of the folder, writes stop tokens as text that the tokenizer may split differently,
-    and edits the template; here they are what training used.
+    The exporter collects them from several files of the folder, writes stop tokens as text that the tokenizer
+    may split differently, and edits the template; here they are what training used.
     """
     # The runtime has no greedy sampler (LiteRT-LM 0.18: "Sampler type: 3 not implemented"): TOP_P with k = 1 takes the likeliest token.
     greedy = spec.temperature == 0

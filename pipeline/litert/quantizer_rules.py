@@ -1,4 +1,5 @@
-"""A quantization recipe as rules of the AI Edge Quantizer; the last rule that matches an operation applies."""
+"""A quantization recipe as rules of the AI Edge Quantizer; the last rule that matches an operation
+applies."""
 
 from typing import Any
 
@@ -8,8 +9,9 @@ FLOAT16_OPERATIONS = ("FULLY_CONNECTED", "EMBEDDING_LOOKUP")
 """The operations that fp16 casts: those that the quantizer's algorithm float_casting supports."""
 
 EMBEDDING_RULES = ((".*", "EMBEDDING_LOOKUP"), ("logits|lm_head", "FULLY_CONNECTED"))
-"""Scope and operation of both uses of the tied embedding. The exporter names the projection onto the vocabulary after its output,
-decode_logits_output. Both uses need the same rule, otherwise the embedding would be stored twice."""
+"""Scope and operation of both uses of the tied embedding. The exporter names the projection onto the
+vocabulary after its output, decode_logits_output. Both uses need the same rule, otherwise the embedding would
+be stored twice."""
 
 
 def quantizer_rules(recipe: str) -> list[dict[str, Any]]:
@@ -30,7 +32,8 @@ def quantizer_rules(recipe: str) -> list[dict[str, Any]]:
 
 
 def _integers(scope: str, operation: str, bits: int, block: int | None = None) -> dict[str, Any]:
-    """Symmetric integers; the runtime computes with integers too and rounds activations to 8 bits dynamically."""
+    """Symmetric integers; the runtime computes with integers too and rounds activations to 8 bits
+    dynamically."""
     weight = {
         "num_bits": bits,
         "symmetric": True,

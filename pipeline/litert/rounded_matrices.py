@@ -49,7 +49,8 @@ def base_matrices(preset: Path, recipe: str, rounding: str) -> RoundedMatrices:
     Args:
         preset: folder of the base.
         recipe: a name in SCHEMES.
-        rounding: `nearest` gives none; any other rounding, which must need neither calibration nor training, gives all.
+        rounding: `nearest` gives none; any other rounding, which must need neither calibration nor training,
+            gives all.
     """
     matrices = PresetMatrices(preset)
     return () if rounding == NEAREST.name else _rounded(matrices, matrices.names(), recipe, rounding)

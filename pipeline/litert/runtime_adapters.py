@@ -1,4 +1,5 @@
-"""Run-time adapters: writing one from an adapter of PocketGemma or PEFT, and checking that it belongs to a base."""
+"""Run-time adapters: writing one from an adapter of PocketGemma or PEFT, and checking that it belongs to a
+base."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +17,10 @@ from pipeline.tuning.load import load_adapter
 from pipeline.tuning.peft import peft_runtime_factors
 from pipeline.tuning.runtime_factors import MERGE_INSTEAD, RuntimeFactors, rank_of
 
-TAKES_NONE = "takes no adapters; convert the base with convert.adapters: runtime, or merge the adapter with `pocketgemma graft`"
+TAKES_NONE = (
+    "takes no adapters; convert the base with convert.adapters: runtime, or merge the adapter with "
+    "`pocketgemma graft`"
+)
 
 
 def required_rank(adapter: Adapter) -> int:
@@ -51,16 +55,18 @@ def write_adapter(adapter: Adapter, path: Path, *, rank: int, name: str | None =
 
 
 def write_for_base(source: Path, base: Path, output: Path) -> AdapterFile:
-    """Write an adapter of PocketGemma or PEFT as a run-time adapter for a base, and check that it belongs to the base.
+    """Write an adapter of PocketGemma or PEFT as a run-time adapter for a base, and check that it belongs to
+    the base.
 
     Args:
-        source: adapter.safetensors, or the folder of a PEFT adapter. PEFT records no digest of the base, so only shapes are compared.
+        source: adapter.safetensors, or the folder of a PEFT adapter. PEFT records no digest of the base, so
+            only shapes are compared.
         base: the .litertlm that the adapter is for.
         output: the file to write.
 
     Raises:
-        InputError: the source is not an adapter, it belongs to another base, the runtime does not support it, or the base takes no
-            adapters.
+        InputError: the source is not an adapter, it belongs to another base, the runtime does not support it,
+            or the base takes no adapters.
     """
     taker = lora_base(base)
     if taker is None:
@@ -72,7 +78,8 @@ def write_for_base(source: Path, base: Path, output: Path) -> AdapterFile:
         factors, digest = adapter.method.runtime_factors(adapter), adapter.base_digest
     if _fitting(factors) > taker.rank:
         raise InputError(
-            f"{source}: needs rank {rank_of(factors)}, but {base} takes rank {taker.rank}; convert the base for a larger rank, or {MERGE_INSTEAD}"
+            f"{source}: needs rank {rank_of(factors)}, but {base} takes rank {taker.rank}; convert the base "
+            f"for a larger rank, or {MERGE_INSTEAD}"
         )
     partial = output.with_name(f".{output.name}.partial")
     try:
@@ -96,7 +103,8 @@ def _fitting(factors: RuntimeFactors) -> int:
         if needed <= rank:
             return rank
     raise InputError(
-        f"the adapter needs rank {needed} (the rank of query counts once for each head), but the runtime takes at most {RANKS[-1]}; {MERGE_INSTEAD}"
+        f"the adapter needs rank {needed} (the rank of query counts once for each head), but the runtime "
+        f"takes at most {RANKS[-1]}; {MERGE_INSTEAD}"
     )
 
 
@@ -138,7 +146,8 @@ def lora_base(model: Path) -> LoraBase | None:
     ]
     if wrong or not shapes or rank not in RANKS:
         raise InputError(
-            f"{model}: declares adapters of rank {rank}, but its LoRA inputs have another rank; convert it again"
+            f"{model}: declares adapters of rank {rank}, but its LoRA inputs have another rank; convert it "
+            "again"
         )
     return LoraBase(model, rank, container.system.get("base_digest", ""), shapes)
 
@@ -151,8 +160,8 @@ def check_adapter_file(path: Path, model: "Path | LoraBase") -> AdapterFile:
         model: the base's .litertlm, or what `lora_base` returned for it.
 
     Raises:
-        InputError: the file is not an adapter file, is truncated or damaged, or has another base, rank or shape; or the base takes no
-            adapters.
+        InputError: the file is not an adapter file, is truncated or damaged, or has another base, rank or
+            shape; or the base takes no adapters.
     """
     base = lora_base(model) if isinstance(model, Path) else model
     if base is None:
@@ -165,11 +174,13 @@ def check_adapter_file(path: Path, model: "Path | LoraBase") -> AdapterFile:
         )
     if adapter.rank != base.rank:
         raise InputError(
-            f"{path}: has rank {adapter.rank}, but {base.path} takes rank {base.rank}; write the adapter again with --base {base.path}"
+            f"{path}: has rank {adapter.rank}, but {base.path} takes rank {base.rank}; write the adapter "
+            f"again with --base {base.path}"
         )
     for name, shape in adapter.shapes.items():
         if shape != base.shapes.get(name):
             raise InputError(
-                f"{path}: {name} has shape {shape}, but {base.path} takes {base.shapes.get(name, 'no such tensor')}: the adapter belongs to another model"
+                f"{path}: {name} has shape {shape}, but {base.path} takes "
+                f"{base.shapes.get(name, 'no such tensor')}: the adapter belongs to another model"
             )
     return adapter

@@ -1,4 +1,5 @@
-"""Calibrated rounding of a whole model, in its own process: the inputs of each matrix decide how it is rounded."""
+"""Calibrated rounding of a whole model, in its own process: the inputs of each matrix decide how it is
+rounded."""
 
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,12 @@ from pipeline.quantization.quantized_file import read_facts
 from pipeline.quantization.schemes import SCHEMES
 
 EXAMPLES = 512
-"""Default number of examples. The GPTQ paper calibrates on 128 texts of 2,048 tokens; training examples are shorter."""
+"""Default number of examples. The GPTQ paper calibrates on 128 texts of 2,048 tokens; training examples are
+shorter."""
 
 TOKENS = 1 << 14
-"""Largest number of tokens, whatever the number of examples: time grows with them. Four times as many made no difference on the demo model."""
+"""Largest number of tokens, whatever the number of examples: time grows with them. Four times as many made no
+difference on the demo model."""
 
 LONGEST = 2048
 """Longer examples are cut to this many tokens, the length of the texts in the paper."""
@@ -36,7 +39,8 @@ def quantize_calibrated(
 
     Args:
         folder: Hugging Face folder of the merged model.
-        examples: the training examples, prompt and response; some are drawn at random, at most TOKENS tokens in all.
+        examples: the training examples, prompt and response; some are drawn at random, at most TOKENS tokens
+            in all.
         recipe: a recipe with integers, a name in SCHEMES.
         rounding: a rounding that needs calibration, a name in ROUNDINGS.
         output: the file to write, for `read_quantized`.
@@ -45,7 +49,8 @@ def quantize_calibrated(
         seed: of the draw.
 
     Returns:
-        seconds, peak_memory_bytes, examples, tokens, and output_error: for each matrix, the relative loss of energy in its outputs.
+        seconds, peak_memory_bytes, examples, tokens, and output_error: for each matrix, the relative loss of
+            energy in its outputs.
 
     Raises:
         InputError: there are no examples, or the recipe has no integers.

@@ -1,8 +1,10 @@
-"""The process that rounds a model with calibration: `python -m pipeline.quantization.calibrator REQUEST.json`.
+"""The process that rounds a model with calibration: `python -m pipeline.quantization.calibrator
+REQUEST.json`.
 
-It runs examples through the model layer by layer. Each matrix is rounded for the inputs that it will get, which come from layers that are
-already rounded, and towards the outputs of the unrounded model. It thus compensates for earlier errors as far as possible (asymmetric
-calibration: Li et al. 2025, "GPTAQ", arXiv:2504.02692; Nagel et al. 2020, "AdaRound", arXiv:2004.10568, section 3.5).
+It runs examples through the model layer by layer. Each matrix is rounded for the inputs that it will get,
+which come from layers that are already rounded, and towards the outputs of the unrounded model. It thus
+compensates for earlier errors as far as possible (asymmetric calibration: Li et al. 2025, "GPTAQ",
+arXiv:2504.02692; Nagel et al. 2020, "AdaRound", arXiv:2004.10568, section 3.5).
 """
 
 import copy
@@ -29,10 +31,12 @@ BATCH_TOKENS = 4096
 """Tokens in a batch, including padding."""
 
 EMBEDDING_DAMPING = 1.0
-"""The embedding is both a lookup table and a projection. In a lookup an error counts equally in every direction, as with damping."""
+"""The embedding is both a lookup table and a projection. In a lookup an error counts equally in every
+direction, as with damping."""
 
 LAYERS_TOLERANCE = 1e-3
-"""Largest difference between the layers run one by one and the model, relative to its largest hidden value."""
+"""Largest difference between the layers run one by one and the model, relative to its largest hidden
+value."""
 
 
 @dataclass
@@ -62,7 +66,8 @@ def main(request: Path) -> None:
     """Round a model.
 
     Args:
-        request: JSON file with folder (Hugging Face), recipe, rounding, output (the file to write), examples (lists of token ids).
+        request: JSON file with folder (Hugging Face), recipe, rounding, output (the file to write), examples
+            (lists of token ids).
     """
     # Nothing here compiles for a GPU, and Triton's library can crash in a process with other frameworks.
     sys.modules.setdefault("triton", None)  # type: ignore[arg-type]
@@ -161,7 +166,8 @@ def _batches(examples: Sequence[Sequence[int]], pad: int) -> Iterator[tuple[torc
 
 
 def _start(inner: Any, token_ids: torch.Tensor, real: torch.Tensor) -> tuple[Batch, torch.Tensor]:
-    """A batch before the first layer, and the final hidden states of the whole model, (batch, length, hidden)."""
+    """A batch before the first layer, and the final hidden states of the whole model, (batch, length,
+    hidden)."""
     calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
     handles = [
         layer.register_forward_pre_hook(
@@ -188,7 +194,8 @@ def _check_layers(inner: Any, batch: Batch, final: torch.Tensor) -> None:
     difference = (inner.norm(hidden) - final)[batch.real].abs().max()
     if difference > LAYERS_TOLERANCE * final[batch.real].abs().max():
         raise PocketGemmaError(
-            "this model cannot be calibrated: its layers do not compute one after the other; set convert.rounding: least_squares"
+            "this model cannot be calibrated: its layers do not compute one after the other; set "
+            "convert.rounding: least_squares"
         )
 
 
@@ -246,7 +253,8 @@ def _groups(layer: nn.Module, batch: Batch, index: int) -> list[list[str]]:
 def _moments(
     layer: nn.Module, original: nn.Module, name: str, batches: Sequence[Batch], index: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Sums over tokens of r r^T and of x r^T: r is the input of a linear layer after rounded layers, x in the unrounded model."""
+    """Sums over tokens of r r^T and of x r^T: r is the input of a linear layer after rounded layers, x in the
+    unrounded model."""
     hessian: Any = 0
     across: Any = 0
     for batch in batches:
@@ -276,7 +284,8 @@ def _input_of(layer: nn.Module, name: str, hidden: torch.Tensor, batch: Batch, i
 
 
 def _wanted(weight: nn.Parameter, hessian: np.ndarray, across: np.ndarray) -> np.ndarray:
-    """The matrix whose outputs for r are nearest to those of W for x, by least squares: W (x r^T) (r r^T)^-1, damped towards W."""
+    """The matrix whose outputs for r are nearest to those of W for x, by least squares: W (x r^T) (r r^T)^-1,
+    damped towards W."""
     size = np.trace(hessian) / len(hessian)
     curvature = damped(hessian)
     target = torch.from_numpy(across / size)

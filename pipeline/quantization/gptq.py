@@ -1,7 +1,8 @@
 """GPTQ: the rounding error of each column is compensated by the columns that are not yet rounded.
 
-Frantar et al. 2022, "GPTQ: Accurate Post-Training Quantization for Generative Pre-trained Transformers", arXiv:2210.17323. It minimizes
-the error of a layer's outputs on calibration inputs X, |W X - Q X|^2 = tr((W - Q) H (W - Q)^T) with H = X X^T.
+Frantar et al. 2022, "GPTQ: Accurate Post-Training Quantization for Generative Pre-trained Transformers",
+arXiv:2210.17323. It minimizes the error of a layer's outputs on calibration inputs X, |W X - Q X|^2 = tr((W -
+Q) H (W - Q)^T) with H = X X^T.
 """
 
 import numpy as np
@@ -11,16 +12,19 @@ from numpy.typing import NDArray
 from pipeline.quantization.rounding import LARGEST, Quantized, least_squares
 
 DAMPING = 0.01
-"""Share of the mean of H's diagonal that is added to the diagonal, as in the paper: H of few examples is nearly singular."""
+"""Share of the mean of H's diagonal that is added to the diagonal, as in the paper: H of few examples is
+nearly singular."""
 
 COLUMNS = 128
-"""Columns rounded before the other columns are updated (the paper's lazy batch updates): matrix products instead of outer products."""
+"""Columns rounded before the other columns are updated (the paper's lazy batch updates): matrix products
+instead of outer products."""
 
 DESCENTS = 2
 """Passes of coordinate descent after GPTQ; more passes change the error little."""
 
 ROWS = 8192
-"""Rows rounded at a time, so that no several float32 copies of an embedding with 262,144 rows are in memory."""
+"""Rows rounded at a time, so that no several float32 copies of an embedding with 262,144 rows are in
+memory."""
 
 
 def gptq(
@@ -34,9 +38,10 @@ def gptq(
 ) -> Quantized:
     """Integers and scales that preserve the outputs of a matrix for the inputs that it gets.
 
-    The scales have the least squared error with H's diagonal as importance. Columns are rounded in order of decreasing diagonal
-    (known as activation order). GPTQ never revises a column; coordinate descent over the columns reduces the remaining error (Behdin
-    et al. 2023, "QuantEase", arXiv:2309.01885), alternating with the best scales for the integers if a row has one scale.
+    The scales have the least squared error with H's diagonal as importance. Columns are rounded in order of
+    decreasing diagonal (known as activation order). GPTQ never revises a column; coordinate descent over the
+    columns reduces the remaining error (Behdin et al. 2023, "QuantEase", arXiv:2309.01885), alternating with
+    the best scales for the integers if a row has one scale.
 
     Args:
         matrix: (out, in), float32.
@@ -69,7 +74,8 @@ def gptq(
 def damped(hessian: NDArray[np.floating], damping: float = DAMPING) -> torch.Tensor:
     """H with a mean diagonal of 1, made safely invertible; float64.
 
-    An input that was always 0 in calibration gives no information about its column, which is then rounded independently.
+    An input that was always 0 in calibration gives no information about its column, which is then rounded
+    independently.
     """
     curvature = torch.from_numpy(np.array(hessian, np.float64))
     diagonal = torch.diagonal(curvature)
@@ -122,8 +128,9 @@ def _round_columns(
 def _inverse_factor(curvature: torch.Tensor) -> torch.Tensor:
     """U, upper triangular, float32, with the inverse of H = U^T U.
 
-    H reversed, factored and reversed back is R R^T with R upper triangular, and U is the inverse of R. The condition number of the factor is
-    the square root of that of H, so float32 is enough for its inverse and takes half the time.
+    H reversed, factored and reversed back is R R^T with R upper triangular, and U is the inverse of R. The
+    condition number of the factor is the square root of that of H, so float32 is enough for its inverse and
+    takes half the time.
     """
     turned = torch.linalg.cholesky(curvature.flip(0, 1)).flip(0, 1).float()
     factor: torch.Tensor = torch.linalg.solve_triangular(turned, torch.eye(len(curvature)), upper=True)
@@ -147,7 +154,8 @@ def _descend(
     steps: torch.Tensor,
     largest: int,
 ) -> torch.Tensor:
-    """One pass over the columns: each gets its best integer while the others are fixed. The error never grows."""
+    """One pass over the columns: each gets its best integer while the others are fixed. The error never
+    grows."""
     inputs, width = len(weights), len(weights) // len(steps)
     stored = (integers.view(len(steps), width, -1) * steps[:, None]).view(integers.shape)
     gradient = curvature @ (weights - stored)

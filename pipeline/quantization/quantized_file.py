@@ -1,7 +1,8 @@
 """A file of quantized matrices: the result of a rounding, to be grafted into a converted base.
 
-A safetensors file. For each matrix it has the integers under the Hugging Face name, int8 (out, in), and the scales under that name and
-`.scales`, float32 (out, blocks). The header records the bits of each matrix, and facts about the rounding.
+A safetensors file. For each matrix it has the integers under the Hugging Face name, int8 (out, in), and the
+scales under that name and `.scales`, float32 (out, blocks). The header records the bits of each matrix, and
+facts about the rounding.
 """
 
 import json

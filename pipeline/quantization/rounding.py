@@ -15,7 +15,8 @@ SMALLEST_BOUND = np.float32(1e-9)
 """Lower limit of a row's max|w| in the AI Edge Quantizer, so that a row of zeros has a scale."""
 
 GRID = np.linspace(0.4, 0.975, 24)
-"""Fractions of the plain scale from which least squares starts; a normal distribution in 4 bits is best clipped near two thirds of its maximum."""
+"""Fractions of the plain scale from which least squares starts; a normal distribution in 4 bits is best
+clipped near two thirds of its maximum."""
 
 REFINEMENTS = 4
 
@@ -40,7 +41,8 @@ class Quantized:
     bits: int
 
     def packed(self) -> NDArray[np.uint8]:
-        """The stored bytes, flat: two 4-bit values in a byte, the first in the low four bits, in two's complement."""
+        """The stored bytes, flat: two 4-bit values in a byte, the first in the low four bits, in two's
+        complement."""
         if self.bits == 4:
             nibbles = self.values.reshape(-1).view(np.uint8) & np.uint8(15)
             return nibbles[0::2] | (nibbles[1::2] << np.uint8(4))
@@ -69,7 +71,8 @@ def unpacked(raw: NDArray[np.uint8], bits: int) -> NDArray[np.int8]:
 
 
 def nearest(matrix: NDArray[np.float32], bits: int, block: int | None = None) -> Quantized:
-    """Plain rounding: scale = max|w| of the row (or block) / the largest integer, as in the AI Edge Quantizer.
+    """Plain rounding: scale = max|w| of the row (or block) / the largest integer, as in the AI Edge
+    Quantizer.
 
     Args:
         matrix: (out, in), float32.
@@ -90,7 +93,8 @@ def nearest_scales(matrix: NDArray[np.float32], bits: int, block: int | None = N
 
 
 def storable(scales: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Scales of blocks as LiteRT stores them: rounded to bfloat16 (8 significant bits), then written as float16."""
+    """Scales of blocks as LiteRT stores them: rounded to bfloat16 (8 significant bits), then written as
+    float16."""
     bits = scales.astype(np.float32).view(np.uint32)
     rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000
     return rounded.view(np.float32).astype(np.float16).astype(np.float32)
@@ -102,18 +106,19 @@ def least_squares(
     block: int | None = None,
     importance: NDArray[np.float32] | None = None,
 ) -> Quantized:
-    """Rounding with the scales that minimize the sum of importance * (w - scale * q)^2, which clips the largest values of a row.
+    """Rounding with the scales that minimize the sum of importance * (w - scale * q)^2, which clips the
+    largest values of a row.
 
-    The objective is OMSE (Choukroun et al. 2019, "Low-bit Quantization of Neural Networks for Efficient Inference",
-    arXiv:1902.06822). For given integers the best scale is <w, q> / <q, q>, for a given scale rounding gives the best integers;
-    these two steps alternate from the best of a grid of scales.
+    The objective is OMSE (Choukroun et al. 2019, "Low-bit Quantization of Neural Networks for Efficient
+    Inference", arXiv:1902.06822). For given integers the best scale is <w, q> / <q, q>, for a given scale
+    rounding gives the best integers; these two steps alternate from the best of a grid of scales.
 
     Args:
         matrix: (out, in), float32.
         bits: 4 or 8.
         block: as in `nearest`.
-        importance: (in,), float32, not negative: the weight of an error in each column, such as the mean square of its input; None:
-            equal weights.
+        importance: (in,), float32, not negative: the weight of an error in each column, such as the mean
+            square of its input; None: equal weights.
 
     Returns:
         A matrix whose error is in no row (or block) larger than with plain rounding.
@@ -147,7 +152,8 @@ def _least_squares_scales(
         return np.clip(np.rint(grouped / divisors[..., None]), -largest, largest)
 
     def fitted(scales: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """The best scale for the integers that a scale gives, and the part of the sum of squares that they then explain."""
+        """The best scale for the integers that a scale gives, and the part of the sum of squares that they
+        then explain."""
         values = integers(scales)
         along = np.einsum("rbw,rbw->rb", weighted, values)
         power = np.einsum("bw,rbw,rbw->rb", weights, values, values)

@@ -1,7 +1,8 @@
 """The registry of roundings: each way to choose a matrix's integers and scales, and what it needs.
 
-A new rounding is one entry in `ROUNDINGS`. The recipe offers the names, the stages ask what a rounding needs, and verification asks how far
-a value may be from the matrix that was rounded. Importing this module loads neither PyTorch nor Keras.
+A new rounding is one entry in `ROUNDINGS`. The recipe offers the names, the stages ask what a rounding needs,
+and verification asks how far a value may be from the matrix that was rounded. Importing this module loads
+neither PyTorch nor Keras.
 """
 
 from collections.abc import Callable, Iterable
@@ -14,7 +15,8 @@ from numpy.typing import NDArray
 from pipeline.quantization.rounding import Quantized, least_squares, nearest
 
 RoundMatrix = Callable[[NDArray[np.float32], int, int | None], Quantized]
-"""Rounds rows of a matrix: values (rows, in), bits, and the block size (None: a scale for each row). Rows do not affect one another."""
+"""Rounds rows of a matrix: values (rows, in), bits, and the block size (None: a scale for each row). Rows do
+not affect one another."""
 
 HALF_STEP = 0.51
 """Half a step of plain rounding, and a little for scales of 8 significant bits."""
@@ -30,12 +32,14 @@ class Rounding:
     Attributes:
         name: as in `convert.rounding`.
         of_weights: rounds by the matrix alone; None if the rounding needs calibration inputs or training.
-        of_inputs: rounds for calibration inputs, as `gptq.gptq` does: matrix, second moments of its inputs, bits, block, and the keyword
-            `damping`; None if the matrix alone is enough.
-        needs_grafting: the converter cannot choose these integers itself; a graft writes them into a cached base.
-        row_limit: the largest root mean square of a row's errors, in steps of plain rounding; None: every single value lies within
-            `HALF_STEP`, which is the stricter rule.
-        base_rounding: name of the rounding for the base without the adapter, where neither examples nor training apply.
+        of_inputs: rounds for calibration inputs, as `gptq.gptq` does: matrix, second moments of its inputs,
+            bits, block, and the keyword `damping`; None if the matrix alone is enough.
+        needs_grafting: the converter cannot choose these integers itself; a graft writes them into a cached
+            base.
+        row_limit: the largest root mean square of a row's errors, in steps of plain rounding; None: every
+            single value lies within `HALF_STEP`, which is the stricter rule.
+        base_rounding: name of the rounding for the base without the adapter, where neither examples nor
+            training apply.
     """
 
     name: str

@@ -1,4 +1,5 @@
-"""docs/configuration.md, written from the schema: `python -m pipeline.recipe.documentation` writes it again."""
+"""docs/configuration.md, written from the schema: `python -m pipeline.recipe.documentation` writes it
+again."""
 
 import json
 from collections.abc import Iterator, Mapping

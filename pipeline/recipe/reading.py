@@ -19,7 +19,8 @@ def load_config(path: Path, overrides: Iterable[str] = ()) -> Config:
     Relative paths in the recipe start at its folder, those in overrides at the current folder.
 
     Raises:
-        InputError: the file is missing or not YAML, a key is unknown or a value is unusable; names the file and the key.
+        InputError: the file is missing or not YAML, a key is unknown or a value is unusable; names the file
+            and the key.
     """
     document = _read(path)
     for override in overrides:

@@ -20,7 +20,8 @@ def prefill_fits_the_context(config: "Config") -> str | None:
     if not longer:
         return None
     return (
-        f"convert.prefill_lengths: {_listed(longer)} exceeds convert.context_length: {convert.context_length}; "
+        f"convert.prefill_lengths: {_listed(longer)} exceeds convert.context_length: "
+        f"{convert.context_length}; "
         "shorten the chunks or raise the context length"
     )
 
@@ -31,7 +32,8 @@ def rounding_needs_integers(config: "Config") -> str | None:
     if not ROUNDINGS[convert.rounding].needs_grafting or _has_integers(convert.recipe):
         return None
     return (
-        f"convert.rounding: {convert.rounding} chooses integers, but convert.recipe: {convert.recipe} has none; "
+        f"convert.rounding: {convert.rounding} chooses integers, but convert.recipe: {convert.recipe} has "
+        "none; "
         "use rounding: nearest or an int recipe"
     )
 
@@ -52,24 +54,28 @@ def task_has_no_separate_adapter(config: "Config") -> str | None:
 
 
 def separate_adapter_is_not_calibrated(config: "Config") -> str | None:
-    """`convert.adapters: runtime` does not go with `convert.rounding: gptq`, which calibrates the merged model."""
+    """`convert.adapters: runtime` does not go with `convert.rounding: gptq`, which calibrates the merged
+    model."""
     convert = config.convert
     if convert.adapters != "runtime" or not ROUNDINGS[convert.rounding].needs_calibration:
         return None
     plain = [name for name, rounding in ROUNDINGS.items() if not rounding.needs_calibration]
     return (
-        f"convert.rounding: {convert.rounding} calibrates the merged model, but convert.adapters: runtime does not merge; "
+        f"convert.rounding: {convert.rounding} calibrates the merged model, but convert.adapters: runtime "
+        "does not merge; "
         f"use rounding: {' or '.join(plain)}"
     )
 
 
 def separate_adapter_is_of_attention(config: "Config") -> str | None:
-    """With `convert.adapters: runtime`, `finetune.targets` can contain `query`, `key`, `value` and `output` only: the runtime's limit."""
+    """With `convert.adapters: runtime`, `finetune.targets` can contain `query`, `key`, `value` and `output`
+    only: the runtime's limit."""
     others = [target for target in config.finetune.targets if target not in RUNTIME_TARGETS]
     if config.convert.adapters != "runtime" or not others:
         return None
     return (
-        f"finetune.targets: convert.adapters: runtime supports {_listed(RUNTIME_TARGETS)} only; remove {_listed(others)}, "
+        f"finetune.targets: convert.adapters: runtime supports {_listed(RUNTIME_TARGETS)} only; remove "
+        f"{_listed(others)}, "
         "or use convert.adapters: merged"
     )
 
@@ -78,7 +84,10 @@ def more_adapters_need_a_base_with_inputs(config: "Config") -> str | None:
     """`bundle.adapters` needs `convert.adapters: runtime`."""
     if config.convert.adapters == "runtime" or not config.bundle.adapters:
         return None
-    return "bundle.adapters: this model takes no adapters at run time; set convert.adapters: runtime, or remove them"
+    return (
+        "bundle.adapters: this model takes no adapters at run time; set convert.adapters: runtime, or "
+        "remove them"
+    )
 
 
 def quantization_aware_needs_integers(config: "Config") -> str | None:
@@ -92,12 +101,14 @@ def quantization_aware_needs_integers(config: "Config") -> str | None:
 
 
 def quantization_aware_is_rounded_as_trained(config: "Config") -> str | None:
-    """`finetune.quantization_aware` does not go with `convert.rounding: gptq`: training chooses the integers."""
+    """`finetune.quantization_aware` does not go with `convert.rounding: gptq`: training chooses the
+    integers."""
     convert = config.convert
     if not config.finetune.quantization_aware or not ROUNDINGS[convert.rounding].needs_calibration:
         return None
     return (
-        f"finetune.quantization_aware: convert.rounding: {convert.rounding} would round again what training has rounded; "
+        f"finetune.quantization_aware: convert.rounding: {convert.rounding} would round again what training "
+        "has rounded; "
         "leave convert.rounding out"
     )
 

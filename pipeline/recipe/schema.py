@@ -1,6 +1,7 @@
 """The typed configuration of a run: the only home of defaults.
 
-A recipe is a YAML file under configs/ with the sections below. docs/configuration.md is written from this schema.
+A recipe is a YAML file under configs/ with the sections below. docs/configuration.md is written from this
+schema.
 """
 
 import re
@@ -24,7 +25,8 @@ class Config(Section):
     """A recipe, read and checked."""
 
     name: str = Field(
-        description="the name of the recipe, of its run folder and of the APK: at most 64 letters, digits, dots, hyphens and underscores"
+        description="the name of the recipe, of its run folder and of the APK: at most 64 letters, digits, "
+        "dots, hyphens and underscores"
     )
     model: ModelSection = ModelSection()
     data: DataSection
@@ -44,7 +46,8 @@ class Config(Section):
     def _usable_in_paths(cls, name: str) -> str:
         if re.fullmatch(NAME, name) is None:
             raise ValueError(
-                "expected at most 64 letters, digits, dots, hyphens and underscores, the first a letter or digit; "
+                "expected at most 64 letters, digits, dots, hyphens and underscores, the first a letter or "
+                "digit; "
                 f"got {name!r}"
             )
         return name

@@ -17,7 +17,8 @@ UNKNOWN_NAME = "unknown_name"
 
 
 class Section(BaseModel):
-    """Keys with types and defaults. Unknown keys are refused, so that no misspelled key is silently ignored."""
+    """Keys with types and defaults. Unknown keys are refused, so that no misspelled key is silently
+    ignored."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -47,7 +48,8 @@ class OneOf:
 
 
 class _Resolved:
-    """Makes a relative path absolute against the folder of the recipe; leaves addresses and `demo` as they are."""
+    """Makes a relative path absolute against the folder of the recipe; leaves addresses and `demo` as they
+    are."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.with_info_after_validator_function(_resolve, handler(source))

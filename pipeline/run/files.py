@@ -1,7 +1,8 @@
 """The names of all files and folders inside a run folder. No other module of this package spells them.
 
-A stage writes into a hidden working folder that is renamed when it is complete, so the files of a stage are described relative to any
-folder: `ConvertFiles(work.folder).model` while it works, `run.files.convert.model` for its published result.
+A stage writes into a hidden working folder that is renamed when it is complete, so the files of a stage are
+described relative to any folder: `ConvertFiles(work.folder).model` while it works, `run.files.convert.model`
+for its published result.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,9 @@
-"""A run folder: results appear whole or not at all, one process works in it at a time, and what is up to date is not made again.
+"""A run folder: results appear whole or not at all, one process works in it at a time, and what is up to date
+is not made again.
 
-`runs/<name>/<stage>/` appears in one rename, complete, with its `manifest.json` inside. A stage that was killed leaves only a hidden working
-folder, which the next call removes. `pipeline.run.files` names what is in the folder.
+`runs/<name>/<stage>/` appears in one rename, complete, with its `manifest.json` inside. A stage that was
+killed leaves only a hidden working folder, which the next call removes. `pipeline.run.files` names what is in
+the folder.
 """
 
 import json
@@ -67,7 +69,8 @@ class Run:
             self._lock.acquire(timeout=0)
         except Timeout:
             raise InputError(
-                f"{self.root}: in use by another pocketgemma command; wait until it ends, or choose another folder with --run"
+                f"{self.root}: in use by another pocketgemma command; wait until it ends, or choose another "
+                "folder with --run"
             ) from None
         self._recover()
         return self
@@ -121,12 +124,15 @@ class Run:
 
         Args:
             name: one of STAGES.
-            settings: the values of the recipe that determine the result. Not paths: files are identified by digest.
+            settings: the values of the recipe that determine the result. Not paths: files are identified by
+                digest.
             after: the stages whose published results this one reads.
             inputs: further files or folders that it reads, by a label that is the same on every machine.
             packages: the packages whose versions determine the result.
-            sources: digests of our own code and of other things that determine the result, by a name to print.
-            keep: other versions of packages and sources do not make the result out of date. They are only printed.
+            sources: digests of our own code and of other things that determine the result, by a name to
+                print.
+            keep: other versions of packages and sources do not make the result out of date. They are only
+                printed.
             defaults: the values of settings that did not exist yet when a result was recorded.
             force: do the work even if the result is up to date.
 
@@ -219,7 +225,8 @@ class Run:
         shutil.rmtree(old, ignore_errors=True)
 
     def _recover(self) -> None:
-        """Undo what a killed process left: bring back a result that was moved aside, remove incomplete ones."""
+        """Undo what a killed process left: bring back a result that was moved aside, remove incomplete
+        ones."""
         for name in STAGES:
             old, folder = self.files.replaced(name), self.folder(name)
             if old.exists() and not folder.exists():

@@ -1,7 +1,8 @@
 """Whether a recorded result is up to date, and if not, why.
 
-A result is up to date if everything that determines it is as recorded: settings, input files, the results of earlier stages, the versions of
-the deciding packages, and our own code. docs/decisions/freshness.md explains the choices.
+A result is up to date if everything that determines it is as recorded: settings, input files, the results of
+earlier stages, the versions of the deciding packages, and our own code. docs/decisions/freshness.md explains
+the choices.
 """
 
 import json
@@ -68,7 +69,8 @@ def version_changes(manifest: Manifest, now: Determinants) -> list[str]:
 
 
 def versions_kept(manifest: Manifest, now: Determinants) -> str:
-    """For a result that is kept: "made with keras 3.15.1; installed: keras 3.16.0"; empty if all versions are as recorded."""
+    """For a result that is kept: "made with keras 3.15.1; installed: keras 3.16.0"; empty if all versions are
+    as recorded."""
     changed = list(_versions(manifest, now))
     if not changed:
         return ""

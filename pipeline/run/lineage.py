@@ -1,4 +1,5 @@
-"""The way back from a file of a run folder to the examples: links from manifest to manifest, with every digest computed again."""
+"""The way back from a file of a run folder to the examples: links from manifest to manifest, with every
+digest computed again."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -34,8 +34,9 @@ MANIFEST_KEYS = {
 }
 """The keys of a manifest and their types.
 
-`inputs` and `outputs` list files by name, size and sha256; `input_paths` holds the path of each input on this machine; `previous` the digests
-of the manifests of earlier stages; `packages` the versions of all packages that can change a result; `sources` digests of our own code.
+`inputs` and `outputs` list files by name, size and sha256; `input_paths` holds the path of each input on this
+machine; `previous` the digests of the manifests of earlier stages; `packages` the versions of all packages
+that can change a result; `sources` digests of our own code.
 """
 
 
@@ -50,7 +51,8 @@ class Manifest:
     def digest(self) -> str:
         """sha256 of what identifies the result.
 
-        Times and versions do not count: a result that is made again and turns out the same leaves the stages after it up to date.
+        Times and versions do not count: a result that is made again and turns out the same leaves the stages
+        after it up to date.
         """
         return digest_of_json({key: self.document[key] for key in IDENTITY_KEYS})
 
@@ -91,8 +93,8 @@ def list_files(paths: Mapping[str, Path], sha256: Callable[[Path], str]) -> list
     """Name, size and sha256 of every file, sorted by name, as a manifest lists them.
 
     Args:
-        paths: files and folders by label. A folder stands for all files in it. The label "" is for the folder of a stage: its names get
-            no prefix, and its own manifest is left out.
+        paths: files and folders by label. A folder stands for all files in it. The label "" is for the folder
+            of a stage: its names get no prefix, and its own manifest is left out.
         sha256: computes or looks up the digest of a file.
 
     Raises:

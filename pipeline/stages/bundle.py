@@ -27,12 +27,20 @@ CODE = (
     "targets",
     "tuning",
 )
-"""What decides the result besides the recipe and earlier stages: packages by their version, and our own code."""
+"""What decides the result besides the recipe and earlier stages: packages by their version, and our own
+code."""
 
 MEGABYTE = 10**6
 
-DEMO_LICENCE = "The model, its examples and this app: Apache License 2.0. The model is Gemma 3 in architecture only; none of Google's weights are in it."
-GEMMA_LICENCE = "The app: Apache License 2.0. The model is a modified Gemma: it was fine-tuned and converted with PocketGemma."
+DEMO_LICENCE = (
+    "The model, its examples and this app: Apache License 2.0. The model is Gemma 3 in "
+    "architecture only; none of Google's weights are in it."
+)
+GEMMA_LICENCE = (
+    "The app: Apache License 2.0. The model is a modified Gemma: it was fine-tuned and "
+    "converted "
+    "with PocketGemma."
+)
 GEMMA_TERMS = (
     "Gemma is provided under and subject to the Gemma Terms of Use found at ai.google.dev/gemma/terms."
 )
@@ -72,7 +80,8 @@ def _request(config: Config, run: Run) -> BundleRequest:
     base = converted.base if config.carries_base else None
     if base and not base.is_file():
         raise PocketGemmaError(
-            f"{base}: missing, but bundle.base needs it; run: pocketgemma convert --run {run.root}, with the same recipe"
+            f"{base}: missing, but bundle.base needs it; run: pocketgemma convert --run {run.root}, with the "
+            "same recipe"
         )
     own = [converted.adapter] if config.convert.adapters == "runtime" else []
     return BundleRequest(

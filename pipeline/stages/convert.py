@@ -34,14 +34,17 @@ CODE = (
     "quantization",
     "tuning",
 )
-"""What decides the result besides the recipe and earlier stages: packages by their version, and our own code."""
+"""What decides the result besides the recipe and earlier stages: packages by their version, and our own
+code."""
 
 
 def run(config: Config, run: Run, *, force: bool = False) -> None:
-    """Write the model, and the base, the .task file and the run-time adapter if the recipe requests them; open each model in the runtime.
+    """Write the model, and the base, the .task file and the run-time adapter if the recipe requests them;
+    open each model in the runtime.
 
     Raises:
-        InputError: the runtime cannot take the adapter, or the rounding requires grafting, but the model cannot be grafted.
+        InputError: the runtime cannot take the adapter, or the rounding requires grafting, but the model
+            cannot be grafted.
         PocketGemmaError: the converter failed, or its result differs from what was requested.
     """
     with run.stage(
@@ -97,7 +100,8 @@ def _conversion(config: Config, run: Run, written: ConvertFiles) -> Conversion:
 def _print(written: ConvertFiles, config: Config, facts: dict[str, Any]) -> None:
     settings = config.convert
     console.print(
-        f"  {written.model.name}: {_megabytes(facts)}, {settings.recipe}, context length {settings.context_length:,} tokens; "
+        f"  {written.model.name}: {_megabytes(facts)}, {settings.recipe}, context length "
+        f"{settings.context_length:,} tokens; "
         f"{_steps(config, facts)}"
     )
     console.print(f"  {describe_cost(memory_cost(written.model))}")
@@ -111,7 +115,8 @@ def _print(written: ConvertFiles, config: Config, facts: dict[str, Any]) -> None
     if "lora_rank" in facts:
         size = f"{facts['adapter_bytes'] / 1e3:.0f} kB"
         console.print(
-            f"  {written.adapter.name}: {size}, rank {facts['lora_rank']}, loaded into the open model at run time"
+            f"  {written.adapter.name}: {size}, rank {facts['lora_rank']}, loaded into the open model at run "
+            "time"
         )
 
 

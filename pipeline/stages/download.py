@@ -1,4 +1,5 @@
-"""Put the preset into the run folder: the included demo, a local folder, or a download from Kaggle or Hugging Face."""
+"""Put the preset into the run folder: the included demo, a local folder, or a download from Kaggle or Hugging
+Face."""
 
 import os
 import shutil
@@ -70,7 +71,8 @@ def _local_folder(preset: str) -> Path:
     if known:
         raise InputError(f"{folder}: no such folder; for the KerasHub preset of that name, write {known}")
     raise InputError(
-        f"{folder}: no such folder; set model.preset to {DEMO}, an existing folder, kaggle://owner/model/keras/variation or hf://owner/name"
+        f"{folder}: no such folder; set model.preset to {DEMO}, an existing folder, "
+        "kaggle://owner/model/keras/variation or hf://owner/name"
     )
 
 

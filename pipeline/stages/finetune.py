@@ -70,7 +70,8 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         )
         console.print(
             f"  {training.trainable_parameters:,} trainable parameters, {training.steps:,} steps; "
-            f"best epoch {training.best_epoch}: {training.best_validation_exact_match:.1%} exact match on validation"
+            f"best epoch {training.best_epoch}: {training.best_validation_exact_match:.1%} exact match on "
+            "validation"
         )
 
 

@@ -1,4 +1,5 @@
-"""Merge the adapter into the base, write the result for Keras and for Hugging Face, and prove that both are correct."""
+"""Merge the adapter into the base, write the result for Keras and for Hugging Face, and prove that both are
+correct."""
 
 import json
 from pathlib import Path
@@ -25,7 +26,8 @@ from pipeline.tuning.merge import merge, prove_merge
 
 PACKAGES = ("keras", "keras-hub", "numpy", "safetensors", "torch", "transformers")
 CODE = ("stages/merge.py", "data", "families", "formats", "gemma", "quantization", "tuning")
-"""What decides the result besides the recipe and earlier stages: packages by their version, and our own code."""
+"""What decides the result besides the recipe and earlier stages: packages by their version, and our own
+code."""
 
 COMPARED_EXAMPLES = 4
 """Training examples on which the logits of Keras and Hugging Face are compared."""
@@ -41,8 +43,8 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
     """Write keras/ (a KerasHub preset), huggingface/ and proof.json.
 
     Raises:
-        PocketGemmaError: the adapter belongs to another base; the written preset is not the base plus the adapter; or the logits of the
-            two forms differ.
+        PocketGemmaError: the adapter belongs to another base; the written preset is not the base plus the
+            adapter; or the logits of the two forms differ.
     """
     limits = config.merge
     with run.stage(
@@ -68,7 +70,8 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         difference = largest_logit_difference(merged, written.huggingface, sequences)
         if not difference <= limits.max_logit_difference:
             raise PocketGemmaError(
-                f"Keras and Hugging Face logits differ by {difference:.1e}; merge.max_logit_difference is {limits.max_logit_difference:.0e}"
+                f"Keras and Hugging Face logits differ by {difference:.1e}; merge.max_logit_difference is "
+                f"{limits.max_logit_difference:.0e}"
             )
         written.proof.write_text(
             json.dumps(proof.as_json() | {"largest_logit_difference": difference}, indent=1) + "\n",
@@ -81,8 +84,10 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
             largest_logit_difference=difference,
         )
         console.print(
-            f"  {len(proof.matrices)} matrices equal {adapter.method.formula(adapter)} within {proof.largest_deviation:.1e}; "
-            f"{proof.other_weights} other weights are bit-identical; Keras and Hugging Face logits agree within {difference:.1e}"
+            f"  {len(proof.matrices)} matrices equal {adapter.method.formula(adapter)} within "
+            f"{proof.largest_deviation:.1e}; "
+            f"{proof.other_weights} other weights are bit-identical; Keras and Hugging Face logits agree "
+            f"within {difference:.1e}"
         )
 
 
@@ -90,7 +95,8 @@ def _load_adapter(path: Path, preset: Path) -> Adapter:
     adapter = load_adapter(path)
     if adapter.base_digest != preset_digest(preset):
         raise PocketGemmaError(
-            f"{path}: the adapter was trained on another base than {preset}; run: pocketgemma finetune --force"
+            f"{path}: the adapter was trained on another base than {preset}; run: pocketgemma finetune "
+            "--force"
         )
     return adapter
 
@@ -103,7 +109,8 @@ def _write_merged(preset: Path, adapter: Adapter, folder: Path) -> None:
 
 
 def _compared_sequences(train: Path, tokenizer: Tokenizer, shape: GemmaShape) -> list[list[int]]:
-    """Token ids of some training examples, and random ones that exceed the sliding window, where a wrong mask shows."""
+    """Token ids of some training examples, and random ones that exceed the sliding window, where a wrong mask
+    shows."""
     sequences = [
         tokenizer.prompt_ids(example.context) + tokenizer.response_ids(example.response)
         for example in read_examples(train)[:COMPARED_EXAMPLES]

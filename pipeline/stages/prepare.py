@@ -34,7 +34,8 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
     """Write train.jsonl, validation.jsonl, test.jsonl (if there is a test file) and summary.json.
 
     Raises:
-        InputError: rows are invalid, or a prompt of the training data is also in the validation or test data; lists file and row of each.
+        InputError: rows are invalid, or a prompt of the training data is also in the validation or test data;
+            lists file and row of each.
     """
     data = config.data
     paths = {name: Path(path) for name in FILES if (path := getattr(data, name))}

@@ -40,7 +40,8 @@ CODE = (
     "quantization",
     "tuning",
 )
-"""What decides the result besides the recipe and earlier stages: packages by their version, and our own code."""
+"""What decides the result besides the recipe and earlier stages: packages by their version, and our own
+code."""
 
 FEW_QUESTIONS = 20
 """How many questions, at most, the .task file answers, or the base without its run-time adapter."""
@@ -49,9 +50,9 @@ FEW_QUESTIONS = 20
 def run(config: Config, run: Run, *, force: bool = False) -> None:
     """Write report.json, report.md and answers.jsonl.
 
-    The matrices in the converted file are compared with the merged ones, which the merge stage verified to be base and adapter. The
-    expected answers come from Keras with base and adapter separate, as in training: no merged file is involved, so nothing that was
-    lost on the way can go unnoticed.
+    The matrices in the converted file are compared with the merged ones, which the merge stage verified to be
+    base and adapter. The expected answers come from Keras with base and adapter separate, as in training: no
+    merged file is involved, so nothing that was lost on the way can go unnoticed.
 
     Raises:
         InputError: a model file or the adapter file is damaged.
@@ -98,11 +99,13 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
 
 
 def _questions(prepared: PrepareFiles, count: int) -> list[Example]:
-    """The test examples, or without a test file the validation examples: at most `count`, always the same ones."""
+    """The test examples, or without a test file the validation examples: at most `count`, always the same
+    ones."""
     examples = spread(read_examples(prepared.test if prepared.test.exists() else prepared.validation), count)
     if not examples:
         raise PocketGemmaError(
-            f"{prepared.folder}: no test or validation examples to verify with; set data.validation_share above 0"
+            f"{prepared.folder}: no test or validation examples to verify with; set data.validation_share "
+            "above 0"
         )
     return examples
 
@@ -168,5 +171,6 @@ def _limits(settings: VerifySection) -> Limits:
 def _failure(comparison: Comparison, files: VerifyFiles) -> PocketGemmaError:
     checks = "; ".join(f"{check.name}: {check.found} ({check.limit})" for check in comparison.failures)
     return PocketGemmaError(
-        f"the converted model differs from the fine-tuned one: {checks}; see the report in {files.report_markdown}"
+        f"the converted model differs from the fine-tuned one: {checks}; see the report in "
+        f"{files.report_markdown}"
     )

@@ -11,7 +11,8 @@ DEFAULT = "android"
 
 
 def load_target(name: str = DEFAULT) -> "Target":
-    """The target in the package of this name; imported only now, because its modules are not needed by every command."""
+    """The target in the package of this name; imported only now, because its modules are not needed by every
+    command."""
     target: Target = import_module(f"pipeline.targets.{name}.target").TARGET
     return target
 

@@ -17,8 +17,9 @@ def answered_questions(answers: Path, count: int = COUNT) -> list[str]:
         count: largest number of questions.
 
     Returns:
-        Questions that the runtime answered correctly. Each shares the fewest tags with those before it; among equal ones it shares
-        the fewest words, and then it is the shortest. Fewer than `count` if fewer answers were correct.
+        Questions that the runtime answered correctly. Each shares the fewest tags with those before it; among
+        equal ones it shares the fewest words, and then it is the shortest. Fewer than `count` if fewer
+        answers were correct.
     """
     lines = [json.loads(line) for line in answers.read_text(encoding="utf-8").splitlines()]
     left = {line["question"]: set(line["tags"].values()) for line in lines if line["runtime"]["correct"]}

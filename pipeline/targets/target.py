@@ -1,7 +1,7 @@
 """What the pipeline asks of a target: a kind of device that it builds an app for.
 
-A target is a package in this folder whose module `target` defines `TARGET`. Stages and commands use it through the protocol `Target`
-only, so a second target needs no change to them.
+A target is a package in this folder whose module `target` defines `TARGET`. Stages and commands use it
+through the protocol `Target` only, so a second target needs no change to them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,8 @@ Level = Literal["good", "note", "bad"]
 
 @dataclass(frozen=True)
 class Provenance:
-    """How a model was made and how it scored. The app shows these facts and skips those that are None or empty.
+    """How a model was made and how it scored. The app shows these facts and skips those that are None or
+    empty.
 
     Attributes:
         description: what the model is for, in one sentence.
@@ -69,8 +70,10 @@ class BundleRequest:
         base: the base of a merged model, for the comparison before / after; None to leave it out.
         adapters: adapter files for `model`, its own fine-tune first.
         abis: processor architectures that the app runs on, by the target's names.
-        compress_libraries: compress native libraries in the app's file; the device unpacks them at installation.
-        max_model_bytes: total size of models and adapters that the app's file may contain; larger models stay in files of their own.
+        compress_libraries: compress native libraries in the app's file; the device unpacks them at
+            installation.
+        max_model_bytes: total size of models and adapters that the app's file may contain; larger models stay
+            in files of their own.
         sample_questions: questions that an empty chat offers.
         remembers_conversation: False for a model that was trained on single questions only.
         provenance: facts about the model that the app shows.

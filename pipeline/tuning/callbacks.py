@@ -30,7 +30,8 @@ class KeepBest(keras.callbacks.Callback):
         found = {name: float((logs or {})[f"val_{name}"]) for name in ("loss", "exact_match")}
         if not np.isfinite(found["loss"]):
             raise PocketGemmaError(
-                f"training diverged: the validation loss is {found['loss']} after epoch {epoch + 1}; lower finetune.learning_rate"
+                f"training diverged: the validation loss is {found['loss']} after epoch {epoch + 1}; lower "
+                "finetune.learning_rate"
             )
         if not self.best or self._order(found) > self._order(self.best):
             self.best, self.best_epoch = found, epoch + 1
@@ -49,7 +50,8 @@ class KeepBest(keras.callbacks.Callback):
 
 
 class TensorBoardHistory(keras.callbacks.Callback):
-    """Loss by step and all values by epoch for TensorBoard, by tensorboardX: Keras's own callback would import TensorFlow.
+    """Loss by step and all values by epoch for TensorBoard, by tensorboardX: Keras's own callback would
+    import TensorFlow.
 
     Args:
         folder: for the event file.

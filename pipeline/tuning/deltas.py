@@ -1,4 +1,5 @@
-"""What an adapter adds to the matrices of its base, some rows at a time, whichever method or tool trained it."""
+"""What an adapter adds to the matrices of its base, some rows at a time, whichever method or tool trained
+it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +12,8 @@ from pipeline.quantization.rounding import Quantized, with_scales
 from pipeline.quantization.schemes import SCHEMES
 
 Rows = Callable[[int, NDArray[np.float32]], NDArray[np.float32]]
-"""From the first row and the base's rows (rows, in), float32, to what is added to these rows, in the same shape."""
+"""From the first row and the base's rows (rows, in), float32, to what is added to these rows, in the same
+shape."""
 
 MatrixDelta = tuple[tuple[int, int], Callable[[], Rows]]
 """The shape (out, in) of a matrix, and a function that prepares its rows."""
@@ -47,7 +49,8 @@ class Deltas:
         """
         if name not in self.scales:
             raise InputError(
-                f"{name}: the adapter has no scales for this matrix; it was trained on another model, or without "
+                f"{name}: the adapter has no scales for this matrix; it was trained on another model, or "
+                "without "
                 "finetune.quantization_aware"
             )
         return with_scales(matrix, self.scales[name], SCHEMES[self.recipe].bits_of(name))

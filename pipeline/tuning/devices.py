@@ -57,7 +57,8 @@ def choose_backend(backend: str) -> tuple[str, str]:
         if any(importlib.util.find_spec(plugin) for plugin in JAX_GPU_PLUGINS):
             return "jax", "a GPU and the JAX plugin for it are present"
         return "torch", "a GPU is present, but no JAX plugin for it"
-    # Measured in docs/measurements.md: JAX's steps take as long within a tenth, and it first compiles each shape, for seconds.
+    # Measured in docs/measurements.md: JAX's steps take as long within a tenth, and it first compiles each
+    # shape, for seconds.
     return "torch", "CPU only"
 
 

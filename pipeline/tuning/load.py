@@ -38,7 +38,8 @@ def load_deltas(path: Path) -> Deltas:
     """Read an adapter as additions to matrices.
 
     Args:
-        path: an adapter.safetensors or the finetune folder that holds it; or a PEFT adapter's folder or weight file.
+        path: an adapter.safetensors or the finetune folder that holds it; or a PEFT adapter's folder or
+            weight file.
 
     Raises:
         InputError: no adapter there, or one that does more than add to matrices.

@@ -47,7 +47,8 @@ class TrainingSettings:
 
 @dataclass(frozen=True)
 class Training:
-    """The result of a training. Losses are mean cross-entropies per response token, in nats; exact match is a share."""
+    """The result of a training. Losses are mean cross-entropies per response token, in nats; exact match is a
+    share."""
 
     steps: int
     epochs: int
@@ -66,8 +67,8 @@ def fit(
 ) -> Training:
     """Train what is trainable in the backbone, and leave it with the weights of the best epoch.
 
-    AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101), linear warm-up, then a cosine (arXiv:1608.03983); the gradient's
-    global norm is clipped. Writes history.csv and tensorboard/ into the folder of files.
+    AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101), linear warm-up, then a cosine (arXiv:1608.03983);
+    the gradient's global norm is clipped. Writes history.csv and tensorboard/ into the folder of files.
 
     Args:
         backbone: with a method attached.
@@ -87,7 +88,8 @@ def fit(
 
     if not len(validation):
         raise InputError(
-            "there is no validation example, but early stopping needs some; set data.validation or data.validation_share"
+            "there is no validation example, but early stopping needs some; set data.validation or "
+            "data.validation_share"
         )
     train_batches = Batches(train, settings.batch_size, settings.seed)
     validation_batches = Batches(validation, settings.batch_size, None)

@@ -1,7 +1,9 @@
-"""The training objective: cross-entropy of the response tokens, computed only at the positions that predict them.
+"""The training objective: cross-entropy of the response tokens, computed only at the positions that predict
+them.
 
-Gemma's vocabulary is large compared with its width (262,144 tokens for Gemma 3), so the projection onto it is most of the work. Prompt
-positions have no loss; only the hidden states of response positions are gathered and projected.
+Gemma's vocabulary is large compared with its width (262,144 tokens for Gemma 3), so the projection onto it is
+most of the work. Prompt positions have no loss; only the hidden states of response positions are gathered and
+projected.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -25,8 +27,8 @@ Arrays = dict[str, NDArray[Any]]
 def response_model(backbone: "keras_hub.models.Backbone") -> "keras.Model":
     """A model from token ids to the logits at given positions; it shares the variables of the backbone.
 
-    Inputs: token_ids (batch, length) int32, padding_mask (batch, length) int32, positions (batch, responses) int32.
-    Output: logits (batch, responses, vocabulary).
+    Inputs: token_ids (batch, length) int32, padding_mask (batch, length) int32, positions (batch, responses)
+    int32. Output: logits (batch, responses, vocabulary).
     """
     import keras
     from keras import ops
@@ -69,7 +71,8 @@ def response_arrays(batch: Batch, responses: int) -> tuple[Arrays, NDArray[np.in
 def exact_match_metric() -> "keras.metrics.Metric":
     """Share of responses in which every token is the most likely one: those that greedy decoding would give.
 
-    Labels (batch, responses), logits (batch, responses, vocabulary), weights (batch, responses); rows with weights of 0 only do not count.
+    Labels (batch, responses), logits (batch, responses, vocabulary), weights (batch, responses); rows with
+    weights of 0 only do not count.
     """
     import keras
     from keras import ops

@@ -1,7 +1,7 @@
 """Merging an adapter into its base, and the proof that nothing else changed.
 
-For LoRA, W = W0 + (alpha / rank) A B for every adapted matrix (Hu et al. 2021, arXiv:2106.09685, section 4.1). What an adapter adds is
-computed by its method; the sum with W0 is float32.
+For LoRA, W = W0 + (alpha / rank) A B for every adapted matrix (Hu et al. 2021, arXiv:2106.09685, section
+4.1). What an adapter adds is computed by its method; the sum with W0 is float32.
 """
 
 from dataclasses import asdict, dataclass
@@ -81,7 +81,8 @@ def prove_merge(
         limit: largest relative deviation allowed.
 
     Raises:
-        PocketGemmaError: a matrix is not the sum of base and adapter, no matrix changed at all, or another weight changed by a bit.
+        PocketGemmaError: a matrix is not the sum of base and adapter, no matrix changed at all, or another
+            weight changed by a bit.
     """
     method, proofs, adapted = adapter.method, [], set()
     merged_variables = {change.name: change.variable for change in method.changes(adapter, merged)}
@@ -98,7 +99,8 @@ def prove_merge(
             )
         )
     faults = [
-        f"{proof.name}: W differs from {method.formula(adapter)} by {proof.relative_deviation:.1e} of max|W0|; the limit is {limit:.0e}"
+        f"{proof.name}: W differs from {method.formula(adapter)} by {proof.relative_deviation:.1e} of "
+        f"max|W0|; the limit is {limit:.0e}"
         for proof in proofs
         if not proof.relative_deviation <= limit
     ]

@@ -1,7 +1,9 @@
-"""What a tuning method is: the protocol that each file in `methods/` implements, and the values that it takes and returns.
+"""What a tuning method is: the protocol that each file in `methods/` implements, and the values that it takes
+and returns.
 
-Everything else in the pipeline asks the method of an adapter: training, evaluation, merging, grafting, the export for the runtime and for
-PEFT. Importing a method loads neither Keras nor PyTorch; only the functions that get a backbone use Keras.
+Everything else in the pipeline asks the method of an adapter: training, evaluation, merging, grafting, the
+export for the runtime and for PEFT. Importing a method loads neither Keras nor PyTorch; only the functions
+that get a backbone use Keras.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -47,7 +49,8 @@ class Attachment:
     Attributes:
         settings: as given to `attach`.
         layers: the adapted layers by name, such as `decoder_block_0.query`.
-        constants: tensors that belong in the adapter file but are not trained, by their name in the file; float32.
+        constants: tensors that belong in the adapter file but are not trained, by their name in the file;
+            float32.
     """
 
     settings: MethodSettings
@@ -130,7 +133,8 @@ class Method(Protocol):
         ...
 
     def changes(self, adapter: "Adapter", backbone: "keras_hub.models.Backbone") -> Iterator[Change]:
-        """All variables that merging changes. No other variable may differ between a base and its merged model.
+        """All variables that merging changes. No other variable may differ between a base and its merged
+        model.
 
         Args:
             adapter: one of this method's.

@@ -1,4 +1,5 @@
-"""Adapters of Hugging Face's PEFT: read as additions to matrices or as factors for the runtime, and written from ours."""
+"""Adapters of Hugging Face's PEFT: read as additions to matrices or as factors for the runtime, and written
+from ours."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -53,7 +54,8 @@ def write_peft(adapter: Adapter, folder: Path) -> None:
 
 def _rows(pair: LoraPair) -> Callable[[], Rows]:
     def prepare() -> Rows:
-        # Summed in float64 and rounded once, as for our own adapters: the last bit then does not depend on a BLAS.
+        # Summed in float64 and rounded once, as for our own adapters: the last bit then does not depend on a
+        # BLAS.
         left, right = (tensor.read_all().astype(np.float64) for tensor in (pair.b, pair.a))
         return lambda start, base: (left[start : start + len(base)] @ right * pair.scale).astype(np.float32)
 

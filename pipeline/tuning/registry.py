@@ -1,4 +1,5 @@
-"""The registry of tuning methods: every module in `methods/` that defines a `METHOD`. To add a method, add a file."""
+"""The registry of tuning methods: every module in `methods/` that defines a `METHOD`. To add a method, add a
+file."""
 
 import importlib
 import pkgutil
@@ -30,5 +31,6 @@ def method_of(file: AdapterSafetensors) -> Method:
             return method
     known = ", ".join(dict.fromkeys(method.format for method in METHODS.values()))
     raise InputError(
-        f"{file.path}: the adapter has the unknown format {file.format!r}, expected {known}; train it again with this version"
+        f"{file.path}: the adapter has the unknown format {file.format!r}, expected {known}; train it again "
+        "with this version"
     )

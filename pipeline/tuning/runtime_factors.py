@@ -1,4 +1,5 @@
-"""The form of the runtime's own adapters: one pair A (in, rank), B (rank, out) for each attention matrix, and nothing else."""
+"""The form of the runtime's own adapters: one pair A (in, rank), B (rank, out) for each attention matrix, and
+nothing else."""
 
 from collections.abc import Iterable, Mapping
 
@@ -26,8 +27,8 @@ def refuse_other_matrices(targets: Iterable[str]) -> None:
     others = list(dict.fromkeys(target for target in targets if target not in RUNTIME_TARGETS))
     if others:
         raise InputError(
-            f"the adapter changes {', '.join(others)}, but the runtime takes adapters only for {', '.join(RUNTIME_TARGETS)}; "
-            + MERGE_INSTEAD
+            f"the adapter changes {', '.join(others)}, but the runtime takes adapters only for "
+            f"{', '.join(RUNTIME_TARGETS)}; " + MERGE_INSTEAD
         )
 
 

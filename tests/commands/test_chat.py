@@ -1,4 +1,5 @@
-"""The conversation in the terminal, with a runtime that answers at once. tests/litert/runtime/test_swap.py uses a real one."""
+"""The conversation in the terminal, with a runtime that answers at once. tests/litert/runtime/test_swap.py
+uses a real one."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path

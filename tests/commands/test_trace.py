@@ -150,7 +150,8 @@ def digest(content: bytes) -> str:
 
 @pytest.fixture
 def with_adapters(runs: Path, tmp_path: Path) -> Callable[..., Path]:
-    """An app signed elsewhere, with a base and two adapters: one from a second run, one that was an input of bundle."""
+    """An app signed elsewhere, with a base and two adapters: one from a second run, one that was an input of
+    bundle."""
     (tmp_path / "clerk.tflite").write_bytes(b"clerk")
     with Run(tmp_path / "runs/poetry") as run:
         with run.stage("finetune", settings={}) as work:

@@ -55,7 +55,8 @@ def test_rows_that_say_the_same_can_be_refused_or_kept() -> None:
     faults = Faults()
     drop_duplicates(SAME, policy(duplicates="refuse"), faults)
     assert said(faults) == [
-        "train.jsonl line 3: duplicate of train.jsonl line 1; remove it, or set data.duplicates to drop or keep"
+        "train.jsonl line 3: duplicate of train.jsonl line 1; remove it, or set data.duplicates to drop or "
+        "keep"
     ]
     assert drop_duplicates(SAME, policy(duplicates="keep"), Faults()) == (SAME, 0)
 
@@ -119,7 +120,8 @@ def test_a_test_question_that_is_also_training_data_is_a_fault() -> None:
         CHAT,
     )
     assert said(faults) == [
-        "test.jsonl line 2: has the same prompt as train.jsonl line 2, which is training data; remove one of them"
+        "test.jsonl line 2: has the same prompt as train.jsonl line 2, which is training data; remove one of "
+        "them"
     ]
 
 

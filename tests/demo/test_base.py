@@ -1,4 +1,5 @@
-"""The committed base is an ordinary KerasHub preset that answers its own kinds of question and not those that fine-tuning teaches."""
+"""The committed base is an ordinary KerasHub preset that answers its own kinds of question and not those that
+fine-tuning teaches."""
 
 import json
 import os
@@ -26,7 +27,8 @@ def base() -> Any:
 
 
 def greedy_answers(model: Any, prompts: list[str]) -> list[str]:
-    """Greedy answers without a cache, all prompts at once in one compiled step: short questions need no more."""
+    """Greedy answers without a cache, all prompts at once in one compiled step: short questions need no
+    more."""
     import keras
     from sentencepiece import SentencePieceProcessor
 

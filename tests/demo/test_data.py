@@ -51,7 +51,8 @@ def test_no_measured_prompt_is_learned(measured: str) -> None:
 
 
 def test_no_fact_is_in_two_of_train_validation_and_test() -> None:
-    # A kind answers each fact with a sentence of its own ("Iron is in group 8."), so the answer names the fact.
+    # A kind answers each fact with a sentence of its own ("Iron is in group 8."), so the answer names the
+    # fact.
     facts = {
         name: {(row["kind"], row["response"]) for row in read(name)}
         for name in ("train", "validation", "test")

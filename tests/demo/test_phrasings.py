@@ -1,4 +1,5 @@
-"""Phrasings that are called novel are novel, and what people put around a question leaves the question whole."""
+"""Phrasings that are called novel are novel, and what people put around a question leaves the question
+whole."""
 
 import random
 from itertools import combinations

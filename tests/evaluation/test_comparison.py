@@ -1,4 +1,5 @@
-"""Promise: every difference between the runtime and Keras is found and named, and refused if it exceeds its limit."""
+"""Promise: every difference between the runtime and Keras is found and named, and refused if it exceeds its
+limit."""
 
 from dataclasses import replace
 

@@ -1,4 +1,5 @@
-"""Promise: the compared conversations contain what templates and tokenizers get wrong, and are always the same."""
+"""Promise: the compared conversations contain what templates and tokenizers get wrong, and are always the
+same."""
 
 from pipeline.data.examples import Example
 from pipeline.evaluation.conversations import conversations, spread

@@ -1,4 +1,5 @@
-"""Promise: Keras's answers and log-probabilities equal those of an independent implementation of the same weights."""
+"""Promise: Keras's answers and log-probabilities equal those of an independent implementation of the same
+weights."""
 
 from pathlib import Path
 

@@ -1,4 +1,5 @@
-"""Promise: the interval is that of Tango's score test, and only answers to the same questions are compared."""
+"""Promise: the interval is that of Tango's score test, and only answers to the same questions are
+compared."""
 
 import math
 

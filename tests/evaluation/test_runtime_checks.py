@@ -1,4 +1,5 @@
-"""Promise: a runtime that adds other tokens between turns is found, and an adapter that is another one or has no effect is too."""
+"""Promise: a runtime that adds other tokens between turns is found, and an adapter that is another one or has
+no effect is too."""
 
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,4 +1,5 @@
-"""Promise: a .task of the same model passes; another model, other tokens or other stop tokens in it are found."""
+"""Promise: a .task of the same model passes; another model, other tokens or other stop tokens in it are
+found."""
 
 import zipfile
 from dataclasses import replace
@@ -21,7 +22,8 @@ LIMIT = 40
 
 @pytest.fixture(scope="module")
 def examples() -> list[Example]:
-    """The learned questions, one with whitespace around it, and a conversation that a .task cannot represent."""
+    """The learned questions, one with whitespace around it, and a conversation that a .task cannot
+    represent."""
     rows = [
         Example(({"role": "user", "content": question}, {"role": "assistant", "content": answer}), "a test")
         for question, answer in ANSWERS.items()

@@ -22,7 +22,8 @@ LIBRARY_NAMES = {
     for name in (matrix.module, matrix.module.rpartition(".")[2], matrix.hdf5_path, matrix.keras_layer)
 } - set(names.TARGETS) | {names.EMBEDDING, names.EMBEDDING_MODULE, names.HDF5_EMBEDDING}
 UNMISTAKABLE = {"query", "gate"}
-"""Short names that mean nothing else in this package; the others are everyday words, and count when two stand together."""
+"""Short names that mean nothing else in this package; the others are everyday words, and count when two stand
+together."""
 
 
 def faults(source: str) -> Iterator[str]:

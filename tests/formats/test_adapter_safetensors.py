@@ -1,4 +1,5 @@
-"""Promise: an adapter file is read as it was written, equal tensors give equal bytes, and what is not whole is refused."""
+"""Promise: an adapter file is read as it was written, equal tensors give equal bytes, and what is not whole
+is refused."""
 
 import json
 from pathlib import Path

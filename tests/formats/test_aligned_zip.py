@@ -1,4 +1,5 @@
-"""Promise: a stored entry begins where it can be mapped, a reader finds it there, and equal input gives equal bytes."""
+"""Promise: a stored entry begins where it can be mapped, a reader finds it there, and equal input gives equal
+bytes."""
 
 import os
 import time

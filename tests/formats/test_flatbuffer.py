@@ -1,4 +1,5 @@
-"""Promise: fields are read as the vendor's builder wrote them, with their offsets; a missing field gives its default."""
+"""Promise: fields are read as the vendor's builder wrote them, with their offsets; a missing field gives its
+default."""
 
 import flatbuffers
 import numpy as np
@@ -8,7 +9,8 @@ from pipeline.formats.flatbuffer import ERRORS, Table
 
 
 def build() -> bytes:
-    """A table of a number, a string, a vector of numbers, a missing field, a table, and a vector of tables."""
+    """A table of a number, a string, a vector of numbers, a missing field, a table, and a vector of
+    tables."""
     builder = flatbuffers.Builder(0)
     text = builder.CreateString("Grüße")
     numbers = builder.CreateNumpyVector(np.array([3, -1, 7], np.int32))

@@ -1,4 +1,5 @@
-"""Promise: a .litertlm is read as it was written, and a file that is not whole is refused before anything trusts it."""
+"""Promise: a .litertlm is read as it was written, and a file that is not whole is refused before anything
+trusts it."""
 
 from pathlib import Path
 

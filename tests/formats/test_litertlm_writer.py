@@ -1,4 +1,5 @@
-"""Promise: a rewritten .litertlm is read by the vendor's reader, equal content gives equal bytes, and its id follows its content."""
+"""Promise: a rewritten .litertlm is read by the vendor's reader, equal content gives equal bytes, and its id
+follows its content."""
 
 from pathlib import Path
 

@@ -1,4 +1,5 @@
-"""Promise: A, B and scale of a PEFT folder are what PEFT would merge; what is more than plain LoRA, or not whole, is refused by name."""
+"""Promise: A, B and scale of a PEFT folder are what PEFT would merge; what is more than plain LoRA, or not
+whole, is refused by name."""
 
 import json
 import math

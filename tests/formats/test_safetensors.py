@@ -1,4 +1,5 @@
-"""Promise: tensors are read as the library wrote them, a few rows at a time; what is not whole is refused before anything trusts it."""
+"""Promise: tensors are read as the library wrote them, a few rows at a time; what is not whole is refused
+before anything trusts it."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,5 @@
-"""Promise: a constant gets the Hugging Face name on which all tensor names agree; others keep their own name."""
+"""Promise: a constant gets the Hugging Face name on which all tensor names agree; others keep their own
+name."""
 
 from pipeline.formats.tensor_names import module_paths, name_matrices, natural, short_name
 

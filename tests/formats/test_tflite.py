@@ -1,4 +1,5 @@
-"""Promise: what a .tflite declares is read as it was written, without its values; what is damaged or cut off is refused."""
+"""Promise: what a .tflite declares is read as it was written, without its values; what is damaged or cut off
+is refused."""
 
 import ast
 import os
@@ -113,7 +114,8 @@ def test_a_large_model_is_not_read_to_memory(tmp_path: Path) -> None:
     write_tflite(path, [Constant(("m",), (1 << 16, 1 << 16), "INT8", b"", 0, outside=True)])
     end = path.stat().st_size
     content = bytearray(path.read_bytes())
-    # The builder was given no bytes; the buffer's size is written afterwards, as the only zero behind its offset.
+    # The builder was given no bytes; the buffer's size is written afterwards, as the only zero behind its
+    # offset.
     from ai_edge_litert import schema_py_generated as schema
 
     table = schema.Model.GetRootAs(content).Buffers(1)._tab
@@ -128,7 +130,8 @@ def test_a_large_model_is_not_read_to_memory(tmp_path: Path) -> None:
 
 
 def test_no_other_module_reads_the_schema() -> None:
-    """Tables are read by slot in this reader and in that of the .litertlm header; the generated schema is for writing only."""
+    """Tables are read by slot in this reader and in that of the .litertlm header; the generated schema is for
+    writing only."""
     uses: dict[str, set[str]] = {"Table": set(), "schema_py_generated": set()}
     root = Path(pipeline.__file__).parent
     for path in root.rglob("*.py"):

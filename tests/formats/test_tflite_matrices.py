@@ -1,4 +1,5 @@
-"""Promise: each matrix is listed as it is stored, once, under its Hugging Face name where the names in the file say which it is."""
+"""Promise: each matrix is listed as it is stored, once, under its Hugging Face name where the names in the
+file say which it is."""
 
 from dataclasses import replace
 from pathlib import Path

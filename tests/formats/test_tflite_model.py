@@ -1,4 +1,5 @@
-"""Promise: context length, prefill lengths, KV cache and LoRA rank are those of the signatures, ours or another tool's."""
+"""Promise: context length, prefill lengths, KV cache and LoRA rank are those of the signatures, ours or
+another tool's."""
 
 from pathlib import Path
 

@@ -1,4 +1,5 @@
-"""Promise: each matrix and every copy of its scales is found at its bytes in the file; contradictions are refused."""
+"""Promise: each matrix and every copy of its scales is found at its bytes in the file; contradictions are
+refused."""
 
 from pathlib import Path
 

@@ -1,4 +1,5 @@
-"""Promise: pieces are those of the tokenizer's own library, by id and by text; a file that cannot be read has none."""
+"""Promise: pieces are those of the tokenizer's own library, by id and by text; a file that cannot be read has
+none."""
 
 import json
 import zlib

@@ -1,4 +1,5 @@
-"""Promise: matrices read without a model library are, to the bit, those of the model, in whatever form the preset is stored."""
+"""Promise: matrices read without a model library are, to the bit, those of the model, in whatever form the
+preset is stored."""
 
 import shutil
 from pathlib import Path
@@ -17,7 +18,8 @@ NAMES = 1 + 2 * 7
 
 @pytest.fixture(scope="module")
 def presets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """One random Gemma as a KerasHub preset whole, in shards and in bfloat16, and as Hugging Face folders of the first and the last."""
+    """One random Gemma as a KerasHub preset whole, in shards and in bfloat16, and as Hugging Face folders of
+    the first and the last."""
     import keras_hub
 
     from pipeline.gemma.causal_lm import load_causal_lm

@@ -13,7 +13,8 @@ from tests.support.tflite import Constant, write_tflite
 from tests.support.tokenizers import make_tokenizer
 
 MATRIX = Constant(("m",), (6, 64), "INT8", bytes(384), 6)
-# protobuf, field by field: stop_tokens (5), start_token (6), prompt_templates (17) with the user's prefix and suffix.
+# protobuf, field by field: stop_tokens (5), start_token (6), prompt_templates (17) with the user's prefix and
+# suffix.
 TASK_METADATA = b"\x2a\x05<eos>\x2a\x0d<end_of_turn>\x32\x05<bos>\x8a\x01\x08\x0a\x06\x12\x01>\x1a\x01<"
 
 

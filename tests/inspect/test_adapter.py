@@ -1,4 +1,5 @@
-"""Promise: adapters of all three forms are reported with rank, base and matrices; what is damaged is refused."""
+"""Promise: adapters of all three forms are reported with rank, base and matrices; what is damaged is
+refused."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,5 @@
-"""Promise: an APK tells the app, its libraries, the model inside and what the app says of it, and what of that could not be read."""
+"""Promise: an APK tells the app, its libraries, the model inside and what the app says of it, and what of
+that could not be read."""
 
 import json
 import struct

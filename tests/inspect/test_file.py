@@ -1,4 +1,5 @@
-"""Promise: the kind of a file follows from its content, whatever its name; other files and damaged ones give one clear line."""
+"""Promise: the kind of a file follows from its content, whatever its name; other files and damaged ones give
+one clear line."""
 
 import subprocess
 import sys

@@ -1,4 +1,5 @@
-"""Promise: a LiteRT-LM model file is reported as it was written, ours or another tool's; damage is refused."""
+"""Promise: a LiteRT-LM model file is reported as it was written, ours or another tool's; damage is
+refused."""
 
 import json
 from pathlib import Path
@@ -39,7 +40,8 @@ def test_a_model_file_is_reported_as_it_was_written(bundle: Path, tflite: Path, 
 
 
 def test_another_tools_file_is_reported_as_far_as_it_can_be_read(tmp_path: Path, tflite: Path) -> None:
-    """Several models, one of them not a .tflite, a Hugging Face tokenizer, no metadata, a kind that the schema lacks."""
+    """Several models, one of them not a .tflite, a Hugging Face tokenizer, no metadata, a kind that the
+    schema lacks."""
     from litert_lm_builder import litertlm_builder as vendor
 
     (tmp_path / "tokenizer.json").write_text(

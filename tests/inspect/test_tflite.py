@@ -1,4 +1,5 @@
-"""Promise: a .tflite is reported with its signatures and matrices, each with the name of the input or output."""
+"""Promise: a .tflite is reported with its signatures and matrices, each with the name of the input or
+output."""
 
 from pathlib import Path
 

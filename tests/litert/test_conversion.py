@@ -1,4 +1,5 @@
-"""Promise: each model file is grafted wherever that is possible and allowed, and converted otherwise; the facts record which, and why."""
+"""Promise: each model file is grafted wherever that is possible and allowed, and converted otherwise; the
+facts record which, and why."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace

@@ -1,5 +1,5 @@
-"""Promise: every matrix is compared completely, in every storage format: one wrong value, scale or row is detected; and for roundings
-that move values further, another matrix is still not accepted."""
+"""Promise: every matrix is compared completely, in every storage format: one wrong value, scale or row is
+detected; and for roundings that move values further, another matrix is still not accepted."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -133,7 +133,8 @@ CHANGE = {
 def rounded(
     folder: Path, monkeypatch: pytest.MonkeyPatch, recipe: str, matrices: dict[str, NDArray[np.float32]]
 ) -> Store:
-    """As GPTQ could store it: integers that are not the nearest ones, scales that are not those of plain rounding."""
+    """As GPTQ could store it: integers that are not the nearest ones, scales that are not those of plain
+    rounding."""
     scheme, random = SCHEMES[recipe], np.random.default_rng(1)
     found = {}
     for name, matrix in matrices.items():

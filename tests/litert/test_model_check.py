@@ -1,4 +1,5 @@
-"""Promise: a model file whose matrices, metadata or tokenizer differ from the spec or from training is refused, and the difference named."""
+"""Promise: a model file whose matrices, metadata or tokenizer differ from the spec or from training is
+refused, and the difference named."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,5 @@
-"""Promise: a conversion rounds to nearest whatever the spec says, and a grafted file declares its own spec, not the cached base's."""
+"""Promise: a conversion rounds to nearest whatever the spec says, and a grafted file declares its own spec,
+not the cached base's."""
 
 from dataclasses import replace
 from pathlib import Path

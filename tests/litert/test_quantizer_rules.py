@@ -1,4 +1,5 @@
-"""Promise: a recipe's rules give each matrix the recipe's bits, and both uses of the embedding the same ones."""
+"""Promise: a recipe's rules give each matrix the recipe's bits, and both uses of the embedding the same
+ones."""
 
 import re
 

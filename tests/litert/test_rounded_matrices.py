@@ -1,4 +1,5 @@
-"""Promise: a graft is given the matrices that differ from the converted base, rounded as requested, and no others."""
+"""Promise: a graft is given the matrices that differ from the converted base, rounded as requested, and no
+others."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,5 @@
-"""Promise: an adapter file holds the adapter's tensors, and a damaged file or one of another base is refused in one line."""
+"""Promise: an adapter file holds the adapter's tensors, and a damaged file or one of another base is refused
+in one line."""
 
 from collections.abc import Callable
 from dataclasses import replace

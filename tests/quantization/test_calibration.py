@@ -1,4 +1,5 @@
-"""Promise: a folder is rounded into a file by an isolated process; without examples or integers there is nothing to do."""
+"""Promise: a folder is rounded into a file by an isolated process; without examples or integers there is
+nothing to do."""
 
 from pathlib import Path
 

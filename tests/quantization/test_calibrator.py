@@ -1,4 +1,5 @@
-"""Promise: each matrix is rounded for the inputs that it gets, in any family whose layers follow one another; other models are refused."""
+"""Promise: each matrix is rounded for the inputs that it gets, in any family whose layers follow one another;
+other models are refused."""
 
 import copy
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,5 @@
-"""Promise: GPTQ keeps a layer's outputs on its own inputs better than any rounding that looks at the weights alone."""
+"""Promise: GPTQ keeps a layer's outputs on its own inputs better than any rounding that looks at the weights
+alone."""
 
 import numpy as np
 import pytest

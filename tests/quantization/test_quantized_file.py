@@ -1,4 +1,5 @@
-"""Promise: rounded matrices come back from their file as they were; what is no such file, or a damaged one, is refused in a line."""
+"""Promise: rounded matrices come back from their file as they were; what is no such file, or a damaged one,
+is refused in a line."""
 
 from pathlib import Path
 

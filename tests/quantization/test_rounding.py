@@ -1,4 +1,5 @@
-"""Promise: integers within their bits, stored as LiteRT packs them; least squares is nowhere worse than plain rounding."""
+"""Promise: integers within their bits, stored as LiteRT packs them; least squares is nowhere worse than plain
+rounding."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,5 @@
-"""The registry of roundings is what its users rely on: names, needs, functions that round, limits that hold, and a light import."""
+"""The registry of roundings is what its users rely on: names, needs, functions that round, limits that hold,
+and a light import."""
 
 import subprocess
 import sys

@@ -39,7 +39,8 @@ from tests.support.recipes import SMALL, refused
         (SMALL | {"convert": {"graft": "perhaps"}}, "convert.graft: expected true or false, got 'perhaps'"),
         (
             SMALL | {"finetune": {"backend": "tensorflw"}},
-            "finetune.backend: expected one of auto, jax, torch, tensorflow, got 'tensorflw'; did you mean 'tensorflow'?",
+            "finetune.backend: expected one of auto, jax, torch, tensorflow, got 'tensorflw'; did you mean "
+            "'tensorflow'?",
         ),
         (SMALL | {"bundle": {"title": ""}}, "bundle.title: expected 1 or more characters, got ''"),
         (SMALL | {"finetune": None}, "finetune: expected a section with keys of its own, got None"),

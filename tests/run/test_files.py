@@ -39,7 +39,8 @@ def names() -> set[str]:
 
 
 def spelled(source: str) -> Iterator[str]:
-    """String literals that name a file: alone with an ending, as the last part of a path, or right of a `/`."""
+    """String literals that name a file: alone with an ending, as the last part of a path, or right of a
+    `/`."""
     for node in ast.walk(ast.parse(source)):
         match node:
             case ast.Constant(value=str(text)) if "." in text:

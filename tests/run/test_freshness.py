@@ -1,4 +1,5 @@
-"""A result is up to date only if everything that determines it is as recorded, and the reason for a rerun is printed."""
+"""A result is up to date only if everything that determines it is as recorded, and the reason for a rerun is
+printed."""
 
 import json
 from collections.abc import Mapping

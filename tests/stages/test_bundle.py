@@ -60,7 +60,8 @@ def runtime(**settings: Any) -> Config:
 
 
 def verified(root: Path, *, runtime_adapter: bool) -> Run:
-    """A run folder with the stages up to verify. Its model cannot be run, only read, which is enough for the bundle stage."""
+    """A run folder with the stages up to verify. Its model cannot be run, only read, which is enough for the
+    bundle stage."""
     run = Run(root)
     examples = root.with_name("mine.jsonl")
     examples.write_text("examples")

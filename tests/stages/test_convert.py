@@ -1,4 +1,5 @@
-"""Promise: convert publishes a model that was read back and opened in the runtime, and converts no base twice."""
+"""Promise: convert publishes a model that was read back and opened in the runtime, and converts no base
+twice."""
 
 import json
 import os
@@ -138,7 +139,8 @@ def test_a_model_that_cannot_be_grafted_is_converted_and_the_reason_is_reported(
         rounded = config().convert.model_copy(update={"rounding": "least_squares"})
         with pytest.raises(
             InputError,
-            match="convert.rounding: least_squares requires grafting, but this model cannot be grafted: two matrices are equal",
+            match="convert.rounding: least_squares requires grafting, but this model cannot be grafted: two "
+            "matrices are equal",
         ):
             convert.run(config().model_copy(update={"convert": rounded}), run)
     assert details(copy)["method"] == "full conversion"

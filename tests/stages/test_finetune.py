@@ -1,4 +1,5 @@
-"""Promise: an adapter is trained for the recipe that it will be stored by, and again when that changes; an ordinary one is not."""
+"""Promise: an adapter is trained for the recipe that it will be stored by, and again when that changes; an
+ordinary one is not."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,5 @@
-"""What each stage declares to determine its result: after an upgrade, the right stages run again, and training is kept."""
+"""What each stage declares to determine its result: after an upgrade, the right stages run again, and
+training is kept."""
 
 import json
 from collections.abc import Iterator
@@ -69,7 +70,8 @@ def versions(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
 
 def up_to_date(run: Run, declared: dict[str, dict[str, Any]], *, changing: tuple[str, ...] = ()) -> set[str]:
-    """Run all stages with results of one file each; those that were up to date. Results of `changing` are new each time."""
+    """Run all stages with results of one file each; those that were up to date. Results of `changing` are new
+    each time."""
     found = set()
     with run:
         for name, determinants in declared.items():
@@ -145,8 +147,8 @@ def test_a_finished_training_is_kept_and_names_the_versions(
     versions.update(dict.fromkeys(PACKAGES, "2"))
     assert up_to_date(run, declared) == set(KEPT)
     assert (
-        "✓ finetune  up to date (made with keras 1, keras-hub 1, torch 1; installed: keras 2, keras-hub 2, torch 2)"
-        in capsys.readouterr().out.splitlines()
+        "✓ finetune  up to date (made with keras 1, keras-hub 1, torch 1; installed: keras 2, keras-hub 2, "
+        "torch 2)" in capsys.readouterr().out.splitlines()
     )
 
 

@@ -1,4 +1,5 @@
-"""Promise: merge publishes base + adapter and the proof of it. A preset on disk that is anything else is refused, and nothing is published."""
+"""Promise: merge publishes base + adapter and the proof of it. A preset on disk that is anything else is
+refused, and nothing is published."""
 
 import json
 import shutil

@@ -1,4 +1,5 @@
-"""Promise: with convert.adapters: runtime, base and adapter are separate files, and verify detects an adapter that does not work."""
+"""Promise: with convert.adapters: runtime, base and adapter are separate files, and verify detects an adapter
+that does not work."""
 
 import json
 import os

@@ -1,7 +1,8 @@
-"""Promise: a converted model that differs from the fine-tuned one is refused, and the error names what was lost.
+"""Promise: a converted model that differs from the fine-tuned one is refused, and the error names what was
+lost.
 
-The complete model passes (the fixture verifies it with Keras). Each kind of damage below has happened in practice. For those,
-Keras's answers are taken from the fixture: they are the same for all of them.
+The complete model passes (the fixture verifies it with Keras). Each kind of damage below has happened in
+practice. For those, Keras's answers are taken from the fixture: they are the same for all of them.
 """
 
 import json
@@ -120,7 +121,8 @@ def use_another_template(whole: Path, damaged: Path, folder: Path) -> None:
 
 
 def put_line_breaks_after_turns(whole: Path, damaged: Path, folder: Path) -> None:
-    """As in Gemma's own template: the same text for a whole conversation, another text for a conversation that continues."""
+    """As in Gemma's own template: the same text for a whole conversation, another text for a conversation
+    that continues."""
 
     def change(metadata: Any) -> None:
         before, after = "{%- if not loop.first -%}{{ '\\n' }}{%- endif -%}", "'<end_of_turn>'"

@@ -13,7 +13,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @cache
 def demo_run(until: str) -> Path:
-    """The run folder of the demo with everything up to a stage up to date: runs/science, or where POCKETGEMMA_TEST_RUN says.
+    """The run folder of the demo with everything up to a stage up to date: runs/science, or where
+    POCKETGEMMA_TEST_RUN says.
 
     What is there already is not done again, so that the whole test run runs the pipeline once.
     """

@@ -1,7 +1,8 @@
-"""A run folder as far as verify, made once for all tests: the demo base, an adapter that changes its answers, merged, converted.
+"""A run folder as far as verify, made once for all tests: the demo base, an adapter that changes its answers,
+merged, converted.
 
-The adapter is not trained: random A and B, small enough that the model still answers in its own style and ends its replies, large
-enough that the answers are others. What the stages must keep is all in it.
+The adapter is not trained: random A and B, small enough that the model still answers in its own style and
+ends its replies, large enough that the answers are others. What the stages must keep is all in it.
 """
 
 import json
@@ -26,7 +27,8 @@ BASE = "base_huggingface"
 
 QUESTIONS = 24
 NOISE = 0.34
-"""Standard deviation of A and B: with the demo's base, half of the answers change, all replies end, and rounding to int8 changes one in 24."""
+"""Standard deviation of A and B: with the demo's base, half of the answers change, all replies end, and
+rounding to int8 changes one in 24."""
 
 
 def config(**verify: object) -> Config:

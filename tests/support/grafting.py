@@ -1,4 +1,5 @@
-"""A Gemma of random numbers as a Hugging Face folder, and a .litertlm that stores it as the converter would, made without it."""
+"""A Gemma of random numbers as a Hugging Face folder, and a .litertlm that stores it as the converter would,
+made without it."""
 
 import shutil
 from collections.abc import Mapping

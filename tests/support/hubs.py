@@ -1,4 +1,5 @@
-"""Kaggle and Hugging Face on the loopback interface: as much of their protocols as their clients use, and their bad days."""
+"""Kaggle and Hugging Face on the loopback interface: as much of their protocols as their clients use, and
+their bad days."""
 
 import base64
 import hashlib

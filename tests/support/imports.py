@@ -10,9 +10,11 @@ PACKAGE = Path(pipeline.__file__).parent
 
 
 def imported_modules(module: str) -> set[str]:
-    """The modules of the package that a module needs, itself included: what it imports anywhere, and what those import.
+    """The modules of the package that a module needs, itself included: what it imports anywhere, and what
+    those import.
 
-    Names of modules in strings count, because some work is done by `python -m` in another process. Imports for type checking do not.
+    Names of modules in strings count, because some work is done by `python -m` in another process. Imports
+    for type checking do not.
     """
     found: set[str] = set()
     left = [module]

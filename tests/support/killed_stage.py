@@ -2,8 +2,9 @@
 
 Usage: python -m tests.support.killed_stage ROOT
 
-For n = 1, 2, …: makes a stage with the content "old" in ROOT/n, then does it again with "new" in a process that dies at its nth
-step. Writes "n exit-code" for each to the error output, and ends with the first process that came to its end.
+For n = 1, 2, …: makes a stage with the content "old" in ROOT/n, then does it again with "new" in a process
+that dies at its nth step. Writes "n exit-code" for each to the error output, and ends with the first process
+that came to its end.
 """
 
 import itertools

@@ -78,14 +78,16 @@ def with_matrices(source: Path, path: Path, new: dict[str, np.ndarray], old: dic
     for name, matrix in new.items():
         (before, scales_before), (after, scales_after) = quantise(old[name]), quantise(matrix)
         assert replace_bytes(data, before.tobytes(), after.tobytes()) == 1, name
-        # Scales are kept for each signature that computes with the matrix; a prefill without logits drops the last layer's end.
+        # Scales are kept for each signature that computes with the matrix; a prefill without logits drops the
+        # last layer's end.
         assert replace_bytes(data, scales_before.tobytes(), scales_after.tobytes()) in (1, 2), name
     rewrite(container, path, replace={MODEL: bytes(data)})
     return path
 
 
 def quantise(matrix: np.ndarray, largest: int = 127) -> tuple[np.ndarray, np.ndarray]:
-    """int8 values and float32 scales of each output row, as the AI Edge Quantizer rounds them; `largest` is 7 for int4."""
+    """int8 values and float32 scales of each output row, as the AI Edge Quantizer rounds them; `largest` is 7
+    for int4."""
     scales = (np.abs(matrix).max(axis=1) / largest).astype(np.float32)
     return np.clip(np.rint(matrix / scales[:, None]), -largest, largest).astype(np.int8), scales
 

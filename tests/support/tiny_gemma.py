@@ -1,4 +1,5 @@
-"""A tiny Gemma 3 in a Hugging Face folder that has learnt three answers by heart, and transformers' own numbers for it."""
+"""A tiny Gemma 3 in a Hugging Face folder that has learnt three answers by heart, and transformers' own
+numbers for it."""
 
 import json
 from collections.abc import Sequence

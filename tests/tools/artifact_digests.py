@@ -1,13 +1,15 @@
-"""Digests of everything that the pipeline hands to a user, for comparing two versions of the code on one machine.
+"""Digests of everything that the pipeline hands to a user, for comparing two versions of the code on one
+machine.
 
     python -m tests.tools.artifact_digests record --checkout DIR --work DIR --out FILE
     python -m tests.tools.artifact_digests compare BEFORE AFTER
 
-`record` runs each recipe in configs/ up to the APK with the code of a checkout, then some further conversions of the demo, and writes the
-sha256 of each adapter, merged folder, .litertlm, .task, run-time adapter and APK entry. A refactoring leaves all of them as they were.
+`record` runs each recipe in configs/ up to the APK with the code of a checkout, then some further conversions
+of the demo, and writes the sha256 of each adapter, merged folder, .litertlm, .task, run-time adapter and APK
+entry. A refactoring leaves all of them as they were.
 
-Recipes that download a Gemma run on the embedded demo model instead: the code path is the same. Numbers depend on the processor and on
-the number of threads, so both records must come from one machine.
+Recipes that download a Gemma run on the embedded demo model instead: the code path is the same. Numbers
+depend on the processor and on the number of threads, so both records must come from one machine.
 """
 
 import argparse
@@ -34,7 +36,8 @@ VARIANTS: Mapping[str, tuple[str, ...]] = {
 """Further conversions of the demo: a name, and what is set on top of its recipe."""
 
 RECIPE_SETTINGS: Mapping[str, tuple[str, ...]] = {"template": ("verify.min_same_answers=0",)}
-"""The template's 40 examples leave four questions to verify with: one answer that differs is over the limit."""
+"""The template's 40 examples leave four questions to verify with: one answer that differs is over the
+limit."""
 
 STAGES = ("finetune", "merge", "convert", "bundle")
 IGNORED = {"manifest.json", "report.json", "history.csv"}
@@ -123,7 +126,8 @@ def _write(out: Path, found: Mapping[str, Mapping[str, str]]) -> None:
 
 
 def _compare(before: Path, after: Path) -> int:
-    """Print what differs, by recipe; returns the number of files and entries that do, at most 1 as an exit code."""
+    """Print what differs, by recipe; returns the number of files and entries that do, at most 1 as an exit
+    code."""
     old, new = (json.loads(path.read_text(encoding="utf-8")) for path in (before, after))
     different = 0
     for name in sorted(old.keys() | new.keys()):

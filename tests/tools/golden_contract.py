@@ -2,8 +2,9 @@
 
     python -m tests.tools.golden_contract
 
-The file names the assets that the app opens and holds two manifests: one with every field set, one with only what is required. The
-Kotlin tests parse the same file, so a key or a name that changes on one side alone fails a test on the other.
+The file names the assets that the app opens and holds two manifests: one with every field set, one with only
+what is required. The Kotlin tests parse the same file, so a key or a name that changes on one side alone
+fails a test on the other.
 """
 
 import json

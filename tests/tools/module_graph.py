@@ -2,8 +2,9 @@
 
     python -m tests.tools.module_graph
 
-Writes docs/modules.md from the import statements of the source files, including imports inside functions. A module that is named in a
-string, because it runs in a process of its own or is imported by name, counts as an import, too.
+Writes docs/modules.md from the import statements of the source files, including imports inside functions. A
+module that is named in a string, because it runs in a process of its own or is imported by name, counts as an
+import, too.
 """
 
 import ast

@@ -1,4 +1,5 @@
-"""The best epoch is kept, a diverged training stops with advice, and progress and history show what happened."""
+"""The best epoch is kept, a diverged training stops with advice, and progress and history show what
+happened."""
 
 from pathlib import Path
 

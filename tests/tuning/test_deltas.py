@@ -1,4 +1,5 @@
-"""Additions of an adapter bring the integers of its training, for the matrices that it has scales for and no others."""
+"""Additions of an adapter bring the integers of its training, for the matrices that it has scales for and no
+others."""
 
 import numpy as np
 import pytest

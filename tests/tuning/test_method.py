@@ -1,4 +1,5 @@
-"""The protocol is enough: a method defined in this one file is saved, loaded, merged, proved, grafted and refused like those that ship."""
+"""The protocol is enough: a method defined in this one file is saved, loaded, merged, proved, grafted and
+refused like those that ship."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +25,8 @@ from pipeline.tuning.runtime_factors import MERGE_INSTEAD, RuntimeFactors
 
 
 class Gains:
-    """W = (1 + g) W0 with one g for each row of the up projection: unlike LoRA, what it adds depends on W0."""
+    """W = (1 + g) W0 with one g for each row of the up projection: unlike LoRA, what it adds depends on
+    W0."""
 
     name = "gains"
     format = "pocketgemma-gains-1"

@@ -1,4 +1,5 @@
-"""Every file in methods/ is a method under its own name, found without loading a model library; files of other methods are refused."""
+"""Every file in methods/ is a method under its own name, found without loading a model library; files of
+other methods are refused."""
 
 import pkgutil
 import subprocess

@@ -1,1 +1,2 @@
-"""One module for each file type: its SUFFIXES and its `read`. `pipeline.data.readers` finds them automatically."""
+"""One module for each file type: its SUFFIXES and its `read`. `pipeline.data.readers` finds them
+automatically."""

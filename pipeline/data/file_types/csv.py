@@ -43,7 +43,8 @@ def read(path: Path, faults: Faults) -> Iterator[Row]:
             elif len(fields) != len(header):
                 faults.add(
                     place,
-                    f"has {len(fields)} fields, the header has {len(header)}; quote fields that contain commas or line breaks",
+                    f"has {len(fields)} fields, the header has {len(header)}; quote fields that contain "
+                    "commas or line breaks",
                 )
             else:
                 yield Row(place, dict(zip(header, fields, strict=True)))

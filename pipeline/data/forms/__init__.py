@@ -1,1 +1,2 @@
-"""One module for each form of conversation in a row. `pipeline.data.conversations` finds them automatically."""
+"""One module for each form of conversation in a row. `pipeline.data.conversations` finds them
+automatically."""

@@ -9,7 +9,8 @@ SYSTEM = "system"
 PAIRS = (("prompt", "response"), ("question", "answer"), ("prompt", "completion"), ("instruction", "output"))
 """Column names of question and answer that are recognized, as public data sets use them."""
 CONTEXT = "input"
-"""Beside instruction and output: text that the instruction refers to (Alpaca's form); it is appended after an empty line."""
+"""Beside instruction and output: text that the instruction refers to (Alpaca's form); it is appended after an
+empty line."""
 
 
 def _read(values: dict[str, Any], question: str, answer: str) -> tuple[NamedTurns, set[str]]:

@@ -1,4 +1,5 @@
-"""From a Hugging Face folder to a .litertlm, by the converter in a process of its own; the result is read back and checked."""
+"""From a Hugging Face folder to a .litertlm, by the converter in a process of its own; the result is read
+back and checked."""
 
 import tempfile
 import time
@@ -42,7 +43,8 @@ def export_litertlm(folder: Path, output: Path, spec: ModelSpec, log: Path) -> d
 
 
 def _convert(folder: Path, tokenizer: Path, work: Path, spec: ModelSpec, log: Path) -> tuple[Path, int]:
-    """Run the converter; returns the .litertlm as the converter wrote it, and the converter's peak memory in bytes."""
+    """Run the converter; returns the .litertlm as the converter wrote it, and the converter's peak memory in
+    bytes."""
     request = {
         "model": str(folder.resolve()),
         "output": str(work),

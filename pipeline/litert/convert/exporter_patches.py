@@ -1,9 +1,9 @@
 """Patches that make the converter use little memory: the weights stay in their file.
 
-torch maps a float32 checkpoint instead of reading it, MLIR refers to torch's memory, and the writer and the quantizer of a large model
-work on files: in principle no weight is ever copied. Three details prevent this, and are fixed here. None of the fixes changes a byte
-of the result. At Gemma 3 1B's shapes, peak memory drops from 8.4 to 5.3 GB, of which 4 GB are pages of files that the kernel can
-reclaim.
+torch maps a float32 checkpoint instead of reading it, MLIR refers to torch's memory, and the writer and the
+quantizer of a large model work on files: in principle no weight is ever copied. Three details prevent this,
+and are fixed here. None of the fixes changes a byte of the result. At Gemma 3 1B's shapes, peak memory drops
+from 8.4 to 5.3 GB, of which 4 GB are pages of files that the kernel can reclaim.
 """
 
 import ctypes
@@ -20,16 +20,18 @@ LARGE = 1 << 20
 """Number of elements from which a tensor's pages are released as soon as it was checked."""
 
 MAPPING = re.compile(r"([0-9a-f]+)-([0-9a-f]+) r([w-])[x-]p [0-9a-f]+ [0-9a-f:]+ (\d+) *(.*)")
-"""A private, readable mapping in /proc/self/smaps: begin, end, writable, inode (0 for memory without a file), file."""
+"""A private, readable mapping in /proc/self/smaps: begin, end, writable, inode (0 for memory without a file),
+file."""
 
 
 def leave_weights_in_their_file() -> None:
-    """Patch the exporter: it does not write to the weights, and releases pages before the steps that need most memory.
+    """Patch the exporter: it does not write to the weights, and releases pages before the steps that need
+    most memory.
 
-    - The exporter clamps each constant in place to remove infinities, which makes a private copy of every page of the mapped checkpoint
-      (4 GB for 1B). The patch skips tensors without infinities.
-    - Pages of files that were read once stay resident: those of libraries, and before quantization those of the checkpoint. The patch
-      releases them.
+    - The exporter clamps each constant in place to remove infinities, which makes a private copy of every
+      page of the mapped checkpoint (4 GB for 1B). The patch skips tensors without infinities.
+    - Pages of files that were read once stay resident: those of libraries, and before quantization those of
+      the checkpoint. The patch releases them.
     """
     from litert_torch._convert.litert_converter import LazyModelExporter
     from litert_torch.backend import inline_consts
@@ -65,7 +67,8 @@ def leave_weights_in_their_file() -> None:
 def release_file_pages() -> int:
     """Release resident pages of mapped files; the next access reads them from the file again.
 
-    Data written to a private mapping is in no file, so only read-only mappings and unmodified checkpoints are released.
+    Data written to a private mapping is in no file, so only read-only mappings and unmodified checkpoints are
+    released.
 
     Returns:
         The number of bytes released; 0 on systems without /proc/self/smaps.
@@ -100,7 +103,8 @@ def in_float32(folder: Path, work: Path) -> Path:
         work: where to write the copy.
 
     Returns:
-        `folder` if all its weights are float32, otherwise `work`, which differs only in the type of the weights.
+        `folder` if all its weights are float32, otherwise `work`, which differs only in the type of the
+        weights.
     """
     tensors: dict[str, SafetensorsTensor] = {}
     for path in weight_files(folder):

@@ -1,8 +1,9 @@
-"""LoRA tensors as inputs of a converted model: the runtime fills them from an adapter file, so adapters can be swapped.
+"""LoRA tensors as inputs of a converted model: the runtime fills them from an adapter file, so adapters can
+be swapped.
 
-LiteRT-LM finds these inputs by name in the usual signatures (prefill_N, decode), and supports attention only. Hooks on the projections
-of the Hugging Face model add x A B while the exporter traces it. No model code is duplicated, so this works for every family that the
-exporter supports.
+LiteRT-LM finds these inputs by name in the usual signatures (prefill_N, decode), and supports attention only.
+Hooks on the projections of the Hugging Face model add x A B while the exporter traces it. No model code is
+duplicated, so this works for every family that the exporter supports.
 """
 
 from collections.abc import Callable
@@ -15,11 +16,13 @@ if TYPE_CHECKING:
     import torch
 
 RANKS = (16, 32)
-"""Ranks of run-time adapters: the only ones in LiteRT-LM's own examples, whose GPU code takes multiples of 4 only."""
+"""Ranks of run-time adapters: the only ones in LiteRT-LM's own examples, whose GPU code takes multiples of 4
+only."""
 
 
 def add_lora_inputs(rank: int) -> None:
-    """Patch litert_torch's Hugging Face export in this process: prefill and decode get the LoRA tensors as inputs.
+    """Patch litert_torch's Hugging Face export in this process: prefill and decode get the LoRA tensors as
+    inputs.
 
     Args:
         rank: of all adapters for the model; one of RANKS.

@@ -1,4 +1,5 @@
-"""MediaPipe's bundler in a process of its own: `python -m pipeline.litert.convert.task_worker REQUEST.json`."""
+"""MediaPipe's bundler in a process of its own: `python -m pipeline.litert.convert.task_worker
+REQUEST.json`."""
 
 import json
 import sys
@@ -21,8 +22,9 @@ def main(request: Path) -> None:
 def _skip_unused_imports() -> None:
     """Prevent mediapipe from importing torch, jax and tensorflow.
 
-    Its bundler gets sentencepiece from the module from which its converter gets torch and jax, and uses decorators of tensorflow for
-    documentation if that is installed. The imports take 15 s, and were observed to crash in one process.
+    Its bundler gets sentencepiece from the module from which its converter gets torch and jax, and uses
+    decorators of tensorflow for documentation if that is installed. The imports take 15 s, and were observed
+    to crash in one process.
     """
     import sentencepiece
 

@@ -1,4 +1,5 @@
-"""From a .litertlm to a .task: MediaPipe's bundler writes the metadata, the model and the tokenizer are copied."""
+"""From a .litertlm to a .task: MediaPipe's bundler writes the metadata, the model and the tokenizer are
+copied."""
 
 import tempfile
 import zipfile

@@ -1,7 +1,8 @@
 """The converter's own process: `python -m pipeline.litert.convert.worker REQUEST.json`.
 
-litert_torch traces the model with torch and lowers it through jax and tensorflow, prints a lot to both output streams, and can end
-the process when something fails inside. In a separate process, none of that affects the calling program.
+litert_torch traces the model with torch and lowers it through jax and tensorflow, prints a lot to both output
+streams, and can end the process when something fails inside. In a separate process, none of that affects the
+calling program.
 """
 
 import gc
@@ -15,18 +16,20 @@ def main(request: Path) -> None:
     """Convert a Hugging Face folder to .litertlm.
 
     Args:
-        request: JSON file with model and output (folders), quantizer_rules (of the AI Edge Quantizer; an empty list keeps float32),
-            prefill_lengths and cache_length (in tokens), tokenizer (file), and lora_rank: the rank of the LoRA tensors that the model
-            takes as inputs; null: no such inputs.
+        request: JSON file with model and output (folders), quantizer_rules (of the AI Edge Quantizer; an
+            empty list keeps float32), prefill_lengths and cache_length (in tokens), tokenizer (file), and
+            lora_rank: the rank of the LoRA tensors that the model takes as inputs; null: no such inputs.
     """
     arguments = json.loads(request.read_text(encoding="utf-8"))
     # The exporter's default is int8: "none" turns quantization off.
     recipe = "none"
     if arguments["quantizer_rules"]:
-        # Beside the request, whose path has no comma: the exporter would read a comma as a separator of recipes.
+        # Beside the request, whose path has no comma: the exporter would read a comma as a separator of
+        # recipes.
         recipe = str(request.with_name("recipe.json"))
         Path(recipe).write_text(json.dumps(arguments["quantizer_rules"]), encoding="utf-8")
-    # Nothing here compiles for a GPU, and libtriton was observed to crash when it is loaded together with jax and tensorflow.
+    # Nothing here compiles for a GPU, and libtriton was observed to crash when it is loaded together with jax
+    # and tensorflow.
     sys.modules["triton"] = None  # type: ignore[assignment]
     gc.disable()
     from litert_torch.generative.export_hf import export
@@ -38,7 +41,8 @@ def main(request: Path) -> None:
     from pipeline.litert.convert.exporter_patches import in_float32, leave_weights_in_their_file
 
     leave_weights_in_their_file()
-    # The exporter collects garbage after every step, which takes a second each time for the million objects of the imported packages.
+    # The exporter collects garbage after every step, which takes a second each time for the million objects
+    # of the imported packages.
     gc.freeze()
     gc.enable()
     export.export(

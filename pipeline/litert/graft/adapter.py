@@ -1,4 +1,5 @@
-"""Graft an adapter onto a converted base: `pocketgemma graft`. It needs none of the packages that train or convert."""
+"""Graft an adapter onto a converted base: `pocketgemma graft`. It needs none of the packages that train or
+convert."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -37,7 +38,8 @@ class Report:
 
     Attributes:
         recipe: how the base stores matrices.
-        recognized: whether the recipe was recognized now; otherwise the weight map next to the base records it.
+        recognized: whether the recipe was recognized now; otherwise the weight map next to the base records
+            it.
         kind: the adapter's format, PocketGemma or PEFT.
         matrices: how many were written.
         bytes: size of the new file.
@@ -63,7 +65,8 @@ class Report:
         )
         return (
             f"recipe of the base: {self.recipe} ({how})\n"
-            f"wrote {self.matrices} matrices from a {self.kind} adapter in {self.seconds:.1f} s: {self.bytes / 1e6:.1f} MB, "
+            f"wrote {self.matrices} matrices from a {self.kind} adapter in {self.seconds:.1f} s: "
+            f"{self.bytes / 1e6:.1f} MB, "
             f"peak memory {self.peak_memory_bytes / 1e6:.0f} MB"
         )
 
@@ -91,20 +94,20 @@ def graft_adapter(
 ) -> Report:
     """Merge an adapter into a converted base.
 
-    The base's weight map is read from the file next to it (FILE.weight-map.json). If there is none, the recipe is recognized by the bytes, the
-    matrices are located, and the weight map is saved there.
+    The base's weight map is read from the file next to it (FILE.weight-map.json). If there is none, the
+    recipe is recognized by the bytes, the matrices are located, and the weight map is saved there.
 
     Args:
         base: the converted base, PocketGemma's or a published one, a .litertlm.
         adapter: PocketGemma's or PEFT's, as `deltas` reads it.
         preset: folder of the base's weights, KerasHub's or Hugging Face's.
         output: the .litertlm to write.
-        rounding: nearest, or least_squares, which rounds and writes all matrices of the model. An adapter from quantization-aware
-            training has its own scales for all of them.
+        rounding: nearest, or least_squares, which rounds and writes all matrices of the model. An adapter
+            from quantization-aware training has its own scales for all of them.
 
     Raises:
-        InputError: the adapter belongs to another base, the base was not converted from the preset by a known recipe, it does not
-            match its weight map, or a file cannot be read or written.
+        InputError: the adapter belongs to another base, the base was not converted from the preset by a known
+            recipe, it does not match its weight map, or a file cannot be read or written.
     """
     if output.resolve() == base.resolve():
         raise InputError(f"{output}: is the base itself; choose another --out file")
@@ -117,7 +120,8 @@ def graft_adapter(
         searched = time.monotonic() - beginning if recognized else 0.0
         if additions.scales and weight_map.scheme != SCHEMES[additions.recipe]:
             raise InputError(
-                f"{adapter}: was trained for {additions.recipe}, but {base} is {weight_map.recipe}; use a base of the same recipe"
+                f"{adapter}: was trained for {additions.recipe}, but {base} is {weight_map.recipe}; use a "
+                "base of the same recipe"
             )
         every = bool(additions.scales) or rounding != NEAREST.name
         names = matrices.names() if every else list(additions.matrices)
@@ -147,7 +151,8 @@ def _check_shapes(adapter: Path, additions: Deltas, matrices: PresetMatrices) ->
         if name not in matrices.names() or matrices.shape(name) != shape:
             held = matrices.shape(name) if name in matrices.names() else "no such matrix"
             raise InputError(
-                f"{adapter}: {name} has shape {shape}, {matrices.folder} has {held}: the adapter belongs to another base"
+                f"{adapter}: {name} has shape {shape}, {matrices.folder} has {held}: the adapter belongs to "
+                "another base"
             )
 
 
@@ -200,6 +205,7 @@ def _pieces(
 def _and_then(
     items: Iterator[tuple[str, Iterator[Quantized]]], check: Callable[[], None]
 ) -> Iterator[tuple[str, Iterator[Quantized]]]:
-    """The items, then a check: it runs in parallel with the work on them, and if it fails, the result is not published."""
+    """The items, then a check: it runs in parallel with the work on them, and if it fails, the result is not
+    published."""
     yield from items
     check()

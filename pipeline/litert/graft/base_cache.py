@@ -1,7 +1,9 @@
-"""The cache of converted bases: the conversion of a base depends on no fine-tuning run, so it is done once and reused for grafts.
+"""The cache of converted bases: the conversion of a base depends on no fine-tuning run, so it is done once
+and reused for grafts.
 
-An entry of the cache holds model.litertlm (the base, without any fine-tuned value), weight-map.json (the location of each matrix),
-fixed-content.json (digests of everything else that the file takes from a model) and made.json (what the entry was made from).
+An entry of the cache holds model.litertlm (the base, without any fine-tuned value), weight-map.json (the
+location of each matrix), fixed-content.json (digests of everything else that the file takes from a model) and
+made.json (what the entry was made from).
 """
 
 import json
@@ -71,14 +73,16 @@ def cached_base(base_digest: str, spec: ModelSpec) -> CachedBase | None:
 
     Args:
         base_digest: digest of the preset.
-        spec: how it is converted; description, sampler and rounding do not matter, they are written afterwards.
+        spec: how it is converted; description, sampler and rounding do not matter, they are written
+            afterwards.
     """
     folder = lookup(KIND, _key(base_digest, spec))
     return CachedBase(folder) if folder else None
 
 
 def cache_base(base_digest: str, spec: ModelSpec, converted: Path, merged: Path, preset: Path) -> CachedBase:
-    """Add the base of a model that was just converted to the cache: locate its matrices and write the base's own over them.
+    """Add the base of a model that was just converted to the cache: locate its matrices and write the base's
+    own over them.
 
     Args:
         base_digest: digest of the preset.
@@ -88,7 +92,8 @@ def cache_base(base_digest: str, spec: ModelSpec, converted: Path, merged: Path,
         preset: the base.
 
     Raises:
-        InputError: the file does not hold each matrix exactly once: this model cannot be grafted; the message says why.
+        InputError: the file does not hold each matrix exactly once: this model cannot be grafted; the message
+            says why.
     """
     scheme = SCHEMES[spec.recipe]
 

@@ -1,4 +1,5 @@
-"""What a graft leaves as it is: it writes matrices only, so everything else must be equal in the base and in the merged model."""
+"""What a graft leaves as it is: it writes matrices only, so everything else must be equal in the base and in
+the merged model."""
 
 import hashlib
 import json
@@ -21,8 +22,8 @@ def fixed_content(folder: Path) -> dict[str, str]:
         folder: the Hugging Face folder.
 
     Returns:
-        For each matrix, its shape. For every other tensor (norms, an untied lm_head), for the configuration and for the tokenizer, a
-        digest of the content.
+        For each matrix, its shape. For every other tensor (norms, an untied lm_head), for the configuration
+        and for the tokenizer, a digest of the content.
 
     Raises:
         InputError: the folder has no weights, or a file is damaged.
@@ -45,7 +46,8 @@ def fixed_content(folder: Path) -> dict[str, str]:
 
 
 def changes_outside_matrices(base: Mapping[str, str], merged: Mapping[str, str]) -> list[str]:
-    """Names of what differs between two models and a graft cannot write; empty if a graft writes every difference.
+    """Names of what differs between two models and a graft cannot write; empty if a graft writes every
+    difference.
 
     Args:
         base: `fixed_content` of the model from which the base was converted.

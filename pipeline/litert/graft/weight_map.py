@@ -1,7 +1,7 @@
 """The weight map: the location of each of a base's matrices in its converted file. A graft needs it.
 
-The converter stores a matrix as `rounding.nearest` gives it, once, and its scales once for every signature that computes with it.
-So a matrix is found by its own bytes, exactly once, or not at all.
+The converter stores a matrix as `rounding.nearest` gives it, once, and its scales once for every signature
+that computes with it. So a matrix is found by its own bytes, exactly once, or not at all.
 """
 
 import json
@@ -97,7 +97,8 @@ class WeightMap:
             raise InputError(f"{path}: cannot be read: {error.strerror}") from None
         if size != self.bytes or sha256_of_weights(path) != self.sha256:
             raise InputError(
-                f"{path}: does not match its weight map, which records {self.bytes:,} bytes (the file has {size:,}) and a sha256: "
+                f"{path}: does not match its weight map, which records {self.bytes:,} bytes (the file has "
+                f"{size:,}) and a sha256: "
                 "the file was truncated or changed; copy or convert it again, or delete the weight map"
             )
 
@@ -136,7 +137,8 @@ def locate_matrices(litertlm: Path, matrices: Iterable[tuple[str, Rows]], scheme
         scheme: how the file stores them.
 
     Raises:
-        InputError: the file does not hold a matrix as the scheme stores it, or holds it more than once; names the matrix.
+        InputError: the file does not hold a matrix as the scheme stores it, or holds it more than once; names
+            the matrix.
     """
     keep_freed_memory()
     recipe = next(name for name, known in SCHEMES.items() if known == scheme)
@@ -157,7 +159,8 @@ def locate_matrices(litertlm: Path, matrices: Iterable[tuple[str, Rows]], scheme
         ]
         if not hits:
             raise InputError(
-                f"{litertlm}: does not hold {name} as {recipe} stores it: it was converted from other weights or rounded differently"
+                f"{litertlm}: does not hold {name} as {recipe} stores it: it was converted from other "
+                "weights or rounded differently"
             )
         if len(hits) > 1:
             raise InputError(
@@ -182,7 +185,8 @@ def locate_matrices(litertlm: Path, matrices: Iterable[tuple[str, Rows]], scheme
 
 
 def recognize_recipe(litertlm: Path, matrices: PresetMatrices) -> str:
-    """Find out which recipe a .litertlm stores a base's matrices by, from the bytes of the embedding and of one other matrix.
+    """Find out which recipe a .litertlm stores a base's matrices by, from the bytes of the embedding and of
+    one other matrix.
 
     Args:
         litertlm: for example a published file of a known Gemma.
@@ -207,7 +211,8 @@ def recognize_recipe(litertlm: Path, matrices: PresetMatrices) -> str:
             return recipe
     stored = ", ".join(sorted({f"{weight.bits} bits" for weight in weights})) or "no matrices"
     raise InputError(
-        f"{litertlm}: stores these matrices by none of the recipes {', '.join(SCHEMES)} (found {stored}): it was made from other "
+        f"{litertlm}: stores these matrices by none of the recipes {', '.join(SCHEMES)} (found {stored}): it "
+        "was made from other "
         "weights or rounded differently; convert the base with PocketGemma"
     )
 

@@ -1,7 +1,7 @@
 """Graft: write other matrices into a copy of a converted base, in seconds and in the memory of a few rows.
 
-The file equals, in every byte, what a conversion of the changed model would have given (see `weight_map`), as long as only matrices
-changed. The values may come from any rounding that fits the recipe's bits.
+The file equals, in every byte, what a conversion of the changed model would have given (see `weight_map`), as
+long as only matrices changed. The values may come from any rounding that fits the recipe's bits.
 """
 
 import os
@@ -28,20 +28,23 @@ def graft(
     output: Path,
     changed: Iterable[tuple[str, Quantized | Iterable[Quantized]]],
 ) -> int:
-    """Copy a converted base, write matrices over its own in the copy, and give the copy the id of its content.
+    """Copy a converted base, write matrices over its own in the copy, and give the copy the id of its
+    content.
 
     Args:
         base: the converted base, a .litertlm.
         weight_map: its weight map.
         output: the .litertlm to write; appears in one rename, complete.
-        changed: Hugging Face names and new matrices, each whole or in pieces of some rows from the first row to the last. Pieces
-            from an iterator are made one by one, of several matrices in parallel in threads.
+        changed: Hugging Face names and new matrices, each whole or in pieces of some rows from the first row
+            to the last. Pieces from an iterator are made one by one, of several matrices in parallel in
+            threads.
 
     Returns:
         How many matrices were written.
 
     Raises:
-        InputError: the base does not match its map, or lacks a matrix, or has it with another shape or other bits.
+        InputError: the base does not match its map, or lacks a matrix, or has it with another shape or other
+            bits.
     """
     keep_freed_memory()
     with _copy(base, output) as working:
@@ -78,7 +81,8 @@ def _tasks(
 
 @contextmanager
 def _copy(source: Path, output: Path) -> Iterator[Path]:
-    """A copy of a file under a temporary name next to `output`; renamed to `output` unless an exception is raised."""
+    """A copy of a file under a temporary name next to `output`; renamed to `output` unless an exception is
+    raised."""
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{output.name}.", dir=output.parent)
@@ -100,7 +104,8 @@ def _copy(source: Path, output: Path) -> Iterator[Path]:
 
 
 def _copy_content(source: Path, target: Path) -> None:
-    """Copy a file's bytes; where the file system supports it, both files share them until one is written (reflink)."""
+    """Copy a file's bytes; where the file system supports it, both files share them until one is written
+    (reflink)."""
     if not hasattr(os, "copy_file_range"):
         shutil.copyfile(source, target)
         return
@@ -127,7 +132,8 @@ def _write_matrix(path: Path, name: str, location: WeightLocation, pieces: Itera
         for piece in pieces:
             if (piece.bits, piece.values.shape[1], piece.scales.shape[1]) != (location.bits, columns, blocks):
                 raise InputError(
-                    f"{name}: has {piece.values.shape[1]} columns in {piece.bits} bits with {piece.scales.shape[1]} scales per row, the "
+                    f"{name}: has {piece.values.shape[1]} columns in {piece.bits} bits with "
+                    f"{piece.scales.shape[1]} scales per row, the "
                     f"base has {columns} in {location.bits} bits with {blocks}: use the same base and recipe"
                 )
             if row + len(piece.values) > rows:

@@ -11,8 +11,9 @@ from pipeline.litert.runtime_adapters import check_adapter_file, lora_base
 class AdapterStore:
     """The adapter files that the engine opens.
 
-    The engine identifies an adapter by its path and keeps it in memory; without an adapter it would continue with the last one. So
-    each adapter is copied to a name made from its content, and "no adapter" is an adapter of zeros.
+    The engine identifies an adapter by its path and keeps it in memory; without an adapter it would continue
+    with the last one. So each adapter is copied to a name made from its content, and "no adapter" is an
+    adapter of zeros.
 
     Args:
         model: the .litertlm or .task file that is opened.
@@ -38,7 +39,8 @@ class AdapterStore:
         """The file for the engine to open; None only if the model takes no adapters.
 
         Raises:
-            InputError: the adapter is missing, damaged or belongs to another base, or the model takes no adapters.
+            InputError: the adapter is missing, damaged or belongs to another base, or the model takes no
+                adapters.
         """
         if adapter is None:
             return self._none

@@ -1,4 +1,5 @@
-"""The phone's own runtime, LiteRT-LM, on this machine: answers, token ids and log-probabilities of a converted model."""
+"""The phone's own runtime, LiteRT-LM, on this machine: answers, token ids and log-probabilities of a
+converted model."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -36,13 +37,14 @@ class Reply:
 class Runtime:
     """A converted model, open in the runtime with the CPU backend, which phones have too.
 
-    A base with LoRA inputs takes an adapter for each conversation; None means the base itself. An adapter is checked and read once
-    and stays in memory until the model is closed.
+    A base with LoRA inputs takes an adapter for each conversation; None means the base itself. An adapter is
+    checked and read once and stays in memory until the model is closed.
 
     Args:
         model: a .litertlm or .task file.
-        cache: folder for the runtime's packed weights; None: a temporary one, deleted when the model is closed. By default the
-            runtime writes them next to the model, and recognizes a file by name, size and modification time only.
+        cache: folder for the runtime's packed weights; None: a temporary one, deleted when the model is
+            closed. By default the runtime writes them next to the model, and recognizes a file by name, size
+            and modification time only.
 
     Raises:
         InputError: the file is missing, not a model, truncated, or rejected by the runtime.
@@ -69,7 +71,8 @@ class Runtime:
         except RuntimeError:
             self._resources.close()
             raise InputError(
-                f"{model}: the runtime rejects this file: it is damaged or made for another runtime; convert it again"
+                f"{model}: the runtime rejects this file: it is damaged or made for another runtime; convert "
+                "it again"
             ) from None
         self._resources.callback(self._engine.close)
         self._skips_a_token: bool | None = None
@@ -110,7 +113,8 @@ class Runtime:
 
         Args:
             history: the turns so far; the last one is the assistant's, or the only one is a system turn.
-            greedy: always take the likeliest token; otherwise the sampler that the model file specifies is used.
+            greedy: always take the likeliest token; otherwise the sampler that the model file specifies is
+                used.
             max_new_tokens: longest reply, in tokens.
             adapter: an adapter file for the whole conversation; None means the base itself.
 
@@ -137,13 +141,15 @@ class Runtime:
                 tokens = chat.tokens - prompt_tokens
             if limit == max_new_tokens:
                 first = text
-            # A reply as long as the limit was either truncated or ended right there: with one token more, the difference shows.
+            # A reply as long as the limit was either truncated or ended right there: with one token more, the
+            # difference shows.
             if tokens != max_new_tokens:
                 break
         return Reply(first, stopped=tokens <= max_new_tokens, tokens=min(tokens, max_new_tokens))
 
     def token_ids(self, messages: Sequence[Message]) -> list[int]:
-        """The token IDs of a conversation that ends with a user turn, by the runtime's start token, template and tokenizer."""
+        """The token IDs of a conversation that ends with a user turn, by the runtime's start token, template
+        and tokenizer."""
         with self.chat(messages[:-1]) as chat:
             text = chat.render(messages[-1]["content"])
         tokens: list[int] = self._engine.tokenize(text)
@@ -153,7 +159,8 @@ class Runtime:
         """Log-probability of each token of `target` after `prompt`, in nats.
 
         Args:
-            prompt: text with markers and without <bos> that ends with a line break, as `ChatFormat.render_prompt` returns it.
+            prompt: text with markers and without <bos> that ends with a line break, as
+                `ChatFormat.render_prompt` returns it.
             target: text with markers.
             adapter: as for `chat`.
 
@@ -161,8 +168,8 @@ class Runtime:
             PocketGemmaError: the runtime returns no scores.
         """
         if self._skips_a_token is None:
-            # When it scores right after a prefill, LiteRT-LM 0.18 skips the second-to-last token of the prompt. Then the score does
-            # not depend on that token, and an inserted token takes its place.
+            # When it scores right after a prefill, LiteRT-LM 0.18 skips the second-to-last token of the
+            # prompt. Then the score does not depend on that token, and an inserted token takes its place.
             first, second = (
                 self._score([prompt[:-1], filler, "\n"], target)
                 for filler in ("\n", self.chat_format.start_of_turn)
@@ -236,7 +243,8 @@ class Chat:
 
     @property
     def tokens(self) -> int:
-        """Tokens of the conversation so far: start token, turns, markers and replies with their stop token."""
+        """Tokens of the conversation so far: start token, turns, markers and replies with their stop
+        token."""
         count: int = self._conversation.token_count
         return count
 
@@ -248,7 +256,8 @@ class Chat:
             max_new_tokens: longest reply to this turn, in tokens.
 
         Raises:
-            InputError: the text contains a marker of the chat format, which the runtime would read as structure.
+            InputError: the text contains a marker of the chat format, which the runtime would read as
+                structure.
         """
         marker = self._chat_format.control_token_in(text)
         if marker:
@@ -278,7 +287,8 @@ def _text(message: Any) -> str:
 
 
 def chat_format_of(model: Path) -> ChatFormat:
-    """The chat format that a model file's template belongs to; a .task cannot hold a template and gets the default."""
+    """The chat format that a model file's template belongs to; a .task cannot hold a template and gets the
+    default."""
     if model.suffix == ".task":
         return chat_of_template(None)
     return read_container(model).chat_format()

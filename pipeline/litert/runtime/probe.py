@@ -1,4 +1,5 @@
-"""Whether the runtime can use a model file, tried in a process of its own: the runtime crashes on some damaged files."""
+"""Whether the runtime can use a model file, tried in a process of its own: the runtime crashes on some
+damaged files."""
 
 import subprocess
 import sys
@@ -36,12 +37,14 @@ def probe(model: Path) -> None:
         raise PocketGemmaError(f"{model}: the runtime hangs on this file; convert it again") from None
     if result.returncode < 0:
         raise PocketGemmaError(
-            f"{model}: the runtime crashes on this file (signal {-result.returncode}): it is damaged; convert it again"
+            f"{model}: the runtime crashes on this file (signal {-result.returncode}): it is damaged; "
+            "convert it again"
         )
     if result.returncode:
         lines = result.stderr.decode(errors="replace").strip().splitlines()
         raise PocketGemmaError(
-            f"{model}: the runtime cannot use this file: {lines[-1] if lines else 'no reason given'}; convert it again"
+            f"{model}: the runtime cannot use this file: {lines[-1] if lines else 'no reason given'}; "
+            "convert it again"
         )
 
 

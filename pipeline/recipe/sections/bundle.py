@@ -20,27 +20,32 @@ class BundleSection(Section):
     )
     compress_libraries: bool = Field(
         False,
-        description="`false`: native libraries are stored in the APK and mapped from it; `true`: they are compressed and the phone unpacks "
+        description="`false`: native libraries are stored in the APK and mapped from it; `true`: they are "
+        "compressed and the phone unpacks "
         "them, a smaller download that takes more storage on the phone",
     )
     max_model_mb: int = Field(
         120,
         ge=1,
         le=2000,
-        description="how many MB (10**6 bytes) of models and adapters the APK may contain; if they do not fit, first the model and then "
+        description="how many MB (10**6 bytes) of models and adapters the APK may contain; if they do not "
+        "fit, first the model and then "
         "the base become separate files that `deploy` copies to the phone",
     )
     base: bool = Field(
         False,
-        description="also include the converted base, to compare answers before and after fine-tuning; with `convert.adapters: runtime` "
+        description="also include the converted base, to compare answers before and after fine-tuning; with "
+        "`convert.adapters: runtime` "
         "the model is the base, and this changes nothing",
     )
     adapters: tuple[FilePath, ...] = Field((), description="more adapter files (.tflite) for the same base")
     sample_questions: tuple[str, ...] = Field(
         (),
-        description="questions that the app offers in an empty chat; without them, some test questions are taken",
+        description="questions that the app offers in an empty chat; without them, some test questions are "
+        "taken",
     )
     remembers_conversation: bool = Field(
         True,
-        description="`false` for a model that was trained on single questions: the app then starts each question without the earlier ones",
+        description="`false` for a model that was trained on single questions: the app then starts each "
+        "question without the earlier ones",
     )

@@ -16,22 +16,26 @@ class ConvertSection(Section):
 
     recipe: Annotated[str, OneOf.of(SCHEMES)] = Field(
         "int8",
-        description="the quantization recipe. int8, int4: integers with a scale for each output row; int4_embedding_int8: matrices int4, "
+        description="the quantization recipe. int8, int4: integers with a scale for each output row; "
+        "int4_embedding_int8: matrices int4, "
         "the embedding int8; int4_block32: int4 with a scale for each 32 values; fp16, fp32: floats",
     )
     rounding: Annotated[str, OneOf.of(ROUNDINGS)] = Field(
         NEAREST.name,
-        description="how integers are chosen. nearest: plain rounding; least_squares: scales of least squared error; gptq: GPTQ, "
+        description="how integers are chosen. nearest: plain rounding; least_squares: scales of least "
+        "squared error; gptq: GPTQ, "
         "calibrated on training prompts",
     )
     adapters: Literal["merged", "runtime"] = Field(
         "merged",
-        description="merged: the model contains the adapter; runtime: the adapter stays a separate file, and can be swapped while the "
+        description="merged: the model contains the adapter; runtime: the adapter stays a separate file, and "
+        "can be swapped while the "
         "model is open",
     )
     graft: bool = Field(
         True,
-        description="convert a base once, cache it, and write the matrices of each fine-tune into a copy; `false` converts the merged model "
+        description="convert a base once, cache it, and write the matrices of each fine-tune into a copy; "
+        "`false` converts the merged model "
         "itself every time",
     )
     formats: tuple[Literal["litertlm", "task"], ...] = Field(

@@ -8,12 +8,14 @@ from pipeline.recipe.section import FilePath, Section, Share
 
 
 class DataSection(Section):
-    """The examples. Files can be .jsonl, .csv or .parquet, with prompt and response columns or with chat messages."""
+    """The examples. Files can be .jsonl, .csv or .parquet, with prompt and response columns or with chat
+    messages."""
 
     train: FilePath = Field(description="the training examples")
     validation: FilePath | None = Field(
         None,
-        description="examples for the validation after each epoch; without this file, a share of `train` is split off",
+        description="examples for the validation after each epoch; without this file, a share of `train` is "
+        "split off",
     )
     validation_share: Share = Field(
         0.05, description="the share of `train` that becomes validation data when there is no validation file"
@@ -23,7 +25,8 @@ class DataSection(Section):
     )
     replay: FilePath | None = Field(
         None,
-        description="examples of what the base can already do, mixed into the training data so that the model does not forget it",
+        description="examples of what the base can already do, mixed into the training data so that the "
+        "model does not forget it",
     )
     replay_share: Share = Field(
         0.33, description="the share of the training examples that come from `replay`"

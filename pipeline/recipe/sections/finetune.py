@@ -24,18 +24,21 @@ class FinetuneSection(Section):
     alpha: float | None = Field(
         None,
         gt=0,
-        description="the adapter is scaled by alpha / rank; without a value, alpha is the rank and the scale is 1",
+        description="the adapter is scaled by alpha / rank; without a value, alpha is the rank and the scale "
+        "is 1",
     )
     targets: tuple[Annotated[str, OneOf.of(TARGETS)], ...] = Field(
         DEFAULT_TARGETS, min_length=1, description="the matrices of each decoder layer that get an adapter"
     )
     dropout: Share = Field(
         0.0,
-        description="the share of attention weights and of residual updates that is dropped in training, as KerasHub's backbone does it",
+        description="the share of attention weights and of residual updates that is dropped in training, as "
+        "KerasHub's backbone does it",
     )
     quantization_aware: bool = Field(
         False,
-        description="train the adapter with the merged matrices rounded as `convert.recipe` rounds them, so that training optimizes "
+        description="train the adapter with the merged matrices rounded as `convert.recipe` rounds them, so "
+        "that training optimizes "
         "the quantized model",
     )
     epochs: int = Field(3, ge=1, description="how many times at most training goes through all examples")
@@ -60,7 +63,8 @@ class FinetuneSection(Section):
     )
     monitor: Literal["loss", "exact_match"] = Field(
         "loss",
-        description="which validation result decides the epoch that is kept: the loss, or the share of responses with every token right "
+        description="which validation result decides the epoch that is kept: the loss, or the share of "
+        "responses with every token right "
         "(for short answers, where a few confident mistakes raise the loss while the answers improve)",
     )
     patience: int = Field(
@@ -69,7 +73,8 @@ class FinetuneSection(Section):
     seed: int = Field(
         0,
         ge=0,
-        description="the seed of the initial adapter, of the order of the examples, of the validation split and of the replay mix",
+        description="the seed of the initial adapter, of the order of the examples, of the validation split "
+        "and of the replay mix",
     )
 
     @property

@@ -11,10 +11,12 @@ class MergeSection(Section):
     max_delta_error: float = Field(
         1e-6,
         gt=0,
-        description="the largest deviation of a merged matrix from W0 + scale * A @ B, relative to the largest value of W0",
+        description="the largest deviation of a merged matrix from W0 + scale * A @ B, relative to the "
+        "largest value of W0",
     )
     max_logit_difference: float = Field(
         1e-4,
         gt=0,
-        description="the largest difference between the logits of the Keras folder and of the Hugging Face folder",
+        description="the largest difference between the logits of the Keras folder and of the Hugging Face "
+        "folder",
     )

@@ -6,12 +6,14 @@ from pipeline.recipe.section import Section, Share
 
 
 class VerifySection(Section):
-    """How far the answers of the phone's runtime may be from those in Keras. The stage fails if a limit is exceeded."""
+    """How far the answers of the phone's runtime may be from those in Keras. The stage fails if a limit is
+    exceeded."""
 
     questions: int = Field(
         200,
         ge=1,
-        description="how many test questions are answered on both sides; validation questions if there is no test file",
+        description="how many test questions are answered on both sides; validation questions if there is no "
+        "test file",
     )
     max_new_tokens: int = Field(64, ge=1, description="replies are cut after this many tokens")
     max_accuracy_loss: float = Field(
@@ -37,5 +39,6 @@ class VerifySection(Section):
         None,
         ge=0,
         le=100,
-        description="the exact match that the runtime must reach, in percent; leave it out if answers are free text",
+        description="the exact match that the runtime must reach, in percent; leave it out if answers are "
+        "free text",
     )

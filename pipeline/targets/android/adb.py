@@ -1,4 +1,5 @@
-"""Use a phone that is connected over USB: find it, install the app, push models that are too large for the APK, open the chat."""
+"""Use a phone that is connected over USB: find it, install the app, push models that are too large for the
+APK, open the chat."""
 
 import os
 import re
@@ -17,27 +18,34 @@ _ACTIVITY = f"{NAMESPACE}.MainActivity"
 
 # The states and errors that adb reports, and what to do about them.
 _STATES = {
-    "unauthorized": "does not trust this computer yet; unlock it, allow USB debugging when it asks, and run again",
+    "unauthorized": "does not trust this computer yet; unlock it, allow USB debugging when it asks, and run "
+    "again",
     "offline": "is offline; unplug it, plug it in again, and run again",
-    "no permissions": "cannot be opened by your user; set up udev rules (developer.android.com/tools/device), and run again",
+    "no permissions": "cannot be opened by your user; set up udev rules "
+    "(developer.android.com/tools/device), and run again",
 }
 _INSTALL_FAILURES = {
-    "INSTALL_FAILED_UPDATE_INCOMPATIBLE": "a build with another signing key is installed; remove it first (this deletes its chats): adb uninstall {id}",
+    "INSTALL_FAILED_UPDATE_INCOMPATIBLE": "a build with another signing key is installed; remove it first "
+    "(this deletes its chats): adb uninstall {id}",
     "INSTALL_FAILED_VERSION_DOWNGRADE": "a newer version is installed; remove it first: adb uninstall {id}",
-    "INSTALL_FAILED_NO_MATCHING_ABIS": "the app is not built for this phone's processor; add its ABI: --set 'bundle.abis=[arm64-v8a, x86_64]'",
+    "INSTALL_FAILED_NO_MATCHING_ABIS": "the app is not built for this phone's processor; add its ABI: --set "
+    "'bundle.abis=[arm64-v8a, x86_64]'",
     "INSTALL_FAILED_INSUFFICIENT_STORAGE": "the phone has too little free storage; free some space",
     "INSTALL_FAILED_OLDER_SDK": "the phone's Android version is too old; the app needs Android 7 or newer",
-    "INSTALL_FAILED_USER_RESTRICTED": "the phone does not allow installation over USB; turn on 'Install via USB' in its developer options",
+    "INSTALL_FAILED_USER_RESTRICTED": "the phone does not allow installation over USB; turn on 'Install via "
+    "USB' in its developer options",
 }
 _SECONDS_FOR_SHORT = 60
 _SECONDS_FOR_FILES = 1800
 
 
 def find_device() -> Device | None:
-    """The connected phone, or None if there is none or adb is not installed. ANDROID_SERIAL selects one of several.
+    """The connected phone, or None if there is none or adb is not installed. ANDROID_SERIAL selects one of
+    several.
 
     Raises:
-        PocketGemmaError: a phone is connected but not usable, or there are several and ANDROID_SERIAL is not set.
+        PocketGemmaError: a phone is connected but not usable, or there are several and ANDROID_SERIAL is not
+            set.
     """
     if shutil.which("adb") is None:
         return None
@@ -101,7 +109,8 @@ def model_path(application_id: str, name: str = PUSHED_MODEL) -> str:
 
 
 def push_model(device: Device, model: Path, application_id: str) -> None:
-    """Copy a model to the app's folder on the phone and verify its digest there. A model that the phone already has is not sent again.
+    """Copy a model to the app's folder on the phone and verify its digest there. A model that the phone
+    already has is not sent again.
 
     Raises:
         PocketGemmaError: the model cannot be copied, or the copy is damaged.
@@ -114,7 +123,8 @@ def push_model(device: Device, model: Path, application_id: str) -> None:
     arrived = _digest_on_device(device, target)
     if arrived != digest:
         raise PocketGemmaError(
-            f"{device.name}: {target} {f'has sha256 {arrived}' if arrived else 'is missing'}, expected sha256 {digest}; run again"
+            f"{device.name}: {target} {f'has sha256 {arrived}' if arrived else 'is missing'}, expected "
+            f"sha256 {digest}; run again"
         )
 
 
@@ -157,7 +167,8 @@ def _adb(*arguments: str, seconds: int = _SECONDS_FOR_SHORT) -> str:
         )
     except subprocess.TimeoutExpired:
         raise PocketGemmaError(
-            f"adb {arguments[-1]}: no response after {seconds} s; unplug the phone, plug it in again, and run again"
+            f"adb {arguments[-1]}: no response after {seconds} s; unplug the phone, plug it in again, and "
+            "run again"
         ) from None
     except OSError as error:
         raise PocketGemmaError(f"adb cannot be run: {error}") from None

@@ -21,7 +21,8 @@ class AppBuild:
         dex: the code.
         library_resources: files that the code's libraries look for on the class path, by name.
         libraries: for each ABI, the native libraries of lib/<abi>/.
-        compressed_libraries: whether the phone unpacks the native libraries at installation, instead of mapping them from the APK.
+        compressed_libraries: whether the phone unpacks the native libraries at installation, instead of
+            mapping them from the APK.
     """
 
     settings: AppSettings
@@ -38,8 +39,8 @@ def build_app(abis: Sequence[str], title: str, *, compress_libraries: bool = Fal
     Args:
         abis: "arm64-v8a", "x86_64" or both.
         title: the app's name on the phone.
-        compress_libraries: compress the native libraries in the APK, and have the phone unpack them: the download is smaller, the
-            installed app is larger.
+        compress_libraries: compress the native libraries in the APK, and have the phone unpack them: the
+            download is smaller, the installed app is larger.
 
     Raises:
         InputError: an ABI is unknown.

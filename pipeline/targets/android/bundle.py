@@ -1,4 +1,5 @@
-"""Android's part of the bundle stage: build the app, package the models with it, sign the APK, and check it."""
+"""Android's part of the bundle stage: build the app, package the models with it, sign the APK, and check
+it."""
 
 import time
 from collections.abc import Sequence
@@ -88,7 +89,8 @@ def _details(
 def _summary(report: ApkReport, models: AppModels, *, limit: int, debug_key: bool) -> list[str]:
     libraries = "unpacked at installation" if report.compressed_libraries else "mapped from the APK"
     lines = [
-        f"{report.path.name}: {report.bytes / MEGABYTE:.1f} MB to download, {report.installed_bytes / MEGABYTE:.1f} MB installed "
+        f"{report.path.name}: {report.bytes / MEGABYTE:.1f} MB to download, "
+        f"{report.installed_bytes / MEGABYTE:.1f} MB installed "
         f"(native libraries {libraries}), {', '.join(report.abis)}; contains {_contents(report)}; "
         f"code {report.dex_bytes / 1000:.0f} kB; permissions: {', '.join(report.permissions) or 'none'}; "
         f"signed ({', '.join(report.signature_schemes)}) with {'a debug key' if debug_key else 'your key'}"
@@ -96,7 +98,8 @@ def _summary(report: ApkReport, models: AppModels, *, limit: int, debug_key: boo
     if models.pushed:
         sizes = (f"{name} ({path.stat().st_size / MEGABYTE:.0f} MB)" for name, path in models.pushed.items())
         lines.append(
-            f"{' and '.join(sizes)}: not in the APK, because the models take {models.bytes / MEGABYTE:.0f} MB in total and "
+            f"{' and '.join(sizes)}: not in the APK, because the models take {models.bytes / MEGABYTE:.0f} "
+            "MB in total and "
             f"bundle.max_model_mb is {limit / MEGABYTE:.0f}; deploy pushes what is missing to the phone"
         )
     return lines

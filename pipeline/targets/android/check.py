@@ -1,4 +1,5 @@
-"""Check a finished APK: its signature, identity, permissions, native libraries, and the models that it contains."""
+"""Check a finished APK: its signature, identity, permissions, native libraries, and the models that it
+contains."""
 
 import re
 import zipfile
@@ -36,7 +37,8 @@ class ExpectedApk:
         settings: what identifies the app.
         abis: the ABIs that it must have native libraries for.
         files: its models and adapters, in the order of `read_packaged_files`.
-        compressed_libraries: whether the phone unpacks the libraries at installation; else it maps them from the APK.
+        compressed_libraries: whether the phone unpacks the libraries at installation; else it maps them from
+            the APK.
     """
 
     settings: AppSettings
@@ -163,7 +165,8 @@ def check_signature(apk: Path, min_sdk: int) -> tuple[tuple[str, ...], str]:
 
 
 def read_identity(apk: Path) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Read the Android manifest: package, versionCode, versionName, sdkVersion and targetSdkVersion; and the permissions.
+    """Read the Android manifest: package, versionCode, versionName, sdkVersion and targetSdkVersion; and the
+    permissions.
 
     Raises:
         PocketGemmaError: the APK cannot be read, or aapt2 is not installed.
@@ -174,7 +177,8 @@ def read_identity(apk: Path) -> tuple[dict[str, str], tuple[str, ...]]:
 
 
 def read_application(apk: Path) -> dict[str, str]:
-    """Read the attributes of <application> in the Android manifest: names without the namespace, values as aapt2 prints them.
+    """Read the attributes of <application> in the Android manifest: names without the namespace, values as
+    aapt2 prints them.
 
     Raises:
         PocketGemmaError: the APK cannot be read, or aapt2 is not installed.
@@ -195,7 +199,8 @@ def _text(value: str) -> str:
 
 
 def extracts_libraries(application: dict[str, str]) -> bool:
-    """Whether a phone unpacks the native libraries of an app with these attributes when it installs it, which is Android's default."""
+    """Whether a phone unpacks the native libraries of an app with these attributes when it installs it, which
+    is Android's default."""
     return application.get("extractNativeLibs", "true") in _TRUE
 
 
@@ -262,7 +267,8 @@ def _manifest_faults(archive: zipfile.ZipFile) -> list[str]:
 
 
 def _file_faults(found: Sequence[PackagedFile], expected: Sequence[PackagedFile]) -> list[str]:
-    """Differences between models and adapters; an adapter is identified by its entry, which contains its digest."""
+    """Differences between models and adapters; an adapter is identified by its entry, which contains its
+    digest."""
     faults = []
     wanted, present = ({file.entry: file for file in files} for files in (expected, found))
     for entry in dict.fromkeys([*wanted, *present]):

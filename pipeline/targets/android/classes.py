@@ -1,4 +1,5 @@
-"""Compile the app's code: Kotlin by kotlinc; then R8 shrinks it together with its libraries and translates it to Android's bytecode."""
+"""Compile the app's code: Kotlin by kotlinc; then R8 shrinks it together with its libraries and translates it
+to Android's bytecode."""
 
 import zipfile
 from collections.abc import Sequence
@@ -29,7 +30,8 @@ def compile_kotlin(
         PocketGemmaError: the compiler fails; the message quotes it.
     """
     jars = fetch_jars("build")
-    # Always the library of Java 17: newer ones have methods that hide Kotlin's methods of the same name, and phones lack them.
+    # Always the library of Java 17: newer ones have methods that hide Kotlin's methods of the same name, and
+    # phones lack them.
     options = ["-no-stdlib", "-no-reflect", "-jvm-target", "17", "-Xjdk-release=17"] + (
         [f"-Xfriend-paths={friends}"] if friends else []
     )
@@ -49,7 +51,8 @@ def library_jars() -> list[Path]:
 
 
 def library_resources() -> dict[str, bytes]:
-    """The files that those libraries look for on the class path (a table of character names), by their names in the APK."""
+    """The files that those libraries look for on the class path (a table of character names), by their names
+    in the APK."""
     resources = {}
     for jar in library_jars():
         with zipfile.ZipFile(jar) as archive:
@@ -89,7 +92,8 @@ def build_dex(resources: Resources) -> Path:
 
 
 def build_shrunk_classes(resources: Resources) -> Path:
-    """A jar of the app's classes, shrunk by the same rules as for the phone but in JVM bytecode: tests run on it.
+    """A jar of the app's classes, shrunk by the same rules as for the phone but in JVM bytecode: tests run on
+    it.
 
     Raises:
         PocketGemmaError: R8 fails; the message quotes it.

@@ -19,7 +19,8 @@ def read_packaged_files(archive: zipfile.ZipFile) -> list[PackagedFile]:
     """List the models and adapters that an APK declares or contains, and hash what it contains.
 
     Returns:
-        The model, its base, the adapters in the order of the manifest, then the adapters that the manifest does not list.
+        The model, its base, the adapters in the order of the manifest, then the adapters that the manifest
+        does not list.
     """
     names = set(archive.namelist())
     manifest = read_app_manifest(archive)

@@ -23,7 +23,8 @@ def deploy(device: Device, files: AppFiles) -> None:
 
 
 def instructions(files: AppFiles) -> str:
-    """The commands that install the app from this machine; without models to push, also the way without a cable."""
+    """The commands that install the app from this machine; without models to push, also the way without a
+    cable."""
     application_id = app_settings().application_id
     lines = [
         "No phone is connected. To install the app over USB (needs adb, and USB debugging turned on):",

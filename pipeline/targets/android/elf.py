@@ -1,4 +1,5 @@
-"""Read the segment alignments of an ELF file: they decide whether a phone with large memory pages can load it."""
+"""Read the segment alignments of an ELF file: they decide whether a phone with large memory pages can load
+it."""
 
 import struct
 from typing import BinaryIO
@@ -10,7 +11,8 @@ _PROGRAM_HEADER = struct.Struct("<IIQQQQQQ")
 
 
 def load_alignments(file: BinaryIO, start: int = 0) -> list[int]:
-    """Alignment in bytes of each LOAD segment of a 64-bit little-endian ELF file (System V ABI, chapter 5, "Program Header").
+    """Alignment in bytes of each LOAD segment of a 64-bit little-endian ELF file (System V ABI, chapter 5,
+    "Program Header").
 
     Args:
         file: a seekable file.

@@ -1,4 +1,5 @@
-"""Fetch jars from Maven: android/dependencies/*.xml pin the versions, and the lists of digests next to them pin the content."""
+"""Fetch jars from Maven: android/dependencies/*.xml pin the versions, and the lists of digests next to them
+pin the content."""
 
 import zipfile
 from functools import cache

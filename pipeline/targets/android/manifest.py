@@ -1,4 +1,5 @@
-"""The manifest that describes the app's models: assets/manifest.json. This module is the only one that writes its keys."""
+"""The manifest that describes the app's models: assets/manifest.json. This module is the only one that writes
+its keys."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -7,7 +8,8 @@ from typing import Any
 from pipeline.targets.target import Provenance
 
 FORMAT = 2
-"""Version of the document, raised when a key changes its meaning or moves. Format 1 had no base, no adapters and no data."""
+"""Version of the document, raised when a key changes its meaning or moves. Format 1 had no base, no adapters
+and no data."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,8 @@ class ModelFacts:
     Attributes:
         bytes: its size.
         sha256: of the file.
-        memory_bytes: memory of the phone that the open model takes, as `pipeline.litert.memory_estimate` estimates it.
+        memory_bytes: memory of the phone that the open model takes, as `pipeline.litert.memory_estimate`
+            estimates it.
         adapter_rank: rank of the adapters that it takes at run time; None if it takes none.
         base_digest: digest of the preset that those adapters must belong to.
     """
@@ -50,15 +53,17 @@ class AdapterFacts:
 
 @dataclass(frozen=True)
 class AppManifest:
-    """What the app needs to know about its models, and what it shows about them. What is None or empty is left out of the document.
+    """What the app needs to know about its models, and what it shows about them. What is None or empty is
+    left out of the document.
 
     Attributes:
         name: of the app and of its model.
-        model: the file that answers. If it takes adapters, it is the base, and the first of `adapters` is the fine-tune.
+        model: the file that answers. If it takes adapters, it is the base, and the first of `adapters` is the
+            fine-tune.
         base_model: the base of a merged model, for the comparison before / after.
         adapters: the adapters in the APK.
-        remembers_conversation: False for a model that was trained on single questions only; the app then starts a new conversation
-            with each question.
+        remembers_conversation: False for a model that was trained on single questions only; the app then
+            starts a new conversation with each question.
         provenance: how the model was made and how it scored.
         runtime: name and version of the runtime in the app.
     """

@@ -1,4 +1,5 @@
-"""The models and adapters of an app: whether they belong together, the facts about them, and which of them go into the APK."""
+"""The models and adapters of an app: whether they belong together, the facts about them, and which of them go
+into the APK."""
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -73,7 +74,8 @@ class AppModels:
 
 
 def app_models(model: Path, base: Path | None, adapters: Sequence[Path], limit: int) -> AppModels:
-    """Check models and adapters, and choose what goes into the APK: adapters always, then the model, then its base.
+    """Check models and adapters, and choose what goes into the APK: adapters always, then the model, then its
+    base.
 
     Args:
         model: the .litertlm that answers.
@@ -82,8 +84,8 @@ def app_models(model: Path, base: Path | None, adapters: Sequence[Path], limit: 
         limit: largest total size of what goes into the APK, in bytes.
 
     Raises:
-        InputError: a model or an adapter is damaged, an adapter belongs to another base or is listed twice, or the adapters exceed
-            the limit.
+        InputError: a model or an adapter is damaged, an adapter belongs to another base or is listed twice,
+            or the adapters exceed the limit.
     """
     lora = lora_base(model)
     facts = _adapters(adapters, model, lora)

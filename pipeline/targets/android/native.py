@@ -1,4 +1,5 @@
-"""The native libraries of the app: LiteRT-LM from its wheels, and our shim, compiled without the Android NDK."""
+"""The native libraries of the app: LiteRT-LM from its wheels, and our shim, compiled without the Android
+NDK."""
 
 import importlib.util
 import platform
@@ -44,8 +45,9 @@ PLATFORMS = {
     "x86_64": Platform("x86_64-linux-android{sdk}", "x86_64-linux-android", "android_23_x86_64"),
 }
 
-# The shim is compiled without the headers of a C library, because there are none for Android here. It is linked against this
-# stand-in, which has the right name and symbols. When the app starts, the phone's own libc takes its place.
+# The shim is compiled without the headers of a C library, because there are none for Android here. It is
+# linked against this stand-in, which has the right name and symbols. When the app starts, the phone's own
+# libc takes its place.
 _STAND_IN = """
 void *malloc(unsigned long n) { (void)n; return 0; }
 void free(void *p) { (void)p; }
@@ -95,7 +97,8 @@ def runtime_library(abi: str) -> Path:
 
 
 def _download_wheel(listed: Path, folder: Path, platform_: Platform) -> None:
-    """Unpack the wheel for a phone's platform into a folder and verify its hash: with uv, or with pip from this environment."""
+    """Unpack the wheel for a phone's platform into a folder and verify its hash: with uv, or with pip from
+    this environment."""
     doing = f"fetching LiteRT-LM for {platform_.uv_platform}"
     common: list[str | Path] = [
         "--quiet",

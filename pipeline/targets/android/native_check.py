@@ -1,4 +1,5 @@
-"""Check the native libraries of a finished APK: their ABIs, their alignment, whether a phone can load them, their unpacked size."""
+"""Check the native libraries of a finished APK: their ABIs, their alignment, whether a phone can load them,
+their unpacked size."""
 
 import io
 import zipfile
@@ -44,7 +45,8 @@ def library_faults(
     faults = []
     if abis_of(names) != tuple(sorted(abis)):
         faults.append(
-            f"contains libraries for {', '.join(abis_of(names)) or 'no ABI'}, expected {', '.join(sorted(abis))}"
+            f"contains libraries for {', '.join(abis_of(names)) or 'no ABI'}, expected "
+            f"{', '.join(sorted(abis))}"
         )
     faults += [
         f"lib/{abi}/{name} is missing"
@@ -68,7 +70,8 @@ def library_faults(
 
 
 def alignment_faults(apk: Path, archive: zipfile.ZipFile, names: Sequence[str]) -> list[str]:
-    """List the entries that a phone cannot map: those that are compressed or do not start at a memory page boundary."""
+    """List the entries that a phone cannot map: those that are compressed or do not start at a memory page
+    boundary."""
     faults = []
     for entry in map(archive.getinfo, names):
         if entry.compress_type != zipfile.ZIP_STORED:
@@ -79,7 +82,8 @@ def alignment_faults(apk: Path, archive: zipfile.ZipFile, names: Sequence[str]) 
 
 
 def _segment_faults(name: str, file: BinaryIO, start: int) -> list[str]:
-    """What prevents a phone with large memory pages from loading the library that starts at this byte of a file."""
+    """What prevents a phone with large memory pages from loading the library that starts at this byte of a
+    file."""
     try:
         alignments = load_alignments(file, start)
     except PocketGemmaError as error:

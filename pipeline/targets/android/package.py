@@ -1,4 +1,5 @@
-"""Package an APK: a zip in which models, and native libraries unless they are compressed, start at memory page boundaries."""
+"""Package an APK: a zip in which models, and native libraries unless they are compressed, start at memory
+page boundaries."""
 
 import json
 import zipfile

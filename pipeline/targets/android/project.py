@@ -36,7 +36,8 @@ def app_settings() -> AppSettings:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError:
         raise PocketGemmaError(
-            f"{path}: missing; the app can only be built from a checkout of the project, not from an installed package"
+            f"{path}: missing; the app can only be built from a checkout of the project, not from an "
+            "installed package"
         ) from None
     values = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
     try:
@@ -52,7 +53,8 @@ def app_settings() -> AppSettings:
 
 
 def source_digest() -> str:
-    """A digest of everything in the repository that decides the app's code: sources, settings, pinned versions, this package."""
+    """A digest of everything in the repository that decides the app's code: sources, settings, pinned
+    versions, this package."""
     return digest_of(
         [
             MAIN,

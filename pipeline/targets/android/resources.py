@@ -72,7 +72,8 @@ def build_resources(title: str, *, compress_libraries: bool = False) -> Resource
         link += ["--version-code", str(settings.version_code), "--version-name", settings.version_name]
         link += ["--java", folder / "java", "--proguard", folder / "keep.pro", "-o", folder / "resources.apk"]
         run_tool([*link, "-R", folder / "overlay.zip", compiled], "linking the app's resources")
-        # Its comments contain the path of this folder. Without them, another title does not cause R8 to run again.
+        # Its comments contain the path of this folder. Without them, another title does not cause R8 to run
+        # again.
         rules = (folder / "keep.pro").read_text(encoding="utf-8").splitlines(keepends=True)
         (folder / "keep.pro").write_text(
             "".join(line for line in rules if not line.startswith("#")), encoding="utf-8"
@@ -98,7 +99,8 @@ def build_resources(title: str, *, compress_libraries: bool = False) -> Resource
 
 
 def _framework_resources() -> Path:
-    """An APK of Android's own manifest and resource table, without the 180 MB of classes in the framework jar."""
+    """An APK of Android's own manifest and resource table, without the 180 MB of classes in the framework
+    jar."""
     jar = one_jar(fetch_jars("build"), "android-all")
 
     def make(folder: Path) -> None:
@@ -110,14 +112,16 @@ def _framework_resources() -> Path:
 
 
 def _write_manifest(target: Path, application_id: str, *, extract_libraries: bool) -> None:
-    """Add the package name, which Gradle forbids in the source, and the treatment of native libraries, which the build decides."""
+    """Add the package name, which Gradle forbids in the source, and the treatment of native libraries, which
+    the build decides."""
     ElementTree.register_namespace("android", _ANDROID)
     tree = ElementTree.parse(MAIN / "AndroidManifest.xml")
     tree.getroot().set("package", application_id)
     for application in tree.iter("application"):
         application.set(f"{{{_ANDROID}}}extractNativeLibs", str(extract_libraries).lower())
     for element in tree.iter():
-        # A leading dot stands for the package of the code, which can differ from the id under which the app is installed.
+        # A leading dot stands for the package of the code, which can differ from the id under which the app
+        # is installed.
         for attribute in (f"{{{_ANDROID}}}name", f"{{{_ANDROID}}}backupAgent"):
             name = element.get(attribute, "")
             if name.startswith("."):

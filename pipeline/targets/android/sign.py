@@ -1,6 +1,8 @@
-"""Sign an APK: with your key, which the environment names, or with a generated debug key, which stays in the cache.
+"""Sign an APK: with your key, which the environment names, or with a generated debug key, which stays in the
+cache.
 
-Passwords are only passed in environment variables: not as arguments, which every user of the machine can list, and not in files.
+Passwords are only passed in environment variables: not as arguments, which every user of the machine can
+list, and not in files.
 """
 
 import os

@@ -2,8 +2,8 @@
 
     python -m pipeline.targets.android.studio RUN_FOLDER
 
-Gradle compiles the Kotlin code and the shim. It cannot provide LiteRT-LM's libraries and the assets (models, adapters, manifest,
-questions): this script copies them from a finished bundle stage to android/build/studio.
+Gradle compiles the Kotlin code and the shim. It cannot provide LiteRT-LM's libraries and the assets (models,
+adapters, manifest, questions): this script copies them from a finished bundle stage to android/build/studio.
 """
 
 import shutil
@@ -24,7 +24,8 @@ def prepare_studio(run: Path, target: Path = TARGET) -> list[Path]:
     """Write jniLibs/ and assets/ for the Gradle project.
 
     Args:
-        run: a run folder with a finished bundle stage, whose models, adapters, manifest and sample questions become the app's assets.
+        run: a run folder with a finished bundle stage, whose models, adapters, manifest and sample questions
+            become the app's assets.
         target: the folder that the Gradle project reads; its old content is deleted.
 
     Returns:
@@ -60,5 +61,6 @@ if __name__ == "__main__":
     print(f"{TARGET}: ready; open {ROOT} in Android Studio")
     for model in pushed:
         print(
-            f"too large for the APK, run: adb push {model} {model_path(app_settings().application_id, model.name)}"
+            f"too large for the APK, run: adb push {model} "
+            f"{model_path(app_settings().application_id, model.name)}"
         )

@@ -57,7 +57,8 @@ def _os_release() -> str:
 
 
 def _versioned(name: str) -> str | None:
-    """The newest program with a versioned name, as Debian and Ubuntu install compilers: clang-14, clang-18."""
+    """The newest program with a versioned name, as Debian and Ubuntu install compilers: clang-14,
+    clang-18."""
     pattern = re.compile(re.escape(name) + r"-(\d+)")
     found = []
     for folder in os.get_exec_path():
@@ -75,7 +76,8 @@ def _versioned(name: str) -> str | None:
 
 @cache
 def java_home() -> Path:
-    """The Java development kit: JAVA_HOME if it is new enough, else the one that contains the `javac` on the path.
+    """The Java development kit: JAVA_HOME if it is new enough, else the one that contains the `javac` on the
+    path.
 
     Raises:
         PocketGemmaError: there is none of version 17 or newer that has a compiler.
@@ -93,7 +95,8 @@ def java_home() -> Path:
         ):
             return home
     raise PocketGemmaError(
-        f"no Java development kit of version {OLDEST_JAVA} or newer; run: sudo apt-get install -y {package_of('java')}, or set JAVA_HOME"
+        f"no Java development kit of version {OLDEST_JAVA} or newer; run: sudo apt-get install -y "
+        f"{package_of('java')}, or set JAVA_HOME"
     )
 
 

@@ -1,7 +1,9 @@
-"""LoRA: y = W x + (alpha / rank) B A x (Hu et al. 2021, arXiv:2106.09685, section 4.1), as Keras's EinsumDense computes it.
+"""LoRA: y = W x + (alpha / rank) B A x (Hu et al. 2021, arXiv:2106.09685, section 4.1), as Keras's
+EinsumDense computes it.
 
-A runs over all axes of a kernel but the last, B over the last. The heads of a query, key or value kernel (heads, hidden, head_dim) thus
-have an A each, (heads, hidden, rank), and one B for all of them, (rank, head_dim).
+A runs over all axes of a kernel but the last, B over the last. The heads of a query, key or value kernel
+(heads, hidden, head_dim) thus have an A each, (heads, hidden, rank), and one B for all of them, (rank,
+head_dim).
 """
 
 import math
@@ -41,8 +43,8 @@ class LoraFactors:
         rank: columns of every A.
         alpha: the scale of A B is alpha / rank.
         targets: short names of the adapted matrices.
-        pairs: by the name of the matrix, such as `decoder_block_0.query`: A of kernel.shape[:-1] + (rank,) and B of
-            (rank, kernel.shape[-1]), float32.
+        pairs: by the name of the matrix, such as `decoder_block_0.query`: A of kernel.shape[:-1] + (rank,)
+            and B of (rank, kernel.shape[-1]), float32.
     """
 
     rank: int
@@ -123,7 +125,8 @@ class Lora:
             if a.shape != tuple(layer.lora_kernel_a.shape) or b.shape != tuple(layer.lora_kernel_b.shape):
                 expected = f"{tuple(layer.lora_kernel_a.shape)} and {tuple(layer.lora_kernel_b.shape)}"
                 raise InputError(
-                    f"{name}: the adapter has A and B of shapes {a.shape} and {b.shape}, but this model takes {expected}; the adapter "
+                    f"{name}: the adapter has A and B of shapes {a.shape} and {b.shape}, but this model "
+                    f"takes {expected}; the adapter "
                     "belongs to another base"
                 )
             layer.lora_kernel_a.assign(a)
@@ -139,7 +142,8 @@ class Lora:
             pair = factors.pairs[name]
             if kernel_shape(pair) != tuple(layer.kernel.shape):
                 raise InputError(
-                    f"{name}: A B has the shape {kernel_shape(pair)}, but the matrix {tuple(layer.kernel.shape)}; the adapter belongs to "
+                    f"{name}: A B has the shape {kernel_shape(pair)}, but the matrix "
+                    f"{tuple(layer.kernel.shape)}; the adapter belongs to "
                     "another base"
                 )
             yield Change(name, layer.kernel, _delta(pair, factors.scale))
@@ -199,7 +203,8 @@ def enable_lora(
     adapted = [layer for layer in layers.values() if layer.lora_enabled]
     if len(layers) != expected or len(adapted) != expected:
         raise PocketGemmaError(
-            f"{type(backbone).__name__}: LoRA was added to {len(adapted)} of {expected} matrices ({', '.join(targets)})"
+            f"{type(backbone).__name__}: LoRA was added to {len(adapted)} of {expected} matrices "
+            f"({', '.join(targets)})"
         )
     for layer in layers.values():
         layer.lora_alpha = alpha
@@ -209,8 +214,8 @@ def enable_lora(
 def weight_delta(a: NDArray[np.float32], b: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
     """scale * A B in the shape of the kernel, float32.
 
-    It is summed in float64 and rounded once: in float32 the last bit would depend on how many threads a BLAS has, and a merge on
-    one machine would differ from that on another.
+    It is summed in float64 and rounded once: in float32 the last bit would depend on how many threads a BLAS
+    has, and a merge on one machine would differ from that on another.
 
     Args:
         a: (…, rank).
@@ -234,7 +239,8 @@ def _check_matrices(factors: LoraFactors, layers: Mapping[str, Any]) -> None:
     different = sorted(set(factors.pairs) ^ set(layers))
     if different:
         raise InputError(
-            f"the adapter has {len(factors.pairs)} matrices and this model {len(layers)}; {different[0]} is only in one of them: the "
+            f"the adapter has {len(factors.pairs)} matrices and this model {len(layers)}; {different[0]} is "
+            "only in one of them: the "
             "adapter belongs to another base"
         )
 
@@ -249,7 +255,8 @@ def _rows(kind: MatrixKind, pair: Factors, scale: float) -> Callable[[], Rows]:
         if kind.layout == "heads_out":
             whole = kind.as_matrix(weight_delta(a, b, scale))
             return lambda start, base: whole[start : start + len(base)]
-        # A whole product in float64 would take more time for fresh memory than for arithmetic. A row of the matrix is a column of B.
+        # A whole product in float64 would take more time for fresh memory than for arithmetic. A row of the
+        # matrix is a column of B.
         inputs = a.reshape(-1, a.shape[-1]).T.astype(np.float64)
         outputs = b.T.astype(np.float64)
         return lambda start, base: (outputs[start : start + len(base)] @ inputs * scale).astype(np.float32)
@@ -260,7 +267,8 @@ def _rows(kind: MatrixKind, pair: Factors, scale: float) -> Callable[[], Rows]:
 def _one_pair(kind: MatrixKind, a: NDArray[np.float32], b: NDArray[np.float32]) -> Factors:
     """A (in, rank) and B (rank, out) of a matrix, exactly.
 
-    Heads with an A each, A1 … Ah, and one B together are A = [A1 | … | Ah] and B = blockdiag(B, …, B) of rank heads * r.
+    Heads with an A each, A1 … Ah, and one B together are A = [A1 | … | Ah] and B = blockdiag(B, …, B) of rank
+    heads * r.
     """
     if kind.layout != "heads_out":
         return np.ascontiguousarray(a.reshape(-1, a.shape[-1])), b

@@ -1,12 +1,13 @@
 """Quantization-aware LoRA: the adapter is trained against the matrices as they will be rounded.
 
-The forward pass uses s * round(W / s) with W = W0 + (alpha / rank) A B, so the loss is that of the rounded model. The gradient ignores the
-rounding (the straight-through estimator: Bengio et al. 2013, arXiv:1308.3432) and is zero where an integer is at its limit (LSQ: Esser et
-al. 2020, arXiv:1902.08153, section 2.1). After training, W is rounded once more, to the same integers, and no float matrix remains
-(LR-QAT: Bondarenko et al. 2024, arXiv:2406.06385).
+The forward pass uses s * round(W / s) with W = W0 + (alpha / rank) A B, so the loss is that of the rounded
+model. The gradient ignores the rounding (the straight-through estimator: Bengio et al. 2013, arXiv:1308.3432)
+and is zero where an integer is at its limit (LSQ: Esser et al. 2020, arXiv:1902.08153, section 2.1). After
+training, W is rounded once more, to the same integers, and no float matrix remains (LR-QAT: Bondarenko et al.
+2024, arXiv:2406.06385).
 
-Matrices without an adapter, always including the embedding, are rounded before the first step, so that the adapter also compensates for
-their error.
+Matrices without an adapter, always including the embedding, are rounded before the first step, so that the
+adapter also compensates for their error.
 """
 
 from collections.abc import Iterator, Mapping
@@ -55,7 +56,8 @@ class QuantizationAware(Lora):
         recipe = file.settings["recipe"]
         if not scales or recipe not in SCHEMES:
             raise InputError(
-                f"{file.path}: has {len(scales)} tensors of scales for the recipe {recipe!r}; known recipes are {', '.join(SCHEMES)}; "
+                f"{file.path}: has {len(scales)} tensors of scales for the recipe {recipe!r}; known recipes "
+                f"are {', '.join(SCHEMES)}; "
                 "train it again"
             )
         self._check_factors(file, [name for name in file.tensors if not name.endswith(SCALES)])
@@ -79,12 +81,14 @@ class QuantizationAware(Lora):
 
     def runtime_factors(self, adapter: Adapter) -> RuntimeFactors:
         raise InputError(
-            f"the adapter was trained with scales for the rounded matrices, but at run time the scales are those of the base; {MERGE_INSTEAD}"
+            "the adapter was trained with scales for the rounded matrices, but at run time the scales are "
+            f"those of the base; {MERGE_INSTEAD}"
         )
 
     def peft_content(self, adapter: Adapter) -> PeftContent:
         raise InputError(
-            "PEFT has no form for an adapter from quantization-aware training: it would ignore the scales; train without "
+            "PEFT has no form for an adapter from quantization-aware training: it would ignore the scales; "
+            "train without "
             "finetune.quantization_aware"
         )
 
@@ -127,7 +131,8 @@ class Rounding:
     largest: int
 
     def __call__(self, kernel: Any) -> Any:
-        """s * round(kernel / s), with the gradient of the identity between the limits and zero outside them."""
+        """s * round(kernel / s), with the gradient of the identity between the limits and zero outside
+        them."""
         from keras import ops
 
         steps = ops.clip(kernel / self.scales, -self.largest, self.largest)
@@ -144,7 +149,8 @@ def enable_rounding(
     """Make a backbone compute with rounded matrices while LoRA trains.
 
     Args:
-        backbone: with LoRA enabled; its other matrices and the embedding are replaced by their rounded values.
+        backbone: with LoRA enabled; its other matrices and the embedding are replaced by their rounded
+            values.
         layers: the adapted layers, as `enable_lora` returned them.
         scheme: bits and blocks.
 
@@ -198,7 +204,8 @@ def _round_inside(name: str, layer: "keras.layers.EinsumDense", stored: Quantize
 
         @property
         def kernel(self) -> Any:
-            # In float32, whatever the layer computes in: the merged matrix is float32 and must round to the same integers.
+            # In float32, whatever the layer computes in: the merged matrix is float32 and must round to the
+            # same integers.
             a, b = (ops.cast(tensor, "float32") for tensor in (self.lora_kernel_a, self.lora_kernel_b))
             delta = ops.matmul(a, b) * (self.lora_alpha / self.lora_rank)
             return ops.cast(self.rounding(ops.cast(self._kernel, "float32") + delta), self.compute_dtype)
@@ -206,7 +213,8 @@ def _round_inside(name: str, layer: "keras.layers.EinsumDense", stored: Quantize
     target = parse_adapter_name(name)[1]
     scales = _scales_as_kernel(target, stored.scales, layer._kernel.shape)
     rounding = Rounding(ops.convert_to_tensor(scales), LARGEST[stored.bits])
-    # With an adapter of zeros this must equal W0 as it is stored. Otherwise a scale along the wrong axis would show only on the phone.
+    # With an adapter of zeros this must equal W0 as it is stored. Otherwise a scale along the wrong axis
+    # would show only on the phone.
     inside = _matrix(target, rounding(ops.cast(layer._kernel, "float32")))
     if not np.allclose(inside, stored.dequantized(), rtol=1e-5, atol=0):
         raise PocketGemmaError(
@@ -219,7 +227,8 @@ def _round_inside(name: str, layer: "keras.layers.EinsumDense", stored: Quantize
 def _scales_as_kernel(
     target: str, scales: NDArray[np.float32], shape: tuple[int, ...]
 ) -> NDArray[np.float32]:
-    """Scales (out, blocks) in the layout of a kernel; where a row has one scale, the input axes are 1 long."""
+    """Scales (out, blocks) in the layout of a kernel; where a row has one scale, the input axes are 1
+    long."""
     columns = int(np.prod([shape[axis] for axis in MATRICES[target].input_axes]))
     blocks = scales.shape[1]
     full = _as_kernel(target, np.repeat(scales, columns // blocks, axis=1), shape)

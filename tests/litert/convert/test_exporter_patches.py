@@ -1,4 +1,5 @@
-"""Promise: the converter leaves weights in their file and releases pages of files without losing a byte, and its result is the same."""
+"""Promise: the converter leaves weights in their file and releases pages of files without losing a byte, and
+its result is the same."""
 
 import json
 import mmap

@@ -1,4 +1,5 @@
-"""Promise: with LoRA tensors as inputs, a model of any family computes what the merged model computes; with zeros, what the base does."""
+"""Promise: with LoRA tensors as inputs, a model of any family computes what the merged model computes; with
+zeros, what the base does."""
 
 from dataclasses import replace
 from pathlib import Path

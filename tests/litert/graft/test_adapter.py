@@ -1,4 +1,5 @@
-"""Promise: `pocketgemma graft` writes the merged matrices into the base, and refuses an adapter, preset or map of another base."""
+"""Promise: `pocketgemma graft` writes the merged matrices into the base, and refuses an adapter, preset or
+map of another base."""
 
 import json
 import shutil
@@ -247,7 +248,11 @@ def light(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_it_runs_without_the_packages_that_train_and_convert(
     light: Path, base: Path, folder: Path, tmp_path: Path, form: str
 ) -> None:
-    absent = "import importlib.util as i; print([n for n in ('torch', 'tensorflow', 'keras', 'jax', 'litert_torch', 'litert_lm_builder', 'ai_edge_litert', 'flatbuffers', 'sentencepiece') if i.find_spec(n)])"
+    absent = (
+        "import importlib.util as i; print([n for n in ('torch', 'tensorflow', 'keras', 'jax', "
+        "'litert_torch', 'litert_lm_builder', 'ai_edge_litert', 'flatbuffers', 'sentencepiece') if "
+        "i.find_spec(n)])"
+    )
     found = subprocess.run([light, "-c", absent], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
     if form == "PEFT":

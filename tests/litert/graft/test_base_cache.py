@@ -1,4 +1,5 @@
-"""Promise: a cached base holds the base's own matrices, and is found again only for the same base and the same conversion."""
+"""Promise: a cached base holds the base's own matrices, and is found again only for the same base and the
+same conversion."""
 
 from dataclasses import replace
 from pathlib import Path

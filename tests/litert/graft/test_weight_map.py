@@ -1,4 +1,5 @@
-"""Promise: each matrix of a base is located in its converted file exactly once, by its own bytes; otherwise it is named and refused."""
+"""Promise: each matrix of a base is located in its converted file exactly once, by its own bytes; otherwise
+it is named and refused."""
 
 from pathlib import Path
 

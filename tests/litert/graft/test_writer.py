@@ -1,4 +1,5 @@
-"""Promise: a graft gives, byte for byte, the file that a conversion of the changed model gives; a graft that fails leaves no file."""
+"""Promise: a graft gives, byte for byte, the file that a conversion of the changed model gives; a graft that
+fails leaves no file."""
 
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,4 +1,5 @@
-"""Promise: the phone's runtime computes on this machine what the framework computes, and refuses files that it cannot use."""
+"""Promise: the phone's runtime computes on this machine what the framework computes, and refuses files that
+it cannot use."""
 
 import shutil
 from collections.abc import Iterator

@@ -1,4 +1,5 @@
-"""Promise: a file that the runtime cannot use is refused in one line, even if the runtime crashes or hangs on it."""
+"""Promise: a file that the runtime cannot use is refused in one line, even if the runtime crashes or hangs on
+it."""
 
 import subprocess
 from pathlib import Path

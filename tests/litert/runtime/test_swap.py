@@ -1,4 +1,5 @@
-"""Promise: base and adapter answer as the merged model does, adapters are swapped in one open engine, and no adapter means the base."""
+"""Promise: base and adapter answer as the merged model does, adapters are swapped in one open engine, and no
+adapter means the base."""
 
 import random
 import shutil
@@ -186,7 +187,8 @@ def test_an_int8_base_takes_adapters(
         for question in QUESTIONS
         for score in reference.logprobs(CHAT.render_question(question), TARGET)
     ]
-    # What int8 takes from the plain base, per token in nats, is at most 0.05 (test_export); an adapter may take as much again.
+    # What int8 takes from the plain base, per token in nats, is at most 0.05 (test_export); an adapter may
+    # take as much again.
     assert abs(sum(found) - sum(expected)) / len(expected) < 0.1
 
 

@@ -1,6 +1,7 @@
 """Read compiled code: the members that a dex file references, and those that a class file declares.
 
-https://source.android.com/docs/core/runtime/dex-format and chapter 4 of the Java Virtual Machine Specification.
+https://source.android.com/docs/core/runtime/dex-format and chapter 4 of the Java Virtual Machine
+Specification.
 """
 
 import struct

@@ -38,7 +38,8 @@ def apk() -> Path:
 def properties(
     apk: Path, adapters: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, str]:
-    """System properties of the Kotlin tests: files of the APK, a question that its model answers correctly, test models, adapters."""
+    """System properties of the Kotlin tests: files of the APK, a question that its model answers correctly,
+    test models, adapters."""
     folder, run = tmp_path_factory.mktemp("jvm"), apk.parent.parent
     with zipfile.ZipFile(apk) as archive:
         for name in (MODEL_ENTRY, MANIFEST_ENTRY, QUESTIONS_ENTRY):
@@ -65,7 +66,8 @@ def properties(
 
 @pytest.fixture(scope="session")
 def adapters(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """A base that takes adapters, two adapters, and the greedy answers of transformers with each of them merged."""
+    """A base that takes adapters, two adapters, and the greedy answers of transformers with each of them
+    merged."""
     place, source = tmp_path_factory.mktemp("adapters"), tiny_folder(tmp_path_factory)
     questions = [*ANSWERS, "And what of silver?"]
     answers = {"base": _answers(source, questions)}

@@ -1,7 +1,9 @@
-"""Run the app's tests on this machine's JVM: the same Kotlin classes and the same runtime, with Android from Robolectric.
+"""Run the app's tests on this machine's JVM: the same Kotlin classes and the same runtime, with Android from
+Robolectric.
 
-The sources list the tests, and the number of tests that ran is compared with them, so that none is forgotten. The JVM loads the shim, and
-a native library belongs to one class loader; so tests with Robolectric's class loader and tests without it run in separate processes.
+The sources list the tests, and the number of tests that ran is compared with them, so that none is forgotten.
+The JVM loads the shim, and a native library belongs to one class loader; so tests with Robolectric's class
+loader and tests without it run in separate processes.
 """
 
 import os
@@ -34,7 +36,8 @@ ROBOLECTRIC = "robolectric"
 """Tests of the app's classes on Robolectric."""
 
 JOURNEYS = "journey"
-"""Tests that use the app only through its screens, so they also run on the shrunk app. The name is also their package."""
+"""Tests that use the app only through its screens, so they also run on the shrunk app. The name is also their
+package."""
 
 _TITLE = "PocketGemma"
 _SECONDS = 1500
@@ -120,9 +123,10 @@ def run_tests(
 
     Args:
         properties: system properties `pocketgemma.test.<name>`, see TestModels.kt.
-        apk: an APK with a model, which provides the app's resources and assets; without it, the app has no model.
-        shrunk: test the shrunk app, with tests that reference none of its classes. The APK then also provides the files that its
-            libraries look for on the class path.
+        apk: an APK with a model, which provides the app's resources and assets; without it, the app has no
+            model.
+        shrunk: test the shrunk app, with tests that reference none of its classes. The APK then also provides
+            the files that its libraries look for on the class path.
     """
     resources, jars = build_resources(_TITLE), fetch_jars("build")
     app = build_shrunk_classes(resources) if shrunk else build_classes(resources)
@@ -180,7 +184,8 @@ def _unpack(apk: Path | None, folder: Path) -> None:
 
 
 def _write_settings(folder: Path, resources: Resources, apk: Path | None) -> None:
-    """Write the paths of the app's resources into the file that Robolectric reads and Android's tools usually write."""
+    """Write the paths of the app's resources into the file that Robolectric reads and Android's tools usually
+    write."""
     path = folder / "com" / "android" / "tools" / "test_config.properties"
     path.parent.mkdir(parents=True)
     settings = {

@@ -18,7 +18,10 @@ def write_endless(model: Path, target: Path) -> None:
 
 def write_without_system_turn(model: Path, target: Path) -> None:
     """The same model with a template that rejects a system turn, as the templates of some models do."""
-    refusal = "{%- if messages[0]['role'] == 'system' -%}{{ raise_exception('System role not supported') }}{%- endif -%}"
+    refusal = (
+        "{%- if messages[0]['role'] == 'system' -%}{{ raise_exception('System role not supported') "
+        "}}{%- endif -%}"
+    )
 
     def refuse(metadata: Any) -> None:
         metadata.jinja_prompt_template = refusal + metadata.jinja_prompt_template

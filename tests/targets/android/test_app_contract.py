@@ -1,4 +1,5 @@
-"""The contract that the app's tests read (app_contract.json) is what the pipeline writes, and it covers every field."""
+"""The contract that the app's tests read (app_contract.json) is what the pipeline writes, and it covers every
+field."""
 
 from collections.abc import Iterator
 from dataclasses import MISSING, fields

@@ -1,4 +1,5 @@
-"""The report of a bundled app, with the steps of the build replaced. tests/stages/test_bundle.py builds real APKs."""
+"""The report of a bundled app, with the steps of the build replaced. tests/stages/test_bundle.py builds real
+APKs."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -96,7 +97,8 @@ def test_the_summary_lists_sizes_contents_permissions_and_signature(
 ) -> None:
     report = bundle_app(request_, tmp_path / "out")
     assert report.summary == [
-        "science.apk: 45.6 MB to download, 45.6 MB installed (native libraries mapped from the APK), arm64-v8a; contains model and base; "
+        "science.apk: 45.6 MB to download, 45.6 MB installed (native libraries mapped from the APK), "
+        "arm64-v8a; contains model and base; "
         "code 390 kB; permissions: none; signed (v2, v3) with a debug key"
     ]
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["science.apk"]
@@ -130,7 +132,8 @@ def test_models_that_are_too_large_are_reported_and_copied(
     report = bundle_app(replace(request_, max_model_bytes=1_000), tmp_path / "out")
     assert "contains no model;" in report.summary[0]
     assert report.summary[1] == (
-        "model.litertlm (0 MB) and base.litertlm (0 MB): not in the APK, because the models take 1 MB in total and "
+        "model.litertlm (0 MB) and base.litertlm (0 MB): not in the APK, because the models take 1 MB in "
+        "total and "
         "bundle.max_model_mb is 0; deploy pushes what is missing to the phone"
     )
     assert report.document["beside"] == report.details["beside"] == ["model.litertlm", "base.litertlm"]

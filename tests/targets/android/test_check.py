@@ -1,4 +1,5 @@
-"""Every check of a finished APK refuses something: each test breaks one thing and signs the APK again, as a faulty build would."""
+"""Every check of a finished APK refuses something: each test breaks one thing and signs the APK again, as a
+faulty build would."""
 
 import re
 import shutil

@@ -12,9 +12,12 @@ from tests.targets.android.test_jvm import all_ran
 def sources(tmp_path: Path) -> Path:
     root = tmp_path / "kotlin" / "io" / "pocketgemma" / "chat"
     for name, text in {
-        "StoreTest.kt": "class StoreTest {\n    @Test\n    fun `one`() = Unit\n\n    @Test fun two() = Unit\n}",
-        "ui/PageTest.kt": "@RunWith(RobolectricTestRunner::class)\nclass PageTest {\n    @Test(timeout = 9)\n    fun one() = Unit\n}",
-        "journey/WalkTest.kt": "@RunWith(RobolectricTestRunner::class)\nclass WalkTest {\n    @Test\n    fun one() = Unit\n}",
+        "StoreTest.kt": "class StoreTest {\n    @Test\n    fun `one`() = Unit\n\n    @Test fun two() = "
+        "Unit\n}",
+        "ui/PageTest.kt": "@RunWith(RobolectricTestRunner::class)\nclass PageTest {\n    @Test(timeout = "
+        "9)\n    fun one() = Unit\n}",
+        "journey/WalkTest.kt": "@RunWith(RobolectricTestRunner::class)\nclass WalkTest {\n    @Test\n    fun "
+        "one() = Unit\n}",
         "journey/Phone.kt": "// A class without a @Test of its own.\nclass Phone",
     }.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,7 @@
 """Neither the app's code nor its libraries call a part of Java's library that Android 7 lacks.
 
-Android 7 (API 24) has the library of Java 8 without a few packages. The JDK contains the signatures of Java 8.
+Android 7 (API 24) has the library of Java 8 without a few packages. The JDK contains the signatures of Java
+8.
 """
 
 import zipfile

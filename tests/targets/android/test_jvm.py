@@ -1,4 +1,5 @@
-"""Run the app's tests (android/app/src/test) on this machine's JVM, with the demo model as it was converted for the phone.
+"""Run the app's tests (android/app/src/test) on this machine's JVM, with the demo model as it was converted
+for the phone.
 
 Each function here runs one process. A new test class in that folder is found and runs in one of them.
 """

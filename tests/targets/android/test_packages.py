@@ -1,4 +1,5 @@
-"""How the app's Kotlin is divided: packages without loops, one class of a name, and every store in the same two files."""
+"""How the app's Kotlin is divided: packages without loops, one class of a name, and every store in the same
+two files."""
 
 import re
 from graphlib import CycleError, TopologicalSorter
@@ -57,7 +58,8 @@ def check_no_cycle(root: Path) -> None:
 
 
 def class_names(root: Path) -> dict[str, list[str]]:
-    """For each simple name of a class, the packages that have one; a file of functions is a class, too, named after the file."""
+    """For each simple name of a class, the packages that have one; a file of functions is a class, too, named
+    after the file."""
     found: dict[str, list[str]] = {}
     for path, text in sources(root).items():
         names = set(_CLASS.findall(text))
@@ -108,7 +110,8 @@ def test_shared_widgets_depend_on_no_page() -> None:
 def small(tmp_path: Path) -> Path:
     """Two packages, of which one depends on the other."""
     for name, text in {
-        "a/First.kt": f"package {NAMESPACE}.a\n\nimport {NAMESPACE}.R\nimport {NAMESPACE}.b.Second\n\nclass First",
+        "a/First.kt": f"package {NAMESPACE}.a\n\nimport {NAMESPACE}.R\nimport {NAMESPACE}.b.Second\n\nclass "
+        "First",
         "b/Second.kt": f"package {NAMESPACE}.b\n\nclass Second\n\nprivate class First",
     }.items():
         (tmp_path / name).parent.mkdir(parents=True)

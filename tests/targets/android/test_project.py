@@ -71,7 +71,8 @@ def test_the_manifest_requests_no_permission_and_leaves_backups_to_the_user() ->
     assert manifest.findall("uses-permission") == []
     application = manifest.find("application")
     assert application is not None
-    # The agent decides (OptInBackupAgentTest). Without fullBackupOnly, Android asks it for key/value pairs instead of files.
+    # The agent decides (OptInBackupAgentTest). Without fullBackupOnly, Android asks it for key/value pairs
+    # instead of files.
     assert application.get(f"{ANDROID}allowBackup") == "true"
     assert application.get(f"{ANDROID}backupAgent") == f"{NAMESPACE}.settings.OptInBackupAgent"
     assert application.get(f"{ANDROID}fullBackupOnly") == "true"

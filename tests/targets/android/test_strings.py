@@ -40,7 +40,8 @@ _SPOKEN = ("text", "hint", "contentDescription", "title", "tooltipText", "stateD
 
 
 def _strings(folder: str) -> dict[str, dict[str, str]]:
-    """Translatable strings of values or values-de: by name, their texts by quantity ("" if they are not plurals)."""
+    """Translatable strings of values or values-de: by name, their texts by quantity ("" if they are not
+    plurals)."""
     found: dict[str, dict[str, str]] = {}
     for path in sorted((_RESOURCES / folder).glob("*.xml")):
         for element in ElementTree.parse(path).getroot():

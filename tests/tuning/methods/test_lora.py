@@ -1,4 +1,5 @@
-"""LoRA keeps one meaning in all its forms: the layers, the merge, rows for a graft, the runtime's factors, PEFT, and its file."""
+"""LoRA keeps one meaning in all its forms: the layers, the merge, rows for a graft, the runtime's factors,
+PEFT, and its file."""
 
 import shutil
 from dataclasses import replace

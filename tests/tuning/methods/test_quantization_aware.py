@@ -1,4 +1,5 @@
-"""What is trained is what is stored: the integers of the converted matrices are those that the training forward saw."""
+"""What is trained is what is stored: the integers of the converted matrices are those that the training
+forward saw."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -156,7 +157,8 @@ def test_another_order_of_the_heads_is_refused(
 
     monkeypatch.setattr(quantization_aware, "_as_kernel", turned)
     if target == "output":
-        # A row of this matrix runs through all heads, so its scale is the same for each: only blocks can go wrong.
+        # A row of this matrix runs through all heads, so its scale is the same for each: only blocks can go
+        # wrong.
         rounded(base, "int4")
     with pytest.raises(PocketGemmaError, match=rf"decoder_block_0\.{target}"):
         rounded(base, "int4_block32")

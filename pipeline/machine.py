@@ -9,8 +9,10 @@ from types import TracebackType
 from typing import Self
 
 PACKAGES = (
-    "pocketgemma", "numpy", "keras", "keras-hub", "jax", "torch", "tensorflow", "transformers", "sentencepiece", "safetensors",
-    "litert-torch", "litert-converter", "ai-edge-litert", "ai-edge-quantizer", "litert-lm", "litert-lm-builder", "mediapipe",
+    "pocketgemma", "numpy", "keras", "keras-hub", "jax", "torch", "tensorflow", "transformers",
+    "sentencepiece", "safetensors",
+    "litert-torch", "litert-converter", "ai-edge-litert", "ai-edge-quantizer", "litert-lm",
+    "litert-lm-builder", "mediapipe",
 )  # fmt: skip
 """The packages whose version can change a result."""
 

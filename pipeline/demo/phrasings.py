@@ -245,7 +245,8 @@ _GREETINGS = (
     "Oh",
 )
 _PEOPLE = (
-    "teacher", "sister", "brother", "friend", "mother", "father", "son", "daughter", "boss", "neighbour", "professor", "uncle",
+    "teacher", "sister", "brother", "friend", "mother", "father", "son", "daughter", "boss", "neighbour",
+    "professor", "uncle",
     "aunt", "student", "class", "group", "doctor", "grandmother", "colleague", "team",
 )  # fmt: skip
 _NAMES = (
@@ -266,7 +267,8 @@ _NAMES = (
     "Paula",
 )
 _SUBJECTS = (
-    "chemistry", "physics", "science", "the elements", "the periodic table", "atoms", "space", "nature", "the lab", "school", "numbers",
+    "chemistry", "physics", "science", "the elements", "the periodic table", "atoms", "space", "nature",
+    "the lab", "school", "numbers",
     "metals", "the stars", "history", "measuring", "biology", "this book", "the museum", "energy", "rocks",
 )  # fmt: skip
 _EVENTS = (
@@ -317,7 +319,8 @@ _QUESTION_WORDS = (
     "Science question",
 )
 _THANKS = (
-    "Thanks.", "Thank you.", "Thanks a lot!", "Please.", "Please be quick.", "I forgot it.", "It is important.", "I am curious.",
+    "Thanks.", "Thank you.", "Thanks a lot!", "Please.", "Please be quick.", "I forgot it.",
+    "It is important.", "I am curious.",
     "That would help "
     "me.", "I never remember "
            "it.", "You know this.", "Take your time.", "A short answer is enough.", "Thanks in advance.",

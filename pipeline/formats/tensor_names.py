@@ -2,7 +2,7 @@
 tensor names.
 
 litert-torch names a tensor after the PyTorch modules that it came from, as in
-`….LiteRTExportableModule…/….Gemma3ForCausalLM_model/….Gemma3DecoderLayer_5/….Gemma3Attention_self_attn/….Linear_q_proj`, several of
+`….Gemma3ForCausalLM_model/….Gemma3DecoderLayer_5/….Gemma3Attention_self_attn/….Linear_q_proj`, several of
 them joined by `;;` when operations were fused. So one tensor's name can contain several matrices, and each
 signature has other names.
 """

@@ -64,7 +64,8 @@ def llm_metadata(tokenizer: Tokenizer, spec: ModelSpec) -> LlmMetadata:
     The exporter collects them from several files of the folder, writes stop tokens as text that the tokenizer
     may split differently, and edits the template; here they are what training used.
     """
-    # The runtime has no greedy sampler (LiteRT-LM 0.18: "Sampler type: 3 not implemented"): TOP_P with k = 1 takes the likeliest token.
+    # The runtime has no greedy sampler (LiteRT-LM 0.18: "Sampler type: 3 not implemented"): TOP_P with k = 1
+    # takes the likeliest token.
     greedy = spec.temperature == 0
     return LlmMetadata(
         start=[(tokenizer.bos_id,)],

@@ -108,7 +108,8 @@ def test_a_missing_task_is_refused(tmp_path: Path) -> None:
 def test_metadata_is_read_field_by_field() -> None:
     # protobuf: start_token_id (4), start_token (6), stop_tokens (5), prompt_templates (17) of user, model and
     # an unknown role.
-    message = b"\x20\x02\x2a\x05<eos>\x8a\x01\x14\x0a\x06\x12\x01>\x1a\x01<\x12\x03\x12\x01m\x2a\x05\x12\x01x\x1a\x00"
+    templates = b"\x8a\x01\x14\x0a\x06\x12\x01>\x1a\x01<\x12\x03\x12\x01m\x2a\x05\x12\x01x\x1a\x00"
+    message = b"\x20\x02\x2a\x05<eos>" + templates
     found = read_task_metadata(message, "model.task")
     assert (found.start, found.stops) == (2, ("<eos>",))
     assert found.turns == {"user": (">", "<"), "model": ("m", "")}

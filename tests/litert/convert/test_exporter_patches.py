@@ -29,9 +29,10 @@ sys.modules["triton"] = None
 from litert_torch.generative.export_hf.export import export
 model, output, lengths, context = sys.argv[1:]
 export(
-    model=model, output_dir=output, prefill_lengths=[int(length) for length in lengths.split(",")], cache_length=int(context),
-    quantization_recipe="none", tokenizer_path_override=model + "/tokenizer.model", export_vision_encoder=False,
-    export_audio_encoder=False, experimental_lightweight_conversion=True,
+    model=model, output_dir=output, prefill_lengths=[int(length) for length in lengths.split(",")],
+    cache_length=int(context),
+    quantization_recipe="none", tokenizer_path_override=model + "/tokenizer.model",
+    export_vision_encoder=False, export_audio_encoder=False, experimental_lightweight_conversion=True,
 )
 """
 """The unpatched exporter."""

@@ -1,2 +1,1 @@
-"""Contents of a finished file: model file, adapter or APK. Read-only; never loads a whole model into
-memory."""
+"""Contents of a finished file: model file, adapter or APK. Read-only; never loads a model whole."""

@@ -38,7 +38,7 @@ def documentation() -> str:
     parts = [INTRODUCTION, _table(rows, Config.model_json_schema())]
     for name, section in SECTIONS.items():
         schema = section.model_json_schema()
-        parts += [f"## {name}\n\n{section.__doc__}\n", _table(_properties(section), schema)]
+        parts += [f"## {name}\n\n{_one_line(section.__doc__)}\n", _table(_properties(section), schema)]
     parts.append(
         "## Rules that connect keys\n\n" + "\n".join(f"- {_one_line(rule.__doc__)}" for rule in RULES) + "\n"
     )

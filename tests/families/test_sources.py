@@ -13,9 +13,12 @@ PACKAGE = Path(__file__).parents[2] / "pipeline"
 SOURCES = [path for path in sorted(PACKAGE.rglob("*.py")) if path.parent.name != "families"]
 
 MARKERS = {token for family in FAMILIES.values() for token in family.chat.control_tokens}
+ROOMS = {"gemma"}
+"""Names of packages here that are also names of families."""
+
 MODEL_TYPES = {
     name for family in FAMILIES.values() for name in (*family.model_types, family.keras_class, family.name)
-}
+} - ROOMS
 LIBRARY_NAMES = {
     name
     for matrix in names.MATRICES.values()

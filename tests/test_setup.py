@@ -88,7 +88,7 @@ def test_another_system_is_told_the_names(programs: Path) -> None:
     fake(programs, "id", "echo 0")
     result = set_up(programs)
     assert result.returncode == 2
-    assert "this system's package manager" in result.stderr
+    assert "your package manager" in result.stderr
 
 
 def test_a_compiler_under_its_versioned_name_is_found(programs: Path) -> None:

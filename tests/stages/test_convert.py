@@ -22,7 +22,7 @@ from pipeline.recipe.model_specs import base_spec, model_spec
 from pipeline.recipe.schema import Config
 from pipeline.run.folder import Run
 from pipeline.stages import convert
-from tests.support.finished_run import BASE, config, finished_run
+from tests.support.finished_run import BASE, WITHOUT_LOCK, config, finished_run
 
 __all__ = ["finished_run"]
 
@@ -43,7 +43,7 @@ def test_it_publishes_both_files_complete(finished_run: Path) -> None:
 @pytest.fixture
 def copy(finished_run: Path, tmp_path: Path) -> Path:
     """A copy of the run folder that a test can change."""
-    shutil.copytree(finished_run, tmp_path / "run", copy_function=os.link)
+    shutil.copytree(finished_run, tmp_path / "run", copy_function=os.link, ignore=WITHOUT_LOCK)
     return tmp_path / "run"
 
 

@@ -21,7 +21,7 @@ from pipeline.recipe.schema import Config
 from pipeline.run.folder import Run
 from pipeline.stages import bundle, convert, verify
 from pipeline.targets.android.assets import MANIFEST_ENTRY, MODEL_ENTRY, adapter_entry
-from tests.support.finished_run import config, finished_run, shared
+from tests.support.finished_run import WITHOUT_LOCK, config, finished_run, shared
 from tests.support.runtime_openings import count_openings
 
 __all__ = ["finished_run"]
@@ -39,7 +39,7 @@ def converted(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     """The run folder with a separate adapter; not to be changed."""
 
     def make(folder: Path) -> None:
-        shutil.copytree(finished_run, folder, copy_function=os.link)
+        shutil.copytree(finished_run, folder, copy_function=os.link, ignore=WITHOUT_LOCK)
         with Run(folder) as run:
             convert.run(separate(), run)
 
@@ -61,7 +61,7 @@ def test_the_base_holds_none_of_the_adapter(converted: Path) -> None:
 def test_verify_uses_the_base_with_its_adapter_and_the_app_contains_both(
     converted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shutil.copytree(converted, tmp_path / "run", copy_function=os.link)
+    shutil.copytree(converted, tmp_path / "run", copy_function=os.link, ignore=WITHOUT_LOCK)
     opened = count_openings(monkeypatch)
     with Run(tmp_path / "run") as run:
         verify.run(separate(), run)
@@ -86,7 +86,7 @@ def test_an_adapter_that_has_no_effect_or_is_another_one_is_refused(
     converted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zero: bool, said: str
 ) -> None:
     folder = tmp_path / "run"
-    shutil.copytree(converted, folder, copy_function=os.link)
+    shutil.copytree(converted, folder, copy_function=os.link, ignore=WITHOUT_LOCK)
     file = folder / "convert" / "adapter.tflite"
     if zero:
         file.unlink()

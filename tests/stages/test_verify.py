@@ -25,7 +25,7 @@ from pipeline.formats.litertlm_writer import rewrite
 from pipeline.litert.convert.task_writer import write_task
 from pipeline.run.folder import Run
 from pipeline.stages import verify
-from tests.support.finished_run import BASE, QUESTIONS, config, finished_run
+from tests.support.finished_run import BASE, QUESTIONS, WITHOUT_LOCK, config, finished_run
 from tests.support.litertlm import with_matrices, with_metadata, with_scaled_matrix
 from tests.support.runtime_openings import count_openings
 
@@ -40,7 +40,7 @@ Damage = Callable[[Path, Path, Path], object]
 def copy(finished_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the run folder, and Keras's answers without Keras."""
     folder = tmp_path / "run"
-    shutil.copytree(finished_run, folder, copy_function=os.link)
+    shutil.copytree(finished_run, folder, copy_function=os.link, ignore=WITHOUT_LOCK)
     lines = [
         json.loads(line)
         for line in (finished_run / "verify" / "answers.jsonl").read_text(encoding="utf-8").splitlines()

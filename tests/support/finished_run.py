@@ -25,6 +25,9 @@ DEMO = Path(__file__).parents[2] / "pipeline" / "demo"
 BASE = "base_huggingface"
 """In the run folder: the base without the adapter, as a Hugging Face folder."""
 
+WITHOUT_LOCK = shutil.ignore_patterns(".lock")
+"""For copies by hard link: a linked lock is one lock, and one open copy would close all others."""
+
 QUESTIONS = 24
 NOISE = 0.34
 """Standard deviation of A and B: with the demo's base, half of the answers change, all replies end, and

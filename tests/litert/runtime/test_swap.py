@@ -218,7 +218,7 @@ def test_an_adapter_is_written_for_its_own_base_only(
     with pytest.raises(InputError, match="takes no adapters"):
         write_for_base(tmp_path / "adapter.safetensors", model, tmp_path / "other.tflite")
     adapter_for(folder, 9).save(tmp_path / "large.safetensors")
-    with pytest.raises(InputError, match="needs rank 18, .* takes 16"):
+    with pytest.raises(InputError, match="needs rank 18, .* takes rank 16"):
         write_for_base(tmp_path / "large.safetensors", base, tmp_path / "other.tflite")
     assert not (tmp_path / "other.tflite").exists()
 

@@ -1,1 +1,1 @@
-"""Commands other than stages: chat, eval, trace, doctor."""
+"""Commands other than stages: adapter, chat, doctor, eval, graft, trace."""

@@ -13,6 +13,7 @@ import json
 from collections import Counter
 from pathlib import Path
 
+from pipeline.demo.base_kinds import base_kinds
 from pipeline.demo.examples import (
     Example,
     held_out_examples,
@@ -24,7 +25,7 @@ from pipeline.demo.examples import (
     write_examples,
 )
 from pipeline.demo.facts import ELEMENTS_FILE, read_elements
-from pipeline.demo.kinds import base_kinds, tuning_kinds
+from pipeline.demo.tuning_kinds import tuning_kinds
 
 ROOM = Path(__file__).parent
 DATA_FOLDER = ROOM / "science"

@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.demo.kinds import Kind, Values, base_kinds, render, tuning_kinds
-from pipeline.demo.phrasings import ARITHMETIC, Phrasings, dress, dress_novel
+from pipeline.demo.base_kinds import base_kinds
+from pipeline.demo.dressing import dress, dress_novel
+from pipeline.demo.kinds import Kind, Values, render
+from pipeline.demo.phrasings import ARITHMETIC, Phrasings
 from pipeline.demo.text import arithmetic_question, base_question
+from pipeline.demo.tuning_kinds import tuning_kinds
 
 SEED = 2026
 TRAIN_SHARE, VALIDATION_SHARE = 0.7, 0.06

@@ -8,8 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from pipeline.demo.kinds import Kind, Values, base_kinds, render, tuning_kinds
-from pipeline.demo.phrasings import ARITHMETIC, Phrasings, dress, upper_first
+from pipeline.demo.base_kinds import base_kinds
+from pipeline.demo.dressing import dress
+from pipeline.demo.kinds import Kind, Values, render, upper_first
+from pipeline.demo.phrasings import ARITHMETIC, Phrasings
+from pipeline.demo.tuning_kinds import tuning_kinds
 
 LARGEST_OPERAND = 10
 """Arithmetic is of two whole numbers from 0 to this."""

@@ -9,8 +9,9 @@ import pytest
 
 from pipeline.demo.build import DATA_FOLDER, write_data
 from pipeline.demo.examples import bare
-from pipeline.demo.kinds import Kind, render, tuning_kinds
+from pipeline.demo.kinds import Kind, render
 from pipeline.demo.text import document
+from pipeline.demo.tuning_kinds import tuning_kinds
 
 FILES = ("train", "replay", "validation", "test", "skills")
 

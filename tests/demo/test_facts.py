@@ -2,9 +2,10 @@
 
 import random
 
+from pipeline.demo.base_kinds import base_kinds
 from pipeline.demo.facts import elements
-from pipeline.demo.kinds import base_kinds, tuning_kinds
 from pipeline.demo.text import arithmetic, document
+from pipeline.demo.tuning_kinds import tuning_kinds
 
 
 def test_all_elements_are_there_in_order() -> None:

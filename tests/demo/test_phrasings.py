@@ -6,19 +6,17 @@ from itertools import combinations
 
 import pytest
 
-from pipeline.demo.kinds import base_kinds, tuning_kinds
+from pipeline.demo.base_kinds import base_kinds
+from pipeline.demo.dressing import NOVEL_CLOSINGS, NOVEL_OPENINGS, dress, dress_novel
 from pipeline.demo.phrasings import (
     ARITHMETIC,
     ATTRIBUTE,
     CLUE,
-    NOVEL_CLOSINGS,
-    NOVEL_OPENINGS,
     PLACE,
     Phrasings,
-    dress,
-    dress_novel,
 )
 from pipeline.demo.text import document
+from pipeline.demo.tuning_kinds import tuning_kinds
 
 SETS = ("tuning", "base", "validation", "novel", "validation_novel")
 GENERAL = {"attribute": ATTRIBUTE, "place": PLACE, "clue": CLUE, "arithmetic": ARITHMETIC}

@@ -25,6 +25,7 @@ from pipeline.tuning.load import load_adapter
 PACKAGES = (*CONVERTERS, "ai-edge-litert", "keras-hub", "mediapipe", "numpy")
 CODE = (
     "stages/convert.py",
+    "isolation.py",
     "recipe/model_specs.py",
     "data",
     "families",

@@ -10,10 +10,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from pipeline.errors import InputError, PocketGemmaError
-from pipeline.families.chat import ChatFormat, Message
-from pipeline.families.registry import chat_of_template
-from pipeline.formats.litertlm import read_container
+from pipeline.families.chat import Message
 from pipeline.litert.runtime.adapter_store import AdapterStore
+from pipeline.litert.runtime.model_file import chat_format_of, check_model_file
 
 if TYPE_CHECKING:
     import litert_lm
@@ -284,25 +283,3 @@ def _text(message: Any) -> str:
     if isinstance(content, str):
         return content
     return "".join(part.get("text", "") for part in content if part.get("type") == "text")
-
-
-def chat_format_of(model: Path) -> ChatFormat:
-    """The chat format that a model file's template belongs to; a .task cannot hold a template and gets the
-    default."""
-    if model.suffix == ".task":
-        return chat_of_template(None)
-    return read_container(model).chat_format()
-
-
-def check_model_file(model: Path) -> None:
-    """Check that a model file is complete before the runtime, which does not check what it reads, opens it.
-
-    Raises:
-        InputError: the file is missing, not a .litertlm or .task, truncated or damaged.
-    """
-    if model.suffix == ".task":
-        from pipeline.formats.task import check_task_file
-
-        check_task_file(model)
-    else:
-        read_container(model)

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 from pipeline.errors import PocketGemmaError
-from pipeline.litert.runtime.engine import Runtime, check_model_file
+from pipeline.litert.runtime.engine import Runtime
+from pipeline.litert.runtime.model_file import check_model_file
 
 PROBE_SECONDS = 600
 """A 1B model opens in seconds; a process that takes longer than this hangs."""

@@ -1,0 +1,27 @@
+"""What can be read from a model file before the runtime opens it."""
+
+from pathlib import Path
+
+from pipeline.families.chat import ChatFormat
+from pipeline.families.registry import chat_of_template
+from pipeline.formats.litertlm import read_container
+from pipeline.formats.task import check_task_file
+
+
+def chat_format_of(model: Path) -> ChatFormat:
+    """The chat format of the template in a model file; a .task, which holds none, has the default."""
+    if model.suffix == ".task":
+        return chat_of_template(None)
+    return read_container(model).chat_format()
+
+
+def check_model_file(model: Path) -> None:
+    """Check that a model file is complete before the runtime, which does not check what it reads, opens it.
+
+    Raises:
+        InputError: the file is missing, not a .litertlm or .task, truncated or damaged.
+    """
+    if model.suffix == ".task":
+        check_task_file(model)
+    else:
+        read_container(model)

@@ -1,4 +1,4 @@
-"""Promise: an incomplete model file is refused before the runtime opens it; each model file has a chat format."""
+"""Promise: an incomplete model file is refused before the runtime opens it; every one has a chat format."""
 
 from pathlib import Path
 

@@ -145,6 +145,8 @@ def _convert_and_cache(conversion: Conversion) -> dict[str, Any]:
 
 
 def _cache_base(conversion: Conversion, spec: ModelSpec, converted: Path) -> CachedBase:
+    # Only matrices can be set back to those of the base; a file with other tuned weights is not a base.
+    conversion.adapter.method.deltas(conversion.adapter)
     return cache_base(conversion.base_digest, spec, converted, conversion.merged, conversion.preset)
 
 

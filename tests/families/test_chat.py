@@ -3,8 +3,13 @@ import pytest
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from pipeline.errors import InputError
-from pipeline.families.chat import Message
+from pipeline.families.chat import ChatFormat, Message
 from pipeline.families.gemma3 import CHAT
+from pipeline.families.registry import FAMILIES
+
+FORMATS = {family.chat: name for name, family in reversed(FAMILIES.items())}
+every_format = pytest.mark.parametrize("chat", FORMATS, ids=FORMATS.values())
+"""Each chat format once, under the name of a family that has it."""
 
 
 def user(text: str) -> Message:
@@ -27,7 +32,12 @@ CONVERSATIONS: list[list[Message]] = [
 
 
 def by_template(
-    messages: list[Message], *, parts: bool = False, role: str = "assistant", prompt: bool = True
+    chat: ChatFormat,
+    messages: list[Message],
+    *,
+    parts: bool = False,
+    role: str = "assistant",
+    prompt: bool = True,
 ) -> str:
     """The chat template as a tokenizer (content as text) or as the runtime (content as parts) fills it in."""
     environment = ImmutableSandboxedEnvironment(
@@ -40,8 +50,8 @@ def by_template(
         }
         for message in messages
     ]
-    template = environment.from_string(CHAT.template)
-    return template.render(messages=filled, bos_token="<bos>", add_generation_prompt=prompt)
+    template = environment.from_string(chat.template)
+    return template.render(messages=filled, bos_token=chat.bos, add_generation_prompt=prompt)
 
 
 def test_a_question_is_rendered_as_gemma_was_trained() -> None:
@@ -63,24 +73,29 @@ def test_a_system_message_stands_before_the_first_question() -> None:
 @pytest.mark.parametrize("parts", [False, True], ids=["text", "parts"])
 @pytest.mark.parametrize("role", ["assistant", "model"])
 @pytest.mark.parametrize("messages", CONVERSATIONS)
-def test_the_template_says_what_training_said(messages: list[Message], parts: bool, role: str) -> None:
-    assert by_template(messages, parts=parts, role=role) == "<bos>" + CHAT.render_prompt(messages)
+@every_format
+def test_the_template_says_what_training_said(
+    chat: ChatFormat, messages: list[Message], parts: bool, role: str
+) -> None:
+    assert by_template(chat, messages, parts=parts, role=role) == chat.bos + chat.render_prompt(messages)
 
 
 @pytest.mark.parametrize("parts", [False, True], ids=["text", "parts"])
-def test_the_template_without_a_reply_asked_for_ends_after_the_answer(parts: bool) -> None:
+@every_format
+def test_the_template_without_a_reply_asked_for_ends_after_the_answer(chat: ChatFormat, parts: bool) -> None:
     messages = [user("What is Au?"), assistant("Gold.")]
-    asked = CHAT.render_prompt(messages[:1])
-    assert by_template(messages, parts=parts, prompt=False) == f"<bos>{asked}{CHAT.render_answer('Gold.')}"
+    expected = chat.bos + chat.render_prompt(messages[:1]) + chat.render_answer("Gold.")
+    assert by_template(chat, messages, parts=parts, prompt=False) == expected
 
 
-def test_parts_that_are_no_text_are_left_out() -> None:
+@every_format
+def test_parts_that_are_no_text_are_left_out(chat: ChatFormat) -> None:
     content = [{"type": "image", "url": "x"}, {"type": "text", "text": "What is it?"}]
-    filled = jinja2.Environment().from_string(CHAT.template)
+    filled = jinja2.Environment().from_string(chat.template)
     rendered = filled.render(
-        messages=[{"role": "user", "content": content}], bos_token="<bos>", add_generation_prompt=True
+        messages=[{"role": "user", "content": content}], bos_token=chat.bos, add_generation_prompt=True
     )
-    assert rendered == "<bos>" + CHAT.render_question("What is it?")
+    assert rendered == chat.bos + chat.render_question("What is it?")
 
 
 @pytest.mark.parametrize(
@@ -99,9 +114,13 @@ def test_turns_out_of_order_are_refused(messages: list[Message], message: str) -
         CHAT.render_prompt(messages)
 
 
-def test_both_stop_tokens_are_control_tokens() -> None:
+def test_both_stop_tokens_are_those_of_gemma() -> None:
     assert set(CHAT.stop_tokens) == {"<eos>", "<end_of_turn>"}
-    assert {*CHAT.stop_tokens, CHAT.bos, CHAT.start_of_turn} <= set(CHAT.control_tokens)
+
+
+@every_format
+def test_stop_tokens_and_markers_are_control_tokens(chat: ChatFormat) -> None:
+    assert {*chat.stop_tokens, chat.bos, chat.start_of_turn} <= set(chat.control_tokens)
 
 
 def test_the_call_leaves_its_messages_as_they_were() -> None:

@@ -31,7 +31,7 @@ def test_no_two_families_claim_the_same_configuration() -> None:
 
 
 def test_a_family_is_taken_or_refused_with_a_reason() -> None:
-    assert supported_families() == [GEMMA3]
+    assert GEMMA3 in supported_families()
     for family in FAMILIES.values():
         assert (family.refusal is None) == bool(family.presets), family
         assert {family.example, family.example_text} <= {*family.presets, ""}

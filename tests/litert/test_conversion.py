@@ -15,6 +15,7 @@ from pipeline.litert.conversion import Base, Conversion, RuntimeAdapter, convert
 from pipeline.litert.model_spec import ModelSpec
 from pipeline.run.files import LogFiles
 from pipeline.tuning.adapter import Adapter
+from pipeline.tuning.deltas import Deltas
 from pipeline.tuning.methods.lora import LoraFactors
 
 SPEC = ModelSpec("int8", (64,), 256, 0.7, 40, 0.9, "tuned")
@@ -220,6 +221,23 @@ def test_a_rounding_that_requires_a_graft_is_refused_if_the_model_cannot_be_graf
     with pytest.raises(InputError, match=expected):
         convert(with_rounding(conversion, rounding))
     assert machine.done == ([] if cached else ["convert merged to model.litertlm"])
+
+
+def test_a_model_that_differs_in_more_than_matrices_leaves_no_base_in_the_cache(
+    machine: Machine, conversion: Conversion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def deltas(adapter: Adapter) -> Deltas:
+        raise InputError("the adapter changes norms")
+
+    monkeypatch.setattr(ADAPTER.method, "deltas", deltas)
+    assert convert(with_base(conversion)) == CONVERTED | {
+        "no_graft": "the adapter changes norms",
+        "base": CONVERTED,
+    }
+    assert machine.done == [
+        "convert merged to model.litertlm",
+        "convert preset to base.litertlm with torch",
+    ]
 
 
 @pytest.mark.parametrize("rounding", ["nearest", "least_squares"])

@@ -97,7 +97,8 @@ _QUESTION_WORDS = (
 _THANKS = (
     "Thanks.", "Thank you.", "Thanks a lot!", "Please.", "Please be quick.", "I forgot it.",
     "It is important.", "I am curious.",
-    "That would help me.", "I never remember it.", "You know this.", "Take your time.", "A short answer is enough.", "Thanks in advance.",
+    "That would help me.", "I never remember it.", "You know this.",
+    "Take your time.", "A short answer is enough.", "Thanks in advance.",
     "I keep forgetting.", "Just asking.",
 )  # fmt: skip
 

@@ -97,10 +97,10 @@ def _from_app(file: Path, roots: Sequence[Path]) -> list[Link]:
 def _packaged_links(file: Path, roots: Sequence[Path]) -> tuple[list[Link], list[tuple[Path, str]]]:
     """Two links for each model and adapter of an app (none for other files), and the run folders and stages
     that they come from."""
-    from pipeline.targets import load_target
+    from pipeline.targets import load_target, target_names
 
     try:
-        files = load_target().packaged_files(file)
+        files = [each for name in target_names() for each in load_target(name).packaged_files(file)]
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         return [Link("", file.name, False, f"cannot be read: {error}")], []
     links: list[Link] = []

@@ -10,7 +10,7 @@ from pipeline.recipe.schema import Config
 def model_spec(config: Config) -> ModelSpec:
     """The spec of a recipe's model. The conversion adds LoRA inputs, because it knows the adapter's rank."""
     settings = config.convert
-    rounding = TRAINED.name if config.finetune.quantization_aware else settings.rounding
+    rounding = TRAINED.name if config.finetune.rounds_in_training else settings.rounding
     return ModelSpec(
         recipe=settings.recipe,
         rounding=rounding,

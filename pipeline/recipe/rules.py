@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from pipeline.families.names import RUNTIME_TARGETS
 from pipeline.quantization.roundings import ROUNDINGS
 from pipeline.quantization.schemes import SCHEMES
+from pipeline.tuning.registry import METHODS
 
 if TYPE_CHECKING:
     from pipeline.recipe.schema import Config
@@ -92,7 +93,7 @@ def more_adapters_need_a_base_with_inputs(config: "Config") -> str | None:
 
 def quantization_aware_needs_integers(config: "Config") -> str | None:
     """`finetune.quantization_aware` needs an integer `convert.recipe`."""
-    if not config.finetune.quantization_aware or _has_integers(config.convert.recipe):
+    if not config.finetune.rounds_in_training or _has_integers(config.convert.recipe):
         return None
     return (
         f"finetune.quantization_aware: convert.recipe: {config.convert.recipe} has no integers to train for; "
@@ -104,7 +105,7 @@ def quantization_aware_is_rounded_as_trained(config: "Config") -> str | None:
     """`finetune.quantization_aware` does not go with `convert.rounding: gptq`: training chooses the
     integers."""
     convert = config.convert
-    if not config.finetune.quantization_aware or not ROUNDINGS[convert.rounding].needs_calibration:
+    if not config.finetune.rounds_in_training or not ROUNDINGS[convert.rounding].needs_calibration:
         return None
     return (
         f"finetune.quantization_aware: convert.rounding: {convert.rounding} would round again what training "
@@ -115,20 +116,31 @@ def quantization_aware_is_rounded_as_trained(config: "Config") -> str | None:
 
 def quantization_aware_needs_grafting(config: "Config") -> str | None:
     """`finetune.quantization_aware` needs `convert.graft: true`."""
-    if not config.finetune.quantization_aware or config.convert.graft:
+    if not config.finetune.rounds_in_training or config.convert.graft:
         return None
     return (
         "finetune.quantization_aware: the trained integers are written by grafting; set convert.graft: true"
     )
 
 
-def quantization_aware_is_merged(config: "Config") -> str | None:
-    """`finetune.quantization_aware` needs `convert.adapters: merged`: it rounds the merged matrices."""
-    if not config.finetune.quantization_aware or config.convert.adapters == "merged":
+def separate_adapter_has_a_runtime_form(config: "Config") -> str | None:
+    """`convert.adapters: runtime` needs a `finetune.method` whose adapters the runtime can load: `lora`."""
+    method = config.finetune.tuning_method
+    if config.convert.adapters == "merged" or METHODS[method].has_runtime_form:
         return None
     return (
-        "finetune.quantization_aware: training rounds the merged matrices; set convert.adapters: merged, "
-        "or quantization_aware: false"
+        f"convert.adapters: the runtime cannot load adapters of finetune.method: {method}; set "
+        "convert.adapters: merged, or choose another method"
+    )
+
+
+def one_tuning_method(config: "Config") -> str | None:
+    """`finetune.quantization_aware: true` does not go with another `finetune.method`."""
+    finetune = config.finetune
+    if not finetune.quantization_aware or finetune.rounds_in_training:
+        return None
+    return (
+        f"finetune.method: {finetune.method} contradicts quantization_aware: true; remove one of the two keys"
     )
 
 
@@ -143,7 +155,8 @@ RULES: tuple[Callable[["Config"], str | None], ...] = (
     quantization_aware_needs_integers,
     quantization_aware_is_rounded_as_trained,
     quantization_aware_needs_grafting,
-    quantization_aware_is_merged,
+    separate_adapter_has_a_runtime_form,
+    one_tuning_method,
 )
 """Each returns an error message, or None if the recipe keeps it."""
 

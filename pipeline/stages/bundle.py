@@ -15,6 +15,7 @@ from pipeline.run.sources import code_digest
 from pipeline.targets import load_target
 from pipeline.targets.questions import answered_questions
 from pipeline.targets.target import BundleRequest, Provenance
+from pipeline.tuning.registry import METHODS
 
 PACKAGES = ("litert-lm",)
 CODE = (
@@ -53,7 +54,7 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         InputError: your signing key is not fully specified, or an adapter does not belong to the base.
         PocketGemmaError: a tool is missing or fails, or the app does not pass a check.
     """
-    target = load_target()
+    target = load_target(config.bundle.target)
     chosen = config.bundle
     inputs = {f"adapters/{number}": Path(path) for number, path in enumerate(chosen.adapters, 1)}
     with run.stage(
@@ -113,7 +114,7 @@ def _provenance(config: Config, run: Run) -> Provenance:
         data=Path(examples["input_paths"]["train"]).name,
         data_sha256=next(entry["sha256"] for entry in examples["inputs"] if entry["name"] == "train"),
         examples=trained.get("examples"),
-        method="LoRA",
+        method=METHODS[config.finetune.tuning_method].title,
         rank=config.finetune.rank,
         alpha=trained.get("alpha"),
         targets=config.finetune.targets,

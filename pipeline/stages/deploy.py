@@ -15,7 +15,7 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
     Raises:
         PocketGemmaError: the device refuses; the message says what to do.
     """
-    target = load_target()
+    target = load_target(config.bundle.target)
     device = target.find_device()
     settings: dict[str, Any] = {"name": config.name, "phone": device.serial if device else None}
     with run.stage("deploy", settings=settings, after=("bundle",), force=force) as work:

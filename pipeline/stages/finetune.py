@@ -27,7 +27,7 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         PocketGemmaError: training diverged.
     """
     section = config.finetune
-    recipe = config.convert.recipe if section.quantization_aware else ""
+    recipe = config.convert.recipe if section.rounds_in_training else ""
     with run.stage(
         "finetune",
         settings=section.model_dump() | ({"trained_for": recipe} if recipe else {}),
@@ -44,7 +44,7 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         train, validation = (
             encode(read_examples(path), tokenizer) for path in (prepared.train, prepared.validation)
         )
-        method, settings = METHODS[section.method], _method_settings(section, recipe)
+        method, settings = METHODS[section.tuning_method], _method_settings(section, recipe)
         compute = choose_compute(section.backend, section.dtype, shape.parameters)
         cost = method.cost(shape, settings)
         console.print(

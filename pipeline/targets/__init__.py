@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 DEFAULT = "android"
 
 
-def load_target(name: str = DEFAULT) -> "Target":
+def load_target(name: str) -> "Target":
     """The target in the package of this name; imported only now, because its modules are not needed by every
     command."""
     target: Target = import_module(f"pipeline.targets.{name}.target").TARGET

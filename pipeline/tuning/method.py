@@ -89,10 +89,14 @@ class Method(Protocol):
 
     Attributes:
         name: the method's, equal to the name of its module.
+        title: its name for users of the app.
+        has_runtime_form: whether `runtime_factors` can succeed, so that the adapter can stay a separate file.
         format: what its adapter files declare in their header.
     """
 
     name: str
+    title: str
+    has_runtime_form: bool
     format: str
 
     def wrote(self, file: AdapterSafetensors) -> bool:

@@ -11,7 +11,10 @@ from tests.support.recipes import SMALL, refused
     [
         (SMALL | {"finetun": {}}, "finetun: unknown key; did you mean 'finetune'?"),
         (SMALL | {"finetune": {"ranks": 8}}, "finetune.ranks: unknown key; did you mean 'rank'?"),
-        (SMALL | {"finetune": {"zzzzz": 8}}, "finetune.zzzzz: unknown key; known keys: backend, dtype, rank"),
+        (
+            SMALL | {"finetune": {"zzzzz": 8}},
+            "finetune.zzzzz: unknown key; known keys: backend, dtype, method",
+        ),
         (
             SMALL | {"finetune": {"rank": 0}},
             "finetune.rank: expected 1 or more, got 0",

@@ -52,9 +52,14 @@ BROKEN: dict[str, tuple[Sequence[str], str]] = {
         [AWARE, "convert.graft=false"],
         "finetune.quantization_aware: the trained integers are written by grafting; set convert.graft: true",
     ),
-    "quantization_aware_is_merged": (
+    "separate_adapter_has_a_runtime_form": (
         [AWARE, RUNTIME],
-        "finetune.quantization_aware: training rounds the merged matrices; set convert.adapters: merged",
+        "the runtime cannot load adapters of finetune.method: quantization_aware; set "
+        "convert.adapters: merged, or choose another method",
+    ),
+    "one_tuning_method": (
+        [AWARE, "finetune.method=lora"],
+        "finetune.method: lora contradicts quantization_aware: true; remove one of the two keys",
     ),
 }
 """Settings that break each rule, and what is said."""

@@ -49,5 +49,5 @@ def _named(tree: ast.AST) -> Iterator[str]:
             case ast.Import():
                 yield from (alias.name for alias in node.names if alias.name.startswith("pipeline"))
             case ast.Constant(value=str(text)) if text.startswith("pipeline."):
-                yield text
+                yield text.rstrip(".")  # the constant part of f"pipeline.package.{name}" is the package
         yield from _named(node)

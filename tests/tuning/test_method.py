@@ -29,6 +29,8 @@ class Gains:
     W0."""
 
     name = "gains"
+    title = "Gains"
+    has_runtime_form = False
     format = "pocketgemma-gains-1"
 
     def wrote(self, file: AdapterSafetensors) -> bool:

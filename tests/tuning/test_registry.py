@@ -5,6 +5,7 @@ import pkgutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,9 +21,18 @@ def test_every_module_is_a_method_of_its_name() -> None:
     assert set(METHODS) == {module.name for module in pkgutil.iter_modules(methods.__path__)}
 
 
-@pytest.mark.parametrize("aware", [False, True])
-def test_the_recipe_names_a_method(aware: bool) -> None:
-    assert FinetuneSection(quantization_aware=aware).method in METHODS
+@pytest.mark.parametrize(
+    ("keys", "name"),
+    [
+        ({}, "lora"),
+        ({"quantization_aware": True}, "quantization_aware"),
+        *(({"method": name}, name) for name in METHODS),
+    ],
+)
+def test_a_recipe_can_choose_every_method(keys: dict[str, Any], name: str) -> None:
+    section = FinetuneSection(**keys)
+    assert section.tuning_method == name
+    assert section.rounds_in_training == (name == "quantization_aware")
 
 
 @pytest.mark.parametrize(("settings", "name"), [({}, "lora"), ({"recipe": "int4"}, "quantization_aware")])

@@ -1,15 +1,19 @@
 """The `bundle` section."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.recipe.section import FilePath, Section
+from pipeline.recipe.section import FilePath, OneOf, Section
+from pipeline.targets import DEFAULT, target_names
 
 
 class BundleSection(Section):
     """The app that contains the model."""
 
+    target: Annotated[str, OneOf.of(target_names())] = Field(
+        DEFAULT, description="the kind of device to build an app for"
+    )
     title: str = Field(
         "PocketGemma", min_length=1, max_length=30, description="the name of the app and of the model in it"
     )

@@ -6,6 +6,10 @@ from pydantic import Field
 
 from pipeline.families.names import DEFAULT_TARGETS, TARGETS
 from pipeline.recipe.section import OneOf, Section, Share
+from pipeline.tuning.registry import METHODS
+
+LORA, QUANTIZATION_AWARE = "lora", "quantization_aware"
+"""Names in METHODS: the default method, and the one that a key of its own selects too."""
 
 
 class FinetuneSection(Section):
@@ -17,6 +21,11 @@ class FinetuneSection(Section):
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         "auto",
         description="the data type of the computation; `auto` is bfloat16 only if the processor supports it",
+    )
+    method: Annotated[str, OneOf.of(METHODS)] | None = Field(
+        None,
+        description="the tuning method; without a value, `quantization_aware` if that key is true, otherwise "
+        "`lora`",
     )
     rank: int = Field(
         8, ge=1, le=512, description="the rank of the matrices A and B: the size of the adapter"
@@ -78,6 +87,11 @@ class FinetuneSection(Section):
     )
 
     @property
-    def method(self) -> str:
+    def tuning_method(self) -> str:
         """Name of the tuning method."""
-        return "quantization_aware" if self.quantization_aware else "lora"
+        return self.method or (QUANTIZATION_AWARE if self.quantization_aware else LORA)
+
+    @property
+    def rounds_in_training(self) -> bool:
+        """Whether training computes with the merged matrices as `convert.recipe` rounds them."""
+        return self.tuning_method == QUANTIZATION_AWARE

@@ -78,6 +78,8 @@ class Lora:
     """Plain LoRA."""
 
     name = "lora"
+    title = "LoRA"
+    has_runtime_form = True
     format = "pocketgemma-lora-1"
 
     def wrote(self, file: AdapterSafetensors) -> bool:

@@ -47,6 +47,7 @@ class QuantizationAware(Lora):
     """LoRA on rounded matrices. Its adapter file also holds the scales of every matrix of the model."""
 
     name = "quantization_aware"
+    has_runtime_form = False
 
     def wrote(self, file: AdapterSafetensors) -> bool:
         return "recipe" in file.settings

@@ -237,6 +237,7 @@ def test_neither_the_runtime_nor_peft_has_a_form_for_it() -> None:
     adapter = with_trained_scales(plain_adapter(), "int4", {})
     with pytest.raises(InputError, match=r"scales for the rounded matrices.*graft"):
         METHOD.runtime_factors(adapter)
+    assert not METHOD.has_runtime_form
     with pytest.raises(InputError, match="PEFT has no form"):
         METHOD.peft_content(adapter)
 

@@ -206,9 +206,14 @@ GEMMA3: Family = Family(
     norm_parameters=norm_parameters,
     read_keras=lambda path, config: read_keras_config(path, config, GEMMA3),
     read_transformers=lambda path, document: read_transformers_config(path, document, GEMMA3),
-    presets=_addresses("gemma3_270m", "gemma3_instruct_270m")
-    | {"function_gemma_instruct_270m": "kaggle://keras/function-gemma/keras/function_gemma_instruct_270m"}
-    | _addresses("gemma3_1b", "gemma3_instruct_1b", "gemma3_4b_text", "gemma3_instruct_4b_text"),
+    presets=_addresses(
+        "gemma3_270m",
+        "gemma3_instruct_270m",
+        "gemma3_1b",
+        "gemma3_instruct_1b",
+        "gemma3_4b_text",
+        "gemma3_instruct_4b_text",
+    ),
     example="gemma3_instruct_270m",
     example_text="gemma3_instruct_4b_text",
     default_targets=DEFAULT_TARGETS,

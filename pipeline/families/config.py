@@ -1,6 +1,7 @@
 """Reading a preset's config.json, with errors that name the file and the key."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def section(path: Path, document: dict[str, Any], key: str) -> dict[str, Any]:
     return value
 
 
-def positive(path: Path, document: dict[str, Any], key: str) -> int:
+def positive(path: Path, document: Mapping[str, Any], key: str) -> int:
     """The positive integer under a key.
 
     Raises:
@@ -46,3 +47,15 @@ def positive(path: Path, document: dict[str, Any], key: str) -> int:
     if not isinstance(value, int) or value < 1:
         raise InputError(f"{path}: {key} is {value!r}, expected a positive integer")
     return value
+
+
+def number(path: Path, document: Mapping[str, Any], key: str) -> float:
+    """The positive number under a key.
+
+    Raises:
+        InputError: there is none; names file, key and value.
+    """
+    value = document.get(key)
+    if not isinstance(value, int | float) or value <= 0:
+        raise InputError(f"{path}: {key} is {value!r}, expected a positive number")
+    return float(value)

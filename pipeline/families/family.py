@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.families.chat import ChatFormat
+from pipeline.families.terms import Terms
 
 Layout = Literal["heads_out", "heads_in", "dense"]
 """Axes of a Keras kernel: (heads, in, head_dim), (heads, head_dim, out), or (in, out)."""
@@ -27,6 +28,7 @@ class MatrixKind:
         shape: (out, in) as functions of the model's shape.
         runtime_letter, runtime_word: how LiteRT-LM names it in the tensors of a run-time adapter; None if the
             runtime takes no adapter for it.
+        gguf: llama.cpp's name within a block of a GGUF file.
     """
 
     name: str
@@ -37,6 +39,7 @@ class MatrixKind:
     shape: Callable[["GemmaShape"], tuple[int, int]]
     runtime_letter: str | None = None
     runtime_word: str | None = None
+    gguf: str = ""
 
     @property
     def runtime_adapter(self) -> bool:
@@ -88,6 +91,24 @@ class MatrixKind:
 
 
 @dataclass(frozen=True)
+class GgufForm:
+    """How llama.cpp writes a family into a GGUF file.
+
+    Attributes:
+        architecture: value of general.architecture, and prefix of the family's own keys.
+        norms: the Hugging Face module of each norm within a layer, by its name within a block of the GGUF.
+        norm_offset: what llama.cpp adds to the scales of norms.
+        config: the Hugging Face config.json without model_type and vocab_size, from the file and its
+            metadata.
+    """
+
+    architecture: str
+    norms: Mapping[str, str]
+    norm_offset: float
+    config: Callable[[Path, Mapping[str, Any]], dict[str, Any]]
+
+
+@dataclass(frozen=True)
 class Family:
     """A Gemma family.
 
@@ -109,6 +130,8 @@ class Family:
         example: which of `presets` messages suggest; example_text: which one they suggest instead of a preset
             with a vision tower.
         default_targets: the matrices that get an adapter unless the recipe says otherwise.
+        gguf: how GGUF files hold it; None: they are not read.
+        terms: of the weights that Google publishes; None: Apache License 2.0.
     """
 
     name: str
@@ -125,6 +148,8 @@ class Family:
     example: str = ""
     example_text: str = ""
     default_targets: tuple[str, ...] = ()
+    gguf: GgufForm | None = None
+    terms: Terms | None = None
 
     def __repr__(self) -> str:
         return f"Family({self.name!r})"

@@ -10,6 +10,7 @@ from pipeline.families.gemma3 import (
     read_keras_config,
     read_transformers_config,
 )
+from pipeline.families.terms import GEMMA_TERMS
 
 KERAS_CLASS = "GemmaBackbone"
 """KerasHub's class for Gemma 1 and Gemma 2; Gemma 2 has norms after attention and feed-forward."""
@@ -41,4 +42,5 @@ GEMMA: Family = Family(
     is_variant=lambda config: not has_post_norms(config),
     refusal="Gemma 1 is not supported yet",
     default_targets=DEFAULT_TARGETS,
+    terms=GEMMA_TERMS,
 )

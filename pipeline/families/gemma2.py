@@ -9,6 +9,7 @@ from pipeline.families.gemma3 import (
     read_keras_config,
     read_transformers_config,
 )
+from pipeline.families.terms import GEMMA_TERMS
 
 
 def _norm_parameters(shape: GemmaShape) -> int:
@@ -27,4 +28,5 @@ GEMMA2: Family = Family(
     is_variant=has_post_norms,
     refusal="Gemma 2 is not supported yet",
     default_targets=DEFAULT_TARGETS,
+    terms=GEMMA_TERMS,
 )

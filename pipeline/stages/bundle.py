@@ -42,9 +42,6 @@ GEMMA_LICENCE = (
     "converted "
     "with PocketGemma."
 )
-GEMMA_TERMS = (
-    "Gemma is provided under and subject to the Gemma Terms of Use found at ai.google.dev/gemma/terms."
-)
 
 
 def run(config: Config, run: Run, *, force: bool = False) -> None:
@@ -101,7 +98,7 @@ def _request(config: Config, run: Run) -> BundleRequest:
 
 
 def _provenance(config: Config, run: Run) -> Provenance:
-    demo = config.model.preset == DEMO
+    demo, shape = config.model.preset == DEMO, read_shape(run.files.download.preset)
     trained, examples = run.manifest("finetune").details, run.manifest("prepare").document
     # How the runtime answered the questions of the verify stage.
     score = json.loads(run.files.verify.report.read_text(encoding="utf-8"))["runtime"]
@@ -109,8 +106,8 @@ def _provenance(config: Config, run: Run) -> Provenance:
     low, high = wilson_interval(round(share * count), count)
     return Provenance(
         description=config.convert.description or None,
-        base="PocketGemma demo" if demo else config.model.preset,
-        parameters=read_shape(run.files.download.preset).parameters,
+        base="PocketGemma demo" if demo else run.manifest("download").details["preset"],
+        parameters=shape.parameters,
         data=Path(examples["input_paths"]["train"]).name,
         data_sha256=next(entry["sha256"] for entry in examples["inputs"] if entry["name"] == "train"),
         examples=trained.get("examples"),
@@ -125,5 +122,5 @@ def _provenance(config: Config, run: Run) -> Provenance:
         questions=count,
         made=run.manifest("convert").document["finished"][:10],
         licence=DEMO_LICENCE if demo else GEMMA_LICENCE,
-        terms=None if demo else GEMMA_TERMS,
+        terms=None if demo or shape.family.terms is None else shape.family.terms.notice,
     )

@@ -1,5 +1,4 @@
-"""Put the preset into the run folder: the included demo, a local folder, or a download from Kaggle or Hugging
-Face."""
+"""Put the preset into the run folder: the included demo, a local folder or GGUF file, or a download."""
 
 import os
 import shutil
@@ -8,7 +7,10 @@ from pathlib import Path
 
 from pipeline.console import console
 from pipeline.errors import InputError
-from pipeline.gemma.hubs import fetch
+from pipeline.formats.gguf import shards
+from pipeline.gemma.gguf_preset import SUFFIX as GGUF
+from pipeline.gemma.gguf_preset import WrittenPreset, is_gguf, write_preset
+from pipeline.gemma.hubs import Fetched, fetch
 from pipeline.gemma.presets import check_preset, known_presets, preset_files
 from pipeline.quantization.schemes import SCHEMES
 from pipeline.quantization.size import weight_bytes
@@ -26,27 +28,28 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         PocketGemmaError: the server or the network failed.
     """
     preset = config.model.preset
-    local = None if "://" in preset else _local_folder(preset)
-    # A folder is identified by the digests of its files, not by its path; a preset on a hub by its address.
+    local = None if "://" in preset else _local(preset)
+    # Local files are identified by their digests, not by their path; a preset on a hub by its address.
     settings = {"preset": "local" if local else preset}
     with run.stage(
-        "download", settings=settings, inputs={"preset": local} if local else {}, keep=True, force=force
+        "download", settings=settings, inputs=_inputs(local) if local else {}, keep=True, force=force
     ) as work:
         if work.up_to_date:
             return
-        if local:
-            source, version = local, ""
-        else:
-            fetched = fetch(preset)
-            source, version = fetched.folder, fetched.version
-        shape = check_preset(source)
+        fetched = Fetched(local, "") if local else fetch(preset)
         preset_folder = DownloadFiles(work.folder).preset
-        _publish(source, preset_folder)
-        # Again, where the later stages read it.
-        check_preset(preset_folder)
+        if is_gguf(fetched.path):
+            written = write_preset(fetched.path, preset_folder)
+            work.details["gguf"] = {"file": fetched.path.name, "tensors": written.quantizations}
+            console.print(f"  {_described(fetched.path.name, written)}", markup=False)
+        else:
+            check_preset(fetched.path)
+            _publish(fetched.path, preset_folder)
+        # Where the later stages read it.
+        shape = check_preset(preset_folder)
         work.details.update(
-            preset=preset if "://" in preset or preset == DEMO else source.name,
-            version=version,
+            preset=preset if "://" in preset or preset == DEMO else fetched.path.name,
+            version=fetched.version,
             family=shape.family.name,
             parameters=shape.parameters,
             layers=shape.layers,
@@ -61,17 +64,37 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         )
 
 
-def _local_folder(preset: str) -> Path:
+def _described(name: str, written: WrittenPreset) -> str:
+    types = ", ".join(f"{count} {kind}" for kind, count in written.quantizations.items())
+    if not written.quantized:
+        return f"{name}: {types} tensors, read as float32"
+    return (
+        f"{name}: the base was quantized ({types} tensors) and is dequantized to float32; an "
+        "unquantized base from Kaggle or Hugging Face is more accurate"
+    )
+
+
+def _inputs(local: Path) -> dict[str, Path]:
+    """What the stage reads: a folder, or every shard of a GGUF file."""
+    if not is_gguf(local):
+        return {"preset": local}
+    paths = shards(local)
+    return {f"preset/{number}": path for number, path in enumerate(paths, 1)}
+
+
+def _local(preset: str) -> Path:
     if preset == DEMO:
         return Path(str(resources.files("pipeline.demo") / "base"))
-    folder = Path(preset)
-    if folder.is_dir():
-        return folder
-    known = known_presets().get(folder.name)
+    path = Path(preset)
+    if path.is_dir() or (path.is_file() and is_gguf(path)):
+        return path
+    if path.is_file():
+        raise InputError(f"{path}: a file, but not a GGUF; set model.preset to a folder or a {GGUF} file")
+    known = known_presets().get(path.name)
     if known:
-        raise InputError(f"{folder}: no such folder; for the KerasHub preset of that name, write {known}")
+        raise InputError(f"{path}: no such folder; for the KerasHub preset of that name, write {known}")
     raise InputError(
-        f"{folder}: no such folder; set model.preset to {DEMO}, an existing folder, "
+        f"{path}: no such folder or file; set model.preset to {DEMO}, an existing folder, a {GGUF} file, "
         "kaggle://owner/model/keras/variation or hf://owner/name"
     )
 

@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import InputError, PocketGemmaError
+from pipeline.families.names import hugging_face_name
 from pipeline.gemma import hubs
 from pipeline.gemma.presets import check_preset
 from pipeline.recipe.reading import load_config
 from pipeline.recipe.schema import Config
 from pipeline.run.folder import Run
 from pipeline.stages import download
+from tests.support.gguf_files import random_weights, write_gguf
 from tests.support.hubs import COMMIT, TOKEN, Hub, serve
 from tests.support.presets import SHAPE, write_keras_preset, write_transformers_folder
 
@@ -300,3 +302,35 @@ def test_a_relative_preset_starts_at_the_folder_of_the_recipe(run: Run, tmp_path
     recipe.write_text("name: test\nmodel: {preset: mine}\ndata: {train: train.jsonl}\n")
     download.run(load_config(recipe), run)
     assert run.manifest("download").details["preset"] == "mine"
+
+
+def test_a_gguf_file_becomes_a_preset(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wide = hugging_face_name("decoder_block_1.down")
+    path = write_gguf(tmp_path / "tiny.gguf", stored_as=lambda name: "Q8_0" if name == wide else "F16")
+    download.run(config(str(path)), run)
+    assert check_preset(run.folder("download") / "preset") == SHAPE
+    details = run.manifest("download").details
+    assert details["preset"] == "tiny.gguf"
+    assert details["gguf"]["tensors"] == {"F16": 14, "F32": 13, "Q8_0": 1}
+    output = capsys.readouterr().out
+    assert "tiny.gguf: the base was quantized (14 F16, 13 F32, 1 Q8_0 tensors)" in output
+    assert "unquantized base from Kaggle or Hugging Face is more accurate" in output
+
+
+def test_a_changed_shard_makes_the_download_out_of_date(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = write_gguf(tmp_path / "tiny.gguf", random_weights(0), shards=2)
+    download.run(config(str(first)), run)
+    capsys.readouterr()
+    download.run(config(str(first)), run)
+    assert "up to date" in capsys.readouterr().out
+    write_gguf(tmp_path / "tiny.gguf", random_weights(1), shards=2)
+    download.run(config(str(first)), run)
+    assert "rerun" in capsys.readouterr().out
+
+
+def test_another_file_than_a_gguf_is_refused(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "model.bin").write_bytes(b"weights")
+    with pytest.raises(InputError, match=r"model\.bin: a file, but not a GGUF"):
+        download.run(config(str(tmp_path / "model.bin")), run)

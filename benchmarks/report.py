@@ -76,7 +76,7 @@ def science(document: dict[str, Any]) -> list[str]:
         ),
         "other weights, bitwise unchanged": lambda seed: seed["merge"]["other_weights_unchanged"],
         "largest logit difference, Keras and Hugging Face": lambda seed: (
-            f"{seed['merge']['largest_logit_difference']:.1e}"
+            f"{seed['merge'].get('logit_difference', seed['merge'].get('largest_logit_difference')):.1e}"
         ),
         "converted model (MB)": lambda seed: f"{seed['converted_bytes'] / 1e6:.2f}",
         "replies that did not stop, both sets in the runtime": lambda seed: sum(

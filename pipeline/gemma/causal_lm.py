@@ -5,7 +5,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -134,3 +134,21 @@ def logits_of(backbone: "keras_hub.models.Backbone", hidden: Any) -> Any:
     if cap:
         logits = keras.ops.tanh(logits / cap) * cap
     return logits
+
+
+@contextmanager
+def exact_inference() -> Iterator[None]:
+    """Compute products in full float32, without gradients. By default JAX rounds the inputs of a product to
+    bfloat16 on a TPU, and to TF32 on a GPU."""
+    import keras
+
+    with ExitStack() as settings:
+        if keras.config.backend() == "torch":
+            import torch
+
+            settings.enter_context(torch.no_grad())
+        elif keras.config.backend() == "jax":
+            import jax
+
+            settings.enter_context(jax.default_matmul_precision("highest"))
+        yield

@@ -2,15 +2,9 @@
 
 import json
 import shutil
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from pipeline.console import without_native_chatter
 from pipeline.errors import PocketGemmaError
 from pipeline.gemma.tokenizer import Tokenizer
 
@@ -66,45 +60,5 @@ def write_hugging_face(model: "keras_hub.models.CausalLM", tokenizer: Tokenizer,
     (folder / "chat_template.jinja").write_text(chat.template, encoding="utf-8")
 
 
-def largest_logit_difference(
-    model: "keras_hub.models.CausalLM", folder: Path, sequences: Sequence[Sequence[int]]
-) -> float:
-    """Largest |logit difference| between a Keras model and a Hugging Face folder, both in float32.
-
-    Args:
-        model: the Keras side.
-        folder: written by `write_hugging_face`; transformers reads it.
-        sequences: token IDs; at least one should be longer than the sliding window, where attention masks
-            differ.
-    """
-    # transformers loads Triton, whose library can crash beside XLA and TensorFlow. Only compiling for a GPU
-    # needs it, which does not happen here.
-    sys.modules.setdefault("triton", None)  # type: ignore[arg-type]
-    with without_native_chatter():
-        import torch
-        from transformers import AutoModelForCausalLM
-        from transformers.utils import logging
-
-        logging.disable_progress_bar()
-        other = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
-    from pipeline.gemma.causal_lm import logits_of
-
-    largest = 0.0
-    for ids in sequences:
-        tokens = np.array([ids], np.int32)
-        hidden = model.backbone({"token_ids": tokens, "padding_mask": np.ones_like(tokens)})
-        ours = _numpy(logits_of(model.backbone, hidden))
-        with torch.no_grad():
-            theirs = other(input_ids=torch.from_numpy(tokens.astype(np.int64))).logits.numpy()
-        largest = max(largest, float(np.abs(ours - theirs).max()))
-    return largest
-
-
 def _write(path: Path, document: dict[str, Any]) -> None:
     path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def _numpy(value: Any) -> NDArray[np.float32]:
-    from keras import ops
-
-    return np.asarray(ops.convert_to_numpy(value))

@@ -10,7 +10,7 @@ import pytest
 from pipeline.errors import InputError, PocketGemmaError
 from pipeline.families.names import MATRICES, TARGETS
 from pipeline.gemma.causal_lm import load_causal_lm, matrix_layers
-from pipeline.gemma.hugging_face import largest_logit_difference, write_hugging_face
+from pipeline.gemma.hugging_face import write_hugging_face
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.tuning.adapter import Adapter
 from pipeline.tuning.merge import merge, prove_merge
@@ -104,27 +104,6 @@ def test_an_adapter_for_other_matrices_is_refused(base: Path, adapter: Adapter) 
     broken = replace(factors, pairs=pairs).adapter("base")
     with pytest.raises(InputError, match=r"decoder_block_0\.query is only in one of them"):
         merge(load_causal_lm(base).backbone, broken)
-
-
-def test_hugging_face_gives_the_same_logits_beyond_the_sliding_window(
-    base: Path, adapter: Adapter, tmp_path: Path
-) -> None:
-    model = merged_model(base, adapter)
-    write_hugging_face(model, Tokenizer.of_preset(base), tmp_path / "hf")
-    long = np.random.default_rng(0).integers(0, 1024, model.backbone.sliding_window_size + 40).tolist()
-    assert largest_logit_difference(model, tmp_path / "hf", [TOKENS, long]) < 1e-4
-
-
-def test_a_wrong_sliding_window_shows_in_the_logits(base: Path, adapter: Adapter, tmp_path: Path) -> None:
-    import json
-
-    model = merged_model(base, adapter)
-    write_hugging_face(model, Tokenizer.of_preset(base), tmp_path / "hf")
-    config = json.loads((tmp_path / "hf" / "config.json").read_text())
-    config["sliding_window"] //= 2
-    (tmp_path / "hf" / "config.json").write_text(json.dumps(config))
-    long = np.random.default_rng(0).integers(0, 1024, model.backbone.sliding_window_size + 40).tolist()
-    assert largest_logit_difference(model, tmp_path / "hf", [long]) > 1e-3
 
 
 def test_an_export_with_lora_still_enabled_is_refused(base: Path, adapter: Adapter, tmp_path: Path) -> None:

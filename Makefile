@@ -9,7 +9,7 @@ READY := .venv/.ready
 
 STAGES := download prepare finetune merge convert verify bundle deploy
 GEMMA := configs/gemma3_270m_gguf.yaml
-.PHONY: $(STAGES) all gemma apk setup chat doctor check test lint lock docs demo-data demo-base clean help
+.PHONY: $(STAGES) all gemma apk setup chat doctor check test test-real lint lock docs demo-data demo-base clean help
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
@@ -44,10 +44,13 @@ doctor: $(READY) ## Check this machine
 	@$(POCKETGEMMA) doctor
 
 check: $(READY) lint ## Check style, types and contracts; run every test that is not slow
-	@$(BIN)/pytest -n 2 -m "not slow"
+	@$(BIN)/pytest -n 2 -m "not slow and not real"
 
 test: $(READY) lint ## Check style, types and contracts; run every test
-	@$(BIN)/pytest -n 2 --dist loadgroup
+	@$(BIN)/pytest -n 2 --dist loadgroup -m "not real"
+
+test-real: $(READY) ## Run the whole pipeline on a real Gemma 3 270M (about 20 minutes; asks for its terms)
+	@$(BIN)/pytest -m real -rs tests/real
 
 lint: $(READY)
 	@$(BIN)/ruff check pipeline tests benchmarks

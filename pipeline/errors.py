@@ -7,6 +7,12 @@ class PocketGemmaError(Exception):
     exit_code = 1
 
 
+class UndecidedError(PocketGemmaError):
+    """A check has too few examples to tell whether its limit is kept. The command exits with code 3."""
+
+    exit_code = 3
+
+
 class InputError(PocketGemmaError):
     """An input (a file, a key, an option) is not usable. The command exits with code 2."""
 

@@ -11,7 +11,7 @@ from typing import Self
 PACKAGES = (
     "pocketgemma", "numpy", "keras", "keras-hub", "jax", "torch", "tensorflow", "transformers",
     "sentencepiece", "safetensors",
-    "litert-torch", "litert-converter", "ai-edge-litert", "ai-edge-quantizer", "litert-lm",
+    "litert-torch", "litert-converter", "ai-edge-litert", "ai-edge-quantizer", "litert-lm", "litert-lm-api",
     "litert-lm-builder", "mediapipe",
 )  # fmt: skip
 """The packages whose version can change a result."""

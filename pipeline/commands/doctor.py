@@ -59,7 +59,7 @@ def _python() -> Finding:
             missing.append(name)
     if missing:
         return Finding("bad", "Python", f"{version}; missing packages: {', '.join(missing)}; run: make setup")
-    keras, runtime = metadata.version("keras"), metadata.version("litert-lm")
+    keras, runtime = metadata.version("keras"), metadata.version("litert-lm-api")
     return Finding("good", "Python", f"{version}, Keras {keras}, LiteRT-LM {runtime}")
 
 

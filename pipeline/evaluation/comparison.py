@@ -1,11 +1,21 @@
 """Compare two sides of the same model, Keras and the phone's runtime, and check the differences against
 limits."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pipeline.evaluation.agreement import Agreement
 from pipeline.evaluation.answers import Answer, Scores, score
+from pipeline.evaluation.decision import (
+    Estimator,
+    Interval,
+    Outcome,
+    accuracy_loss,
+    accuracy_shortfall,
+    perplexity_ratio,
+    questions_needed,
+)
 from pipeline.families.registry import DEFAULT_CHAT
 
 
@@ -15,29 +25,37 @@ class Limits:
 
     Attributes:
         max_accuracy_loss: exact match lost, in percentage points.
-        min_same_answers: share of greedy answers that must be identical.
         max_unstopped: share of replies that may run to the token limit although Keras's stop.
-        max_logprob_difference: mean |difference| of the expected answers' log-probability per token, in nats.
         max_perplexity_ratio: the runtime's perplexity of the expected answers / Keras's.
+        max_runtime_noise: difference between the runtime and Keras with the stored numbers, as a multiple of
+            float32's rounding.
         min_accuracy: exact match that the runtime must reach, in percent; None: no minimum.
     """
 
     max_accuracy_loss: float
-    min_same_answers: float
     max_unstopped: float
-    max_logprob_difference: float
     max_perplexity_ratio: float
+    max_runtime_noise: float
     min_accuracy: float | None = None
 
 
 @dataclass(frozen=True)
 class Check:
-    """One check: what was found, what the limit is, and whether it passed."""
+    """One check.
+
+    Attributes:
+        name: what is checked.
+        found: what was found.
+        limit: what is allowed.
+        outcome: undecided if the questions are too few to tell.
+        needed: how many more questions would probably decide; None if it is decided, or none would.
+    """
 
     name: str
     found: str
     limit: str
-    passed: bool
+    outcome: Outcome
+    needed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +80,7 @@ class Comparison:
         keras, runtime: scores of each side.
         pairs: the two answers to each question, Keras's first.
         token_ids: of each conversation that was compared.
+        agreement: of the runtime with Keras on the stored numbers; None if that could not be measured.
     """
 
     checks: tuple[Check, ...]
@@ -69,14 +88,39 @@ class Comparison:
     runtime: Scores
     pairs: tuple[tuple[Answer, Answer], ...]
     token_ids: tuple[TokenIds, ...]
+    agreement: Agreement | None = None
 
     @property
-    def passed(self) -> bool:
-        return all(check.passed for check in self.checks)
+    def outcome(self) -> Outcome:
+        """Failed if a check is, else undecided if a check is."""
+        if self.failures:
+            return "failed"
+        return "undecided" if self.undecided else "passed"
 
     @property
     def failures(self) -> list[Check]:
-        return [check for check in self.checks if not check.passed]
+        return [check for check in self.checks if check.outcome == "failed"]
+
+    @property
+    def undecided(self) -> list[Check]:
+        return [check for check in self.checks if check.outcome == "undecided"]
+
+    @property
+    def needed(self) -> int | None:
+        """How many more questions would probably decide all checks; None if no number would."""
+        each = [check.needed for check in self.undecided]
+        return None if None in each else max((needed for needed in each if needed is not None), default=0)
+
+    @property
+    def same_answers(self) -> float:
+        """Share of greedy answers that are identical."""
+        return sum(ours.text == theirs.text for ours, theirs in self.pairs) / len(self.pairs)
+
+    @property
+    def logprob_difference(self) -> float:
+        """Mean |difference| of the expected answers' log-probability, per token, in nats."""
+        tokens = sum(ours.tokens for ours, _ in self.pairs)
+        return sum(abs(ours.logprob - theirs.logprob) for ours, theirs in self.pairs) / tokens
 
     def worst(self, count: int = 10) -> list[tuple[Answer, Answer]]:
         """The answers that differ most: different texts first, then by log-probability per token."""
@@ -89,10 +133,13 @@ class Comparison:
 
     def as_json(self) -> dict[str, Any]:
         return {
-            "passed": self.passed,
+            "outcome": self.outcome,
             "checks": [asdict(check) for check in self.checks],
             "keras": asdict(self.keras),
             "runtime": asdict(self.runtime),
+            "same_answers": self.same_answers,
+            "logprob_difference": self.logprob_difference,
+            "agreement": self.agreement and asdict(self.agreement) | {"ratio": self.agreement.ratio},
             "token_ids": [asdict(ids) | {"same": ids.same} for ids in self.token_ids],
         }
 
@@ -110,8 +157,12 @@ def compare(
     control_tokens: Sequence[str] = DEFAULT_CHAT.control_tokens,
     token_ids: Sequence[TokenIds] = (),
     differences: Sequence[str] = (),
+    agreement: Agreement | None = None,
 ) -> Comparison:
     """Compare the runtime's answers with Keras's.
+
+    Some checks ask whether the file is right, the others what quantization cost. Those that compare a
+    confidence interval with a limit may be undecided.
 
     Args:
         keras, runtime: answers to the same questions in the same order, at least one.
@@ -119,6 +170,7 @@ def compare(
         control_tokens: no reply may contain one of these.
         token_ids: the same conversations tokenized by each side.
         differences: between the model file and training, each in a few words.
+        agreement: of the runtime with Keras on the stored numbers; None if that could not be measured.
 
     Raises:
         ValueError: the two lists answer different questions.
@@ -126,73 +178,107 @@ def compare(
     if [(a.question, a.expected) for a in keras] != [(a.question, a.expected) for a in runtime]:
         raise ValueError("the two sides answered different questions")
     pairs = tuple(zip(keras, runtime, strict=True))
-    ours, theirs = score(keras), score(runtime)
+    file_checks = _file_checks(pairs, limits, control_tokens, token_ids, differences, agreement)
+    checks = (*file_checks, *_cost_checks(keras, runtime, limits))
+    return Comparison(checks, score(keras), score(runtime), pairs, tuple(token_ids), agreement)
+
+
+def _file_checks(
+    pairs: Sequence[tuple[Answer, Answer]],
+    limits: Limits,
+    control_tokens: Sequence[str],
+    token_ids: Sequence[TokenIds],
+    differences: Sequence[str],
+    agreement: Agreement | None,
+) -> Iterator[Check]:
+    """Whether the file and the runtime are right."""
 
     def count_failing(holds: Callable[[Answer, Answer], bool]) -> int:
         return sum(not holds(*pair) for pair in pairs)
 
-    loss = ours.exact_match - theirs.exact_match
-    same = 1 - count_failing(lambda a, b: a.text == b.text) / len(pairs)
-    tokens = sum(answer.tokens for answer in keras)
-    distance = sum(abs(a.logprob - b.logprob) for a, b in pairs) / tokens
-    ratio = theirs.perplexity / ours.perplexity
+    def check(name: str, found: str, limit: str, passed: bool) -> Check:
+        return Check(name, found, limit, "passed" if passed else "failed")
+
     run_on = count_failing(lambda a, b: b.stopped or not a.stopped)
     marked = count_failing(lambda a, b: not any(marker in b.text for marker in control_tokens))
     other_counts = count_failing(lambda a, b: a.tokens == b.tokens)
     other_ids = sum(not ids.same for ids in token_ids)
-    checks = [
-        Check("model file matches training", "; ".join(differences) or "yes", "yes", not differences),
-        Check(
-            "conversations with different token IDs",
-            f"{other_ids} of {len(token_ids)}",
-            "0",
-            other_ids == 0,
-        ),
-        Check(
-            "expected answers with a different token count",
-            f"{other_counts} of {len(pairs)}",
-            "0",
-            other_counts == 0,
-        ),
-        Check("replies that contain a marker", f"{marked} of {len(pairs)}", "0", marked == 0),
-        Check(
-            "replies that stop in Keras but not in the runtime",
-            f"{run_on} of {len(pairs)}",
-            f"at most {limits.max_unstopped:.1%}",
-            run_on <= limits.max_unstopped * len(pairs),
-        ),
-        Check(
-            "mean log-probability difference per token",
-            f"{distance:.4f}",
-            f"at most {limits.max_logprob_difference}",
-            distance <= limits.max_logprob_difference,
-        ),
-        Check(
-            "perplexity, runtime / Keras",
-            f"{theirs.perplexity:.4f} / {ours.perplexity:.4f} = {ratio:.4f}",
-            f"at most {limits.max_perplexity_ratio}",
-            ratio <= limits.max_perplexity_ratio,
-        ),
-        Check(
-            "identical greedy answers",
-            f"{same:.1%}",
-            f"at least {limits.min_same_answers:.1%}",
-            same >= limits.min_same_answers,
-        ),
-        Check(
-            "exact match, Keras -> runtime",
-            f"{ours.exact_match:.1f} % -> {theirs.exact_match:.1f} %",
-            f"at most {limits.max_accuracy_loss} points lost",
-            loss <= limits.max_accuracy_loss,
-        ),
-    ]
+    yield check("model file matches training", "; ".join(differences) or "yes", "yes", not differences)
+    yield _agreement_check(agreement, limits.max_runtime_noise)
+    yield check(
+        "conversations with different token IDs", f"{other_ids} of {len(token_ids)}", "0", other_ids == 0
+    )
+    yield check(
+        "expected answers with a different token count",
+        f"{other_counts} of {len(pairs)}",
+        "0",
+        other_counts == 0,
+    )
+    yield check("replies that contain a marker", f"{marked} of {len(pairs)}", "0", marked == 0)
+    yield check(
+        "replies that stop in Keras but not in the runtime",
+        f"{run_on} of {len(pairs)}",
+        f"at most {limits.max_unstopped:.1%}",
+        run_on <= limits.max_unstopped * len(pairs),
+    )
+
+
+def _agreement_check(agreement: Agreement | None, limit: float) -> Check:
+    name, allowed = "runtime compared with Keras on the stored numbers", f"at most {limit:g} x rounding"
+    if agreement is None:
+        return Check(name, "not measured", allowed, "failed")
+    interval = agreement.estimate(agreement.questions)
+    outcome = interval.at_most(limit)
+    needed = (
+        questions_needed(agreement.estimate, agreement.questions, limit) if outcome == "undecided" else None
+    )
+    found = (
+        f"{agreement.ratio:.1f} x rounding (95 % interval {interval.low:.1f} to {interval.high:.1f}), "
+        f"{agreement.difference:.1e} nats per token"
+    )
+    return Check(name, found, allowed, outcome, needed)
+
+
+def _cost_checks(keras: Sequence[Answer], runtime: Sequence[Answer], limits: Limits) -> Iterator[Check]:
+    """What quantization cost, with 95 % confidence."""
+    ours, theirs, count = score(keras), score(runtime), len(keras)
+
+    def check(
+        name: str,
+        estimator: Estimator,
+        limit: float,
+        found: str,
+        allowed: str,
+        bounds: Callable[[Interval], tuple[str, str]],
+    ) -> Check:
+        interval = estimator(count)
+        outcome = interval.at_most(limit)
+        needed = questions_needed(estimator, count, limit) if outcome == "undecided" else None
+        low, high = bounds(interval)
+        return Check(name, f"{found} (95 % interval {low} to {high})", allowed, outcome, needed)
+
+    yield check(
+        "perplexity, runtime / Keras",
+        perplexity_ratio(keras, runtime),
+        limits.max_perplexity_ratio,
+        f"{theirs.perplexity:.4f} / {ours.perplexity:.4f} = {theirs.perplexity / ours.perplexity:.4f}",
+        f"at most {limits.max_perplexity_ratio}",
+        lambda interval: (f"{interval.low:.4f}", f"{interval.high:.4f}"),
+    )
+    yield check(
+        "exact match, Keras -> runtime",
+        accuracy_loss(keras, runtime),
+        limits.max_accuracy_loss,
+        f"{ours.exact_match:.1f} % -> {theirs.exact_match:.1f} %",
+        f"at most {limits.max_accuracy_loss} points lost",
+        lambda interval: (f"{-interval.high:+.1f}", f"{-interval.low:+.1f} points"),
+    )
     if limits.min_accuracy is not None:
-        checks.append(
-            Check(
-                "exact match in the runtime",
-                f"{theirs.exact_match:.1f} %",
-                f"at least {limits.min_accuracy} %",
-                theirs.exact_match >= limits.min_accuracy,
-            )
+        yield check(
+            "exact match in the runtime",
+            accuracy_shortfall(runtime),
+            100 - limits.min_accuracy,
+            f"{theirs.exact_match:.1f} %",
+            f"at least {limits.min_accuracy} %",
+            lambda interval: (f"{100 - interval.high:.1f}", f"{100 - interval.low:.1f} %"),
         )
-    return Comparison(tuple(checks), ours, theirs, pairs, tuple(token_ids))

@@ -1,6 +1,6 @@
 """Answers on the training side: Keras, with base and adapter separate as in training, or a merged preset."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +9,7 @@ import numpy as np
 from pipeline.data.examples import Example
 from pipeline.data.tokenize import batches, encode
 from pipeline.evaluation.answers import Answer
+from pipeline.evaluation.as_stored import Disturbance
 from pipeline.gemma.causal_lm import load_causal_lm, logits_of
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.tuning.load import load_adapter
@@ -23,6 +24,9 @@ BATCH = 128
 
 LOGITS = 1 << 26
 """Logits in memory at a time, at most (a quarter of a gigabyte in float32)."""
+
+LAST_PLACE = float(np.finfo(np.float32).eps)
+"""Size of the last place of a float32, as a share of its value."""
 
 LENGTH_STEP = 32
 """Lengths are rounded up to a multiple of this, so that few shapes are compiled."""
@@ -64,6 +68,28 @@ def answer_all(
         )
         for example, (ids, stopped), logprob in zip(examples, replies, logprobs, strict=True)
     ]
+
+
+def stored_logprobs(
+    preset: Path, examples: Sequence[Example], change: Callable[["keras_hub.models.CausalLM"], Disturbance]
+) -> tuple[list[float], list[float]]:
+    """Log-probabilities of the expected answers by a model that computes as a converted file does.
+
+    Choose the Keras backend first (`use_backend`).
+
+    Args:
+        preset: of the model's shape; its weights are replaced.
+        examples: questions with the expected answers.
+        change: changes the model, in place, to the file's computation.
+
+    Returns:
+        As stored, and with every input of a product changed in the last place of float32.
+    """
+    model, tokenizer = load_causal_lm(preset), Tokenizer.of_preset(preset)
+    disturbance = change(model)
+    stored = _log_probabilities(model, examples, tokenizer)
+    disturbance.share = LAST_PLACE
+    return stored, _log_probabilities(model, examples, tokenizer)
 
 
 def _log_probabilities(

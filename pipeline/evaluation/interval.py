@@ -6,14 +6,14 @@ Z = 1.959963984540054
 """Quantile of the normal distribution for a two-sided 95 % interval."""
 
 
-def wilson_interval(right: int, count: int) -> tuple[float, float]:
+def wilson_interval(right: float, count: int) -> tuple[float, float]:
     """95 % confidence interval of a share: all shares that a score test does not reject.
 
     Wilson 1927, Journal of the American Statistical Association 22:209-212. It stays within 0 and 1, and its
     width is never 0, even if all answers, or none, were correct.
 
     Args:
-        right: number of correct answers.
+        right: number of correct answers; not whole if it is a proportion of an assumed `count`.
         count: number of questions.
 
     Raises:

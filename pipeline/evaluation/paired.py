@@ -47,7 +47,7 @@ def paired_difference(answers: Sequence[Answer], reference: Sequence[Answer]) ->
     )
 
 
-def score_interval(gained: int, lost: int, count: int) -> tuple[float, float]:
+def score_interval(gained: float, lost: float, count: int) -> tuple[float, float]:
     """95 % confidence interval of (gained - lost) / count.
 
     The score interval for matched pairs (Tango 1998, Statistics in Medicine 17:891-908, equations 12 to 15):
@@ -55,8 +55,8 @@ def score_interval(gained: int, lost: int, count: int) -> tuple[float, float]:
     none, where simpler intervals have width 0.
 
     Args:
-        gained: number of pairs that count +1.
-        lost: number of pairs that count -1.
+        gained: number of pairs that count +1; not whole if it is a proportion of an assumed `count`.
+        lost: number of pairs that count -1; likewise.
         count: number of all pairs; the others count 0.
 
     Raises:

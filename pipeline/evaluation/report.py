@@ -8,6 +8,14 @@ from rich.text import Text
 from pipeline.evaluation.comparison import Comparison, TokenIds, logprob_difference
 from pipeline.run.files import VerifyFiles
 
+MARKS = {"passed": "✓", "failed": "✗", "undecided": "?"}
+STYLES = {"passed": "green", "failed": "bold red", "undecided": "bold yellow"}
+RESULTS = {
+    "passed": "Passed.",
+    "failed": "**Failed.**",
+    "undecided": "**Undecided.** The questions are too few.",
+}
+
 
 def table(comparison: Comparison) -> Table:
     """The checks as a table for the terminal."""
@@ -15,9 +23,18 @@ def table(comparison: Comparison) -> Table:
     for heading in ("", "check", "found", "limit"):
         grid.add_column(heading, overflow="fold")
     for check in comparison.checks:
-        mark = Text("✓", "green") if check.passed else Text("✗", "bold red")
-        grid.add_row(mark, check.name, Text(check.found), check.limit)
+        grid.add_row(
+            Text(MARKS[check.outcome], STYLES[check.outcome]), check.name, Text(check.found), check.limit
+        )
     return grid
+
+
+def similarity(comparison: Comparison) -> str:
+    """How alike the answers are, in a sentence without a limit: it depends on how sure the model is."""
+    return (
+        f"{comparison.same_answers:.1%} of the greedy answers are identical; log-probabilities differ by "
+        f"{comparison.logprob_difference:.4f} nats per token on average"
+    )
 
 
 def write_report(files: VerifyFiles, comparison: Comparison, title: str) -> None:
@@ -38,14 +55,18 @@ def write_report(files: VerifyFiles, comparison: Comparison, title: str) -> None
 
 def markdown(comparison: Comparison, title: str) -> str:
     """The report: result, checks, exact match by tag, token IDs that differ, and the largest differences."""
-    lines = [f"# {title}", "", "Passed." if comparison.passed else "**Failed.**", ""]
+    lines = [f"# {title}", "", RESULTS[comparison.outcome], ""]
     lines += ["| | check | found | limit |", "|---|---|---|---|"]
     lines += [
-        f"| {'✓' if check.passed else '✗'} | {_cell(check.name)} | {_cell(check.found)} | "
-        f"{_cell(check.limit)} |"
+        f"| {MARKS[check.outcome]} | {_cell(check.name)} | {_cell(check.found)} | {_cell(check.limit)} |"
         for check in comparison.checks
     ]
-    lines += ["", f"Both sides answered {comparison.keras.count} questions greedily.", ""]
+    lines += [
+        "",
+        f"Both sides answered {comparison.keras.count} questions greedily: {similarity(comparison)}.",
+        "",
+    ]
+    lines += needed_lines(comparison)
     for tag, values in comparison.keras.by_tag.items():
         lines += [f"## Exact match by {tag}", "", f"| {_cell(tag)} | Keras | runtime |", "|---|---|---|"]
         runtime = comparison.runtime.by_tag[tag]
@@ -69,6 +90,18 @@ def markdown(comparison: Comparison, title: str) -> str:
             lines.append(f"| {' | '.join(cells)} | {logprob_difference(*pair):.4f} |")
         lines.append("")
     return "\n".join(lines)
+
+
+def needed_lines(comparison: Comparison) -> list[str]:
+    """For each undecided check, how many more questions would decide it."""
+    lines = [f"- {check.name}: {_needed(check.needed)}" for check in comparison.undecided]
+    return ["Undecided:", "", *lines, ""] if lines else []
+
+
+def _needed(count: int | None) -> str:
+    if count is None:
+        return "the estimate is too close to the limit for any number of questions"
+    return f"about {count:,} more questions would decide"
 
 
 def _token_lines(differing: list[TokenIds]) -> list[str]:

@@ -6,7 +6,7 @@ Other roundings move a value further where that helps the layer's output; they m
 whole.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -43,6 +43,18 @@ class Piece(NamedTuple):
     before: NDArray[np.float32] | None = None
 
 
+class StoredMatrix(NamedTuple):
+    """Where a model file holds a matrix.
+
+    Attributes:
+        weight: the matrix in the file.
+        scales_at: the first byte of one copy of its scales; None for floats.
+    """
+
+    weight: WeightMatrix
+    scales_at: int | None
+
+
 def missing_matrices(
     litertlm: Path,
     matrices: PresetMatrices,
@@ -65,38 +77,61 @@ def missing_matrices(
     Raises:
         InputError: one of the files is unusable.
     """
+    found = find_matrices(litertlm, matrices, scheme, rounding, base)
+    return [name for name in matrices.names() if name not in found]
+
+
+def find_matrices(
+    litertlm: Path,
+    matrices: PresetMatrices,
+    scheme: Scheme,
+    rounding: str = NEAREST.name,
+    base: PresetMatrices | None = None,
+) -> dict[str, StoredMatrix]:
+    """Where a converted model holds each matrix, by its Hugging Face name; without those that it lacks.
+
+    Args and errors: as for `missing_matrices`.
+    """
     stored, row_limit = weight_matrices(litertlm), find_rounding(rounding).row_limit
-
-    def held(name: str) -> bool:
-        shape, bits = tuple(matrices.shape(name)), scheme.bits_of(name)
-        wanted = (shape, bits, scheme.block_of(name))
-        return any(
-            _holds(litertlm, weight, matrices, name, row_limit, base)
-            for weight in stored
-            if (weight.shape, weight.bits, weight.block) == wanted
-        )
-
-    return [name for name in matrices.names() if not held(name)]
+    found: dict[str, StoredMatrix] = {}
+    for name in matrices.names():
+        wanted = (tuple(matrices.shape(name)), scheme.bits_of(name), scheme.block_of(name))
+        same_kind = (weight for weight in stored if (weight.shape, weight.bits, weight.block) == wanted)
+        place = next(_holders(litertlm, same_kind, matrices, name, row_limit, base), None)
+        if place:
+            found[name] = place
+    return found
 
 
-def _holds(
+def read_stored(litertlm: Path, stored: StoredMatrix) -> NDArray[np.float32]:
+    """The values that the runtime computes with, (out, in)."""
+    rows = stored.weight.shape[0]
+    return _stored_rows(litertlm, stored.weight, stored.scales_at, 0, rows)
+
+
+def _holders(
     path: Path,
-    weight: WeightMatrix,
+    candidates: Iterable[WeightMatrix],
     matrices: PresetMatrices,
     name: str,
     row_limit: float | None,
     base: PresetMatrices | None,
-) -> bool:
-    if weight.bits in FLOATS:
-        return all(
-            np.array_equal(piece.wanted, piece.stored)
-            for piece in _pieces(path, weight, matrices, name, None)
-        )
-    for scales_at in weight.scales:
-        pieces = _pieces(path, weight, matrices, name, scales_at, base)
-        if not (_values_close(pieces) if row_limit is None else _rows_preserved(pieces, row_limit)):
-            return False
-    return bool(weight.scales)
+) -> Iterator[StoredMatrix]:
+    """The candidates that hold a matrix, with every copy of their scales."""
+    for weight in candidates:
+        if weight.bits in FLOATS:
+            pieces = _pieces(path, weight, matrices, name, None)
+            if all(np.array_equal(piece.wanted, piece.stored) for piece in pieces):
+                yield StoredMatrix(weight, None)
+        elif weight.scales and all(
+            _close(_pieces(path, weight, matrices, name, scales_at, base), row_limit)
+            for scales_at in weight.scales
+        ):
+            yield StoredMatrix(weight, min(weight.scales))
+
+
+def _close(pieces: Iterator[Piece], row_limit: float | None) -> bool:
+    return _values_close(pieces) if row_limit is None else _rows_preserved(pieces, row_limit)
 
 
 def _values_close(pieces: Iterator[Piece]) -> bool:
@@ -143,34 +178,31 @@ def _pieces(
     for start, stop in pairwise(bounds):
         if stop <= start:
             continue
-        wanted, size = matrix[start:stop], (stop - start) * columns
-        raw = np.fromfile(
-            path,
-            np.uint8,
-            size * weight.bits // 8,
-            offset=weight.offset + start * columns * weight.bits // 8,
-        )
+        wanted = matrix[start:stop]
+        stored = _stored_rows(path, weight, scales_at, start, stop)
         if weight.bits in FLOATS:
-            dtype = FLOATS[weight.bits]
-            yield Piece(
-                wanted.astype(dtype).astype(np.float32),
-                raw.view(dtype).reshape(wanted.shape).astype(np.float32),
-                wanted,
-            )
+            yield Piece(wanted.astype(FLOATS[weight.bits]).astype(np.float32), stored, wanted)
             continue
-        assert scales_at is not None
-        blocks, dtype_of_scales = columns // (weight.block or columns), scale_dtype(weight.block)
-        scales = np.fromfile(
-            path,
-            dtype_of_scales,
-            (stop - start) * blocks,
-            offset=scales_at + start * blocks * dtype_of_scales.itemsize,
-        ).astype(np.float32)
-        values = unpacked(raw, weight.bits).reshape(stop - start, blocks, -1)
         steps = nearest_scales(wanted, weight.bits, weight.block)
         yield Piece(
             wanted,
-            (values * scales.reshape(-1, blocks, 1)).reshape(wanted.shape),
-            np.repeat(steps, columns // blocks, axis=1),
+            stored,
+            np.repeat(steps, columns // steps.shape[1], axis=1),
             None if original is None else original[start:stop],
         )
+
+
+def _stored_rows(
+    path: Path, weight: WeightMatrix, scales_at: int | None, start: int, stop: int
+) -> NDArray[np.float32]:
+    """Rows of a matrix in a file, with one copy of its scales."""
+    rows, columns = stop - start, weight.shape[1]
+    bits, offset = weight.bits, weight.offset + start * columns * weight.bits // 8
+    raw = np.fromfile(path, np.uint8, rows * columns * bits // 8, offset=offset)
+    if bits in FLOATS:
+        return raw.view(FLOATS[bits]).reshape(rows, columns).astype(np.float32)
+    assert scales_at is not None
+    blocks, dtype = columns // (weight.block or columns), scale_dtype(weight.block)
+    scales = np.fromfile(path, dtype, rows * blocks, offset=scales_at + start * blocks * dtype.itemsize)
+    values = unpacked(raw, bits).reshape(rows, blocks, -1)
+    return (values * scales.astype(np.float32).reshape(rows, blocks, 1)).reshape(rows, columns)

@@ -19,6 +19,11 @@ class Scheme:
     embedding_bits: int
     block: int | None = None
 
+    @property
+    def integers(self) -> bool:
+        """Whether matrices are integers; then the runtime rounds the input of each product to 8 bits."""
+        return self.bits < 16
+
     def bits_of(self, name: str) -> int:
         """Bits of a matrix by its Hugging Face name."""
         return self.embedding_bits if name == EMBEDDING else self.bits

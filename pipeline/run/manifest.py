@@ -89,6 +89,10 @@ def _current(document: dict[str, Any]) -> dict[str, Any]:
     return current
 
 
+JUNK = frozenset((".DS_Store", "Thumbs.db", "desktop.ini"))
+"""Files that a file manager leaves in a folder that someone looks into."""
+
+
 def list_files(paths: Mapping[str, Path], sha256: Callable[[Path], str]) -> list[dict[str, Any]]:
     """Name, size and sha256 of every file, sorted by name, as a manifest lists them.
 
@@ -103,7 +107,7 @@ def list_files(paths: Mapping[str, Path], sha256: Callable[[Path], str]) -> list
     found = []
     for label, root in paths.items():
         if root.is_dir():
-            inside = [path for path in root.rglob("*") if path.is_file()]
+            inside = [path for path in root.rglob("*") if path.is_file() and path.name not in JUNK]
             files = {f"{label}/{path.relative_to(root).as_posix()}".lstrip("/"): path for path in inside}
             files.pop(MANIFEST, None)
         elif root.is_file():

@@ -17,7 +17,7 @@ from pipeline.targets.questions import answered_questions
 from pipeline.targets.target import BundleRequest, Provenance
 from pipeline.tuning.registry import METHODS
 
-PACKAGES = ("litert-lm",)
+PACKAGES = ("litert-lm-api",)
 CODE = (
     "stages/bundle.py",
     "evaluation",
@@ -56,7 +56,8 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
     inputs = {f"adapters/{number}": Path(path) for number, path in enumerate(chosen.adapters, 1)}
     with run.stage(
         "bundle",
-        settings=chosen.model_dump(exclude={"adapters"}) | {"name": config.name},
+        settings=chosen.model_dump(exclude={"adapters"})
+        | {"name": config.name, "base": _base_name(config), "data": Path(config.data.train).name},
         after=("convert", "verify"),
         inputs=inputs,
         packages=PACKAGES,
@@ -97,6 +98,12 @@ def _request(config: Config, run: Run) -> BundleRequest:
     )
 
 
+def _base_name(config: Config) -> str:
+    """What the app calls the base: its address, or the name of a local folder or file without its path."""
+    preset = config.model.preset
+    return preset if "://" in preset else Path(preset).name
+
+
 def _provenance(config: Config, run: Run) -> Provenance:
     demo, shape = config.model.preset == DEMO, read_shape(run.files.download.preset)
     trained, examples = run.manifest("finetune").details, run.manifest("prepare").document
@@ -106,9 +113,9 @@ def _provenance(config: Config, run: Run) -> Provenance:
     low, high = wilson_interval(round(share * count), count)
     return Provenance(
         description=config.convert.description or None,
-        base="PocketGemma demo" if demo else run.manifest("download").details["preset"],
+        base="PocketGemma demo" if demo else _base_name(config),
         parameters=shape.parameters,
-        data=Path(examples["input_paths"]["train"]).name,
+        data=Path(config.data.train).name,
         data_sha256=next(entry["sha256"] for entry in examples["inputs"] if entry["name"] == "train"),
         examples=trained.get("examples"),
         method=METHODS[config.finetune.tuning_method].title,

@@ -1,20 +1,20 @@
 """Promise: every difference between the runtime and Keras is found and named, and refused if it exceeds its
 limit."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from pipeline.evaluation.agreement import Agreement
 from pipeline.evaluation.answers import Answer
 from pipeline.evaluation.comparison import Comparison, Limits, TokenIds, compare, logprob_difference
+from pipeline.evaluation.decision import accuracy_loss
 
-LIMITS = Limits(
-    max_accuracy_loss=2,
-    min_same_answers=0.9,
-    max_unstopped=0.0,
-    max_logprob_difference=0.1,
-    max_perplexity_ratio=1.1,
-)
+LIMITS = Limits(max_accuracy_loss=2, max_unstopped=0.0, max_perplexity_ratio=1.1, max_runtime_noise=4.0)
+RIGHT = Agreement(difference=1.2e-4, rounding=1e-4, questions=400, log_deviation=0.1)
 KERAS = tuple(
     Answer(
         f"question {number}",
@@ -25,7 +25,7 @@ KERAS = tuple(
         tokens=4,
         tags={"kind": "ab"[number % 2]},
     )
-    for number in range(100)
+    for number in range(400)
 )
 
 
@@ -34,21 +34,35 @@ def changed(count: int, **changes: object) -> list[Answer]:
     return [replace(answer, **changes) if index < count else answer for index, answer in enumerate(KERAS)]  # type: ignore[arg-type]
 
 
+def compared(runtime: Sequence[Answer], keras: Sequence[Answer] = KERAS, **options: Any) -> Comparison:
+    return compare(keras, runtime, options.pop("limits", LIMITS), **{"agreement": RIGHT, **options})
+
+
 def failed(comparison: Comparison) -> set[str]:
     return {check.name for check in comparison.failures}
 
 
+def undecided(comparison: Comparison) -> set[str]:
+    return {check.name for check in comparison.undecided}
+
+
+EXACT_MATCH, PERPLEXITY = "exact match, Keras -> runtime", "perplexity, runtime / Keras"
+
+
 def test_the_same_answers_pass() -> None:
-    comparison = compare(KERAS, KERAS, LIMITS)
-    assert comparison.passed
+    comparison = compared(KERAS)
+    assert comparison.outcome == "passed"
     assert comparison.worst() == []
+    assert (comparison.same_answers, comparison.logprob_difference) == (1.0, 0.0)
 
 
 @pytest.mark.parametrize(
     ("answers", "names"),
     [
         pytest.param(
-            changed(1, text="answer <end_of_turn>"), {"replies that contain a marker"}, id="one marker shown"
+            changed(1, text="answer 0<end_of_turn>"),
+            {"replies that contain a marker"},
+            id="one marker shown",
         ),
         pytest.param(
             changed(1, stopped=False),
@@ -60,63 +74,102 @@ def test_the_same_answers_pass() -> None:
             {"expected answers with a different token count"},
             id="one answer cut otherwise",
         ),
-        pytest.param(changed(3, text="wrong"), {"exact match, Keras -> runtime"}, id="three points lost"),
-        pytest.param(
-            changed(11, text="wrong"),
-            {"exact match, Keras -> runtime", "identical greedy answers"},
-            id="eleven other answers",
-        ),
-        pytest.param(
-            changed(100, logprob=-1.0),
-            {"mean log-probability difference per token", "perplexity, runtime / Keras"},
-            id="a colder model",
-        ),
-        pytest.param(
-            changed(100, logprob=-0.05),
-            {"mean log-probability difference per token"},
-            id="a surer model is another model",
-        ),
+        pytest.param(changed(24, text="wrong"), {EXACT_MATCH}, id="six points lost of four hundred"),
+        pytest.param(changed(400, logprob=-1.0), {PERPLEXITY}, id="a colder model"),
     ],
 )
 def test_each_limit_refuses(answers: list[Answer], names: set[str]) -> None:
-    assert failed(compare(KERAS, answers, LIMITS)) == names
+    comparison = compared(answers)
+    assert comparison.outcome == "failed"
+    assert failed(comparison) == names
 
 
 @pytest.mark.parametrize(
     "answers",
-    [changed(2, text="wrong"), changed(100, logprob=-0.55)],
-    ids=["two points lost", "0.0125 nats per token apart"],
+    [changed(1, text="wrong"), changed(400, logprob=-0.55), changed(400, logprob=-0.05)],
+    ids=["one answer lost of four hundred", "0.0125 nats per token lost", "surer than Keras"],
 )
 def test_within_the_limits_it_passes(answers: list[Answer]) -> None:
-    assert compare(KERAS, answers, LIMITS).passed
+    assert compared(answers).outcome == "passed"
 
 
-def test_differences_that_cancel_out_are_still_differences() -> None:
-    swing = [replace(answer, logprob=-1.0 if index % 2 else 0.0) for index, answer in enumerate(KERAS)]
-    assert failed(compare(KERAS, swing, LIMITS)) == {"mean log-probability difference per token"}
+def test_between_the_two_it_is_undecided_and_says_how_many_questions_would_decide() -> None:
+    comparison = compared(changed(6, text="wrong"))
+    assert comparison.outcome == "undecided"
+    assert undecided(comparison) == {EXACT_MATCH}
+    needed = comparison.needed
+    assert needed is not None and 100 < needed < 3000
+    # The promised number does decide, in the same proportions; a tenth fewer does not.
+    for share, outcome in ((1.0, "passed"), (0.9, "undecided")):
+        count = 400 + round(needed * share)
+        interval = accuracy_loss(KERAS, changed(6, text="wrong"))(count)
+        assert interval.at_most(LIMITS.max_accuracy_loss) == outcome
+
+
+def test_no_number_of_questions_decides_exactly_at_the_limit() -> None:
+    comparison = compared(changed(8, text="wrong"))
+    assert undecided(comparison) == {EXACT_MATCH}
+    assert comparison.needed is None
+
+
+def test_few_questions_are_undecided_even_without_a_difference() -> None:
+    comparison = compared(KERAS[:40], KERAS[:40])
+    assert comparison.outcome == "undecided"
+    assert comparison.needed == pytest.approx(149, abs=3)
+
+
+def test_one_question_is_undecided() -> None:
+    assert compared(KERAS[:1], KERAS[:1]).outcome == "undecided"
+
+
+def test_differences_that_cancel_out_widen_the_interval() -> None:
+    swing = [replace(answer, logprob=-12.0 if index % 2 else 11.0) for index, answer in enumerate(KERAS)]
+    assert undecided(compared(swing)) == {PERPLEXITY}
+
+
+RUNTIME = "runtime compared with Keras on the stored numbers"
+
+
+@pytest.mark.parametrize("ratio", [0.0, 1.0, 3.2])
+def test_a_runtime_within_rounding_passes(ratio: float) -> None:
+    assert compared(KERAS, agreement=replace(RIGHT, difference=ratio * 1e-4)).outcome == "passed"
+
+
+@pytest.mark.parametrize(
+    "found", [replace(RIGHT, difference=5e-4), replace(RIGHT, difference=math.nan), None]
+)
+def test_a_runtime_beyond_rounding_is_refused(found: Agreement | None) -> None:
+    assert failed(compared(KERAS, agreement=found)) == {RUNTIME}
+
+
+def test_a_runtime_on_few_questions_is_undecided() -> None:
+    comparison = compared(KERAS, agreement=replace(RIGHT, difference=3e-4, log_deviation=0.5))
+    assert undecided(comparison) == {RUNTIME}
+    assert comparison.needed is not None and 4000 < comparison.needed < 5000
 
 
 def test_a_reply_that_does_not_stop_in_keras_either_does_not_count() -> None:
     keras = changed(5, stopped=False)
-    assert compare(keras, keras, LIMITS).passed
+    assert compared(keras, keras).outcome == "passed"
 
 
 def test_other_token_ids_are_refused() -> None:
     ids = [TokenIds("hello", [2, 4, 5], [2, 4, 5]), TokenIds("grüße", [2, 4, 7], [2, 4, 8, 9])]
-    comparison = compare(KERAS, KERAS, LIMITS, token_ids=ids)
-    assert failed(comparison) == {"conversations with different token IDs"}
+    assert failed(compared(KERAS, token_ids=ids)) == {"conversations with different token IDs"}
 
 
 def test_differences_of_the_model_file_are_refused_and_named() -> None:
-    comparison = compare(KERAS, KERAS, LIMITS, differences=["the chat template differs"])
+    comparison = compared(KERAS, differences=["the chat template differs"])
     assert [check.found for check in comparison.failures] == ["the chat template differs"]
 
 
 def test_a_minimum_accuracy_is_enforced() -> None:
-    wrong_on_both = changed(20, text="wrong")
-    assert compare(wrong_on_both, wrong_on_both, LIMITS).passed
+    wrong_on_both = changed(80, text="wrong")
+    assert compared(wrong_on_both, wrong_on_both).outcome == "passed"
     demanding = replace(LIMITS, min_accuracy=90.0)
-    assert failed(compare(wrong_on_both, wrong_on_both, demanding)) == {"exact match in the runtime"}
+    assert failed(compared(wrong_on_both, wrong_on_both, limits=demanding)) == {"exact match in the runtime"}
+    modest = replace(LIMITS, min_accuracy=79.0)
+    assert undecided(compared(wrong_on_both, wrong_on_both, limits=modest)) == {"exact match in the runtime"}
 
 
 def test_answers_to_different_questions_are_not_compared() -> None:
@@ -131,7 +184,7 @@ def test_worst_lists_different_answers_first_then_the_largest_differences() -> N
     answers[3] = replace(answers[3], logprob=-9.0)
     answers[5] = replace(answers[5], text="wrong")
     answers[8] = replace(answers[8], logprob=-2.0)
-    comparison = compare(KERAS, answers, LIMITS)
+    comparison = compared(answers)
     assert [pair[0].question for pair in comparison.worst()] == ["question 5", "question 3", "question 8"]
     assert [pair[0].question for pair in comparison.worst(1)] == ["question 5"]
 

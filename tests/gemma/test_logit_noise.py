@@ -18,7 +18,7 @@ from tests.support.finished_run import DEMO
 
 BASE = DEMO / "base"
 LIMIT = MergeSection().max_logit_noise
-CLEAR = 4
+CLEAR = 3
 """A fault must be beyond the limit by this factor, so that no machine's rounding hides it."""
 
 Config = dict[str, Any]

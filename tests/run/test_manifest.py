@@ -51,6 +51,15 @@ def test_format_1_is_read_with_the_keys_of_today(tmp_path: Path) -> None:
     assert manifest.digest == digest
 
 
+def test_files_that_a_file_manager_leaves_do_not_count(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    recorded = read_manifest(path).document["outputs"]
+    (path.parent / ".DS_Store").write_bytes(b"Bud1")
+    assert file_differences(recorded, list_files({"": path.parent}, sha256_of_file)) == ""
+    (path.parent / "b.txt").write_text("more")
+    assert file_differences(recorded, list_files({"": path.parent}, sha256_of_file)) == "new: b.txt"
+
+
 def test_missing_keys_are_named(tmp_path: Path) -> None:
     path = written(tmp_path)
     change(path, sources=None, seconds="long")

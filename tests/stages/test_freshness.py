@@ -90,7 +90,7 @@ def up_to_date(run: Run, declared: dict[str, dict[str, Any]], *, changing: tuple
     [
         ("litert-torch", {"convert"}),
         ("ai-edge-quantizer", {"convert"}),
-        ("litert-lm", {"verify", "bundle"}),
+        ("litert-lm-api", {"verify", "bundle"}),
         ("keras", {"merge", "verify"}),
         ("keras-hub", {"merge", "convert", "verify"}),
         ("transformers", {"merge", "convert"}),

@@ -50,8 +50,8 @@ def config(**verify: object) -> Config:
             "verify": {
                 "questions": QUESTIONS,
                 "max_new_tokens": 32,
-                "min_same_answers": 0.75,
-                "max_accuracy_loss": 13,
+                # So few questions decide nothing about accuracy.
+                "accept_undecided": True,
             }
             | verify,
         }

@@ -35,10 +35,6 @@ VARIANTS: Mapping[str, tuple[str, ...]] = {
 }
 """Further conversions of the demo: a name, and what is set on top of its recipe."""
 
-RECIPE_SETTINGS: Mapping[str, tuple[str, ...]] = {"template": ("verify.min_same_answers=0",)}
-"""The template's 40 examples leave four questions to verify with: one answer that differs is over the
-limit."""
-
 STAGES = ("finetune", "merge", "convert", "bundle")
 IGNORED = {"manifest.json", "report.json", "history.csv"}
 """Run manifests and reports: they hold times."""
@@ -72,7 +68,7 @@ def _record(checkout: Path, work: Path, out: Path, only: list[str] | None) -> in
         name = recipe.stem
         if only and name not in only:
             continue
-        settings = [*RECIPE_SETTINGS.get(name, ())]
+        settings = []
         if "://" in recipe.read_text(encoding="utf-8").split("data:")[0]:
             settings.append("model.preset=demo")
         _pipeline(checkout, work, "bundle", recipe, work / name, settings)

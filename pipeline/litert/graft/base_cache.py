@@ -10,7 +10,6 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import pipeline
 from pipeline.cache import cached, digest_of, lookup
 from pipeline.families.names import RUNTIME_TARGETS, runtime_name
 from pipeline.gemma.matrices import PresetMatrices
@@ -22,6 +21,7 @@ from pipeline.litert.quantizer_rules import quantizer_rules
 from pipeline.machine import package_versions
 from pipeline.quantization.rounding import nearest
 from pipeline.quantization.schemes import SCHEMES
+from pipeline.run.sources import code_digest
 
 KIND = "bases"
 WEIGHT_MAP, FIXED_CONTENT = "weight-map.json", "fixed-content.json"
@@ -36,16 +36,8 @@ CONVERTERS = (
 )
 """The packages that determine the bytes of a converted base."""
 
-OWN_SOURCES = (
-    "isolation.py",
-    "litert/convert/worker.py",
-    "litert/convert/lora_inputs.py",
-    "litert/convert/exporter_patches.py",
-    "litert/graft/base_cache.py",
-    "litert/graft/compatibility.py",
-    "litert/graft/weight_map.py",
-)
-"""Our modules that determine them, or the files next to them; paths in this package."""
+OWN_SOURCES = ("isolation.py", "families", "formats", "gemma", "litert", "quantization")
+"""Our rooms and modules that determine them."""
 
 
 @dataclass(frozen=True)
@@ -133,5 +125,5 @@ def _made_from(base_digest: str, spec: ModelSpec) -> dict[str, object]:
 
 
 def _key(base_digest: str, spec: ModelSpec) -> str:
-    sources = [Path(pipeline.__file__).parent / name for name in OWN_SOURCES]
-    return digest_of(sources, json.dumps(_made_from(base_digest, spec), sort_keys=True))
+    made_from = _made_from(base_digest, spec) | {"code": code_digest(*OWN_SOURCES)}
+    return digest_of([], json.dumps(made_from, sort_keys=True))

@@ -15,7 +15,7 @@ class MergeSection(Section):
         "largest value of W0",
     )
     max_logit_noise: float = Field(
-        4.0,
+        10.0,
         gt=1,
         description="the largest difference between the logits of the Keras folder and of the Hugging Face "
         "folder, as a multiple of the rounding error of float32 that is measured on the same model",

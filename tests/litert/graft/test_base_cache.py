@@ -11,12 +11,13 @@ import pytest
 from pipeline.errors import InputError
 from pipeline.gemma.matrices import PresetMatrices
 from pipeline.litert.graft import base_cache
-from pipeline.litert.graft.base_cache import CachedBase, cache_base, cached_base
+from pipeline.litert.graft.base_cache import OWN_SOURCES, CachedBase, cache_base, cached_base
 from pipeline.litert.graft.compatibility import fixed_content
 from pipeline.litert.graft.weight_map import locate_matrices
 from pipeline.litert.model_spec import ModelSpec
 from pipeline.quantization.schemes import SCHEMES
 from tests.support.grafting import matrices_of, with_tensors, write_base, write_folder
+from tests.support.imports import imported_modules, rooms
 
 SPEC = ModelSpec("int4", (8,), 16, 1.0, 64, 0.95)
 UP, GATE = "model.layers.1.mlp.up_proj.weight", "model.layers.1.mlp.gate_proj.weight"
@@ -84,7 +85,17 @@ def test_it_is_not_found_for_another_base_or_other_packages_or_rules(
     with monkeypatch.context() as patch:
         patch.setattr(base_cache, "quantizer_rules", lambda recipe: [])
         assert cached_base("digest", SPEC) is None
+    with monkeypatch.context() as patch:
+        patch.setattr(base_cache, "code_digest", lambda *rooms: "after a change of the code")
+        assert cached_base("digest", SPEC) is None
     assert cached_base("digest", SPEC) is not None
+
+
+def test_every_room_that_the_cache_reads_counts() -> None:
+    """Any code that the conversion or the cache imports, directly or not, can change what is in an entry."""
+    modules = imported_modules("pipeline.litert.convert.worker")
+    modules |= imported_modules("pipeline.litert.graft.base_cache")
+    assert {"families", "formats", "litert"} < rooms(modules) - {"run"} <= set(OWN_SOURCES)
 
 
 def test_a_model_whose_matrices_cannot_be_distinguished_is_not_cached(preset: Path, tmp_path: Path) -> None:

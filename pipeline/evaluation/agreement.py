@@ -1,0 +1,64 @@
+"""How closely the runtime computes what the file stores, measured against what float32 can tell apart."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.evaluation.decision import Interval
+from pipeline.evaluation.interval import Z
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Mean differences of the log-probabilities of the expected answers, per token, in nats.
+
+    Attributes:
+        difference: between the runtime and Keras with the numbers that the file stores.
+        rounding: between that Keras model and itself, with the input of every product changed in the last
+            place of float32. With activations in 8 bits this is not tiny: a value that falls on the other
+            side of a rounding boundary changes by a whole step, and so do values in all later layers.
+        questions: how many answers were compared.
+        log_deviation: standard deviation of log(difference / rounding) over samples of that many questions.
+    """
+
+    difference: float
+    rounding: float
+    questions: int
+    log_deviation: float
+
+    @property
+    def ratio(self) -> float:
+        """`difference` as a multiple of `rounding`."""
+        return self.difference / self.rounding
+
+    def estimate(self, count: int) -> Interval:
+        """The ratio, with the interval that some number of questions would give."""
+        factor = math.exp(min(Z * self.log_deviation * math.sqrt(self.questions / count), 700.0))
+        return Interval(self.ratio, self.ratio / factor, self.ratio * factor)
+
+
+def agreement(
+    runtime: Sequence[float], stored: Sequence[float], disturbed: Sequence[float], tokens: Sequence[int]
+) -> Agreement:
+    """Compare log-probabilities, one for each question.
+
+    The deviation is that of the logarithm of a ratio of two sums over the questions, by the delta method.
+
+    Args:
+        runtime: from the runtime.
+        stored: from Keras with the stored numbers.
+        disturbed: from the same model with its inputs disturbed.
+        tokens: of each expected answer.
+    """
+    found = np.abs(np.subtract(runtime, stored))
+    # A log-probability is itself a float32: no yardstick below the last place of one.
+    last_place = float(np.finfo(np.float32).eps) * np.abs(stored)
+    yardstick = np.maximum(np.abs(np.subtract(disturbed, stored)), last_place)
+    count = len(found)
+    deviation = 0.0 if not found.any() else math.inf
+    if count > 1 and found.any():
+        shares = found / found.sum() - yardstick / yardstick.sum()
+        deviation = math.sqrt(float(np.square(shares).sum()) * count / (count - 1))
+    return Agreement(float(found.sum()) / sum(tokens), float(yardstick.sum()) / sum(tokens), count, deviation)

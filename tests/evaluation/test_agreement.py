@@ -1,0 +1,48 @@
+"""Promise: the runtime's distance from Keras is a ratio with an interval, in units of float32's rounding."""
+
+import math
+
+import numpy as np
+import pytest
+
+from pipeline.evaluation.agreement import agreement
+
+EPS = float(np.finfo(np.float32).eps)
+
+
+def test_differences_are_per_token_and_their_ratio_is_to_the_disturbed() -> None:
+    found = agreement([-1.0, -2.0], [-1.2, -1.6], [-1.3, -1.4], [2, 4])
+    assert found.difference == pytest.approx(0.6 / 6)
+    assert found.rounding == pytest.approx(0.3 / 6)
+    assert found.ratio == pytest.approx(2.0)
+    assert found.questions == 2
+
+
+def test_the_yardstick_is_at_least_the_last_place_of_the_log_probabilities() -> None:
+    found = agreement([-8.0, -8.0], [-8.0, -8.0], [-8.0, -8.0], [1, 1])
+    assert found.difference == 0 and found.rounding == 8 * EPS
+    assert found.estimate(2).high == 0
+
+
+def test_the_interval_covers_the_true_ratio_in_about_95_of_100_samples() -> None:
+    random = np.random.default_rng(0)
+    covered = 0
+    for _ in range(400):
+        stored = -random.exponential(3, 200)
+        runtime = stored + 0.03 * random.standard_t(4, 200)
+        disturbed = stored + 0.02 * random.standard_t(4, 200)
+        interval = agreement(runtime.tolist(), stored.tolist(), disturbed.tolist(), [5] * 200).estimate(200)
+        covered += interval.low <= 1.5 <= interval.high
+    assert 0.92 < covered / 400 < 0.98
+
+
+def test_one_question_gives_no_interval() -> None:
+    found = agreement([-1.0], [-1.1], [-1.2], [3])
+    assert math.isinf(found.log_deviation)
+    assert found.estimate(1).low < 1e-100 and found.estimate(1).high > 1e100
+
+
+def test_more_questions_narrow_the_interval() -> None:
+    found = agreement([-1.0, -2.0, -3.0], [-1.1, -2.3, -3.0], [-1.2, -2.1, -3.1], [3, 3, 3])
+    few, many = found.estimate(3), found.estimate(300)
+    assert few.low < many.low < found.ratio < many.high < few.high

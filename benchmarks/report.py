@@ -328,6 +328,22 @@ def memory(document: dict[str, Any]) -> list[str]:
     return lines + table(head, rows)
 
 
+def activation_rounding(document: dict[str, Any]) -> list[str]:
+    lines = ["## Where quantization changes a model", "", source(document, document["machine"]), ""]
+    lines += [
+        f"{document['model']}, converted with recipe {document['recipe']}: how rounding changes the "
+        f"log-probabilities of the expected answers to {document['questions']} test questions "
+        f"({document['tokens']:,} tokens), in nats per token. For integer weights the runtime rounds the "
+        "inputs of each product to 8 bits; Keras imitates that. Differences below the second digit are "
+        "noise: a value at a rounding boundary changes all later layers.",
+        "",
+    ]
+    rows = (
+        (each["rounded"], f"{each['mean_absolute']:.4f}", f"{each['mean']:+.4f}") for each in document["rows"]
+    )
+    return [*lines, *table(("rounded", "mean absolute change", "mean change"), rows), ""]
+
+
 def app(document: dict[str, Any]) -> list[str]:
     """Sizes of the APK and of its parts, build times, and start-up time."""
     lines = ["## The app", "", source(document, document["machine"]), ""]
@@ -381,6 +397,7 @@ def main() -> None:
     parts = {
         "science": science,
         "int4": int4,
+        "activation_rounding": activation_rounding,
         "graft": graft,
         "adapters": adapters,
         "formats": formats,

@@ -5,14 +5,14 @@ What is left between this model and the runtime is rounding in float32, so any o
 however coarse its quantization is.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.families.names import EMBEDDING, MATRICES, hugging_face_name
+from pipeline.families.names import EMBEDDING, MATRICES, TARGETS, hugging_face_name
 from pipeline.gemma.causal_lm import matrix_layers
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 LEAST, MOST = -128, 127
 """Activations in the runtime are signed 8-bit integers with a zero point."""
+
+EVERY_MATRIX = (*TARGETS, EMBEDDING)
 
 Read = Callable[[str], NDArray[np.float32]]
 """Gives the values of a matrix, (out, in), by its Hugging Face name."""
@@ -38,7 +40,7 @@ def compute_as_stored(
     model: "keras_hub.models.CausalLM",
     read: Read,
     *,
-    rounds_activations: bool,
+    rounded_inputs: Collection[str],
     deltas: Mapping[str, NDArray[np.float32]] | None = None,
 ) -> Disturbance:
     """Change a model, in place, to the computation of a converted file.
@@ -46,8 +48,8 @@ def compute_as_stored(
     Args:
         model: without LoRA, in float32.
         read: the values that the file stores.
-        rounds_activations: whether the runtime rounds the input of each product to 8 bits, as it does for
-            matrices of integers.
+        rounded_inputs: the matrices whose input the runtime rounds to 8 bits, by their short name, and
+            EMBEDDING for the projection onto the vocabulary: EVERY_MATRIX for a file of integers.
         deltas: what a run-time adapter adds to matrices, (out, in), by Hugging Face name. The runtime
             multiplies it by the unrounded input.
 
@@ -64,14 +66,14 @@ def compute_as_stored(
                 if deltas is None or full_name not in deltas
                 else matrix.as_kernel(deltas[full_name], shape)
             )
-            layer.call = _product(layer, delta, rounds_activations, disturbance)
+            layer.call = _product(layer, delta, target in rounded_inputs, disturbance)
     embedding = backbone.token_embedding
     embedding.embeddings.assign(read(EMBEDDING))
     lookup_or_project = embedding.call
 
     def call(inputs: Any, reverse: bool = False) -> Any:
         if reverse:
-            inputs = _as_input(inputs, rounds_activations, disturbance)
+            inputs = _as_input(inputs, EMBEDDING in rounded_inputs, disturbance)
         return lookup_or_project(inputs, reverse=reverse)
 
     embedding.call = call

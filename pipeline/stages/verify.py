@@ -11,7 +11,7 @@ from pipeline.errors import PocketGemmaError, UndecidedError
 from pipeline.evaluation import in_keras, in_runtime
 from pipeline.evaluation.agreement import Agreement, agreement
 from pipeline.evaluation.answers import Answer
-from pipeline.evaluation.as_stored import compute_as_stored
+from pipeline.evaluation.as_stored import EVERY_MATRIX, compute_as_stored
 from pipeline.evaluation.comparison import Comparison, Limits, TokenIds, compare
 from pipeline.evaluation.conversations import spread
 from pipeline.evaluation.report import similarity, table, write_report
@@ -259,7 +259,7 @@ def _as_stored(
         lambda keras_model: compute_as_stored(
             keras_model,
             lambda name: read_stored(model, files.stored[name]),
-            rounds_activations=SCHEMES[config.convert.recipe].integers,
+            rounded_inputs=EVERY_MATRIX if SCHEMES[config.convert.recipe].integers else (),
             deltas=deltas,
         ),
     )

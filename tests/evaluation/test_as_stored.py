@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pipeline.data.examples import Example, read_examples
 from pipeline.evaluation import in_keras
 from pipeline.evaluation.agreement import Agreement, agreement
-from pipeline.evaluation.as_stored import Read, compute_as_stored
+from pipeline.evaluation.as_stored import EVERY_MATRIX, Read, compute_as_stored
 from pipeline.evaluation.conversations import spread
 from pipeline.families.names import EMBEDDING, hugging_face_name
 from pipeline.gemma.matrices import PresetMatrices
@@ -45,7 +45,7 @@ class Converted:
 
     def agreement(self, read: Read) -> Agreement:
         stored, disturbed = in_keras.stored_logprobs(
-            self.merged, self.examples, lambda model: compute_as_stored(model, read, rounds_activations=True)
+            self.merged, self.examples, lambda model: compute_as_stored(model, read, rounded_inputs=EVERY_MATRIX)
         )
         return agreement(self.logprobs, stored, disturbed, self.tokens)
 

@@ -206,7 +206,7 @@ def trace(
     """Trace a file back to the examples, and report broken links."""
     from pipeline.commands import trace as command
 
-    links = command.trace(file, run if run is not None else _root(_config(config, None), None))
+    links = command.trace(file, run or command.run_of(file) or _root(_config(config, None), None))
     if not command.print_links(links):
         raise typer.Exit(1)
 

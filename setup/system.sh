@@ -3,7 +3,7 @@
 # Debian and Ubuntu on x86-64.
 set -euo pipefail
 
-PATH=$PATH:/usr/sbin:/sbin  # ldconfig lies there, where a person's own path seldom leads
+PATH=$PATH:/usr/sbin:/sbin  # ldconfig lies there, which is often not on a user's PATH
 missing=()
 need() { command -v "$1" >/dev/null 2>&1 || missing+=("$2"); }
 # Debian and Ubuntu also name them clang-14, ld.lld-18, … . grep reads the whole list: closing the pipe early counts as a failure.

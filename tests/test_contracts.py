@@ -1,4 +1,5 @@
-"""Rooms import downwards only, stages do not import one another, and no room has a cycle: .importlinter."""
+"""Packages import downwards only, stages do not import one another, and no package has a cycle:
+.importlinter."""
 
 import shutil
 import subprocess
@@ -24,12 +25,12 @@ def test_the_contracts_hold() -> None:
 @pytest.mark.parametrize(
     ("module", "line", "contract"),
     [
-        ("families/gemma3.py", "import pipeline.gemma.presets", "Rooms import downwards only"),
-        ("run/folder.py", "import pipeline.recipe.schema", "Rooms import downwards only"),
-        ("quantization/schemes.py", "import pipeline.tuning.merge", "Rooms import downwards only"),
-        ("commands/chat.py", "import pipeline.stages.convert", "Rooms import downwards only"),
+        ("families/gemma3.py", "import pipeline.gemma.presets", "Packages import downwards only"),
+        ("run/folder.py", "import pipeline.recipe.schema", "Packages import downwards only"),
+        ("quantization/schemes.py", "import pipeline.tuning.merge", "Packages import downwards only"),
+        ("commands/chat.py", "import pipeline.stages.convert", "Packages import downwards only"),
         ("stages/convert.py", "import pipeline.stages.merge", "Stages meet only in the run folder"),
-        ("families/chat.py", "import pipeline.families.names", "No cycles inside a room"),
+        ("families/chat.py", "import pipeline.families.names", "No cycles inside a package"),
     ],
 )
 def test_a_broken_contract_is_found(tmp_path: Path, module: str, line: str, contract: str) -> None:

@@ -58,6 +58,14 @@ def trace(file: Path, run_root: Path) -> list[Link]:
     return [Link("", file.name, False, f"no stage in {run_root} wrote this file ({short(digest)})")]
 
 
+def run_of(file: Path) -> Path | None:
+    """The run folder that a file lies in; None if it lies in none."""
+    for folder in file.resolve().parents:
+        if folder.name in STAGES and RunFiles(folder.parent).stage(folder.name).manifest.is_file():
+            return folder.parent
+    return None
+
+
 def print_links(links: Sequence[Link]) -> bool:
     """Print each link on a line, and a summary; returns whether all are intact."""
     for link in links:

@@ -18,6 +18,9 @@ from pipeline.evaluation.decision import (
 )
 from pipeline.families.registry import DEFAULT_CHAT
 
+ACCURACY = "exact match in the runtime"
+"""Name of the check of `min_accuracy`: the one that a right conversion of a poor model fails."""
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -218,7 +221,7 @@ def _file_checks(
     yield check(
         "replies that stop in Keras but not in the runtime",
         f"{run_on} of {len(pairs)}",
-        f"at most {limits.max_unstopped:.1%}",
+        f"at most {100 * limits.max_unstopped:.1f} %",
         run_on <= limits.max_unstopped * len(pairs),
     )
 
@@ -275,7 +278,7 @@ def _cost_checks(keras: Sequence[Answer], runtime: Sequence[Answer], limits: Lim
     )
     if limits.min_accuracy is not None:
         yield check(
-            "exact match in the runtime",
+            ACCURACY,
             accuracy_shortfall(runtime),
             100 - limits.min_accuracy,
             f"{theirs.exact_match:.1f} %",

@@ -32,8 +32,8 @@ def table(comparison: Comparison) -> Table:
 def similarity(comparison: Comparison) -> str:
     """How alike the answers are, in a sentence without a limit: it depends on how sure the model is."""
     return (
-        f"{comparison.same_answers:.1%} of the greedy answers are identical; log-probabilities differ by "
-        f"{comparison.logprob_difference:.4f} nats per token on average"
+        f"{100 * comparison.same_answers:.1f} % of the greedy answers are identical; log-probabilities "
+        f"differ by {comparison.logprob_difference:.4f} nats per token on average"
     )
 
 

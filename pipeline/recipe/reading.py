@@ -33,7 +33,7 @@ def load_config(path: Path, overrides: Iterable[str] = ()) -> Config:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
     except FileNotFoundError:
         raise InputError(f"{path}: no such recipe; the included recipes are in configs/") from None
     except UnicodeDecodeError as error:
@@ -41,7 +41,7 @@ def _read(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     except yaml.YAMLError as error:
-        raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+        raise InputError(f"{path}: not valid YAML: {_problem(error)}") from None
     if document is None:
         return {}
     if not isinstance(document, dict):
@@ -49,6 +49,28 @@ def _read(path: Path) -> dict[str, Any]:
             f"{path}: expected sections such as 'model:' and 'data:', found a {type(document).__name__}"
         )
     return document
+
+
+def _problem(error: yaml.YAMLError) -> str:
+    """What is wrong, with its line."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+        return f"line {error.problem_mark.line + 1}: {error.problem or error.context}"
+    return " ".join(str(error).split())
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML in which a key may occur once: the last one would win silently."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{key.value} occurs twice; remove one", key.start_mark
+                )
+            seen.add(key.value)
+        found: dict[Any, Any] = super().construct_mapping(node, deep)
+        return found
 
 
 def _apply(document: dict[str, Any], override: str) -> None:

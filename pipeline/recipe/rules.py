@@ -55,8 +55,8 @@ def task_has_no_separate_adapter(config: "Config") -> str | None:
 
 
 def separate_adapter_is_not_calibrated(config: "Config") -> str | None:
-    """`convert.adapters: runtime` does not go with `convert.rounding: gptq`, which calibrates the merged
-    model."""
+    """`convert.adapters: runtime` cannot be combined with `convert.rounding: gptq`, which calibrates the
+    merged model."""
     convert = config.convert
     if convert.adapters != "runtime" or not ROUNDINGS[convert.rounding].needs_calibration:
         return None
@@ -102,7 +102,7 @@ def quantization_aware_needs_integers(config: "Config") -> str | None:
 
 
 def quantization_aware_is_rounded_as_trained(config: "Config") -> str | None:
-    """`finetune.quantization_aware` does not go with `convert.rounding: gptq`: training chooses the
+    """`finetune.quantization_aware` cannot be combined with `convert.rounding: gptq`: training chooses the
     integers."""
     convert = config.convert
     if not config.finetune.rounds_in_training or not ROUNDINGS[convert.rounding].needs_calibration:
@@ -135,7 +135,7 @@ def separate_adapter_has_a_runtime_form(config: "Config") -> str | None:
 
 
 def one_tuning_method(config: "Config") -> str | None:
-    """`finetune.quantization_aware: true` does not go with another `finetune.method`."""
+    """`finetune.quantization_aware: true` cannot be combined with another `finetune.method`."""
     finetune = config.finetune
     if not finetune.quantization_aware or finetune.rounds_in_training:
         return None

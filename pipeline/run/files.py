@@ -190,6 +190,10 @@ class LogFiles:
         """Calibrated matrices on their way from the process that rounds them to convert."""
         return self.folder / "rounded.safetensors"
 
+    def added(self, stage: str) -> Path:
+        """Folder: files that someone added to a stage's result, from before it was replaced."""
+        return self.folder / "added" / stage
+
     @property
     def refused(self) -> VerifyFiles:
         """The report of a model that verify refused."""

@@ -99,7 +99,8 @@ class Run:
             return read_manifest(path)
         except FileNotFoundError:
             raise InputError(
-                f"{self.root}: no result of {stage} yet; run: pocketgemma {stage} --run {self.root}"
+                f"{self.root}: no result of {stage} yet; run: pocketgemma {stage} --config RECIPE --run "
+                f"{self.root}"
             ) from None
         except ValueError as error:
             raise PocketGemmaError(
@@ -212,6 +213,25 @@ class Run:
     def _files(self, paths: Mapping[str, Path]) -> list[dict[str, Any]]:
         return list_files(paths, self.digests.sha256)
 
+    def _set_aside(self, name: str) -> None:
+        """Move files that no stage wrote to the logs, before their folder is replaced: those that a manifest
+        does not list, or all of them if there is no manifest."""
+        folder = self.folder(name)
+        recorded = set()
+        if self.files.stage(name).manifest.exists():
+            try:
+                outputs = read_manifest(self.files.stage(name).manifest).document["outputs"]
+            except ValueError:
+                return
+            recorded = {entry["name"] for entry in outputs}
+        for entry in self._files({"": folder}):
+            if entry["name"] in recorded:
+                continue
+            kept = self.files.logs.added(name) / entry["name"]
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            (folder / entry["name"]).replace(kept)
+            console.print(f"  {folder / entry['name']}: not written by {name}; moved to {kept}", markup=False)
+
     def _publish(self, name: str, working: Path, document: dict[str, Any]) -> None:
         text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
         StageFiles(working).manifest.write_text(text, encoding="utf-8")
@@ -219,6 +239,7 @@ class Run:
             _flush(path)
         folder, old = self.folder(name), self.files.replaced(name)
         if folder.exists():
+            self._set_aside(name)
             folder.rename(old)
         working.rename(folder)
         _flush(self.root)

@@ -86,6 +86,10 @@ def _local(preset: str) -> Path:
     if preset == DEMO:
         return Path(str(resources.files("pipeline.demo") / "base"))
     path = Path(preset)
+    if path.is_dir() and not (path / "config.json").is_file():
+        raise InputError(
+            f"{path}: no config.json in this folder; is it a KerasHub preset or a Hugging Face model?"
+        )
     if path.is_dir() or (path.is_file() and is_gguf(path)):
         return path
     if path.is_file():

@@ -18,6 +18,9 @@ from pipeline.tuning.loop import TrainingSettings, fit
 from pipeline.tuning.method import MethodSettings
 from pipeline.tuning.registry import METHODS
 
+FEW_STEPS = 500
+"""With fewer training steps, an exact match of zero usually means that training was too short."""
+
 
 def run(config: Config, run: Run, *, force: bool = False) -> None:
     """Write adapter.safetensors, history.csv and tensorboard/.
@@ -70,9 +73,15 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         )
         console.print(
             f"  {training.trainable_parameters:,} trainable parameters, {training.steps:,} steps; "
-            f"best epoch {training.best_epoch}: {training.best_validation_exact_match:.1%} exact match on "
-            "validation"
+            f"best epoch {training.best_epoch}: {100 * training.best_validation_exact_match:.1f} % exact "
+            "match on validation"
         )
+        if training.best_validation_exact_match == 0 and training.steps < FEW_STEPS:
+            console.print(
+                f"  warning: no validation response was reproduced, after {training.steps} training steps; "
+                "raise finetune.epochs, or use more examples",
+                markup=False,
+            )
 
 
 def _method_settings(section: FinetuneSection, recipe: str) -> MethodSettings:

@@ -140,4 +140,5 @@ def _print(summary: dict[str, Any]) -> None:
         )
     several = summary["prompts_with_several_responses"]
     if several:
-        console.print(f"  [yellow]{several:,} prompts have more than one response[/]")
+        what = "prompt has" if several == 1 else "prompts have"
+        console.print(f"  [yellow]{several:,} {what} more than one response[/]")

@@ -12,7 +12,7 @@ from pipeline.evaluation import in_keras, in_runtime
 from pipeline.evaluation.agreement import Agreement, agreement
 from pipeline.evaluation.answers import Answer
 from pipeline.evaluation.as_stored import EVERY_MATRIX, compute_as_stored
-from pipeline.evaluation.comparison import Comparison, Limits, TokenIds, compare
+from pipeline.evaluation.comparison import ACCURACY, Comparison, Limits, TokenIds, compare
 from pipeline.evaluation.conversations import spread
 from pipeline.evaluation.report import similarity, table, write_report
 from pipeline.evaluation.runtime_checks import adapter_differences, token_ids, turn_differences
@@ -303,6 +303,12 @@ def _in_keras(config: Config, run: Run, examples: list[Example]) -> list[Answer]
 def _refusal(comparison: Comparison, files: VerifyFiles) -> PocketGemmaError:
     wrong = comparison.failures or comparison.undecided
     checks = "; ".join(f"{check.name}: {check.found} ({check.limit})" for check in wrong)
+    if [check.name for check in comparison.failures] == [ACCURACY]:
+        return PocketGemmaError(
+            f"the model is less accurate than verify.min_accuracy requires: {checks}; Keras answers "
+            f"{comparison.keras.exact_match:.1f} % correctly, so train it longer or with more examples. "
+            f"Report: {files.report_markdown}"
+        )
     if comparison.outcome == "failed":
         return PocketGemmaError(
             f"the converted model differs from the fine-tuned one: {checks}; see the report in "

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.commands.trace import print_links, trace
+from pipeline.commands.trace import print_links, run_of, trace
 from pipeline.errors import InputError
 from pipeline.run.files import MANIFEST
 from pipeline.run.folder import Run
@@ -372,3 +372,10 @@ def test_each_link_and_a_summary_are_printed(runs: Path, capsys: pytest.CaptureF
     output = capsys.readouterr().out
     assert "1 of 14 links broken" in output
     assert "✗ mine.jsonl → prepare" in output
+
+
+def test_a_file_in_a_run_folder_is_traced_there(tmp_path: Path) -> None:
+    with Run(tmp_path / "run") as run, run.stage("prepare", settings={}) as work:
+        (work.folder / "a.txt").write_text("a")
+    assert run_of(tmp_path / "run/prepare/a.txt") == tmp_path / "run"
+    assert run_of(tmp_path / "run/other/a.txt") is None

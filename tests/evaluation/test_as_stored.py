@@ -45,7 +45,9 @@ class Converted:
 
     def agreement(self, read: Read) -> Agreement:
         stored, disturbed = in_keras.stored_logprobs(
-            self.merged, self.examples, lambda model: compute_as_stored(model, read, rounded_inputs=EVERY_MATRIX)
+            self.merged,
+            self.examples,
+            lambda model: compute_as_stored(model, read, rounded_inputs=EVERY_MATRIX),
         )
         return agreement(self.logprobs, stored, disturbed, self.tokens)
 

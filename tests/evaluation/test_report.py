@@ -31,9 +31,9 @@ def refused() -> Comparison:
 def test_the_report_names_the_checks_that_failed_and_the_worst_example() -> None:
     text = markdown(refused(), "finished_run")
     assert "**Failed.**" in text
-    assert "| ✗ | replies that stop in Keras but not in the runtime | 1 of 2 | at most 0.0% |" in text
+    assert "| ✗ | replies that stop in Keras but not in the runtime | 1 of 2 | at most 0.0 % |" in text
     assert "1.2 x rounding (95 % interval 1.0 to 1.5), 1.2e-04 nats per token | at most 4 x rounding" in text
-    assert "50.0% of the greedy answers are identical" in text
+    assert "50.0 % of the greedy answers are identical" in text
     assert "| What is \\| gold? | Au | Au | Ag ⏎ and more … (does not stop) | 1.4500 |" in text
     assert "| symbol | 100.0 % | 0.0 % |" in text
     assert "grüße: the first difference is at token 2" in text

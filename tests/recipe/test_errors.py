@@ -49,7 +49,9 @@ from tests.support.recipes import SMALL, refused
         (SMALL | {"finetune": None}, "finetune: expected a section with keys of its own, got None"),
         ("- a\n- b\n", "expected sections such as 'model:' and 'data:', found a list"),
         ("", "name: missing; add it"),
-        ("name: [unclosed", "not valid YAML: "),
+        ("name: [unclosed", "not valid YAML: line 1: "),
+        ("name: a\ndata: {train: a}\nname: b", "not valid YAML: line 3: name occurs twice; remove one"),
+        ("name: a\ndata:\n  train: a\n  train: b", "not valid YAML: line 4: train occurs twice; remove one"),
         ("name: !!python/object/apply:os.system ['true']", "not valid YAML: "),
     ],
 )

@@ -295,3 +295,26 @@ def test_what_a_stage_took_is_printed(run: Run, capsys: pytest.CaptureFixture[st
     assert re.fullmatch(r"✓ prepare   \d+\.\d s, peak memory \d+\.\d GB", finished)
     make(run)
     assert capsys.readouterr().out == "✓ prepare   up to date\n"
+
+
+def test_files_in_a_folder_that_no_stage_wrote_are_kept(tmp_path: Path) -> None:
+    (tmp_path / "prepare").mkdir()
+    (tmp_path / "prepare/notes.txt").write_text("mine")
+    with Run(tmp_path) as run, run.stage("prepare", settings={}) as work:
+        (work.folder / "a.txt").write_text("a")
+    assert (tmp_path / "logs/added/prepare/notes.txt").read_text() == "mine"
+    assert {path.name for path in (tmp_path / "prepare").iterdir()} == {"a.txt", MANIFEST}
+
+
+def test_files_that_someone_added_to_a_result_are_moved_to_the_logs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for content in ("first", "second"):
+        with Run(tmp_path) as run, run.stage("prepare", settings={"a": content}) as work:
+            (work.folder / "a.txt").write_text(content)
+        (tmp_path / "prepare/sub").mkdir(exist_ok=True)
+        (tmp_path / "prepare/sub/notes.txt").write_text(f"mine, beside the {content}")
+    kept = tmp_path / "logs/added/prepare/sub/notes.txt"
+    assert kept.read_text() == "mine, beside the first"
+    assert f"not written by prepare; moved to {kept}" in capsys.readouterr().out
+    assert (tmp_path / "prepare/a.txt").read_text() == "second"

@@ -18,11 +18,13 @@ from pipeline.formats.tflite_weights import WeightMatrix, weight_matrices
 from pipeline.gemma.matrices import PresetMatrices
 from pipeline.litert.graft.weight_map import scale_dtype
 from pipeline.quantization.rounding import FLOATS, PIECE, nearest_scales, unpacked
-from pipeline.quantization.roundings import HALF_STEP, NEAREST, find_rounding
+from pipeline.quantization.roundings import HALF_STEP, NEAREST, Rounding, find_rounding
 from pipeline.quantization.schemes import Scheme
 
 SIZE_LIMIT = 0.05
-"""How much <W, stored> / <W, W> may differ from 1."""
+"""How much <W, stored> / <W, W> may exceed 1, or fall short of 1 - e, with e the share of W's energy that
+rounding changed. Rounding that minimizes its error shortens W by just e: stored and error are orthogonal (the
+centroid condition of Lloyd 1982, IEEE Transactions on Information Theory 28:129-137)."""
 
 CHANGE_LIMITS = (0.5, 1.5)
 """<stored - W0, W - W0> / <W - W0, W - W0>: near 1 where the change from W0 to W is stored, near 0 where it
@@ -92,12 +94,12 @@ def find_matrices(
 
     Args and errors: as for `missing_matrices`.
     """
-    stored, row_limit = weight_matrices(litertlm), find_rounding(rounding).row_limit
+    stored, rule = weight_matrices(litertlm), find_rounding(rounding)
     found: dict[str, StoredMatrix] = {}
     for name in matrices.names():
         wanted = (tuple(matrices.shape(name)), scheme.bits_of(name), scheme.block_of(name))
         same_kind = (weight for weight in stored if (weight.shape, weight.bits, weight.block) == wanted)
-        place = next(_holders(litertlm, same_kind, matrices, name, row_limit, base), None)
+        place = next(_holders(litertlm, same_kind, matrices, name, rule, base), None)
         if place:
             found[name] = place
     return found
@@ -114,7 +116,7 @@ def _holders(
     candidates: Iterable[WeightMatrix],
     matrices: PresetMatrices,
     name: str,
-    row_limit: float | None,
+    rule: Rounding,
     base: PresetMatrices | None,
 ) -> Iterator[StoredMatrix]:
     """The candidates that hold a matrix, with every copy of their scales."""
@@ -124,14 +126,16 @@ def _holders(
             if all(np.array_equal(piece.wanted, piece.stored) for piece in pieces):
                 yield StoredMatrix(weight, None)
         elif weight.scales and all(
-            _close(_pieces(path, weight, matrices, name, scales_at, base), row_limit)
+            _close(_pieces(path, weight, matrices, name, scales_at, base), rule)
             for scales_at in weight.scales
         ):
             yield StoredMatrix(weight, min(weight.scales))
 
 
-def _close(pieces: Iterator[Piece], row_limit: float | None) -> bool:
-    return _values_close(pieces) if row_limit is None else _rows_preserved(pieces, row_limit)
+def _close(pieces: Iterator[Piece], rule: Rounding) -> bool:
+    if rule.row_limit is None:
+        return _values_close(pieces)
+    return _rows_preserved(pieces, rule.row_limit, rule.row_error)
 
 
 def _values_close(pieces: Iterator[Piece]) -> bool:
@@ -140,21 +144,23 @@ def _values_close(pieces: Iterator[Piece]) -> bool:
     )
 
 
-def _rows_preserved(pieces: Iterator[Piece], row_limit: float) -> bool:
+def _rows_preserved(pieces: Iterator[Piece], row_limit: float, row_error: float) -> bool:
     count = 0
     along = power = kept_change = change = error = 0.0
     for wanted, stored, steps, before in pieces:
         difference = stored - wanted
-        if (np.square(difference / steps).mean(axis=1) > row_limit**2).any():
+        wide = np.square(difference / steps).mean(axis=1) > row_limit**2
+        changed = np.square(difference).sum(axis=1) > row_error * np.square(wanted).sum(axis=1)
+        if (wide & changed).any():
             return False
         along += float(np.vdot(wanted, stored))
         power += float(np.vdot(wanted, wanted))
+        error += float(np.vdot(difference, difference))
         if before is not None:
             count += wanted.size
-            error += float(np.vdot(difference, difference))
             kept_change += float(np.vdot(stored - before, wanted - before))
             change += float(np.vdot(wanted - before, wanted - before))
-    if abs(along - power) > SIZE_LIMIT * power:
+    if not -SIZE_LIMIT * power <= power - along <= error + SIZE_LIMIT * power:
         return False
     # Rounding errors in random directions move the quotient below by the root mean square error / |change|.
     if not change or error / count > CHANGE_NOISE**2 * change:

@@ -210,3 +210,35 @@ def test_a_lost_adapter_smaller_than_a_step_is_detected(
     assert dropped.missing(folder, "gptq", base) == [B]
     twice = rounded(folder, monkeypatch, recipe, tuned | {B: tuned[B] + CHANGE[B]})
     assert twice.missing(folder, "gptq", base) == [B]
+
+
+def preserved(
+    stored: NDArray[np.float32], wanted: NDArray[np.float32], steps: float, row_error: float
+) -> bool:
+    piece = weights.Piece(wanted, stored, np.full_like(wanted, steps))
+    return weights._rows_preserved(iter([piece]), row_limit=1.0, row_error=row_error)
+
+
+def test_a_row_beyond_the_limit_is_right_if_most_of_its_energy_is_kept() -> None:
+    """As GPTQ leaves a few rows of a Gemma 3 270M: errors above a step in a larger row."""
+    random = np.random.default_rng(1)
+    wanted = random.standard_normal((100, 256)).astype(np.float32)
+    stored = wanted.copy()
+    noise = random.standard_normal(256).astype(np.float32)
+    stored[7] = 0.6 * (wanted[7] + 0.8 * noise)  # errors of 0.6 of its size, 1.2 steps of 0.5
+    assert preserved(stored, wanted, 0.5, row_error=0.75)
+    assert not preserved(stored, wanted, 0.5, row_error=0.0)
+    stored[7] = noise
+    assert not preserved(stored, wanted, 0.5, row_error=0.75)
+
+
+def test_a_rounding_may_shorten_a_matrix_by_its_error_and_no_more() -> None:
+    """Integers that minimize the error are shorter than what they stand for, by the energy of the error."""
+    random = np.random.default_rng(2)
+    wanted = random.standard_normal((100, 256)).astype(np.float32)
+    coarse = 1.22 * np.clip(np.rint(wanted / 1.22), -1, 1)  # three values: 19 % of the energy is lost
+    shorter = float(np.vdot(coarse, wanted) / np.vdot(wanted, wanted))
+    assert 0.7 < shorter < 0.95
+    assert preserved(coarse.astype(np.float32), wanted, 1.0, row_error=0.0)
+    assert not preserved(np.float32(0.9) * wanted, wanted, 1.0, row_error=0.0)
+    assert not preserved(np.float32(1.1) * wanted, wanted, 1.0, row_error=0.0)

@@ -129,7 +129,7 @@ def test_the_apk_contains_the_model_and_describes_it(run: Run) -> None:
         "questions": 4,
     }
     trained = hashlib.sha256(b"examples").hexdigest()
-    assert manifest["data"] == {"name": "mine.jsonl", "examples": 12, "sha256": trained}
+    assert manifest["data"] == {"name": "unused", "examples": 12, "sha256": trained}
     assert manifest["tuning"] == {
         "method": "LoRA",
         "rank": 8,

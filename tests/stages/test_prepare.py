@@ -153,7 +153,7 @@ def test_prompts_with_several_responses_are_reported(
     train = write_jsonl(tmp_path / "train.jsonl", [*TRAIN, pair("What is 3?", "Three.")])
     prepare.run(config(train, validation_share=0), run)
     output = capsys.readouterr().out
-    assert "1 prompts have more than one response" in output
+    assert "1 prompt has more than one response" in output
     assert "validation: no examples; set data.validation_share above 0 for early stopping" in output
 
 

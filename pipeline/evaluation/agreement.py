@@ -33,9 +33,10 @@ class Agreement:
         """`difference` as a multiple of `rounding`."""
         return self.difference / self.rounding
 
-    def estimate(self, count: int) -> Interval:
-        """The ratio, with the interval that some number of questions would give."""
-        factor = math.exp(min(Z * self.log_deviation * math.sqrt(self.questions / count), 700.0))
+    @property
+    def interval(self) -> Interval:
+        """The ratio with its 95 % interval."""
+        factor = math.exp(min(Z * self.log_deviation, 700.0))
         return Interval(self.ratio, self.ratio / factor, self.ratio * factor)
 
 

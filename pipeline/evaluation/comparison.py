@@ -164,8 +164,8 @@ def compare(
 ) -> Comparison:
     """Compare the runtime's answers with Keras's.
 
-    Some checks ask whether the file is right, the others what quantization cost. Those that compare a
-    confidence interval with a limit may be undecided.
+    Some checks ask whether the file is right, and pass or fail. The others ask what quantization cost; they
+    compare a confidence interval with a limit, and may be undecided.
 
     Args:
         keras, runtime: answers to the same questions in the same order, at least one.
@@ -232,7 +232,7 @@ def _agreement_check(agreement: Agreement | None, limit: float) -> Check:
     name, allowed = "runtime compared with Keras on the stored numbers", f"at most {limit:g} x rounding"
     if agreement is None:
         return Check(name, "not measured", allowed, "failed")
-    interval = agreement.estimate(agreement.questions)
+    interval = agreement.interval
     found = (
         f"{agreement.ratio:.1f} x rounding (95 % interval {interval.low:.1f} to {interval.high:.1f}), "
         f"{agreement.difference:.1e} nats per token"

@@ -72,12 +72,15 @@ def model_differences(
         before = PresetMatrices(base) if base else None
         scheme = SCHEMES[spec.recipe]
         missing = missing_matrices(path, PresetMatrices(folder), scheme, spec.rounding, before)
-    if missing:
-        found.append(
-            f"{len(missing)} matrices are not those of the converted model "
-            f"({', '.join(missing[:NAMED])}{', …' * (len(missing) > NAMED)})"
-        )
-    return found + _type_differences(model.matrix_bytes, spec.recipe)
+    return found + missing_differences(missing) + _type_differences(model.matrix_bytes, spec.recipe)
+
+
+def missing_differences(missing: list[str]) -> list[str]:
+    """The matrices that a model file lacks, as a difference in a few words; none if it lacks none."""
+    if not missing:
+        return []
+    names = f"{', '.join(missing[:NAMED])}{', …' * (len(missing) > NAMED)}"
+    return [f"{len(missing)} matrices are not those of the converted model ({names})"]
 
 
 def _same_sampler(found: Sampler | None, wanted: Sampler | None) -> bool:

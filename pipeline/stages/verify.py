@@ -22,7 +22,7 @@ from pipeline.gemma.causal_lm import use_backend
 from pipeline.gemma.matrices import PresetMatrices
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.litert.matrix_check import StoredMatrix, find_matrices, read_stored
-from pipeline.litert.model_check import model_differences
+from pipeline.litert.model_check import missing_differences, model_differences
 from pipeline.litert.runtime.engine import Runtime
 from pipeline.litert.runtime.probe import probe
 from pipeline.quantization.schemes import SCHEMES
@@ -138,11 +138,12 @@ class FileCheck:
         matrices = PresetMatrices(_held(config, run))
         scheme = SCHEMES[spec.recipe]
         stored = find_matrices(converted.model, matrices, scheme, spec.rounding, PresetMatrices(preset))
-        differences = model_differences(converted.model, tokenizer, spec, _held(config, run), preset)
+        missing = [name for name in matrices.names() if name not in stored]
+        differences = model_differences(converted.model, tokenizer, spec, None) + missing_differences(missing)
         if converted.base.exists():
             of_base = model_differences(converted.base, tokenizer, base_spec(config), preset)
             differences += [f"{converted.base.name}: {difference}" for difference in of_base]
-        return cls(differences, stored, all(name in stored for name in matrices.names()))
+        return cls(differences, stored, not missing)
 
 
 @dataclass(frozen=True)

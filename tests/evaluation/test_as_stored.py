@@ -99,4 +99,4 @@ SUBTLE = ("one matrix scaled by 1 %",)
 def test_another_number_in_one_matrix_shows(converted: Converted, fault: str) -> None:
     found = converted.agreement(FAULTS[fault](converted))
     assert found.ratio > LIMIT
-    assert found.estimate(found.questions).low > LIMIT or fault in SUBTLE
+    assert found.interval.low > LIMIT or fault in SUBTLE

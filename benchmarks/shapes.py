@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.families.family import GemmaShape
-from pipeline.families.gemma3 import CHAT, GEMMA3
+from pipeline.families.gemma3 import GEMMA3
+from pipeline.families.turns import CHAT
 from pipeline.gemma.tokenizer import Tokenizer, tokenizer_file
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -22,7 +22,7 @@ import numpy as np
 
 from pipeline.demo.text import Document, document
 from pipeline.demo.tokenizer import BOS_ID, EOS_ID, PAD_ID, VOCABULARY_SIZE
-from pipeline.families.gemma3 import CHAT
+from pipeline.families.turns import CHAT
 
 if TYPE_CHECKING:
     from sentencepiece import SentencePieceProcessor

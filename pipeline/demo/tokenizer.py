@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.demo.text import document
-from pipeline.families.gemma3 import CHAT
+from pipeline.families.turns import CHAT
 
 VOCABULARY_SIZE = 1024
 TRAINING_DOCUMENTS = 40_000

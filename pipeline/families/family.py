@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from pipeline.families.chat import ChatFormat
 from pipeline.families.terms import Terms
 
+Form = Literal["keras", "transformers"]
+"""A KerasHub preset or a Hugging Face folder."""
+
 Layout = Literal["heads_out", "heads_in", "dense"]
 """Axes of a Keras kernel: (heads, in, head_dim), (heads, head_dim, out), or (in, out)."""
 
@@ -91,19 +94,38 @@ class MatrixKind:
 
 
 @dataclass(frozen=True)
+class NormKind:
+    """One of the norms of a decoder layer, and what each library calls it.
+
+    Attributes:
+        keras_layer: the normalization layer in KerasHub's decoder block.
+        module: the Hugging Face module within a layer.
+        gguf: llama.cpp's name within a block of a GGUF file.
+        per_head: whether it normalizes a head instead of the residual stream.
+    """
+
+    keras_layer: str
+    module: str
+    gguf: str
+    per_head: bool = False
+
+    def size(self, shape: "GemmaShape") -> int:
+        """Number of its scales."""
+        return shape.head_dim if self.per_head else shape.hidden
+
+
+@dataclass(frozen=True)
 class GgufForm:
     """How llama.cpp writes a family into a GGUF file.
 
     Attributes:
         architecture: value of general.architecture, and prefix of the family's own keys.
-        norms: the Hugging Face module of each norm within a layer, by its name within a block of the GGUF.
         norm_offset: what llama.cpp adds to the scales of norms.
         config: the Hugging Face config.json without model_type and vocab_size, from the file and its
             metadata.
     """
 
     architecture: str
-    norms: Mapping[str, str]
     norm_offset: float
     config: Callable[[Path, Mapping[str, Any]], dict[str, Any]]
 
@@ -118,12 +140,14 @@ class Family:
         model_types: values of model_type in a Hugging Face config.json.
         chat: its chat format.
         matrices: the matrices of a decoder layer, in the order in which a token meets them.
-        norm_parameters: number of norm scales in the whole decoder, from its shape; None if the shape does
-            not determine them.
+        norms: the norms of a decoder layer; none if its parameters do not follow from the shape.
         read_keras: reads the shape from the `config` object of a KerasHub preset; gets the file for error
             messages.
         read_transformers: the same from a Hugging Face config.json.
+        transformers_config: the Hugging Face config.json of a KerasHub backbone, from its `config`, without
+            the ids of control tokens; None while the family is refused.
         is_variant: for families that share a KerasHub class: whether a `config` object is this family's.
+        forms: in which the pipeline reads it.
         refusal: why the pipeline does not take this family, as an error message without the path; None if it
             does.
         presets: KerasHub's short names of the presets that the pipeline takes, and their addresses.
@@ -139,10 +163,12 @@ class Family:
     model_types: tuple[str, ...]
     chat: ChatFormat
     matrices: tuple[MatrixKind, ...]
-    norm_parameters: Callable[["GemmaShape"], int] | None
+    norms: tuple[NormKind, ...]
     read_keras: Callable[[Path, dict[str, Any]], "GemmaShape"]
     read_transformers: Callable[[Path, dict[str, Any]], "GemmaShape"]
+    transformers_config: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
     is_variant: Callable[[dict[str, Any]], bool] = lambda config: True
+    forms: tuple[Form, ...] = ("keras", "transformers")
     refusal: str | None = None
     presets: Mapping[str, str] = field(default_factory=dict)
     example: str = ""
@@ -190,14 +216,14 @@ class GemmaShape:
 
     @property
     def norm_parameters(self) -> int:
-        """Number of norm scales in the whole decoder.
+        """Number of norm scales in the whole decoder, that of the last norm included.
 
         Raises:
             ValueError: they do not follow from this shape.
         """
-        if self.family.norm_parameters is None:
+        if not self.family.norms:
             raise ValueError(f"the parameters of {self.family.name} do not follow from this shape")
-        return self.family.norm_parameters(self)
+        return self.layers * sum(norm.size(self) for norm in self.family.norms) + self.hidden
 
     @property
     def parameters(self) -> int:

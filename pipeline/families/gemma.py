@@ -1,31 +1,71 @@
-"""Gemma 1. Recognized; not taken by the pipeline yet."""
+"""Gemma 1, of 2B and 7B."""
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from pipeline.families.family import Family, GemmaShape
-from pipeline.families.gemma3 import (
-    CHAT,
+from pipeline.families.decoder import (
+    COMMON_CONFIG,
     DEFAULT_TARGETS,
+    INPUT_NORM,
     MATRICES,
     read_keras_config,
     read_transformers_config,
+    sizes_from_gguf,
+    sizes_from_keras,
 )
+from pipeline.families.family import Family, GgufForm, NormKind
 from pipeline.families.terms import GEMMA_TERMS
+from pipeline.families.turns import CHAT
+
+ARCHITECTURE = "gemma"
 
 KERAS_CLASS = "GemmaBackbone"
-"""KerasHub's class for Gemma 1 and Gemma 2; Gemma 2 has norms after attention and feed-forward."""
+"""KerasHub's class for Gemma 1, Gemma 2 and VaultGemma; only Gemma 2 has norms after feed-forward."""
 
 FFN_DIVISOR = 2
 """This class counts gate and up together (keras_hub GemmaDecoderBlock halves the value)."""
 
+ROPE_BASE = 10_000.0
 
-def has_post_norms(config: dict[str, Any]) -> bool:
+CONTEXT_LENGTH = 8192
+"""Tokens. A KerasHub preset does not store it."""
+
+PRE_FFN_NORM = NormKind("pre_ffw_norm", "post_attention_layernorm", "ffn_norm")
+"""Hugging Face names the norm before feed-forward by what is before it."""
+
+
+def has_post_norms(config: Mapping[str, Any]) -> bool:
     """Whether a GemmaBackbone's `config` has norms after the feed-forward layer: then it is a Gemma 2."""
     return config.get("use_post_ffw_norm") is True
 
 
-def _norm_parameters(shape: GemmaShape) -> int:
-    return shape.layers * 2 * shape.hidden + shape.hidden
+def is_soft_capped(config: Mapping[str, Any]) -> bool:
+    """Whether a GemmaBackbone's `config` caps the logits of attention or vocabulary, which Gemma 1 does
+    not."""
+    return bool(config.get("attention_logit_soft_cap") or config.get("final_logit_soft_cap"))
+
+
+def _config(sizes: Mapping[str, Any]) -> dict[str, Any]:
+    """config.json; what is not a size is the same in every Gemma 1."""
+    return {
+        "architectures": ["GemmaForCausalLM"],
+        "model_type": "gemma",
+        **COMMON_CONFIG,
+        # Older versions of transformers read this key.
+        "hidden_act": COMMON_CONFIG["hidden_activation"],
+        **sizes,
+        "rope_theta": ROPE_BASE,
+    }
+
+
+def _from_keras(config: Mapping[str, Any]) -> dict[str, Any]:
+    sizes = sizes_from_keras(config, ffn_divisor=FFN_DIVISOR)
+    return _config(sizes | {"max_position_embeddings": CONTEXT_LENGTH})
+
+
+def _from_gguf(path: Path, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    return _config(sizes_from_gguf(path, metadata, ARCHITECTURE))
 
 
 GEMMA: Family = Family(
@@ -34,13 +74,18 @@ GEMMA: Family = Family(
     model_types=("gemma",),
     chat=CHAT,
     matrices=MATRICES,
-    norm_parameters=_norm_parameters,
+    norms=(INPUT_NORM, PRE_FFN_NORM),
     read_keras=lambda path, config: read_keras_config(path, config, GEMMA, ffn_divisor=FFN_DIVISOR),
     read_transformers=lambda path, document: read_transformers_config(
         path, document, GEMMA, sliding_window=False
     ),
-    is_variant=lambda config: not has_post_norms(config),
-    refusal="Gemma 1 is not supported yet",
+    transformers_config=_from_keras,
+    is_variant=lambda config: not has_post_norms(config) and not is_soft_capped(config),
+    presets={
+        name: f"kaggle://keras/gemma/keras/{name}"
+        for name in ("gemma_2b_en", "gemma_instruct_2b_en", "gemma_1.1_instruct_2b_en")
+    },
     default_targets=DEFAULT_TARGETS,
     terms=GEMMA_TERMS,
+    gguf=GgufForm(ARCHITECTURE, norm_offset=1.0, config=_from_gguf),
 )

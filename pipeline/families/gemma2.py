@@ -1,19 +1,98 @@
-"""Gemma 2. Recognized; not taken by the pipeline yet."""
+"""Gemma 2, of 2B and 9B."""
 
-from pipeline.families.family import Family, GemmaShape
-from pipeline.families.gemma import FFN_DIVISOR, KERAS_CLASS, has_post_norms
-from pipeline.families.gemma3 import (
-    CHAT,
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.families.config import positive
+from pipeline.families.decoder import (
+    COMMON_CONFIG,
     DEFAULT_TARGETS,
+    INPUT_NORM,
     MATRICES,
+    POST_ATTENTION_NORM,
+    POST_FFN_NORM,
+    PRE_FFN_NORM,
+    query_scalar,
     read_keras_config,
     read_transformers_config,
+    sizes_from_gguf,
+    sizes_from_keras,
 )
+from pipeline.families.family import Family, GgufForm
+from pipeline.families.gemma import CONTEXT_LENGTH, FFN_DIVISOR, KERAS_CLASS, ROPE_BASE, has_post_norms
 from pipeline.families.terms import GEMMA_TERMS
+from pipeline.families.turns import CHAT
+
+ARCHITECTURE, CLASS = "gemma2", "Gemma2"
+
+ATTENTION_CAP, LOGIT_CAP = 50.0, 30.0
+"""Soft caps of attention and vocabulary logits (Gemma 2 technical report, section 2), for GGUF files that do
+not store them."""
+
+LAYERS_OF_27B = 46
 
 
-def _norm_parameters(shape: GemmaShape) -> int:
-    return shape.layers * 4 * shape.hidden + shape.hidden
+def soft_capped_config(
+    name: str,
+    sizes: Mapping[str, Any],
+    *,
+    sliding_window: int,
+    query_pre_attn_scalar: int,
+    attention_cap: float | None,
+    logit_cap: float | None,
+) -> dict[str, Any]:
+    """config.json of a Gemma 2 or a model like it; what is not an argument is the same in all of them.
+
+    Args:
+        name: of the model class in transformers.
+        sizes: keys of config.json.
+        sliding_window: tokens that a local layer sees.
+        query_pre_attn_scalar: see `query_scalar`.
+        attention_cap, logit_cap: soft caps.
+    """
+    return {
+        "architectures": [f"{name}ForCausalLM"],
+        "model_type": name.lower(),
+        **COMMON_CONFIG,
+        **sizes,
+        "query_pre_attn_scalar": query_pre_attn_scalar,
+        "sliding_window": sliding_window,
+        # Every other layer is local, beginning with the first.
+        "layer_types": [
+            "full_attention" if layer % 2 else "sliding_attention"
+            for layer in range(sizes["num_hidden_layers"])
+        ],
+        "attn_logit_softcapping": attention_cap,
+        "final_logit_softcapping": logit_cap,
+        "rope_theta": ROPE_BASE,
+    }
+
+
+def soft_capped_from_keras(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """`soft_capped_config` from a KerasHub backbone's `config`."""
+    sizes = sizes_from_keras(config, ffn_divisor=FFN_DIVISOR)
+    return soft_capped_config(
+        name,
+        sizes | {"max_position_embeddings": CONTEXT_LENGTH},
+        sliding_window=config["sliding_window_size"],
+        # KerasHub 0.32 passes the width of a head to every block, whatever query_head_dim_normalize says.
+        query_pre_attn_scalar=sizes["head_dim"],
+        attention_cap=config["attention_logit_soft_cap"],
+        logit_cap=config["final_logit_soft_cap"],
+    )
+
+
+def _from_gguf(path: Path, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    sizes = sizes_from_gguf(path, metadata, ARCHITECTURE)
+    return soft_capped_config(
+        CLASS,
+        sizes,
+        sliding_window=positive(path, metadata, f"{ARCHITECTURE}.attention.sliding_window"),
+        query_pre_attn_scalar=query_scalar(sizes, LAYERS_OF_27B),
+        attention_cap=metadata.get(f"{ARCHITECTURE}.attn_logit_softcapping", ATTENTION_CAP),
+        logit_cap=metadata.get(f"{ARCHITECTURE}.final_logit_softcapping", LOGIT_CAP),
+    )
 
 
 GEMMA2: Family = Family(
@@ -22,11 +101,15 @@ GEMMA2: Family = Family(
     model_types=("gemma2",),
     chat=CHAT,
     matrices=MATRICES,
-    norm_parameters=_norm_parameters,
+    norms=(INPUT_NORM, POST_ATTENTION_NORM, PRE_FFN_NORM, POST_FFN_NORM),
     read_keras=lambda path, config: read_keras_config(path, config, GEMMA2, ffn_divisor=FFN_DIVISOR),
     read_transformers=lambda path, document: read_transformers_config(path, document, GEMMA2),
+    transformers_config=lambda config: soft_capped_from_keras(CLASS, config),
     is_variant=has_post_norms,
-    refusal="Gemma 2 is not supported yet",
+    presets={
+        name: f"kaggle://keras/gemma2/keras/{name}" for name in ("gemma2_2b_en", "gemma2_instruct_2b_en")
+    },
     default_targets=DEFAULT_TARGETS,
     terms=GEMMA_TERMS,
+    gguf=GgufForm(ARCHITECTURE, norm_offset=1.0, config=_from_gguf),
 )

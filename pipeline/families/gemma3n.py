@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.families.config import section
+from pipeline.families.decoder import DEFAULT_TARGETS, MATRICES, MULTIMODAL_DEFAULTS, text_shape
 from pipeline.families.family import Family, GemmaShape
-from pipeline.families.gemma3 import CHAT, DEFAULT_TARGETS, MATRICES, MULTIMODAL_DEFAULTS, text_shape
 from pipeline.families.terms import GEMMA_TERMS
+from pipeline.families.turns import CHAT
 
 
 def _text(path: Path, text: dict[str, Any], *, vision: bool) -> GemmaShape:
@@ -35,7 +36,7 @@ GEMMA3N: Family = Family(
     model_types=("gemma3n", "gemma3n_text"),
     chat=CHAT,
     matrices=MATRICES,
-    norm_parameters=None,
+    norms=(),
     read_keras=_read_keras,
     read_transformers=_read_transformers,
     refusal="Gemma 3n is not supported yet",

@@ -38,6 +38,9 @@ EMBEDDING = "model.embed_tokens.weight"
 FINAL_NORM = "model.norm.weight"
 """The norm after the last layer by its Hugging Face name."""
 
+KERAS_EMBEDDING, KERAS_FINAL_NORM = "token_embedding", "final_normalization"
+"""KerasHub's names of the layers with these two."""
+
 EMBEDDING_MODULE = "embed_tokens"
 
 HDF5_EMBEDDING = "layers/reversible_embedding/vars/0"
@@ -95,7 +98,12 @@ def hugging_face_name(name: str) -> str:
         InputError: no such name.
     """
     layer, target = parse_adapter_name(name)
-    return f"model.layers.{layer}.{MATRICES[target].module}.weight"
+    return layer_tensor(layer, MATRICES[target].module)
+
+
+def layer_tensor(layer: int, module: str) -> str:
+    """The Hugging Face name of the weight of a module within a layer."""
+    return f"model.layers.{layer}.{module}.weight"
 
 
 def parse_hugging_face_name(name: str) -> tuple[int, str] | None:

@@ -1,7 +1,7 @@
 """The registry of families, and which of them a preset is.
 
-Each module `gemma*.py` of this package that defines a `Family` is found automatically: to add a family, add a
-file.
+Each module of this package with "gemma" in its name that defines a `Family` is found automatically: to add a
+family, add a file.
 """
 
 import importlib
@@ -13,13 +13,13 @@ import pipeline.families
 from pipeline.errors import InputError
 from pipeline.families.chat import ChatFormat
 from pipeline.families.config import read_json, section
-from pipeline.families.family import Family, GemmaShape
+from pipeline.families.family import Family, Form, GemmaShape
 
 
 def _discover() -> dict[str, Family]:
     found: dict[str, Family] = {}
     for module in pkgutil.iter_modules(pipeline.families.__path__, f"{pipeline.families.__name__}."):
-        if not module.name.rpartition(".")[2].startswith("gemma"):
+        if "gemma" not in module.name.rpartition(".")[2]:
             continue
         for value in vars(importlib.import_module(module.name)).values():
             if isinstance(value, Family):
@@ -55,6 +55,15 @@ def read_family(preset: Path) -> Family:
     return _match(preset / "config.json", read_json(preset / "config.json"))
 
 
+def read_form(preset: Path) -> Form:
+    """Whether a preset folder is KerasHub's or Hugging Face's, from its config.json.
+
+    Raises:
+        InputError: there is no readable config.json.
+    """
+    return "keras" if "class_name" in read_json(preset / "config.json") else "transformers"
+
+
 def read_shape(preset: Path) -> GemmaShape:
     """The shape that a preset's config.json declares.
 
@@ -71,6 +80,14 @@ def read_shape(preset: Path) -> GemmaShape:
     if "class_name" in document:
         return family.read_keras(path, section(path, document, "config"))
     return family.read_transformers(path, document)
+
+
+def family_of_class(name: str, config: dict[str, Any]) -> Family | None:
+    """The family of a KerasHub backbone by its class and its `config`; None if it is no Gemma."""
+    return next(
+        (family for family in FAMILIES.values() if family.keras_class == name and family.is_variant(config)),
+        None,
+    )
 
 
 def _match(path: Path, document: dict[str, Any]) -> Family:
@@ -94,7 +111,7 @@ def _match_keras(path: Path, document: dict[str, Any]) -> Family:
     classes = list(dict.fromkeys(family.keras_class for family in FAMILIES.values()))
     if name not in classes or document.get("registered_name") != f"keras_hub>{name}":
         raise InputError(f"{path}: class_name is {name}, expected one of {', '.join(classes)}")
-    config = section(path, document, "config")
-    return next(
-        family for family in FAMILIES.values() if family.keras_class == name and family.is_variant(config)
-    )
+    family = family_of_class(name, section(path, document, "config"))
+    if family is None:
+        raise InputError(f"{path}: a {name} of no known family; expected one of {', '.join(FAMILIES)}")
+    return family

@@ -125,15 +125,9 @@ def matrix_layers(
 
 
 def logits_of(backbone: "keras_hub.models.Backbone", hidden: Any) -> Any:
-    """Project hidden states (…, hidden) onto the vocabulary with the tied embedding and the family's soft
-    cap, if it has one."""
-    import keras
-
-    logits = backbone.token_embedding(hidden, reverse=True)
-    cap = getattr(backbone, "final_logit_soft_cap", None)
-    if cap:
-        logits = keras.ops.tanh(logits / cap) * cap
-    return logits
+    """Project hidden states (…, hidden) onto the vocabulary with the tied embedding, whose layer also applies
+    the family's soft cap, if it has one."""
+    return backbone.token_embedding(hidden, reverse=True)
 
 
 @contextmanager

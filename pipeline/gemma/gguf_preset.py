@@ -16,7 +16,7 @@ from safetensors.numpy import save_file
 
 from pipeline.errors import InputError
 from pipeline.families.family import Family, GemmaShape, GgufForm
-from pipeline.families.names import EMBEDDING, FINAL_NORM
+from pipeline.families.names import EMBEDDING, FINAL_NORM, layer_tensor
 from pipeline.families.registry import FAMILIES
 from pipeline.formats.gguf import Gguf, GgufTensor, read_gguf
 from pipeline.gemma.gguf_tokenizer import tokenizer_model
@@ -68,11 +68,11 @@ def write_preset(path: Path, folder: Path) -> WrittenPreset:
     tokens = source.metadata.get("tokenizer.ggml.tokens") or ()
     embedding = source.tensors.get(EMBEDDING_TENSOR)
     rows = embedding.shape[0] if embedding else len(tokens)
-    document = {"model_type": family.model_types[-1], "vocab_size": rows} | form.config(path, source.metadata)
+    document = form.config(path, source.metadata) | {"vocab_size": rows}
     shape = family.read_transformers(path, document)
     if family.refusal:
         raise InputError(f"{path}: {family.refusal}")
-    names = _names(form, shape)
+    names = _names(shape)
     _check_tensors(path, source, names, shape)
     tokenizer = tokenizer_model(path, source.metadata)
 
@@ -101,11 +101,12 @@ def _family(path: Path, source: Gguf) -> tuple[Family, GgufForm]:
     return forms[architecture]
 
 
-def _names(form: GgufForm, shape: GemmaShape) -> dict[str, str]:
+def _names(shape: GemmaShape) -> dict[str, str]:
     """The Hugging Face name of each tensor, by its name in the GGUF."""
-    modules = {matrix.gguf: matrix.module for matrix in shape.family.matrices} | dict(form.norms)
+    modules = {matrix.gguf: matrix.module for matrix in shape.family.matrices}
+    modules |= {norm.gguf: norm.module for norm in shape.family.norms}
     layers = {
-        f"blk.{layer}.{name}.weight": f"model.layers.{layer}.{module}.weight"
+        f"blk.{layer}.{name}.weight": layer_tensor(layer, module)
         for layer in range(shape.layers)
         for name, module in modules.items()
     }

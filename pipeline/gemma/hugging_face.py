@@ -1,43 +1,91 @@
-"""Writing a Keras model as a Hugging Face folder that is complete: stop tokens, chat template, tokenizer."""
+"""Writing a Keras model as a Hugging Face folder that is complete: weights, configuration, stop tokens, chat
+template, tokenizer."""
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pipeline.errors import PocketGemmaError
+from pipeline.families.family import Family, MatrixKind
+from pipeline.families.names import (
+    EMBEDDING,
+    FINAL_NORM,
+    KERAS_EMBEDDING,
+    KERAS_FINAL_NORM,
+    keras_block,
+    layer_tensor,
+)
+from pipeline.families.registry import family_of_class
+from pipeline.formats.safetensors import write_float32
 from pipeline.gemma.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     import keras_hub
 
 
-def write_hugging_face(model: "keras_hub.models.CausalLM", tokenizer: Tokenizer, folder: Path) -> None:
-    """Export weights with KerasHub's exporter, and add what it leaves out.
-
-    KerasHub writes <eos> as the only stop token, no chat template, and assumes the tokenizer's IDs.
+class _Variable:
+    """A Keras variable as a tensor that is read when it is written.
 
     Args:
-        model: without LoRA: KerasHub would write W0 and silently lose the adapter.
+        variable: a kernel, norm scales or the embedding.
+        kind: of the kernel; None: the variable as it is.
+    """
+
+    def __init__(self, variable: Any, kind: MatrixKind | None = None) -> None:
+        self._variable, self._kind = variable, kind
+        nothing = np.broadcast_to(np.float32(0), variable.shape)
+        self.shape: tuple[int, ...] = (kind.as_matrix(nothing) if kind else nothing).shape
+
+    def read(self, start: int, stop: int) -> NDArray[np.float32]:
+        from keras import ops
+
+        if self._kind is None:
+            return np.asarray(ops.convert_to_numpy(self._variable[start:stop]), np.float32)
+        values = np.asarray(ops.convert_to_numpy(self._variable), np.float32)
+        return np.ascontiguousarray(self._kind.as_matrix(values)[start:stop])
+
+
+def write_hugging_face(model: "keras_hub.models.CausalLM", tokenizer: Tokenizer, folder: Path) -> None:
+    """Write a model as a Hugging Face folder in float32.
+
+    KerasHub has an exporter for some families. It writes <eos> as the only stop token and no chat template,
+    assumes the tokenizer's ids, and keeps one of several key and value heads of a Gemma 1.
+
+    Args:
+        model: without LoRA: an export would hold W0 and silently lose the adapter.
         tokenizer: the preset's.
         folder: created here.
 
     Raises:
-        PocketGemmaError: the model has LoRA enabled.
+        PocketGemmaError: the model has LoRA enabled, or holds a weight that its family does not have.
     """
-    if any(getattr(layer, "lora_enabled", False) for layer in model.backbone._flatten_layers()):
+    backbone = model.backbone
+    if any(getattr(layer, "lora_enabled", False) for layer in backbone._flatten_layers()):
         raise PocketGemmaError(
             "the model has LoRA enabled, and an export would lose the adapter; merge it first"
         )
-    from keras_hub.src.utils.transformers.export.hf_exporter import export_backbone
-
-    export_backbone(model.backbone, str(folder), include_lm_head=True)
+    family = family_of_class(type(backbone).__name__, backbone.get_config())
+    if family is None or family.transformers_config is None:
+        raise PocketGemmaError(f"{type(backbone).__name__} cannot be written as a Hugging Face folder")
+    tensors = dict(_tensors(backbone, family))
+    if len(tensors) != len(backbone.weights):
+        raise PocketGemmaError(
+            f"the model has {len(backbone.weights)} weights, {family.name} has {len(tensors)}; an export "
+            "would lose the others"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    write_float32(tensors, folder / "model.safetensors")
     shutil.copyfile(tokenizer.path, folder / "tokenizer.model")
 
     eos, end_of_turn = tokenizer.stop_ids
     ids = {"bos_token_id": tokenizer.bos_id, "pad_token_id": tokenizer.pad_id}
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    _write(folder / "config.json", config | ids | {"eos_token_id": eos, "tie_word_embeddings": True})
+    config = family.transformers_config(backbone.get_config())
+    _write(folder / "config.json", config | ids | {"eos_token_id": eos, "dtype": "float32"})
     _write(folder / "generation_config.json", ids | {"eos_token_id": [eos, end_of_turn]})
     chat = tokenizer.chat
     tokens = {"bos_token": chat.bos, "eos_token": chat.eos, "unk_token": chat.unk, "pad_token": chat.pad}
@@ -58,6 +106,20 @@ def write_hugging_face(model: "keras_hub.models.CausalLM", tokenizer: Tokenizer,
         tokens | {"additional_special_tokens": [chat.start_of_turn, chat.end_of_turn]},
     )
     (folder / "chat_template.jinja").write_text(chat.template, encoding="utf-8")
+
+
+def _tensors(backbone: "keras_hub.models.Backbone", family: Family) -> Iterator[tuple[str, _Variable]]:
+    """Every weight by its Hugging Face name."""
+    yield EMBEDDING, _Variable(backbone.get_layer(KERAS_EMBEDDING).embeddings)
+    for index in range(backbone.num_layers):
+        block = backbone.get_layer(keras_block(index))
+        layers = {layer.name: layer for layer in block._flatten_layers(include_self=False)}
+        for matrix in family.matrices:
+            kernel = _Variable(layers[matrix.keras_layer].kernel, matrix)
+            yield layer_tensor(index, matrix.module), kernel
+        for norm in family.norms:
+            yield layer_tensor(index, norm.module), _Variable(layers[norm.keras_layer].scale)
+    yield FINAL_NORM, _Variable(backbone.get_layer(KERAS_FINAL_NORM).scale)
 
 
 def _write(path: Path, document: dict[str, Any]) -> None:

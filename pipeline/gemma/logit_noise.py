@@ -74,7 +74,10 @@ def logit_noise(
         from transformers.utils import logging
 
         logging.disable_progress_bar()
-        other = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+        # The other implementations of attention leave out soft caps.
+        other = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=torch.float32, attn_implementation="eager"
+        ).eval()
     with torch.no_grad():
         single = [_transformers_logits(other, ids) for ids in sequences]
         with _float64():
@@ -116,8 +119,12 @@ def _transformers_logits(model: Any, ids: Sequence[int]) -> NDArray[Any]:
     hidden = model.model(input_ids=torch.tensor([list(ids)])).last_hidden_state[0, -POSITIONS:]
     # The projection some rows of the vocabulary at a time: in float64 it is larger than the model.
     parts = [torch.nn.functional.linear(hidden, rows) for rows in model.lm_head.weight.split(HEAD_ROWS)]
-    logits: NDArray[Any] = torch.cat(parts, dim=1).numpy()
-    return logits
+    logits = torch.cat(parts, dim=1)
+    cap = getattr(model.config, "final_logit_softcapping", None)
+    if cap:
+        logits = torch.tanh(logits / cap) * cap
+    values: NDArray[Any] = logits.numpy()
+    return values
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from pipeline.digests import digest_of_json
 from pipeline.errors import InputError
 from pipeline.families.config import read_json, section
 from pipeline.families.family import GemmaShape
-from pipeline.families.registry import read_shape, supported_families
+from pipeline.families.registry import read_form, read_shape, supported_families
 from pipeline.formats.safetensors import read_safetensors
 from pipeline.gemma.tokenizer import Tokenizer, tokenizer_file
 
@@ -43,6 +43,11 @@ def check_preset(preset: Path) -> GemmaShape:
     shape = read_shape(preset)
     if shape.family.refusal:
         raise InputError(f"{preset}: {shape.family.refusal}; use {example_preset()}")
+    if read_form(preset) not in shape.family.forms:
+        raise InputError(
+            f"{preset}: Hugging Face folders of {shape.family.name} are not supported; use a KerasHub "
+            f"preset: {', '.join(shape.family.presets.values())}"
+        )
     if shape.vision:
         raise InputError(
             f"{preset}: has a vision tower; use a text-only preset, for example "

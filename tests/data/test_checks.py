@@ -9,7 +9,7 @@ from pipeline.data.conversations import Candidate
 from pipeline.data.examples import Example
 from pipeline.data.faults import SHOWN, Faults, Place
 from pipeline.errors import InputError
-from pipeline.families.gemma3 import CHAT
+from pipeline.families.turns import CHAT
 from pipeline.gemma.tokenizer import Tokenizer
 from tests.support.rows import pair, write_jsonl
 from tests.support.tokenizers import make_tokenizer

@@ -9,7 +9,7 @@ from pipeline.data.conversations import FORMS, to_candidates
 from pipeline.data.examples import Example, read_examples, write_examples
 from pipeline.data.faults import Faults, Place
 from pipeline.data.rows import Row
-from pipeline.families.gemma3 import CHAT
+from pipeline.families.turns import CHAT
 
 PLACE = Place(Path("rows.jsonl"), 7)
 USER = {"role": "user", "content": "Q"}

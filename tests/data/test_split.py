@@ -2,7 +2,7 @@ import pytest
 
 from pipeline.data.examples import Example
 from pipeline.data.split import mix_replay, split_validation
-from pipeline.families.gemma3 import CHAT
+from pipeline.families.turns import CHAT
 
 
 def example(prompt: str, response: str = "A") -> Example:

@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.data.examples import Example
 from pipeline.data.summary import describe_tokens, prompts_with_several_responses, token_lengths
-from pipeline.families.gemma3 import CHAT
+from pipeline.families.turns import CHAT
 from pipeline.gemma.tokenizer import Tokenizer
 from tests.support.tokenizers import make_tokenizer
 

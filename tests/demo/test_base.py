@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from pipeline.demo.build import BASE_FOLDER, DATA_FOLDER, TOKENIZER_IN_BASE
-from pipeline.families.gemma3 import CHAT
+from pipeline.families.turns import CHAT
 from pipeline.gemma.causal_lm import load_causal_lm, logits_of
 
 WINDOW = 64

@@ -14,7 +14,7 @@ from pipeline.demo.tokenizer import (
     VOCABULARY_SIZE,
     train_tokenizer,
 )
-from pipeline.families.gemma3 import CHAT
+from pipeline.families.turns import CHAT
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@ same."""
 
 from pipeline.data.examples import Example
 from pipeline.evaluation.conversations import conversations, spread
-from pipeline.families.gemma3 import CHAT
+from pipeline.families.turns import CHAT
 
 EXAMPLES = [
     Example(({"role": "user", "content": f"question {n}"}, {"role": "assistant", "content": "a"}), f"f:{n}")

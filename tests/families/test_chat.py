@@ -4,8 +4,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from pipeline.errors import InputError
 from pipeline.families.chat import ChatFormat, Message
-from pipeline.families.gemma3 import CHAT
 from pipeline.families.registry import FAMILIES
+from pipeline.families.turns import CHAT
 
 FORMATS = {family.chat: name for name, family in reversed(FAMILIES.items())}
 every_format = pytest.mark.parametrize("chat", FORMATS, ids=FORMATS.values())

@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from pipeline.families.decoder import MATRICES
 from pipeline.families.family import GemmaShape, MatrixKind
-from pipeline.families.gemma3 import GEMMA3, MATRICES
+from pipeline.families.gemma3 import GEMMA3
 from pipeline.families.registry import FAMILIES
 
 SHAPE = GemmaShape(GEMMA3, layers=2, hidden=16, query_heads=4, kv_heads=2, head_dim=8, ffn=32, vocabulary=100)

@@ -2,6 +2,7 @@
 one line that names what is wrong."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from sentencepiece import SentencePieceProcessor
 
 from pipeline.errors import InputError
 from pipeline.families.config import read_json
-from pipeline.families.gemma3 import CHAT
+from pipeline.families.family import GemmaShape
 from pipeline.families.names import hugging_face_name
+from pipeline.families.registry import FAMILIES
+from pipeline.families.turns import CHAT
 from pipeline.gemma import gguf_preset
 from pipeline.gemma.gguf_preset import write_preset
 from pipeline.gemma.presets import check_preset
@@ -31,10 +34,18 @@ TEXTS = (
 )
 
 
-def test_weights_shape_and_tokenizer_are_those_of_the_file(tmp_path: Path) -> None:
-    weights = random_weights()
-    written = write_preset(write_gguf(tmp_path / "a.gguf", weights), tmp_path / "preset")
-    assert written.shape == SHAPE == check_preset(tmp_path / "preset")
+SHAPES = {
+    "gemma": replace(SHAPE, family=FAMILIES["gemma"], sliding_window=None),
+    "gemma2": replace(SHAPE, family=FAMILIES["gemma2"]),
+    "gemma3": SHAPE,
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_weights_shape_and_tokenizer_are_those_of_the_file(tmp_path: Path, shape: GemmaShape) -> None:
+    weights = random_weights(shape)
+    written = write_preset(write_gguf(tmp_path / "a.gguf", weights, shape=shape), tmp_path / "preset")
+    assert written.shape == shape == check_preset(tmp_path / "preset")
     assert not written.quantized
     found = load_file(tmp_path / "preset/model.safetensors")
     assert found.keys() == weights.keys()
@@ -88,6 +99,19 @@ def test_the_configuration_is_complete(tmp_path: Path) -> None:
     assert config["rms_norm_eps"] == pytest.approx(1e-6)
 
 
+def test_soft_caps_of_gemma_2_come_from_the_file(tmp_path: Path) -> None:
+    shape = SHAPES["gemma2"]
+    caps = {"attn_logit_softcapping": 40.0, "final_logit_softcapping": 20.0}
+    write_preset(write_gguf(tmp_path / "a.gguf", shape=shape, metadata=caps), tmp_path / "stored")
+    write_preset(write_gguf(tmp_path / "b.gguf", shape=shape), tmp_path / "assumed")
+    found = [read_json(tmp_path / name / "config.json") for name in ("stored", "assumed")]
+    assert [(each["attn_logit_softcapping"], each["final_logit_softcapping"]) for each in found] == [
+        (40.0, 20.0),
+        (50.0, 30.0),
+    ]
+    assert found[0]["layer_types"] == ["sliding_attention", "full_attention"]
+
+
 def test_every_sixth_layer_sees_the_whole_context() -> None:
     metadata = {
         "gemma3.block_count": 18,
@@ -102,16 +126,20 @@ def test_every_sixth_layer_sees_the_whole_context() -> None:
         "gemma3.rope.freq_base": 1e6,
         "gemma3.rope.scaling.factor": 8.0,
     }
-    from pipeline.families.gemma3 import gguf_config
-
-    config = gguf_config(Path("a.gguf"), metadata)
+    form = FAMILIES["gemma3"].gguf
+    assert form is not None
+    config = form.config(Path("a.gguf"), metadata)
     full = [index for index, kind in enumerate(config["layer_types"]) if kind == "full_attention"]
     assert full == [5, 11, 17]
-    assert config["rope_scaling"] == {"rope_type": "linear", "factor": 8.0}
+    assert config["rope_parameters"]["full_attention"]["factor"] == 8.0
+    assert config["rope_parameters"]["sliding_attention"]["factor"] == 1.0
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
-    "another architecture": ({"architecture": "llama"}, "general.architecture is 'llama', expected 'gemma3'"),
+    "another architecture": (
+        {"architecture": "llama"},
+        "general.architecture is 'llama', expected 'gemma' or 'gemma2' or 'gemma3'",
+    ),
     "a vision tower": ({"architecture": "clip"}, "a vision tower without its text model"),
     "a missing key": ({"metadata": {"block_count": None}}, "gemma3.block_count is None, expected a positive"),
     "a missing tensor": (

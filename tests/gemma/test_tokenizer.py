@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.families.gemma3 import CHAT
+from pipeline.families.turns import CHAT
 from pipeline.gemma.tokenizer import Tokenizer, tokenizer_file
 from tests.support.presets import TRANSFORMERS_CONFIG, write_json
 from tests.support.tokenizers import write_tokenizer

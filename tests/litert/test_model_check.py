@@ -8,7 +8,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from pipeline.errors import PocketGemmaError
-from pipeline.families.gemma3 import CHAT
+from pipeline.families.turns import CHAT
 from pipeline.formats.litertlm import TOKENIZER, read_container
 from pipeline.formats.litertlm_writer import rewrite
 from pipeline.gemma.tokenizer import Tokenizer

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from pipeline.errors import PocketGemmaError
-from pipeline.families.gemma3 import CHAT
+from pipeline.families.turns import CHAT
 from pipeline.gemma.packages import fetch_packaged
 from pipeline.gemma.tokenizer import Tokenizer
 from tests.real.requests import requests

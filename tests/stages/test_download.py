@@ -320,12 +320,12 @@ def test_a_gguf_file_becomes_a_preset(run: Run, tmp_path: Path, capsys: pytest.C
 def test_a_changed_shard_makes_the_download_out_of_date(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    first = write_gguf(tmp_path / "tiny.gguf", random_weights(0), shards=2)
+    first = write_gguf(tmp_path / "tiny.gguf", random_weights(), shards=2)
     download.run(config(str(first)), run)
     capsys.readouterr()
     download.run(config(str(first)), run)
     assert "up to date" in capsys.readouterr().out
-    write_gguf(tmp_path / "tiny.gguf", random_weights(1), shards=2)
+    write_gguf(tmp_path / "tiny.gguf", random_weights(seed=1), shards=2)
     download.run(config(str(first)), run)
     assert "rerun" in capsys.readouterr().out
 

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.data.examples import read_examples
 from pipeline.errors import InputError
-from pipeline.families.gemma3 import CHAT
+from pipeline.families.turns import CHAT
 from pipeline.recipe.schema import Config
 from pipeline.run.folder import Run
 from pipeline.stages import prepare

@@ -19,7 +19,7 @@ from pipeline.data.examples import Example
 from pipeline.errors import InputError, PocketGemmaError
 from pipeline.evaluation import in_keras
 from pipeline.evaluation.answers import Answer
-from pipeline.families.gemma3 import CHAT
+from pipeline.families.turns import CHAT
 from pipeline.formats.litertlm import TOKENIZER, read_container
 from pipeline.formats.litertlm_writer import rewrite
 from pipeline.litert.convert.task_writer import write_task

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pipeline.families.gemma3 import CHAT
+from pipeline.families.turns import CHAT
 from tests.support.tokenizers import make_tokenizer
 
 FAMILIES = ("gemma", "gemma2", "gemma3", "gemma3n", "gemma4")

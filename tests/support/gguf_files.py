@@ -1,4 +1,4 @@
-"""GGUF files for tests: a tiny Gemma 3 as llama.cpp writes it."""
+"""GGUF files for tests: a tiny Gemma as llama.cpp writes it."""
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -9,7 +9,7 @@ import gguf
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.families.gemma3 import GGUF
+from pipeline.families.family import GemmaShape
 from pipeline.families.names import EMBEDDING, FINAL_NORM
 from tests.support.presets import SHAPE
 from tests.support.tokenizers import tokenizer_bytes
@@ -17,49 +17,47 @@ from tests.support.tokenizers import tokenizer_bytes
 Weights = dict[str, NDArray[np.float32]]
 """Hugging Face names to values."""
 
-METADATA: Mapping[str, int | float] = {
-    "context_length": 512,
-    "embedding_length": SHAPE.hidden,
-    "block_count": SHAPE.layers,
-    "feed_forward_length": SHAPE.ffn,
-    "attention.head_count": SHAPE.query_heads,
-    "attention.head_count_kv": SHAPE.kv_heads,
-    "attention.key_length": SHAPE.head_dim,
-    "attention.value_length": SHAPE.head_dim,
-    "attention.sliding_window": SHAPE.sliding_window or 0,
-    "attention.layer_norm_rms_epsilon": 1e-6,
-    "rope.freq_base": 1e6,
-}
+
+def metadata_of(shape: GemmaShape) -> dict[str, int | float]:
+    """The keys of an architecture, without its name before them."""
+    return {
+        "context_length": 512,
+        "embedding_length": shape.hidden,
+        "block_count": shape.layers,
+        "feed_forward_length": shape.ffn,
+        "attention.head_count": shape.query_heads,
+        "attention.head_count_kv": shape.kv_heads,
+        "attention.key_length": shape.head_dim,
+        "attention.value_length": shape.head_dim,
+        "attention.sliding_window": shape.sliding_window or 0,
+        "attention.layer_norm_rms_epsilon": 1e-6,
+        "rope.freq_base": 1e6,
+    }
 
 
-def random_weights(seed: int = 0) -> Weights:
+def random_weights(shape: GemmaShape = SHAPE, seed: int = 0) -> Weights:
     """Every tensor of the tiny Gemma, by its Hugging Face name."""
     random = np.random.default_rng(seed)
-    norms = {
-        "input_layernorm": SHAPE.hidden,
-        "self_attn.q_norm": SHAPE.head_dim,
-        "self_attn.k_norm": SHAPE.head_dim,
+    sizes: dict[str, tuple[int, ...]] = {
+        EMBEDDING: (shape.vocabulary, shape.hidden),
+        FINAL_NORM: (shape.hidden,),
     }
-    shapes: dict[str, tuple[int, ...]] = {
-        EMBEDDING: (SHAPE.vocabulary, SHAPE.hidden),
-        FINAL_NORM: (SHAPE.hidden,),
-    }
-    for layer in range(SHAPE.layers):
-        for matrix in SHAPE.family.matrices:
-            shapes[f"model.layers.{layer}.{matrix.module}.weight"] = matrix.shape(SHAPE)
-        for module in GGUF.norms.values():
-            shapes[f"model.layers.{layer}.{module}.weight"] = (norms.get(module, SHAPE.hidden),)
-    return {name: random.normal(0, 0.1, shape).astype(np.float32) for name, shape in shapes.items()}
+    for layer in range(shape.layers):
+        for matrix in shape.family.matrices:
+            sizes[f"model.layers.{layer}.{matrix.module}.weight"] = matrix.shape(shape)
+        for norm in shape.family.norms:
+            sizes[f"model.layers.{layer}.{norm.module}.weight"] = (norm.size(shape),)
+    return {name: random.normal(0, 0.1, size).astype(np.float32) for name, size in sizes.items()}
 
 
-def llama_cpp_name(name: str) -> str:
+def llama_cpp_name(name: str, shape: GemmaShape = SHAPE) -> str:
     """llama.cpp's name of a tensor, from its Hugging Face name."""
     if name == EMBEDDING:
         return "token_embd.weight"
     if name == FINAL_NORM:
         return "output_norm.weight"
-    modules = {matrix.module: matrix.gguf for matrix in SHAPE.family.matrices}
-    modules |= {module: short for short, module in GGUF.norms.items()}
+    modules = {matrix.module: matrix.gguf for matrix in shape.family.matrices}
+    modules |= {norm.module: norm.gguf for norm in shape.family.norms}
     layer, module = name.removeprefix("model.layers.").removesuffix(".weight").split(".", 1)
     return f"blk.{layer}.{modules[module]}.weight"
 
@@ -68,8 +66,9 @@ def write_gguf(
     path: Path,
     weights: Weights | None = None,
     *,
+    shape: GemmaShape = SHAPE,
     stored_as: Callable[[str], str] = lambda name: "F32",
-    architecture: str = "gemma3",
+    architecture: str | None = None,
     metadata: Mapping[str, Any] | None = None,
     without: str = "",
     extra: Mapping[str, NDArray[np.float32]] | None = None,
@@ -82,33 +81,38 @@ def write_gguf(
         path: of the file; with more than one shard, its name gets -00001-of-0000N.
         weights: values by their Hugging Face names.
         stored_as: the type of a matrix, by its Hugging Face name; norms are F32, as llama.cpp has them.
-        architecture: general.architecture.
-        metadata: replaces values of METADATA; None leaves a key out.
+        shape: of the model.
+        architecture: general.architecture, if not that of the shape's family.
+        metadata: replaces values of `metadata_of`; None leaves a key out.
         without: the Hugging Face name of a tensor to leave out.
         extra: further tensors, by their GGUF names.
         shards: number of files.
         tokenizer: replaces tokenizer.ggml keys.
     """
     prefix = path.with_suffix("")
+    form = shape.family.gguf
+    assert form is not None
+    architecture = architecture or form.architecture
+    weights = weights or random_weights(shape)
     writer = gguf.GGUFWriter(
         path if shards == 1 else prefix.with_suffix(".gguf"),
         architecture,
-        split_max_tensors=-(-len(weights or random_weights()) // shards) if shards > 1 else 0,
+        split_max_tensors=-(-len(weights) // shards) if shards > 1 else 0,
     )
-    for key, value in (dict(METADATA) | dict(metadata or {})).items():
+    for key, value in (metadata_of(shape) | dict(metadata or {})).items():
         if isinstance(value, int):
             writer.add_uint32(f"{architecture}.{key}", value)
         elif value is not None:
             writer.add_float32(f"{architecture}.{key}", value)
     _add_tokenizer(writer, tokenizer or {})
-    for name, values in (weights or random_weights()).items():
+    for name, values in weights.items():
         if name == without:
             continue
         if name.endswith("norm.weight"):
-            writer.add_tensor(llama_cpp_name(name), values + np.float32(1))
+            writer.add_tensor(llama_cpp_name(name, shape), values + np.float32(1))
             continue
         kind = gguf.GGMLQuantizationType[stored_as(name)]
-        writer.add_tensor(llama_cpp_name(name), gguf.quants.quantize(values, kind), raw_dtype=kind)
+        writer.add_tensor(llama_cpp_name(name, shape), gguf.quants.quantize(values, kind), raw_dtype=kind)
     for name, values in (extra or {}).items():
         writer.add_tensor(name, values)
     writer.write_header_to_file()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.families.gemma3 import CHAT
+from pipeline.families.turns import CHAT
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.litert.convert.export import export_litertlm
 from pipeline.litert.model_spec import ModelSpec

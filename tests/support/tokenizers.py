@@ -6,7 +6,7 @@ from pathlib import Path
 
 import sentencepiece
 
-from pipeline.families.gemma3 import CHAT
+from pipeline.families.turns import CHAT
 from pipeline.gemma.tokenizer import Tokenizer
 
 MARKERS = ("<mask>", "<start_of_turn>", "<end_of_turn>", "<start_of_image>", "<end_of_image>")

@@ -130,7 +130,7 @@ def test_the_folder_names_both_stop_tokens_and_the_template(
     ids = theirs.apply_chat_template(
         conversation, add_generation_prompt=True, tokenize=True, return_dict=False
     )
-    from pipeline.families.gemma3 import CHAT
+    from pipeline.families.turns import CHAT
 
     assert list(ids) == [
         tokenizer.bos_id,

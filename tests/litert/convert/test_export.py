@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from pipeline.errors import PocketGemmaError
-from pipeline.families.gemma3 import CHAT
 from pipeline.families.names import EMBEDDING
+from pipeline.families.turns import CHAT
 from pipeline.formats.litertlm import MODEL, read_container
 from pipeline.formats.tflite_model import read_language_model
 from pipeline.formats.tflite_weights import weight_matrices

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.families.gemma3 import CHAT
 from pipeline.families.names import runtime_name
+from pipeline.families.turns import CHAT
 from pipeline.litert.convert.export import export_litertlm
 from pipeline.litert.convert.lora_inputs import _with_lora_inputs, projections
 from pipeline.litert.runtime.engine import Runtime

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.families.chat import Message
-from pipeline.families.gemma3 import CHAT
+from pipeline.families.turns import CHAT
 from pipeline.formats.litertlm import MODEL, TOKENIZER, read_container
 from pipeline.formats.task import (
     LEFT_OUT,

@@ -11,7 +11,7 @@ import pytest
 from pipeline.errors import InputError
 from pipeline.evaluation.conversations import conversations
 from pipeline.families.chat import Message
-from pipeline.families.gemma3 import CHAT
+from pipeline.families.turns import CHAT
 from pipeline.litert.runtime.engine import Runtime
 from tests.support.litertlm import with_metadata
 from tests.support.tiny_gemma import ANSWERS, Reference

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.families.gemma3 import CHAT
 from pipeline.families.registry import DEFAULT_CHAT
+from pipeline.families.turns import CHAT
 from pipeline.litert.runtime.model_file import chat_format_of, check_model_file
 from tests.support.litertlm import write_container
 

@@ -14,8 +14,8 @@ from pipeline.data.examples import Example
 from pipeline.errors import InputError
 from pipeline.evaluation.in_runtime import answer_all
 from pipeline.families.chat import Message
-from pipeline.families.gemma3 import CHAT
 from pipeline.families.names import runtime_name
+from pipeline.families.turns import CHAT
 from pipeline.formats.litertlm import MODEL, read_container
 from pipeline.formats.tflite import read_tflite
 from pipeline.gemma.tokenizer import Tokenizer

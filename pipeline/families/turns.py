@@ -1,0 +1,45 @@
+"""The chat format with <start_of_turn> and <end_of_turn>, of every Gemma up to Gemma 3n."""
+
+from pipeline.families.chat import ChatFormat
+
+# The format that Gemma 1 to 3n were instruction-tuned with (Gemma 3 model card, "Prompt structure"):
+#
+#     <bos><start_of_turn>user
+#     {question}<end_of_turn>
+#     <start_of_turn>model
+#     {answer}<end_of_turn>
+#
+# The runtime (LiteRT-LM 0.18 and later) gives a message's content as a list of parts, tokenizers give it as a
+# string; the template takes both. "model" is accepted as a role because the runtime names its own turns so.
+# The line break between two turns is written before the second: in a conversation that goes on, the runtime
+# renders only what comes after its own reply, and would lose a line break that belongs to the turn before.
+CHAT = ChatFormat(
+    bos="<bos>",
+    eos="<eos>",
+    pad="<pad>",
+    unk="<unk>",
+    start_of_turn="<start_of_turn>",
+    end_of_turn="<end_of_turn>",
+    other_control_tokens=("<mask>", "<start_of_image>", "<end_of_image>"),
+    user="user",
+    model="model",
+    template=(
+        "{{ bos_token }}"
+        "{%- macro text(content) -%}"
+        "{%- if content is string -%}{{ content | trim }}"
+        "{%- else -%}{%- for part in content -%}{%- if part['type'] == 'text' -%}{{ part['text'] | trim "
+        "}}{%- endif -%}{%- endfor -%}"
+        "{%- endif -%}{%- endmacro -%}"
+        "{%- if messages[0]['role'] == 'system' -%}"
+        "{%- set preface = text(messages[0]['content']) + '\\n\\n' -%}{%- set turns = messages[1:] -%}"
+        "{%- else -%}{%- set preface = '' -%}{%- set turns = messages -%}{%- endif -%}"
+        "{%- for message in turns -%}"
+        "{%- if message['role'] == 'assistant' -%}{%- set role = 'model' -%}{%- else -%}{%- set role = "
+        "message['role'] -%}{%- endif -%}"
+        "{%- if not loop.first -%}{{ '\\n' }}{%- endif -%}{{ '<start_of_turn>' + role + '\\n' }}"
+        "{%- if loop.first -%}{{ preface }}{%- endif -%}"
+        "{{ text(message['content']) }}{{ '<end_of_turn>' }}"
+        "{%- endfor -%}"
+        "{%- if add_generation_prompt -%}{{ '\\n<start_of_turn>model\\n' }}{%- endif -%}"
+    ),
+)

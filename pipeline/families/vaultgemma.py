@@ -1,0 +1,34 @@
+"""VaultGemma, of 1B: a Gemma 2 without norms after attention and feed-forward, trained with differential
+privacy."""
+
+from pipeline.families.decoder import (
+    DEFAULT_TARGETS,
+    INPUT_NORM,
+    MATRICES,
+    PRE_FFN_NORM,
+    read_keras_config,
+    read_transformers_config,
+)
+from pipeline.families.family import Family
+from pipeline.families.gemma import FFN_DIVISOR, KERAS_CLASS, has_post_norms, is_soft_capped
+from pipeline.families.gemma2 import soft_capped_from_keras
+from pipeline.families.terms import GEMMA_TERMS
+from pipeline.families.turns import CHAT
+
+VAULTGEMMA: Family = Family(
+    name="vaultgemma",
+    keras_class=KERAS_CLASS,
+    model_types=("vaultgemma",),
+    chat=CHAT,
+    matrices=MATRICES,
+    norms=(INPUT_NORM, PRE_FFN_NORM),
+    read_keras=lambda path, config: read_keras_config(path, config, VAULTGEMMA, ffn_divisor=FFN_DIVISOR),
+    read_transformers=lambda path, document: read_transformers_config(path, document, VAULTGEMMA),
+    transformers_config=lambda config: soft_capped_from_keras("VaultGemma", config),
+    is_variant=lambda config: is_soft_capped(config) and not has_post_norms(config),
+    # KerasHub 0.32 does not read its Hugging Face folders.
+    forms=("keras",),
+    presets={"vault_gemma_1b_en": "kaggle://keras/vaultgemma/keras/vault_gemma_1b_en"},
+    default_targets=DEFAULT_TARGETS,
+    terms=GEMMA_TERMS,
+)

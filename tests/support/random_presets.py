@@ -1,0 +1,141 @@
+"""Presets of every supported family with random weights: the family's architecture, scaled down, with the
+demo's tokenizer, as KerasHub and as Hugging Face store them."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from pipeline.families.registry import FAMILIES
+from pipeline.gemma.tokenizer import Tokenizer, tokenizer_file
+from tests.support.finished_run import DEMO
+
+SIZES: dict[str, int] = {
+    "num_layers": 4,
+    "num_query_heads": 4,
+    "num_key_value_heads": 2,
+    "hidden_dim": 64,
+    "head_dim": 32,
+}
+"""The width of queries, 128, is not the hidden size; a mistake in their order of axes shows."""
+
+FFN, WINDOW = 128, 24
+CAPS = {"attention_logit_soft_cap": 50.0, "final_logit_soft_cap": 30.0}
+LOCAL = {"use_sliding_window_attention": True, "sliding_window_size": WINDOW}
+POST_NORMS = {"use_post_ffw_norm": True, "use_post_attention_norm": True}
+
+KERAS_CONFIGS: dict[str, dict[str, Any]] = {
+    # Gemma 1 and 2 count gate and up together.
+    "gemma": {"intermediate_dim": 2 * FFN},
+    "gemma2": {"intermediate_dim": 2 * FFN, **CAPS, **LOCAL, **POST_NORMS},
+    "vaultgemma": {"intermediate_dim": 2 * FFN, **CAPS, **LOCAL},
+    "gemma3": {"intermediate_dim": FFN, **LOCAL, **POST_NORMS},
+}
+"""Arguments of the KerasHub backbone beside SIZES."""
+
+
+def write_keras_preset(family: str, folder: Path) -> Path:
+    """A KerasHub preset."""
+    import keras
+    import keras_hub
+
+    spm = tokenizer_file(DEMO / "base")
+    name = FAMILIES[family].keras_class.removesuffix("Backbone")
+    kinds = keras_hub.models
+    backbone = getattr(kinds, f"{name}Backbone")(
+        vocabulary_size=Tokenizer.of_preset(DEMO / "base").vocabulary_size, **SIZES, **KERAS_CONFIGS[family]
+    )
+    for index, weight in enumerate(backbone.weights):
+        scale = 0.1 if weight.path.endswith("scale") else 0.06 if "embedding" in weight.path else 0.12
+        weight.assign(scale * keras.random.normal(weight.shape, seed=index))
+    tokenizer = getattr(kinds, f"{name}Tokenizer")(str(spm))
+    preprocessor = getattr(kinds, f"{name}CausalLMPreprocessor")(tokenizer=tokenizer, sequence_length=64)
+    getattr(kinds, f"{name}CausalLM")(backbone=backbone, preprocessor=preprocessor).save_to_preset(
+        str(folder)
+    )
+    return folder
+
+
+def write_transformers_folder(family: str, folder: Path, *, dtype: str = "bfloat16", shards: int = 2) -> Path:
+    """A Hugging Face folder, written by transformers itself.
+
+    Args:
+        family: its short name.
+        folder: created here.
+        dtype: of the weights.
+        shards: at least so many files of weights.
+    """
+    import torch
+    import transformers
+
+    base = FAMILIES[family]
+    tokenizer = Tokenizer.of_preset(DEMO / "base")
+    config = {
+        **dict(_transformers_sizes()),
+        "vocab_size": tokenizer.vocabulary_size,
+        "sliding_window": WINDOW,
+        "query_pre_attn_scalar": SIZES["head_dim"],
+        "bos_token_id": tokenizer.bos_id,
+        "eos_token_id": tokenizer.stop_ids[0],
+        "pad_token_id": tokenizer.pad_id,
+    }
+    torch.manual_seed(0)
+    settings = transformers.AutoConfig.for_model(base.model_types[-1], **config)
+    model = transformers.AutoModelForCausalLM.from_config(settings).to(getattr(torch, dtype))
+    for weight in model.parameters():
+        weight.data.normal_(0, 0.12 if weight.dim() == 2 else 0.1)
+    model.get_input_embeddings().weight.data.mul_(0.5)
+    size = sum(weight.numel() for weight in model.parameters()) * (2 if dtype == "bfloat16" else 4)
+    model.save_pretrained(folder, max_shard_size=size // shards)
+    shutil.copyfile(tokenizer.path, folder / "tokenizer.model")
+    return folder
+
+
+def _transformers_sizes() -> dict[str, int]:
+    return {
+        "num_hidden_layers": SIZES["num_layers"],
+        "num_attention_heads": SIZES["num_query_heads"],
+        "num_key_value_heads": SIZES["num_key_value_heads"],
+        "hidden_size": SIZES["hidden_dim"],
+        "head_dim": SIZES["head_dim"],
+        "intermediate_size": FFN,
+    }
+
+
+def write_recipe(folder: Path, preset: Path, **convert: Any) -> Path:
+    """A recipe that trains a preset on a few rows of the demo's data, and asks a few questions."""
+    import yaml
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, rows in (("train", 48), ("test", 12)):
+        lines = (DEMO / "science" / f"{name}.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+        (folder / f"{name}.jsonl").write_text("".join(lines[:rows]), encoding="utf-8")
+    document = {
+        "name": "random",
+        "model": {"preset": str(preset)},
+        "data": {"train": "train.jsonl", "validation": "test.jsonl", "test": "test.jsonl", "max_length": 64},
+        "finetune": {
+            "backend": "torch",
+            "rank": 4,
+            "targets": [matrix.name for matrix in FAMILIES["gemma3"].matrices],
+            "epochs": 1,
+            "batch_size": 8,
+            "learning_rate": 0.005,
+        },
+        "convert": {"recipe": "int8", "prefill_lengths": [64], "context_length": 128} | convert,
+        # A random model answers nothing right.
+        "verify": {"questions": 12, "max_questions": 12, "max_new_tokens": 8, "accept_undecided": True},
+    }
+    path = folder / "recipe.yaml"
+    path.write_text(yaml.safe_dump(document), encoding="utf-8")
+    return path
+
+
+def environment() -> dict[str, str]:
+    """For a process that makes or walks a preset."""
+    return os.environ | {"KERAS_BACKEND": "torch", "TF_CPP_MIN_LOG_LEVEL": "3"}
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))

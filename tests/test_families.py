@@ -1,0 +1,49 @@
+"""Promise: each supported family goes from a preset, in either form, to a model file with which the runtime
+answers as Keras does."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.families.registry import supported_families
+from tests.support.demo_run import ROOT
+from tests.support.random_presets import (
+    environment,
+    read_json,
+    write_keras_preset,
+    write_recipe,
+    write_transformers_folder,
+)
+
+pytestmark = pytest.mark.slow
+
+WRITERS = {"keras": write_keras_preset, "transformers": write_transformers_folder}
+CASES = [(family.name, form) for family in supported_families() for form in family.forms]
+
+
+@pytest.mark.parametrize(("family", "form"), CASES, ids=["-".join(case) for case in CASES])
+def test_the_runtime_answers_as_keras_does(family: str, form: str, tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path, WRITERS[form](family, tmp_path / "preset"))
+    command = [sys.executable, "-m", "pipeline", "verify", "--config", str(recipe)]
+    result = subprocess.run(
+        [*command, "--run", str(tmp_path / "run")],
+        cwd=ROOT,
+        env=environment() | {"POCKETGEMMA_CACHE": str(tmp_path / "cache")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-2000:]
+    merged, verified = (details(tmp_path / "run", stage) for stage in ("merge", "verify"))
+    assert details(tmp_path / "run", "download")["family"] == family
+    assert 0.2 < merged["logit_noise"] < 5
+    assert verified["questions"] == 12
+    # One greedy answer may flip where two tokens are about equally likely.
+    assert read_json(tmp_path / "run/verify/report.json")["same_answers"] >= 0.9
+
+
+def details(run: Path, stage: str) -> dict[str, Any]:
+    return dict(read_json(run / stage / "manifest.json")["details"])

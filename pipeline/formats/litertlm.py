@@ -52,6 +52,9 @@ NO_ID = str(uuid.UUID(int=0, version=4))
 METADATA, MODEL, TOKENIZER = "LlmMetadataProto", "TFLiteModel", "SP_Tokenizer"
 """The kinds of section that a text model has, by the schema's names."""
 
+ACTIVATION_TYPE = "prefer_activation_type"
+"""Item of a model's section: the type in which a GPU keeps activations unless the app sets one."""
+
 UNKNOWN = "kind "
 """Begins the name of a kind of section that is not in the schema, before its number: a later runtime's."""
 

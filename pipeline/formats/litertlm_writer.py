@@ -1,6 +1,7 @@
 """Writing .litertlm containers: other sections, other system metadata, and an id that is made from the
 content."""
 
+import dataclasses
 import hashlib
 import json
 import mmap
@@ -33,6 +34,7 @@ def rewrite(
     path: Path,
     *,
     replace: Mapping[str, bytes] | None = None,
+    items: Mapping[str, Mapping[str, str]] | None = None,
     system: Mapping[str, str] | None = None,
 ) -> None:
     """Write a container with other sections or other system metadata; equal input gives equal bytes.
@@ -41,10 +43,15 @@ def rewrite(
         source: the container that is copied.
         path: the file to write, not the source's own.
         replace: new content of the first section of a kind.
+        items: values to set in the metadata of all sections of a kind.
         system: the system metadata; the source's if None. `uuid` is made from the content.
     """
-    replace = dict(replace or {})
+    replace, items = dict(replace or {}), items or {}
     contents = [replace.pop(section.kind, None) for section in source.sections]
+    sections = tuple(
+        dataclasses.replace(section, items={**section.items, **items.get(section.kind, {})})
+        for section in source.sections
+    )
     if replace:
         raise ValueError(f"no such section: {sorted(replace)}")
     entries = dict(source.system if system is None else system)
@@ -54,15 +61,15 @@ def rewrite(
     entries[ID] = NO_ID
     ranges: list[tuple[int, int]] = []
     with source.path.open("rb") as original, path.open("wb") as file:
-        end = HEADER_BEGIN + len(_pack(source.sections, [(1, 1)] * len(source.sections), entries))
-        for section, content in zip(source.sections, contents, strict=True):
+        end = HEADER_BEGIN + len(_pack(sections, [(1, 1)] * len(sections), entries))
+        for section, content in zip(sections, contents, strict=True):
             begin = _round_up(end)
             file.seek(begin)
             for chunk in [content] if content is not None else _chunks(original, section):
                 file.write(chunk)
             end = file.tell()
             ranges.append((begin, end))
-        header = _pack(source.sections, ranges, entries)
+        header = _pack(sections, ranges, entries)
         file.seek(0)
         file.write(MAGIC + b"".join(number.to_bytes(4, "little") for number in VERSION))
         file.seek(HEADER_END)

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import PocketGemmaError
-from pipeline.formats.litertlm import MODEL, TOKENIZER, read_container
+from pipeline.formats.litertlm import ACTIVATION_TYPE, MODEL, TOKENIZER, read_container
 from pipeline.formats.llm_metadata import Sampler
 from pipeline.formats.tflite_model import read_language_model
 from pipeline.gemma.matrices import PresetMatrices
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.litert.matrix_check import missing_matrices
-from pipeline.litert.model_spec import ModelSpec, llm_metadata
+from pipeline.litert.model_spec import ACTIVATIONS, TERMS, ModelSpec, llm_metadata
 from pipeline.quantization.schemes import SCHEMES
 
 MATRIX_TYPES = {4: "INT4", 8: "INT8", 16: "FLOAT16", 32: "FLOAT32"}
@@ -58,7 +58,13 @@ def model_differences(
         ("context length in the metadata", metadata.max_tokens, wanted.max_tokens),
         ("KV cache length", model.context_length, spec.context_length),
         ("list of prefill lengths", list(model.prefill_lengths), sorted(spec.prefill_lengths)),
+        (ACTIVATION_TYPE, container.section(MODEL).items.get(ACTIVATION_TYPE), ACTIVATIONS),
         ("description", container.system.get("description"), spec.description),
+    )
+    facts += tuple(
+        (f"{key} in the metadata", container.system.get(key), value)
+        for key, value in spec.system_metadata.items()
+        if key in TERMS
     )
     found = [f"{what} is {fact}, expected {expected}" for what, fact, expected in facts if fact != expected]
     if metadata.template != wanted.template:

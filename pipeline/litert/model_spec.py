@@ -3,11 +3,18 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.formats.litertlm import METADATA, read_container
+from pipeline.families.terms import Terms
+from pipeline.formats.litertlm import ACTIVATION_TYPE, METADATA, MODEL, read_container
 from pipeline.formats.litertlm_writer import rewrite
 from pipeline.formats.llm_metadata import LlmMetadata, Sampler
 from pipeline.formats.llm_metadata_writer import update_llm_metadata
 from pipeline.gemma.tokenizer import Tokenizer
+
+ACTIVATIONS = "fp32"
+"""Gemma 3 270M overflows float16: a GPU then answers with nothing but <pad> (LiteRT-LM issue 3280)."""
+
+TERMS = ("license_name", "license_link", "notice")
+"""Keys of the system metadata that hold the terms of the weights."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +30,7 @@ class ModelSpec:
         lora_rank: rank of the LoRA tensors that prefill and decode take as inputs, for run-time adapters;
             None: no such inputs.
         base_digest: digest of the preset, which run-time adapters must name.
+        terms: of the weights; None: Apache License 2.0.
         rounding: how the integers were chosen: `nearest`: each value within half a step; any other: see
             `matrix_check`.
     """
@@ -36,6 +44,7 @@ class ModelSpec:
     description: str = ""
     lora_rank: int | None = None
     base_digest: str = ""
+    terms: Terms | None = None
     rounding: str = "nearest"
 
     @property
@@ -44,6 +53,8 @@ class ModelSpec:
         entries = {"Authors": "PocketGemma", "description": self.description, "recipe": self.recipe}
         if self.lora_rank is not None:
             entries |= {"lora_rank": str(self.lora_rank), "base_digest": self.base_digest}
+        if self.terms is not None:
+            entries |= dict(zip(TERMS, (self.terms.name, self.terms.address, self.terms.notice), strict=True))
         return entries
 
 
@@ -55,7 +66,13 @@ def apply_spec(source: Path, output: Path, tokenizer: Tokenizer, spec: ModelSpec
     """
     container = read_container(source)
     metadata = update_llm_metadata(container.read(METADATA), llm_metadata(tokenizer, spec), str(source))
-    rewrite(container, output, replace={METADATA: metadata}, system=spec.system_metadata)
+    rewrite(
+        container,
+        output,
+        replace={METADATA: metadata},
+        items={MODEL: {ACTIVATION_TYPE: ACTIVATIONS}},
+        system=spec.system_metadata,
+    )
 
 
 def llm_metadata(tokenizer: Tokenizer, spec: ModelSpec) -> LlmMetadata:

@@ -2,33 +2,46 @@
 
 from dataclasses import replace
 
+from pipeline.families.family import Family
+from pipeline.families.terms import Terms
 from pipeline.litert.model_spec import ModelSpec
 from pipeline.quantization.roundings import TRAINED, find_rounding
 from pipeline.recipe.schema import Config
+from pipeline.recipe.section import DEMO
 
 
-def model_spec(config: Config) -> ModelSpec:
+def terms_of_weights(config: Config, family: Family) -> Terms | None:
+    """The terms under which a recipe's base is distributed; None: Apache License 2.0, as the demo's."""
+    return None if config.model.preset == DEMO else family.terms
+
+
+def rounding_of(config: Config) -> str:
+    """How the integers of a recipe's model are chosen."""
+    return TRAINED.name if config.finetune.rounds_in_training else config.convert.rounding
+
+
+def model_spec(config: Config, family: Family) -> ModelSpec:
     """The spec of a recipe's model. The conversion adds LoRA inputs, because it knows the adapter's rank."""
     settings = config.convert
-    rounding = TRAINED.name if config.finetune.rounds_in_training else settings.rounding
     return ModelSpec(
         recipe=settings.recipe,
-        rounding=rounding,
+        rounding=rounding_of(config),
         prefill_lengths=settings.prefill_lengths,
         context_length=settings.context_length,
         temperature=settings.temperature,
         top_k=settings.top_k,
         top_p=settings.top_p,
+        terms=terms_of_weights(config, family),
         description=settings.description or f"{config.name}: Gemma, fine-tuned with PocketGemma",
     )
 
 
-def base_spec(config: Config) -> ModelSpec:
+def base_spec(config: Config, family: Family) -> ModelSpec:
     """The spec of the converted base that the app contains in addition to a merged model.
 
     Its integers are chosen as the model's are, unless those need training or calibration.
     """
-    tuned = model_spec(config)
+    tuned = model_spec(config, family)
     return replace(
         tuned,
         description=f"{config.name}: the base, before fine-tuning",

@@ -7,6 +7,7 @@ from pipeline.console import console
 from pipeline.errors import PocketGemmaError
 from pipeline.evaluation.interval import wilson_interval
 from pipeline.families.registry import read_shape
+from pipeline.recipe.model_specs import terms_of_weights
 from pipeline.recipe.schema import Config
 from pipeline.recipe.section import DEMO
 from pipeline.run.files import BundleFiles
@@ -106,6 +107,7 @@ def _base_name(config: Config) -> str:
 
 def _provenance(config: Config, run: Run) -> Provenance:
     demo, shape = config.model.preset == DEMO, read_shape(run.files.download.preset)
+    terms = terms_of_weights(config, shape.family)
     trained, examples = run.manifest("finetune").details, run.manifest("prepare").document
     # How the runtime answered the questions of the verify stage.
     score = json.loads(run.files.verify.report.read_text(encoding="utf-8"))["runtime"]
@@ -129,5 +131,5 @@ def _provenance(config: Config, run: Run) -> Provenance:
         questions=count,
         made=run.manifest("convert").document["finished"][:10],
         licence=DEMO_LICENCE if demo else GEMMA_LICENCE,
-        terms=None if demo or shape.family.terms is None else shape.family.terms.notice,
+        terms=terms.notice if terms else None,
     )

@@ -6,7 +6,7 @@ from pipeline.console import console
 from pipeline.data.examples import read_examples
 from pipeline.data.tokenize import EncodedExamples, encode
 from pipeline.errors import InputError
-from pipeline.families.registry import read_shape
+from pipeline.families.registry import read_family, read_shape
 from pipeline.formats.task import LEFT_OUT
 from pipeline.gemma.causal_lm import Backend
 from pipeline.gemma.tokenizer import Tokenizer
@@ -15,7 +15,7 @@ from pipeline.litert.convert.task_writer import write_task
 from pipeline.litert.graft.base_cache import CONVERTERS
 from pipeline.litert.memory_estimate import describe_cost, memory_cost
 from pipeline.litert.runtime.probe import probe
-from pipeline.recipe.model_specs import base_spec, model_spec
+from pipeline.recipe.model_specs import base_spec, model_spec, rounding_of
 from pipeline.recipe.schema import Config
 from pipeline.run.files import ConvertFiles
 from pipeline.run.folder import Run
@@ -101,16 +101,17 @@ def _conversion(config: Config, run: Run, written: ConvertFiles) -> Conversion:
         parameters = read_shape(preset).parameters
         return choose_compute(config.finetune.backend, config.finetune.dtype, parameters).backend
 
+    family = read_family(preset)
     separate = config.convert.adapters == "runtime"
     return Conversion(
         preset=preset,
         merged=merged,
         adapter=load_adapter(run.files.finetune.adapter),
         model=written.model,
-        spec=model_spec(config),
+        spec=model_spec(config, family),
         may_graft=config.convert.graft,
         runtime_adapter=RuntimeAdapter(written.adapter, config.name) if separate else None,
-        base=Base(written.base, base_spec(config)) if config.carries_base else None,
+        base=Base(written.base, base_spec(config, family)) if config.carries_base else None,
         examples=examples,
         keras_backend=keras_backend,
         logs=run.files.logs,
@@ -151,7 +152,7 @@ def _steps(config: Config, facts: dict[str, Any]) -> str:
         memory = f"{facts['peak_memory_bytes'] / 1e9:.1f} GB"
         steps.append(f"converted in {facts['converter_seconds']:.0f} s, peak memory {memory}")
     if facts["method"] == "graft" and facts["matrices"]:
-        rounding = model_spec(config).rounding
+        rounding = rounding_of(config)
         rounded = "" if rounding == "nearest" else f" ({rounding} rounding)"
         steps.append(f"grafted {facts['matrices']} matrices{rounded} in {facts['seconds']:.1f} s")
     return "; ".join(steps) or "the cached base, unchanged"

@@ -134,14 +134,15 @@ class FileCheck:
     @classmethod
     def of(cls, config: Config, run: Run) -> "FileCheck":
         preset, converted = run.files.download.preset, run.files.convert
-        tokenizer, spec = Tokenizer.of_preset(preset), model_spec(config)
+        family, tokenizer = read_family(preset), Tokenizer.of_preset(preset)
+        spec = model_spec(config, family)
         matrices = PresetMatrices(_held(config, run))
         scheme = SCHEMES[spec.recipe]
         stored = find_matrices(converted.model, matrices, scheme, spec.rounding, PresetMatrices(preset))
         missing = [name for name in matrices.names() if name not in stored]
         differences = model_differences(converted.model, tokenizer, spec, None) + missing_differences(missing)
         if converted.base.exists():
-            of_base = model_differences(converted.base, tokenizer, base_spec(config), preset)
+            of_base = model_differences(converted.base, tokenizer, base_spec(config, family), preset)
             differences += [f"{converted.base.name}: {difference}" for difference in of_base]
         return cls(differences, stored, not missing)
 

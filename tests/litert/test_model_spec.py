@@ -5,7 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.families.terms import GEMMA_TERMS
+from pipeline.formats.litertlm import ACTIVATION_TYPE, MODEL, read_container
+from pipeline.formats.litertlm_writer import rewrite
 from pipeline.gemma.tokenizer import Tokenizer
+from pipeline.litert.model_check import model_differences
 from pipeline.litert.model_spec import apply_spec
 from pipeline.litert.runtime.engine import Runtime
 from tests.support.tiny_gemma import SPEC
@@ -29,3 +33,27 @@ def test_greedy_can_be_the_models_own_sampler(model: Path, tokenizer: Tokenizer,
         runtime.chat(greedy=True, max_new_tokens=12) as other,
     ):
         assert list(chat.stream(question)) == list(other.stream(question))
+
+
+def test_terms_of_the_weights_are_in_the_system_metadata() -> None:
+    entries = replace(SPEC, terms=GEMMA_TERMS).system_metadata
+    assert entries["license_name"] == "Gemma Terms of Use"
+    assert entries["license_link"] == "https://ai.google.dev/gemma/terms"
+    assert "ai.google.dev/gemma/terms" in entries["notice"]
+    assert not {"license_name", "notice"} & SPEC.system_metadata.keys()
+
+
+def test_a_gpu_is_asked_for_float32(model: Path) -> None:
+    container = read_container(model)
+    assert container.section(MODEL).items[ACTIVATION_TYPE] == "fp32"
+
+
+def test_another_activation_type_or_lost_terms_are_differences(
+    model: Path, tokenizer: Tokenizer, tmp_path: Path
+) -> None:
+    changed = tmp_path / "model.litertlm"
+    rewrite(read_container(model), changed, items={MODEL: {ACTIVATION_TYPE: "fp16"}})
+    (found,) = model_differences(changed, tokenizer, SPEC, None)
+    assert found == "prefer_activation_type is fp16, expected fp32"
+    missing = model_differences(model, tokenizer, replace(SPEC, terms=GEMMA_TERMS), None)
+    assert len(missing) == 3 and "license_name in the metadata is None" in missing[0]

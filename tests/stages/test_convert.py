@@ -12,6 +12,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from pipeline.errors import InputError, PocketGemmaError
+from pipeline.families.gemma3 import GEMMA3
 from pipeline.formats.task import check_task_file
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.litert import model_files
@@ -30,7 +31,7 @@ __all__ = ["finished_run"]
 @pytest.mark.slow
 def test_it_publishes_both_files_complete(finished_run: Path) -> None:
     merged = finished_run / "merge" / "huggingface"
-    spec = model_spec(config())
+    spec = model_spec(config(), GEMMA3)
     check_litertlm(finished_run / "convert" / "model.litertlm", Tokenizer.of_preset(merged), spec, merged)
     check_task_file(finished_run / "convert" / "model.task")
     assert sorted(path.name for path in (finished_run / "convert").iterdir()) == [
@@ -101,7 +102,7 @@ def test_a_changed_description_needs_no_conversion(copy: Path, monkeypatch: pyte
         convert.run(other, run)
     merged = copy / "merge" / "huggingface"
     check_litertlm(
-        copy / "convert" / "model.litertlm", Tokenizer.of_preset(merged), model_spec(other), merged
+        copy / "convert" / "model.litertlm", Tokenizer.of_preset(merged), model_spec(other, GEMMA3), merged
     )
 
 
@@ -195,9 +196,9 @@ def test_least_squares_scales_are_grafted(
     merged, model = copy / "merge" / "huggingface", copy / "convert" / "model.litertlm"
     assert details(copy)["matrices"] == 43
     assert model.read_bytes() != (finished_run / "convert" / "model.litertlm").read_bytes()
-    check_litertlm(model, Tokenizer.of_preset(merged), model_spec(other), merged)
+    check_litertlm(model, Tokenizer.of_preset(merged), model_spec(other, GEMMA3), merged)
     with pytest.raises(PocketGemmaError, match="matrices are not those of the converted model"):
-        check_litertlm(model, Tokenizer.of_preset(merged), model_spec(config()), merged)
+        check_litertlm(model, Tokenizer.of_preset(merged), model_spec(config(), GEMMA3), merged)
 
 
 def with_base(settings: Config) -> Config:
@@ -219,7 +220,7 @@ def test_the_base_beside_the_model_is_the_cached_one(
     with Run(copy) as run:
         convert.run(other, run)
     base, preset = copy / "convert" / "base.litertlm", copy / "download" / "preset"
-    spec = base_spec(other)
+    spec = base_spec(other, GEMMA3)
     assert spec.description == "finished_run: the base, before fine-tuning"
     check_litertlm(base, Tokenizer.of_preset(preset), spec, preset)
     with pytest.raises(PocketGemmaError, match="12 matrices are not those"):
@@ -261,6 +262,6 @@ def test_without_a_merged_model_the_error_names_the_command_to_run(tmp_path: Pat
 @pytest.mark.parametrize("description", ["", "my model"])
 def test_the_description_is_the_recipes_or_the_default(description: str) -> None:
     settings = config().convert.model_copy(update={"description": description})
-    assert model_spec(config().model_copy(update={"convert": settings})).description == (
+    assert model_spec(config().model_copy(update={"convert": settings}), GEMMA3).description == (
         description or "finished_run: Gemma, fine-tuned with PocketGemma"
     )

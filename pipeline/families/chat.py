@@ -47,6 +47,11 @@ class ChatFormat:
         return self.eos, self.end_of_turn
 
     @property
+    def specials(self) -> dict[str, str]:
+        """The tokens that a tokenizer knows by a role: pad, eos, bos and unk."""
+        return {"pad": self.pad, "eos": self.eos, "bos": self.bos, "unk": self.unk}
+
+    @property
     def control_tokens(self) -> tuple[str, ...]:
         """None of these may occur in a user's text: the model would read them as structure."""
         markers = (self.start_of_turn, self.end_of_turn)

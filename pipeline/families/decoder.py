@@ -135,10 +135,19 @@ def read_transformers_config(
     path: Path, document: dict[str, Any], family: Family, *, sliding_window: bool = True
 ) -> GemmaShape:
     """The shape in a Hugging Face config.json; the text decoder's part of a multimodal one."""
-    text = document
-    if "text_config" in document:
-        text = MULTIMODAL_DEFAULTS | section(path, document, "text_config")
+    text = text_part(path, document)
     return text_shape(path, text, family, vision="vision_config" in document, sliding_window=sliding_window)
+
+
+def text_part(path: Path, document: dict[str, Any]) -> dict[str, Any]:
+    """The keys about the text decoder: all, or those of a multimodal configuration's text_config.
+
+    Raises:
+        InputError: text_config is no object.
+    """
+    if "text_config" not in document:
+        return document
+    return MULTIMODAL_DEFAULTS | section(path, document, "text_config")
 
 
 def text_shape(

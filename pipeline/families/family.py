@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.families.chat import ChatFormat
+from pipeline.families.computation import Computation
 from pipeline.families.terms import Terms
 
 Form = Literal["keras", "transformers"]
@@ -144,6 +145,8 @@ class Family:
         read_keras: reads the shape from the `config` object of a KerasHub preset; gets the file for error
             messages.
         read_transformers: the same from a Hugging Face config.json.
+        computation: what KerasHub computes whatever a Hugging Face configuration says; None: not checked.
+        text_class: the class of its text model in transformers.
         transformers_config: the Hugging Face config.json of a KerasHub backbone, from its `config`, without
             the ids of control tokens; None while the family is refused.
         is_variant: for families that share a KerasHub class: whether a `config` object is this family's.
@@ -166,6 +169,8 @@ class Family:
     norms: tuple[NormKind, ...]
     read_keras: Callable[[Path, dict[str, Any]], "GemmaShape"]
     read_transformers: Callable[[Path, dict[str, Any]], "GemmaShape"]
+    computation: Computation | None = None
+    text_class: str = ""
     transformers_config: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
     is_variant: Callable[[dict[str, Any]], bool] = lambda config: True
     forms: tuple[Form, ...] = ("keras", "transformers")

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.families.computation import Computation
 from pipeline.families.decoder import (
     COMMON_CONFIG,
     DEFAULT_TARGETS,
@@ -18,7 +19,7 @@ from pipeline.families.family import Family, GgufForm, NormKind
 from pipeline.families.terms import GEMMA_TERMS
 from pipeline.families.turns import CHAT
 
-ARCHITECTURE = "gemma"
+ARCHITECTURE, CLASS = "gemma", "GemmaForCausalLM"
 
 KERAS_CLASS = "GemmaBackbone"
 """KerasHub's class for Gemma 1, Gemma 2 and VaultGemma; only Gemma 2 has norms after feed-forward."""
@@ -27,6 +28,8 @@ FFN_DIVISOR = 2
 """This class counts gate and up together (keras_hub GemmaDecoderBlock halves the value)."""
 
 ROPE_BASE = 10_000.0
+NORM_EPSILON = 1e-6
+"""KerasHub's blocks have this value whatever the backbone's is."""
 
 CONTEXT_LENGTH = 8192
 """Tokens. A KerasHub preset does not store it."""
@@ -49,7 +52,7 @@ def is_soft_capped(config: Mapping[str, Any]) -> bool:
 def _config(sizes: Mapping[str, Any]) -> dict[str, Any]:
     """config.json; what is not a size is the same in every Gemma 1."""
     return {
-        "architectures": ["GemmaForCausalLM"],
+        "architectures": [CLASS],
         "model_type": "gemma",
         **COMMON_CONFIG,
         # Older versions of transformers read this key.
@@ -79,6 +82,8 @@ GEMMA: Family = Family(
     read_transformers=lambda path, document: read_transformers_config(
         path, document, GEMMA, sliding_window=False
     ),
+    computation=Computation(ROPE_BASE, values={"rms_norm_eps": NORM_EPSILON}),
+    text_class=CLASS,
     transformers_config=_from_keras,
     is_variant=lambda config: not has_post_norms(config) and not is_soft_capped(config),
     presets={

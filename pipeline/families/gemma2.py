@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.families.computation import Computation
 from pipeline.families.config import positive
 from pipeline.families.decoder import (
     COMMON_CONFIG,
@@ -20,7 +21,14 @@ from pipeline.families.decoder import (
     sizes_from_keras,
 )
 from pipeline.families.family import Family, GgufForm
-from pipeline.families.gemma import CONTEXT_LENGTH, FFN_DIVISOR, KERAS_CLASS, ROPE_BASE, has_post_norms
+from pipeline.families.gemma import (
+    CONTEXT_LENGTH,
+    FFN_DIVISOR,
+    KERAS_CLASS,
+    NORM_EPSILON,
+    ROPE_BASE,
+    has_post_norms,
+)
 from pipeline.families.terms import GEMMA_TERMS
 from pipeline.families.turns import CHAT
 
@@ -31,6 +39,10 @@ ATTENTION_CAP, LOGIT_CAP = 50.0, 30.0
 not store them."""
 
 LAYERS_OF_27B = 46
+
+SOFT_CAPPED = Computation(ROPE_BASE, values={"rms_norm_eps": NORM_EPSILON}, global_every=2, query_scalar=True)
+"""KerasHub 0.32 divides by the width of a head whatever query_head_dim_normalize says, which is not right for
+the 27B."""
 
 
 def soft_capped_config(
@@ -76,7 +88,6 @@ def soft_capped_from_keras(name: str, config: Mapping[str, Any]) -> dict[str, An
         name,
         sizes | {"max_position_embeddings": CONTEXT_LENGTH},
         sliding_window=config["sliding_window_size"],
-        # KerasHub 0.32 passes the width of a head to every block, whatever query_head_dim_normalize says.
         query_pre_attn_scalar=sizes["head_dim"],
         attention_cap=config["attention_logit_soft_cap"],
         logit_cap=config["final_logit_soft_cap"],
@@ -104,6 +115,8 @@ GEMMA2: Family = Family(
     norms=(INPUT_NORM, POST_ATTENTION_NORM, PRE_FFN_NORM, POST_FFN_NORM),
     read_keras=lambda path, config: read_keras_config(path, config, GEMMA2, ffn_divisor=FFN_DIVISOR),
     read_transformers=lambda path, document: read_transformers_config(path, document, GEMMA2),
+    computation=SOFT_CAPPED,
+    text_class=f"{CLASS}ForCausalLM",
     transformers_config=lambda config: soft_capped_from_keras(CLASS, config),
     is_variant=has_post_norms,
     presets={

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.families.computation import Computation
 from pipeline.families.config import number, positive
 from pipeline.families.decoder import (
     COMMON_CONFIG,
@@ -25,7 +26,7 @@ from pipeline.families.family import Family, GgufForm
 from pipeline.families.terms import GEMMA_TERMS
 from pipeline.families.turns import CHAT
 
-ARCHITECTURE = "gemma3"
+ARCHITECTURE, CLASS = "gemma3", "Gemma3ForCausalLM"
 
 LOCAL_ROPE_BASE, GLOBAL_ROPE_BASE = 10_000.0, 1_000_000.0
 """RoPE base of layers with and without a sliding window (Gemma 3 technical report, section 2)."""
@@ -45,13 +46,15 @@ def _config(
     global_rope_base: float = GLOBAL_ROPE_BASE,
     global_factor: float = 1.0,
     local_factor: float = 1.0,
+    attention_cap: float | None = None,
+    logit_cap: float | None = None,
 ) -> dict[str, Any]:
     """config.json of a text model; what is not an argument is the same in every Gemma 3.
 
     Older versions of transformers read rope_theta and rope_local_base_freq, newer ones rope_parameters.
     """
     return {
-        "architectures": ["Gemma3ForCausalLM"],
+        "architectures": [CLASS],
         "model_type": "gemma3_text",
         **COMMON_CONFIG,
         **sizes,
@@ -67,8 +70,8 @@ def _config(
             "full_attention": _rope(global_rope_base, global_factor),
             "sliding_attention": _rope(LOCAL_ROPE_BASE, local_factor),
         },
-        "attn_logit_softcapping": None,
-        "final_logit_softcapping": None,
+        "attn_logit_softcapping": attention_cap,
+        "final_logit_softcapping": logit_cap,
         "use_bidirectional_attention": False,
     }
 
@@ -88,6 +91,8 @@ def _from_keras(config: Mapping[str, Any]) -> dict[str, Any]:
         query_pre_attn_scalar=scalar,
         global_factor=config["global_rope_scaling_factor"],
         local_factor=config["local_rope_scaling_factor"],
+        attention_cap=config["attention_logit_soft_cap"],
+        logit_cap=config["final_logit_soft_cap"],
     )
 
 
@@ -115,6 +120,14 @@ GEMMA3: Family = Family(
     norms=(INPUT_NORM, QUERY_NORM, KEY_NORM, POST_ATTENTION_NORM, PRE_FFN_NORM, POST_FFN_NORM),
     read_keras=lambda path, config: read_keras_config(path, config, GEMMA3),
     read_transformers=lambda path, document: read_transformers_config(path, document, GEMMA3),
+    computation=Computation(
+        GLOBAL_ROPE_BASE,
+        LOCAL_ROPE_BASE,
+        linear_rope_scaling=True,
+        global_every=GLOBAL_EVERY,
+        may_be_global=True,
+    ),
+    text_class=CLASS,
     transformers_config=_from_keras,
     presets=_addresses(
         "gemma3_270m",

@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from pipeline.families.config import section
-from pipeline.families.decoder import DEFAULT_TARGETS, MATRICES, MULTIMODAL_DEFAULTS, text_shape
+from pipeline.families.decoder import DEFAULT_TARGETS, MATRICES, text_part, text_shape
 from pipeline.families.family import Family, GemmaShape
 from pipeline.families.terms import GEMMA_TERMS
 from pipeline.families.turns import CHAT
@@ -24,10 +23,7 @@ def _read_keras(path: Path, config: dict[str, Any]) -> GemmaShape:
 
 
 def _read_transformers(path: Path, document: dict[str, Any]) -> GemmaShape:
-    text = document
-    if "text_config" in document:
-        text = MULTIMODAL_DEFAULTS | section(path, document, "text_config")
-    return _text(path, text, vision="vision_config" in document)
+    return _text(path, text_part(path, document), vision="vision_config" in document)
 
 
 GEMMA3N: Family = Family(

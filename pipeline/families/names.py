@@ -41,10 +41,21 @@ FINAL_NORM = "model.norm.weight"
 KERAS_EMBEDDING, KERAS_FINAL_NORM = "token_embedding", "final_normalization"
 """KerasHub's names of the layers with these two."""
 
+HEAD = "lm_head.weight"
+"""The projection onto the vocabulary by its Hugging Face name, where a folder stores it beside the
+embedding."""
+
 EMBEDDING_MODULE = "embed_tokens"
 
 HDF5_EMBEDDING = "layers/reversible_embedding/vars/0"
 """Where a KerasHub preset keeps the embedding."""
+
+_TEXT_TENSOR = re.compile(
+    r"(?:(?:model\.)?language_model\.)?(?:model\.)?((?:embed_tokens|layers|norm|lm_head)\..+)"
+)
+"""Prefixes of the text decoder: none or model. in text-only folders, language_model.model. in older
+multimodal ones, model.language_model. in newer ones."""
+_DERIVED = ".rotary_emb.inv_freq"
 
 _HDF5_KERNEL = re.compile(r"layers/\w*decoder_block(?:_(\d+))?/(.+)/vars/0")
 _ADAPTER_NAME = re.compile(r"decoder_block_(\d+)\.(\w+)")
@@ -111,6 +122,21 @@ def parse_hugging_face_name(name: str) -> tuple[int, str] | None:
     included."""
     match = _HUGGING_FACE_NAME.fullmatch(name)
     return (int(match[1]), _MODULES[match[2]].name) if match else None
+
+
+def text_tensor(name: str) -> str | None:
+    """The name that a tensor of a Hugging Face folder has in a text-only folder; None for a tensor of a tower
+    for images or sound."""
+    match = _TEXT_TENSOR.fullmatch(name)
+    if match is None:
+        return None
+    return match[1] if match[1] == HEAD else f"model.{match[1]}"
+
+
+def is_derived_tensor(name: str) -> bool:
+    """Whether a tensor follows from the configuration: some folders store frequencies of rotary
+    embeddings."""
+    return name.endswith(_DERIVED)
 
 
 def is_matrix(name: str) -> bool:

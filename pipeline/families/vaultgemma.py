@@ -24,6 +24,7 @@ VAULTGEMMA: Family = Family(
     norms=(INPUT_NORM, PRE_FFN_NORM),
     read_keras=lambda path, config: read_keras_config(path, config, VAULTGEMMA, ffn_divisor=FFN_DIVISOR),
     read_transformers=lambda path, document: read_transformers_config(path, document, VAULTGEMMA),
+    text_class="VaultGemmaForCausalLM",
     transformers_config=lambda config: soft_capped_from_keras("VaultGemma", config),
     is_variant=lambda config: is_soft_capped(config) and not has_post_norms(config),
     # KerasHub 0.32 does not read its Hugging Face folders.

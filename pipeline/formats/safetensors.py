@@ -52,8 +52,14 @@ BITS = {
 }
 """Bits of an element, by the format's name of its type."""
 
+LFS_POINTER = b"version https://git-lfs."
+"""How a file begins that stands for one in Git Large File Storage."""
+
 ROWS_AT_A_TIME = 1 << 23
 """Elements that are widened at a time when a file is written: 32 MB in float32."""
+
+BYTES_AT_A_TIME = 1 << 25
+"""Bytes that are copied at a time."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +130,9 @@ def read_safetensors(path: Path) -> SafetensorsFile:
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
+            if file.read(len(LFS_POINTER)) == LFS_POINTER:
+                raise InputError(f"{path}: a Git LFS pointer, not the weights; run: git lfs pull")
+            file.seek(0)
             length = int.from_bytes(file.read(LENGTH_BYTES), "little")
             if length > size:
                 raise ValueError("its header is longer than the file")
@@ -187,20 +196,41 @@ def widen(values: NDArray[Any]) -> NDArray[np.float32]:
 
 def write_float32(tensors: Mapping[str, Readable], path: Path) -> None:
     """Copy tensors into one file in float32, in pieces, in the order of the mapping."""
-    header: dict[str, Any] = {METADATA: {"format": "pt"}}
-    end = 0
-    for name, tensor in tensors.items():
-        begin, end = end, end + 4 * math.prod(tensor.shape)
-        header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": [begin, end]}
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % LENGTH_BYTES)
     with path.open("wb") as file:
-        file.write(len(text).to_bytes(LENGTH_BYTES, "little") + text)
+        file.write(_header({name: ("F32", tensor.shape, 32) for name, tensor in tensors.items()}))
         for tensor in tensors.values():
             length = tensor.shape[0] if tensor.shape else 1
             rows = max(1, ROWS_AT_A_TIME * length // max(1, math.prod(tensor.shape)))
             for start in range(0, length, rows):
                 tensor.read(start, min(start + rows, length)).tofile(file)
+
+
+def copy_tensors(tensors: Mapping[str, SafetensorsTensor], path: Path) -> None:
+    """Copy tensors into one file in their own types, in pieces, in the order of the mapping."""
+    with path.open("wb") as file:
+        file.write(
+            _header({name: (each.dtype, each.shape, BITS[each.dtype]) for name, each in tensors.items()})
+        )
+        for tensor in tensors.values():
+            left = tensor.elements * BITS[tensor.dtype] // 8
+            with tensor.path.open("rb") as source:
+                source.seek(tensor.offset)
+                while left:
+                    piece = source.read(min(left, BYTES_AT_A_TIME))
+                    file.write(piece)
+                    left -= len(piece)
+
+
+def _header(entries: Mapping[str, tuple[str, tuple[int, ...], int]]) -> bytes:
+    """Everything before the first tensor; type, shape and bits of an element by name."""
+    header: dict[str, Any] = {METADATA: {"format": "pt"}}
+    end = 0
+    for name, (dtype, shape, bits) in entries.items():
+        begin, end = end, end + bits * math.prod(shape) // 8
+        header[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [begin, end]}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % LENGTH_BYTES)
+    return len(text).to_bytes(LENGTH_BYTES, "little") + text
 
 
 def _tensor(path: Path, entry: Any, begin: int) -> SafetensorsTensor:

@@ -1,14 +1,11 @@
 """The SentencePiece model inside a GGUF file, as the file that every other tool expects."""
 
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import InputError
-
-SPACE = "▁"
-"""SentencePiece's sign for a space."""
+from pipeline.gemma.sentencepiece_model import Piece, PieceType, serialize
 
 SENTENCEPIECE = "llama"
 """What llama.cpp calls a SentencePiece tokenizer."""
@@ -27,8 +24,6 @@ def tokenizer_model(path: Path, metadata: Mapping[str, Any]) -> bytes:
     Raises:
         InputError: the file has no tokenizer, one of another kind, or lists of different lengths.
     """
-    protobuf: Any = import_module("sentencepiece.sentencepiece_model_pb2")  # has no types
-
     kind = metadata.get("tokenizer.ggml.model")
     if kind != SENTENCEPIECE:
         raise InputError(
@@ -56,25 +51,12 @@ def tokenizer_model(path: Path, metadata: Mapping[str, Any]) -> bytes:
     if outside:
         raise InputError(f"{path}: the IDs of {', '.join(outside)} are outside the {len(tokens)} tokens")
 
-    piece_type = protobuf.ModelProto.SentencePiece
-    model = protobuf.ModelProto()
+    pieces = []
     for index, (token, score, number) in enumerate(zip(tokens, scores, types, strict=True)):
         if index == specials["unk"]:
-            number = piece_type.UNKNOWN
-        elif number == piece_type.CONTROL and index not in specials.values():
-            number = piece_type.USER_DEFINED
-        model.pieces.add(piece=token.replace(" ", SPACE), score=float(score), type=int(number))
-    trainer = model.trainer_spec
-    trainer.model_type = protobuf.TrainerSpec.BPE
-    trainer.vocab_size = len(tokens)
-    trainer.byte_fallback = True
-    for name, index in specials.items():
-        setattr(trainer, f"{name}_id", index)
-        setattr(trainer, f"{name}_piece", tokens[index])
-    normalizer = model.normalizer_spec
-    normalizer.name = "identity"
-    normalizer.add_dummy_prefix = bool(metadata.get("tokenizer.ggml.add_space_prefix", False))
-    normalizer.remove_extra_whitespaces = False
-    normalizer.escape_whitespaces = True
-    serialized: bytes = model.SerializeToString()
-    return serialized
+            number = PieceType.UNKNOWN
+        elif number == PieceType.CONTROL and index not in specials.values():
+            number = PieceType.USER_DEFINED
+        pieces.append(Piece(token, float(score), int(number)))
+    prefix = bool(metadata.get("tokenizer.ggml.add_space_prefix", False))
+    return serialize(pieces, specials, dummy_prefix=prefix)

@@ -5,6 +5,9 @@ Hugging Face folder (config.json with a model type, safetensors, tokenizer.model
 loading either library.
 """
 
+import os
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,14 +43,7 @@ def check_preset(preset: Path) -> GemmaShape:
         InputError: unsupported family or vision tower; missing, incomplete, truncated or pickled weights;
             missing or wrong tokenizer.
     """
-    shape = read_shape(preset)
-    if shape.family.refusal:
-        raise InputError(f"{preset}: {shape.family.refusal}; use {example_preset()}")
-    if read_form(preset) not in shape.family.forms:
-        raise InputError(
-            f"{preset}: Hugging Face folders of {shape.family.name} are not supported; use a KerasHub "
-            f"preset: {', '.join(shape.family.presets.values())}"
-        )
+    shape = check_family(preset)
     if shape.vision:
         raise InputError(
             f"{preset}: has a vision tower; use a text-only preset, for example "
@@ -70,6 +66,23 @@ def check_preset(preset: Path) -> GemmaShape:
     return shape
 
 
+def check_family(preset: Path) -> GemmaShape:
+    """Check that a folder is of a family, and in a form, that every stage supports; reads only config.json.
+
+    Raises:
+        InputError: it is not; suggests another preset.
+    """
+    shape = read_shape(preset)
+    if shape.family.refusal:
+        raise InputError(f"{preset}: {shape.family.refusal}; use {example_preset()}")
+    if read_form(preset) not in shape.family.forms:
+        raise InputError(
+            f"{preset}: Hugging Face folders of {shape.family.name} are not supported; use a KerasHub "
+            f"preset: {', '.join(shape.family.presets.values())}"
+        )
+    return shape
+
+
 def known_presets() -> dict[str, str]:
     """Short names of the KerasHub presets that the pipeline takes, and their addresses."""
     return {name: address for family in supported_families() for name, address in family.presets.items()}
@@ -88,6 +101,27 @@ def preset_files(preset: Path) -> list[Path]:
     found = {path for pattern in PATTERNS for path in preset.glob(pattern)}
     found |= {path for pattern in PATTERNS for path in (preset / "assets").rglob(pattern)}
     return sorted(path for path in found if path.is_file())
+
+
+def link_preset(source: Path, target: Path, *, without: Sequence[str] = ()) -> None:
+    """Put the files of a preset into another folder, as hard links if the file system allows it, else as
+    copies.
+
+    Args:
+        source: the preset.
+        target: may exist.
+        without: patterns of names that are left out.
+    """
+    for file in preset_files(source):
+        if any(file.match(pattern) for pattern in without):
+            continue
+        published = target / file.relative_to(source)
+        published.parent.mkdir(parents=True, exist_ok=True)
+        real = file.resolve()  # The cache of Hugging Face contains symbolic links.
+        try:
+            os.link(real, published)
+        except OSError:
+            shutil.copyfile(real, published)
 
 
 def weight_files(preset: Path) -> list[Path]:

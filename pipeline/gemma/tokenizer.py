@@ -9,10 +9,13 @@ from pipeline.families.chat import ChatFormat, Message
 from pipeline.families.registry import read_family
 
 # Where KerasHub presets and Hugging Face folders store the SentencePiece file.
+SENTENCEPIECE_FILE = "tokenizer.model"
+"""In a Hugging Face folder."""
+
 PATHS = (
     "assets/tokenizer/vocabulary.spm",
     "vocabulary.spm",
-    "tokenizer.model",
+    SENTENCEPIECE_FILE,
     "assets/tokenizer/tokenizer.model",
 )
 

@@ -1,17 +1,18 @@
 """Put the preset into the run folder: the included demo, a local folder or GGUF file, or a download."""
 
-import os
-import shutil
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 
 from pipeline.console import console
 from pipeline.errors import InputError
+from pipeline.families.registry import read_form
 from pipeline.formats.gguf import shards
 from pipeline.gemma.gguf_preset import SUFFIX as GGUF
 from pipeline.gemma.gguf_preset import WrittenPreset, is_gguf, write_preset
 from pipeline.gemma.hubs import Fetched, fetch
-from pipeline.gemma.presets import check_preset, known_presets, preset_files
+from pipeline.gemma.hugging_face_import import Imported, import_hugging_face
+from pipeline.gemma.presets import check_preset, known_presets, link_preset
 from pipeline.quantization.schemes import SCHEMES
 from pipeline.quantization.size import weight_bytes
 from pipeline.recipe.schema import Config
@@ -42,9 +43,13 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
             written = write_preset(fetched.path, preset_folder)
             work.details["gguf"] = {"file": fetched.path.name, "tensors": written.quantizations}
             console.print(f"  {_described(fetched.path.name, written)}", markup=False)
+        elif fetched.path.is_dir() and read_form(fetched.path) == "transformers":
+            imported = import_hugging_face(fetched.path, preset_folder)
+            for line in _import_notes(imported):
+                console.print(f"  {line}", markup=False)
         else:
             check_preset(fetched.path)
-            _publish(fetched.path, preset_folder)
+            link_preset(fetched.path, preset_folder)
         # Where the later stages read it.
         shape = check_preset(preset_folder)
         work.details.update(
@@ -62,6 +67,16 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
             f"about {weight_bytes(shape, SCHEMES[recipe]) / 1e6:,.0f} MB as {recipe}",
             markup=False,
         )
+
+
+def _import_notes(imported: Imported) -> Iterator[str]:
+    if imported.left_out:
+        yield (
+            f"multimodal: only the text decoder is used; {imported.left_out} tensors for images or sound are "
+            "left out"
+        )
+    if imported.rebuilt_tokenizer:
+        yield "the SentencePiece tokenizer was made from tokenizer.json"
 
 
 def _described(name: str, written: WrittenPreset) -> str:
@@ -101,15 +116,3 @@ def _local(preset: str) -> Path:
         f"{path}: no such folder or file; set model.preset to {DEMO}, an existing folder, a {GGUF} file, "
         "kaggle://owner/model/keras/variation or hf://owner/name"
     )
-
-
-def _publish(source: Path, target: Path) -> None:
-    """Put the files of a preset into target, as hard links if the file system allows it, else as copies."""
-    for file in preset_files(source):
-        published = target / file.relative_to(source)
-        published.parent.mkdir(parents=True, exist_ok=True)
-        real = file.resolve()  # The cache of Hugging Face contains symbolic links.
-        try:
-            os.link(real, published)
-        except OSError:
-            shutil.copyfile(real, published)

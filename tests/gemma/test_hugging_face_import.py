@@ -1,0 +1,267 @@
+"""Promise: a complete Hugging Face folder of a supported family becomes the folder that the stages read; any
+other is refused in one line, before anything is computed with it."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
+
+from pipeline.errors import InputError
+from pipeline.families.names import EMBEDDING, HEAD, hugging_face_name
+from pipeline.gemma.hugging_face_import import import_hugging_face
+from pipeline.gemma.presets import check_preset
+from pipeline.gemma.tokenizer import Tokenizer
+from tests.support.gguf_files import random_weights
+from tests.support.presets import SHAPE, TRANSFORMERS_CONFIG, write_json
+from tests.support.tokenizer_json import write_tokenizer_json
+from tests.support.tokenizers import write_tokenizer
+
+Weights = dict[str, NDArray[Any]]
+Config = dict[str, Any]
+
+MULTIMODAL = {"model_type": "gemma3", "text_config": TRANSFORMERS_CONFIG, "vision_config": {"hidden_size": 8}}
+TOWERS = {
+    "vision_tower.vision_model.embeddings.patch_embedding.weight": np.ones((3, 2), np.float32),
+    "multi_modal_projector.mm_soft_emb_norm.weight": np.ones(5, np.float32),
+}
+
+
+def write_folder(folder: Path, weights: Mapping[str, NDArray[Any]], config: Mapping[str, Any]) -> Path:
+    folder.mkdir()
+    write_json(folder / "config.json", config)
+    write_tokenizer(folder / "tokenizer.model")
+    save_file(dict(weights), folder / "model.safetensors")
+    return folder
+
+
+def prefixed(weights: Weights, prefix: str) -> Weights:
+    return {prefix + name.removeprefix("model."): values for name, values in weights.items()}
+
+
+@pytest.fixture
+def weights() -> Weights:
+    return random_weights()
+
+
+def test_a_text_only_folder_is_linked_as_it_is(tmp_path: Path, weights: Weights) -> None:
+    source = write_folder(tmp_path / "source", weights, TRANSFORMERS_CONFIG)
+    imported = import_hugging_face(source, tmp_path / "target")
+    assert (imported.shape, imported.left_out, imported.rebuilt_tokenizer) == (SHAPE, 0, False)
+    assert (tmp_path / "target/model.safetensors").samefile(source / "model.safetensors")
+    assert check_preset(tmp_path / "target") == SHAPE
+
+
+@pytest.mark.parametrize(
+    ("prefix", "towers"),
+    [("language_model.model.", ""), ("model.language_model.", "model."), ("", "")],
+    ids=["older", "newer", "none"],
+)
+def test_the_text_decoder_of_a_multimodal_folder_is_taken(
+    tmp_path: Path, weights: Weights, prefix: str, towers: str
+) -> None:
+    others = {towers + name: values for name, values in TOWERS.items()} if prefix else {}
+    config = MULTIMODAL if prefix else TRANSFORMERS_CONFIG
+    source = write_folder(tmp_path / "source", prefixed(weights, prefix) | others, config)
+    imported = import_hugging_face(source, tmp_path / "target")
+    assert imported.left_out == len(others)
+    assert check_preset(tmp_path / "target") == SHAPE
+    found = load_file(tmp_path / "target/model.safetensors")
+    assert found.keys() == weights.keys()
+    for name, values in weights.items():
+        np.testing.assert_array_equal(found[name], values)
+    written = json.loads((tmp_path / "target/config.json").read_text(encoding="utf-8"))
+    assert (written["model_type"], written["architectures"]) == ("gemma3_text", ["Gemma3ForCausalLM"])
+    assert "vision_config" not in written
+
+
+def test_shards_in_bfloat16_keep_their_type(tmp_path: Path, weights: Weights) -> None:
+    import torch
+    from safetensors.torch import save_file as save_torch
+
+    source = write_folder(tmp_path / "source", TOWERS, MULTIMODAL)
+    (source / "model.safetensors").unlink()
+    tensors = {
+        name: torch.from_numpy(values).bfloat16()
+        for name, values in prefixed(weights, "language_model.model.").items()
+    }
+    names, files = list(tensors), {}
+    for number, part in enumerate((names[::2], names[1::2]), start=1):
+        file = f"model-{number:05d}-of-00002.safetensors"
+        save_torch({name: tensors[name] for name in part}, source / file)
+        files |= dict.fromkeys(part, file)
+    write_json(source / "model.safetensors.index.json", {"weight_map": files})
+    import_hugging_face(source, tmp_path / "target")
+    from safetensors.torch import load_file as load_torch
+
+    found = load_torch(tmp_path / "target/model.safetensors")
+    for name, values in tensors.items():
+        assert torch.equal(found["model." + name.removeprefix("language_model.model.")], values)
+    assert not (tmp_path / "target/model.safetensors.index.json").exists()
+
+
+def test_a_copy_of_the_embedding_as_head_is_dropped(tmp_path: Path, weights: Weights) -> None:
+    tied = weights | {HEAD: weights[EMBEDDING].copy()}
+    import_hugging_face(write_folder(tmp_path / "source", tied, TRANSFORMERS_CONFIG), tmp_path / "target")
+    assert load_file(tmp_path / "target/model.safetensors").keys() == weights.keys()
+
+
+def test_stored_rope_frequencies_are_ignored(tmp_path: Path, weights: Weights) -> None:
+    extra = weights | {"model.layers.0.self_attn.rotary_emb.inv_freq": np.ones(4, np.float32)}
+    import_hugging_face(write_folder(tmp_path / "source", extra, TRANSFORMERS_CONFIG), tmp_path / "target")
+    assert load_file(tmp_path / "target/model.safetensors").keys() == weights.keys()
+
+
+def test_a_tokenizer_json_alone_is_enough(tmp_path: Path, weights: Weights) -> None:
+    source = write_folder(tmp_path / "source", weights, TRANSFORMERS_CONFIG)
+    original = Tokenizer.of_preset(source)
+    ids = original.encode("Größe of gold")
+    (source / "tokenizer.model").unlink()
+    write_tokenizer_json(source / "tokenizer.json")
+    assert import_hugging_face(source, tmp_path / "target").rebuilt_tokenizer
+    assert Tokenizer.of_preset(tmp_path / "target").encode("Größe of gold") == ids
+
+
+def test_added_tokens_count_where_tokenizer_model_lacks_them(tmp_path: Path, weights: Weights) -> None:
+    source = write_folder(tmp_path / "source", weights, TRANSFORMERS_CONFIG)
+    before = (source / "tokenizer.model").read_bytes()
+    write_tokenizer_json(source / "tokenizer.json", added={"<term>": 399})
+    assert import_hugging_face(source, tmp_path / "target").rebuilt_tokenizer
+    assert Tokenizer.of_preset(tmp_path / "target").encode("<term>") == [399]
+    # The target must not share the file with the source.
+    assert (source / "tokenizer.model").read_bytes() == before
+
+
+Damage = Callable[[Weights, Config], object]
+
+
+def _weight(change: Callable[[Weights], object]) -> Damage:
+    return lambda weights, config: change(weights)
+
+
+def _config(**values: Any) -> Damage:
+    return lambda weights, config: config.update(values)
+
+
+UP = hugging_face_name("decoder_block_1.up")
+REFUSED: list[tuple[str, Damage, str]] = [
+    ("missing", _weight(lambda weights: weights.pop(UP)), f"its weights lack {UP}"),
+    (
+        "unknown",
+        _weight(
+            lambda weights: weights.update({"model.layers.0.self_attn.q_proj.bias": np.ones(4, np.float32)})
+        ),
+        "have model.layers.0.self_attn.q_proj.bias, unknown in gemma3",
+    ),
+    (
+        "shape",
+        _weight(lambda weights: weights.update({UP: weights[UP][:5].copy()})),
+        r"has shape \(5, 16\), config",
+    ),
+    (
+        "resized",
+        _weight(lambda weights: weights.update({EMBEDDING: np.ones((404, 16), np.float32)})),
+        r"has shape \(404, 16\), config.json requires \(400, 16\)",
+    ),
+    ("nan", _weight(lambda weights: weights[UP].__setitem__((3, 3), np.nan)), f"{UP} contains NaN"),
+    (
+        "int8",
+        _weight(lambda weights: weights.update({UP: weights[UP].astype(np.int8)})),
+        "stored as I8, expected F32",
+    ),
+    (
+        "untied",
+        _weight(lambda weights: weights.update({HEAD: weights[EMBEDDING] + np.float32(1)})),
+        "differs from the embedding; use a model with a tied embedding",
+    ),
+    (
+        "quantized",
+        _config(quantization_config={"quant_method": "bitsandbytes"}),
+        r"the weights are quantized \(bitsandbytes\)",
+    ),
+    (
+        "rope base",
+        _config(rope_theta=500000.0),
+        "rope_theta is 500000.0, expected 1000000.0; KerasHub does not",
+    ),
+    (
+        "rope type",
+        _config(rope_scaling={"rope_type": "yarn", "factor": 4.0}),
+        "rope_scaling has type 'yarn', expected 'default' or 'linear'",
+    ),
+    (
+        "newer rope",
+        _config(rope_parameters={"sliding_attention": {"rope_type": "default", "rope_theta": 5000.0}}),
+        "sliding_attention.rope_theta is 5000.0, expected 10000.0",
+    ),
+    (
+        "layers",
+        _config(layer_types=["full_attention", "sliding_attention"]),
+        r"layer_types\[0\] is 'full_attention'",
+    ),
+    (
+        "activation",
+        _config(hidden_activation="silu"),
+        "hidden_activation is 'silu', expected 'gelu_pytorch_tanh'",
+    ),
+    (
+        "bidirectional",
+        _config(use_bidirectional_attention=True),
+        "use_bidirectional_attention is True, expected False",
+    ),
+    ("untied by config", _config(tie_word_embeddings=False), "tie_word_embeddings is False, expected True"),
+]
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"), [each[1:] for each in REFUSED], ids=[each[0] for each in REFUSED]
+)
+def test_another_folder_is_refused(tmp_path: Path, weights: Weights, damage: Damage, message: str) -> None:
+    config = dict(TRANSFORMERS_CONFIG)
+    damage(weights, config)
+    source = write_folder(tmp_path / "source", weights, config)
+    with pytest.raises(InputError, match=message) as error:
+        import_hugging_face(source, tmp_path / "target")
+    assert str(source) in str(error.value) and "\n" not in str(error.value)
+    assert not (tmp_path / "target").exists()
+
+
+def test_a_git_lfs_pointer_is_named(tmp_path: Path, weights: Weights) -> None:
+    source = write_folder(tmp_path / "source", weights, TRANSFORMERS_CONFIG)
+    (source / "model.safetensors").write_text(
+        "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", encoding="utf-8"
+    )
+    with pytest.raises(InputError, match="a Git LFS pointer, not the weights; run: git lfs pull"):
+        import_hugging_face(source, tmp_path / "target")
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        # As published, without sizes.
+        {
+            "rope_theta": 1000000,
+            "rope_local_base_freq": 10000,
+            "rope_scaling": None,
+            "query_pre_attn_scalar": 256,
+        },
+        {"rope_scaling": {"factor": 8.0, "rope_type": "linear"}, "attn_logit_softcapping": None},
+        {"layer_types": ["sliding_attention", "sliding_attention"], "use_bidirectional_attention": False},
+        {"layer_types": ["full_attention", "full_attention"]},
+        {
+            "rope_parameters": {
+                "full_attention": {"rope_theta": 1000000.0, "rope_type": "default"},
+                "sliding_attention": {"rope_theta": 10000.0, "rope_type": "default"},
+            }
+        },
+    ],
+)
+def test_what_published_configurations_say_is_accepted(
+    tmp_path: Path, weights: Weights, config: Config
+) -> None:
+    source = write_folder(tmp_path / "source", weights, TRANSFORMERS_CONFIG | config)
+    assert import_hugging_face(source, tmp_path / "target").shape == SHAPE

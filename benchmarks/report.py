@@ -402,7 +402,7 @@ def main() -> None:
         "adapters": adapters,
         "formats": formats,
         "memory": memory,
-        "pipeline": pipeline,
+        "clean_clone": pipeline,
         "app": app,
         "finetune_backends": backends,
     }

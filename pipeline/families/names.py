@@ -55,6 +55,7 @@ _TEXT_TENSOR = re.compile(
 )
 """Prefixes of the text decoder: none or model. in text-only folders, language_model.model. in older
 multimodal ones, model.language_model. in newer ones."""
+_TOWER = re.compile(r"/?(?:_?layers/)?\w*(?:vision|audio)_encoder(?:/.*)?")
 _DERIVED = ".rotary_emb.inv_freq"
 
 _HDF5_KERNEL = re.compile(r"layers/\w*decoder_block(?:_(\d+))?/(.+)/vars/0")
@@ -131,6 +132,11 @@ def text_tensor(name: str) -> str | None:
     if match is None:
         return None
     return match[1] if match[1] == HEAD else f"model.{match[1]}"
+
+
+def is_tower_path(path: str) -> bool:
+    """Whether a path in a KerasHub .weights.h5 leads to a tower for images or sound."""
+    return _TOWER.fullmatch(path) is not None
 
 
 def is_derived_tensor(name: str) -> bool:

@@ -33,6 +33,12 @@ PATTERNS = (
 )
 """Files that belong to a preset. Pickles (.bin, .pt, .ckpt) run code when they are read, so they never do."""
 
+WEIGHTS = (
+    ("model.weights.h5", "model.weights.json"),
+    ("model.safetensors", "model.safetensors.index.json"),
+)
+"""Names of weights in one file, and of the index of sharded ones."""
+
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.msgpack")
 
 
@@ -130,14 +136,12 @@ def weight_files(preset: Path) -> list[Path]:
     Raises:
         InputError: there are none, a shard is missing, or there are only pickles.
     """
-    for single, index in (
-        ("model.weights.h5", "model.weights.json"),
-        ("model.safetensors", "model.safetensors.index.json"),
-    ):
+    for single, _ in WEIGHTS:
         if (preset / single).is_file():
             return [preset / single]
-        if (preset / index).is_file():
-            return _shards(preset / index)
+    index = weight_index(preset)
+    if index is not None:
+        return _shards(index)
     pickles = sorted(path.name for pattern in PICKLES for path in preset.glob(pattern))
     if pickles:
         raise InputError(
@@ -148,6 +152,13 @@ def weight_files(preset: Path) -> list[Path]:
     raise InputError(
         f"{preset}: no weights (looked for model.weights.h5 and model.safetensors, whole or sharded)"
     )
+
+
+def weight_index(preset: Path) -> Path | None:
+    """The file that lists the shards of a preset's weights; None if they are one file."""
+    if any((preset / single).is_file() for single, _ in WEIGHTS):
+        return None
+    return next((preset / index for _, index in WEIGHTS if (preset / index).is_file()), None)
 
 
 def _shards(index: Path) -> list[Path]:

@@ -12,7 +12,8 @@ from pipeline.gemma.gguf_preset import SUFFIX as GGUF
 from pipeline.gemma.gguf_preset import WrittenPreset, is_gguf, write_preset
 from pipeline.gemma.hubs import Fetched, fetch
 from pipeline.gemma.hugging_face_import import Imported, import_hugging_face
-from pipeline.gemma.presets import check_preset, known_presets, link_preset
+from pipeline.gemma.keras_text_part import write_text_part
+from pipeline.gemma.presets import check_family, check_preset, known_presets, link_preset
 from pipeline.quantization.schemes import SCHEMES
 from pipeline.quantization.size import weight_bytes
 from pipeline.recipe.schema import Config
@@ -47,6 +48,8 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
             imported = import_hugging_face(fetched.path, preset_folder)
             for line in _import_notes(imported):
                 console.print(f"  {line}", markup=False)
+        elif fetched.path.is_dir() and check_family(fetched.path).vision:
+            console.print(f"  {_text_only(write_text_part(fetched.path, preset_folder))}")
         else:
             check_preset(fetched.path)
             link_preset(fetched.path, preset_folder)
@@ -71,12 +74,13 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
 
 def _import_notes(imported: Imported) -> Iterator[str]:
     if imported.left_out:
-        yield (
-            f"multimodal: only the text decoder is used; {imported.left_out} tensors for images or sound are "
-            "left out"
-        )
+        yield _text_only(imported.left_out)
     if imported.rebuilt_tokenizer:
         yield "the SentencePiece tokenizer was made from tokenizer.json"
+
+
+def _text_only(left_out: int) -> str:
+    return f"multimodal: only the text decoder is used; {left_out} tensors for images or sound are left out"
 
 
 def _described(name: str, written: WrittenPreset) -> str:

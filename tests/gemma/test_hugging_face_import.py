@@ -89,7 +89,8 @@ def test_shards_in_bfloat16_keep_their_type(tmp_path: Path, weights: Weights) ->
         name: torch.from_numpy(values).bfloat16()
         for name, values in prefixed(weights, "language_model.model.").items()
     }
-    names, files = list(tensors), {}
+    names = list(tensors)
+    files: dict[str, str] = {}
     for number, part in enumerate((names[::2], names[1::2]), start=1):
         file = f"model-{number:05d}-of-00002.safetensors"
         save_torch({name: tensors[name] for name in part}, source / file)

@@ -1,10 +1,10 @@
 """Time from a clean clone to a signed APK, and of a second run in the same folder.
 
-    python benchmarks/pipeline.py
+    python benchmarks/clean_clone.py
 
 Clones this repository into a temporary folder with an empty build cache and runs `make finetune convert
 deploy` there twice. Packages come from the sources that uv, apt and Maven are configured to use. Writes
-docs/measurements/pipeline.json.
+docs/measurements/clean_clone.json.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from pipeline.run.files import RunFiles
 from pipeline.run.stages import STAGES
 
 ROOT = Path(__file__).resolve().parents[1]
-OUTPUT = ROOT / "docs" / "measurements" / "pipeline.json"
+OUTPUT = ROOT / "docs" / "measurements" / "clean_clone.json"
 TARGETS = ("finetune", "convert", "deploy")
 
 
@@ -60,7 +60,7 @@ def main() -> None:
     )
     document = {
         "date": time.strftime("%Y-%m-%d"),
-        "command": "python benchmarks/pipeline.py",
+        "command": "python benchmarks/clean_clone.py",
         "machine": describe_machine() | {"cores": os.cpu_count()},
         "seconds": seconds,
         "apk_report": json.loads(

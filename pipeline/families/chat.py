@@ -26,7 +26,9 @@ class ChatFormat:
         other_control_tokens: further pieces with a meaning of their own, such as image markers.
         user, model: names of the two roles in the text.
         template: the same format as a Jinja chat template, for tokenizers and runtimes.
-        system_separator: what joins a system message to the first user turn. There is no system role.
+        system_role: the role of a turn with a system message; None: there is none, and the message stands
+            before the first user turn.
+        system_separator: what joins the two then.
     """
 
     bos: str
@@ -39,6 +41,7 @@ class ChatFormat:
     user: str
     model: str
     template: str
+    system_role: str | None = None
     system_separator: str = "\n\n"
 
     @property
@@ -86,13 +89,15 @@ class ChatFormat:
             InputError: no turn, turns out of order, or the last one is not the user's.
         """
         turns = list(messages)
-        preface = ""
+        preface = text = ""
         if turns and turns[0]["role"] == "system":
-            preface = turns[0]["content"].strip() + self.system_separator
-            turns = turns[1:]
+            system, turns = turns[0]["content"].strip(), turns[1:]
+            if self.system_role is None:
+                preface = system + self.system_separator
+            else:
+                text = f"{self.start_of_turn}{self.system_role}\n{system}{self.turn_suffix}"
         if not turns or turns[-1]["role"] != "user":
             raise InputError("a conversation must end with a user turn where a reply is expected; add one")
-        text = ""
         for index, turn in enumerate(turns):
             expected = "user" if index % 2 == 0 else "assistant"
             if turn["role"] != expected:

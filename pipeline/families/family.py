@@ -150,6 +150,8 @@ class Family:
         transformers_config: the Hugging Face config.json of a KerasHub backbone, from its `config`, without
             the ids of control tokens; None while the family is refused.
         is_variant: for families that share a KerasHub class: whether a `config` object is this family's.
+        variant_of: name of the family with the same configuration, from which the tokenizer tells this one.
+        own_tokens: tokens that only this family's tokenizer has, if it is a variant.
         forms: in which the pipeline reads it.
         refusal: why the pipeline does not take this family, as an error message without the path; None if it
             does.
@@ -173,6 +175,8 @@ class Family:
     text_class: str = ""
     transformers_config: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
     is_variant: Callable[[dict[str, Any]], bool] = lambda config: True
+    variant_of: str | None = None
+    own_tokens: tuple[str, ...] = ()
     forms: tuple[Form, ...] = ("keras", "transformers")
     refusal: str | None = None
     presets: Mapping[str, str] = field(default_factory=dict)

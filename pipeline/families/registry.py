@@ -14,6 +14,7 @@ from pipeline.errors import InputError
 from pipeline.families.chat import ChatFormat
 from pipeline.families.config import read_json, section
 from pipeline.families.family import Family, Form, GemmaShape
+from pipeline.families.tokenizer_files import has_tokens
 
 
 def _discover() -> dict[str, Family]:
@@ -24,7 +25,8 @@ def _discover() -> dict[str, Family]:
         for value in vars(importlib.import_module(module.name)).values():
             if isinstance(value, Family):
                 found[value.name] = value
-    return dict(sorted(found.items()))
+    # A variant after the family whose configuration it has.
+    return dict(sorted(found.items(), key=lambda item: (item[1].variant_of is not None, item[0])))
 
 
 FAMILIES = _discover()
@@ -85,7 +87,11 @@ def read_shape(preset: Path) -> GemmaShape:
 def family_of_class(name: str, config: dict[str, Any]) -> Family | None:
     """The family of a KerasHub backbone by its class and its `config`; None if it is no Gemma."""
     return next(
-        (family for family in FAMILIES.values() if family.keras_class == name and family.is_variant(config)),
+        (
+            family
+            for family in FAMILIES.values()
+            if family.keras_class == name and family.variant_of is None and family.is_variant(config)
+        ),
         None,
     )
 
@@ -101,7 +107,7 @@ def _match(path: Path, document: dict[str, Any]) -> Family:
     kind = document["model_type"]
     for family in FAMILIES.values():
         if kind in family.model_types:
-            return family
+            return _variant(path.parent, family)
     known = ", ".join(name for family in FAMILIES.values() for name in family.model_types)
     raise InputError(f"{path}: model_type is {kind!r}, expected one of {known}")
 
@@ -114,4 +120,12 @@ def _match_keras(path: Path, document: dict[str, Any]) -> Family:
     family = family_of_class(name, section(path, document, "config"))
     if family is None:
         raise InputError(f"{path}: a {name} of no known family; expected one of {', '.join(FAMILIES)}")
+    return _variant(path.parent, family)
+
+
+def _variant(preset: Path, family: Family) -> Family:
+    """The family, or the one with its configuration whose own tokens are in the preset's tokenizer."""
+    for other in FAMILIES.values():
+        if other.variant_of == family.name and has_tokens(preset, other.own_tokens):
+            return other
     return family

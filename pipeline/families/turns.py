@@ -1,5 +1,7 @@
 """The chat format with <start_of_turn> and <end_of_turn>, of every Gemma up to Gemma 3n."""
 
+from dataclasses import replace
+
 from pipeline.families.chat import ChatFormat
 
 # The format that Gemma 1 to 3n were instruction-tuned with (Gemma 3 model card, "Prompt structure"):
@@ -13,6 +15,27 @@ from pipeline.families.chat import ChatFormat
 # string; the template takes both. "model" is accepted as a role because the runtime names its own turns so.
 # The line break between two turns is written before the second: in a conversation that goes on, the runtime
 # renders only what comes after its own reply, and would lose a line break that belongs to the turn before.
+_TEXT = (
+    "{%- macro text(content) -%}"
+    "{%- if content is string -%}{{ content | trim }}"
+    "{%- else -%}{%- for part in content -%}{%- if part['type'] == 'text' -%}{{ part['text'] | trim "
+    "}}{%- endif -%}{%- endfor -%}"
+    "{%- endif -%}{%- endmacro -%}"
+)
+_PREFACE = (
+    "{%- if messages[0]['role'] == 'system' -%}"
+    "{%- set preface = text(messages[0]['content']) + '\\n\\n' -%}{%- set turns = messages[1:] -%}"
+    "{%- else -%}{%- set preface = '' -%}{%- set turns = messages -%}{%- endif -%}"
+)
+_ROLE = "{%- if message['role'] == 'assistant' -%}{%- set role = 'model' -%}"
+_OTHER_ROLE = "{%- else -%}{%- set role = message['role'] -%}{%- endif -%}"
+_TURN = "{%- if not loop.first -%}{{ '\\n' }}{%- endif -%}{{ '<start_of_turn>' + role + '\\n' }}"
+_END = (
+    "{{ text(message['content']) }}{{ '<end_of_turn>' }}"
+    "{%- endfor -%}"
+    "{%- if add_generation_prompt -%}{{ '\\n<start_of_turn>model\\n' }}{%- endif -%}"
+)
+
 CHAT = ChatFormat(
     bos="<bos>",
     eos="<eos>",
@@ -25,21 +48,37 @@ CHAT = ChatFormat(
     model="model",
     template=(
         "{{ bos_token }}"
-        "{%- macro text(content) -%}"
-        "{%- if content is string -%}{{ content | trim }}"
-        "{%- else -%}{%- for part in content -%}{%- if part['type'] == 'text' -%}{{ part['text'] | trim "
-        "}}{%- endif -%}{%- endfor -%}"
-        "{%- endif -%}{%- endmacro -%}"
-        "{%- if messages[0]['role'] == 'system' -%}"
-        "{%- set preface = text(messages[0]['content']) + '\\n\\n' -%}{%- set turns = messages[1:] -%}"
-        "{%- else -%}{%- set preface = '' -%}{%- set turns = messages -%}{%- endif -%}"
-        "{%- for message in turns -%}"
-        "{%- if message['role'] == 'assistant' -%}{%- set role = 'model' -%}{%- else -%}{%- set role = "
-        "message['role'] -%}{%- endif -%}"
-        "{%- if not loop.first -%}{{ '\\n' }}{%- endif -%}{{ '<start_of_turn>' + role + '\\n' }}"
-        "{%- if loop.first -%}{{ preface }}{%- endif -%}"
-        "{{ text(message['content']) }}{{ '<end_of_turn>' }}"
-        "{%- endfor -%}"
-        "{%- if add_generation_prompt -%}{{ '\\n<start_of_turn>model\\n' }}{%- endif -%}"
+        + _TEXT
+        + _PREFACE
+        + "{%- for message in turns -%}"
+        + _ROLE
+        + _OTHER_ROLE
+        + _TURN
+        + "{%- if loop.first -%}{{ preface }}{%- endif -%}"
+        + _END
     ),
 )
+
+DEVELOPER = "developer"
+
+
+def with_system_turns(other_control_tokens: tuple[str, ...]) -> ChatFormat:
+    """The same format, but a system message is a turn of its own, of a developer.
+
+    Args:
+        other_control_tokens: further tokens that may not occur in a text.
+    """
+    developer = "{%- elif message['role'] == 'system' -%}{%- set role = '" + DEVELOPER + "' -%}"
+    return replace(
+        CHAT,
+        other_control_tokens=CHAT.other_control_tokens + other_control_tokens,
+        system_role=DEVELOPER,
+        template="{{ bos_token }}"
+        + _TEXT
+        + "{%- for message in messages -%}"
+        + _ROLE
+        + developer
+        + _OTHER_ROLE
+        + _TURN
+        + _END,
+    )

@@ -25,10 +25,10 @@ from pipeline.families.names import (
     layer_tensor,
     text_tensor,
 )
+from pipeline.families.tokenizer_files import SENTENCEPIECE_FILE, TOKENIZER_JSON
 from pipeline.formats.safetensors import FLOATS, SafetensorsTensor, copy_tensors, read_safetensors
 from pipeline.gemma.presets import check_family, link_preset, weight_files
-from pipeline.gemma.tokenizer import SENTENCEPIECE_FILE
-from pipeline.gemma.tokenizer_json import TOKENIZER_JSON, has_more_tokens, sentencepiece_model
+from pipeline.gemma.tokenizer_json import has_more_tokens, sentencepiece_model
 
 VALUES_AT_A_TIME = 1 << 24
 """Values of a tensor that are checked at a time."""

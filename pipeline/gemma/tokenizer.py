@@ -7,17 +7,7 @@ from pathlib import Path
 from pipeline.errors import InputError
 from pipeline.families.chat import ChatFormat, Message
 from pipeline.families.registry import read_family
-
-# Where KerasHub presets and Hugging Face folders store the SentencePiece file.
-SENTENCEPIECE_FILE = "tokenizer.model"
-"""In a Hugging Face folder."""
-
-PATHS = (
-    "assets/tokenizer/vocabulary.spm",
-    "vocabulary.spm",
-    SENTENCEPIECE_FILE,
-    "assets/tokenizer/tokenizer.model",
-)
+from pipeline.families.tokenizer_files import SENTENCEPIECE_PATHS
 
 
 def tokenizer_file(preset: Path) -> Path:
@@ -26,11 +16,12 @@ def tokenizer_file(preset: Path) -> Path:
     Raises:
         InputError: the folder has none.
     """
-    for path in PATHS:
+    for path in SENTENCEPIECE_PATHS:
         if (preset / path).is_file():
             return preset / path
     raise InputError(
-        f"{preset}: no SentencePiece tokenizer (looked for {', '.join(PATHS)}); is this a Gemma preset?"
+        f"{preset}: no SentencePiece tokenizer (looked for {', '.join(SENTENCEPIECE_PATHS)}); is this a "
+        "Gemma preset?"
     )
 
 

@@ -14,8 +14,6 @@ from pipeline.families.config import read_json, section
 from pipeline.formats.tokenizer_file import SENTENCEPIECE, Vocabulary
 from pipeline.gemma.sentencepiece_model import Piece, PieceType, serialize
 
-TOKENIZER_JSON = "tokenizer.json"
-
 BYTE = re.compile(r"<0x[0-9A-F]{2}>")
 
 

@@ -127,3 +127,14 @@ def test_the_call_leaves_its_messages_as_they_were() -> None:
     messages = [SYSTEM, user("a")]
     CHAT.render_prompt(messages)
     assert messages == [SYSTEM, user("a")]
+
+
+def test_functiongemma_has_turns_of_a_developer() -> None:
+    chat = FAMILIES["functiongemma"].chat
+    assert chat.render_prompt([SYSTEM, user("a")]) == (
+        "<start_of_turn>developer\nBe brief.<end_of_turn>\n"
+        "<start_of_turn>user\na<end_of_turn>\n<start_of_turn>model\n"
+    )
+    call = "<start_function_call>"
+    assert chat.control_token_in(f"{call}call:f{{}}<end_function_call>") == call
+    assert CHAT.control_token_in(call) is None

@@ -54,3 +54,13 @@ def test_a_template_leads_to_its_chat_format() -> None:
     assert chat_of_template(GEMMA3.chat.template) is GEMMA3.chat
     assert chat_of_template("{{ somebody else's }}") is DEFAULT_CHAT
     assert chat_of_template(None) is DEFAULT_CHAT
+
+
+@pytest.mark.parametrize("model_type", ["gemma3_text", "gemma3"])
+def test_the_tokenizer_tells_functiongemma_from_gemma_3(tmp_path: Path, model_type: str) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": model_type}), encoding="utf-8")
+    tokens = FAMILIES["functiongemma"].own_tokens
+    (tmp_path / "tokenizer.model").write_bytes(" ".join(tokens[1:]).encode())
+    assert read_family(tmp_path) is GEMMA3
+    (tmp_path / "tokenizer.model").write_bytes(" ".join(tokens).encode())
+    assert read_family(tmp_path) is FAMILIES["functiongemma"]

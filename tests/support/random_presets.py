@@ -3,11 +3,12 @@ demo's tokenizer, as KerasHub and as Hugging Face store them."""
 
 import json
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
 from pipeline.families.registry import FAMILIES
+from pipeline.families.tokenizer_files import SENTENCEPIECE_FILE
+from pipeline.gemma.sentencepiece_model import PieceType
 from pipeline.gemma.tokenizer import Tokenizer, tokenizer_file
 from tests.support.finished_run import DEMO
 
@@ -35,21 +36,34 @@ KERAS_CONFIGS: dict[str, dict[str, Any]] = {
 """Arguments of the KerasHub backbone beside SIZES."""
 
 
+def write_tokenizer(family: str, folder: Path) -> Tokenizer:
+    """The demo's tokenizer with the tokens that only this family has."""
+    from sentencepiece import sentencepiece_model_pb2
+
+    model: Any = sentencepiece_model_pb2.ModelProto()  # type: ignore[attr-defined]
+    model.ParseFromString(tokenizer_file(DEMO / "base").read_bytes())
+    for token in FAMILIES[family].own_tokens:
+        model.pieces.add(piece=token, score=0.0, type=PieceType.USER_DEFINED)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / SENTENCEPIECE_FILE).write_bytes(model.SerializeToString())
+    return Tokenizer(folder / SENTENCEPIECE_FILE, FAMILIES[family].chat)
+
+
 def write_keras_preset(family: str, folder: Path) -> Path:
     """A KerasHub preset."""
     import keras
     import keras_hub
 
-    spm = tokenizer_file(DEMO / "base")
+    own = write_tokenizer(family, folder.with_name("tokenizer"))
     name = FAMILIES[family].keras_class.removesuffix("Backbone")
     kinds = keras_hub.models
     backbone = getattr(kinds, f"{name}Backbone")(
-        vocabulary_size=Tokenizer.of_preset(DEMO / "base").vocabulary_size, **SIZES, **KERAS_CONFIGS[family]
+        vocabulary_size=own.vocabulary_size, **SIZES, **KERAS_CONFIGS[FAMILIES[family].variant_of or family]
     )
     for index, weight in enumerate(backbone.weights):
         scale = 0.1 if weight.path.endswith("scale") else 0.06 if "embedding" in weight.path else 0.12
         weight.assign(scale * keras.random.normal(weight.shape, seed=index))
-    tokenizer = getattr(kinds, f"{name}Tokenizer")(str(spm))
+    tokenizer = getattr(kinds, f"{name}Tokenizer")(str(own.path))
     preprocessor = getattr(kinds, f"{name}CausalLMPreprocessor")(tokenizer=tokenizer, sequence_length=64)
     getattr(kinds, f"{name}CausalLM")(backbone=backbone, preprocessor=preprocessor).save_to_preset(
         str(folder)
@@ -69,8 +83,8 @@ def write_transformers_folder(family: str, folder: Path, *, dtype: str = "bfloat
     import torch
     import transformers
 
-    base = FAMILIES[family]
-    tokenizer = Tokenizer.of_preset(DEMO / "base")
+    base = FAMILIES[FAMILIES[family].variant_of or family]
+    tokenizer = write_tokenizer(family, folder)
     config = {
         **dict(_transformers_sizes()),
         "vocab_size": tokenizer.vocabulary_size,
@@ -88,7 +102,6 @@ def write_transformers_folder(family: str, folder: Path, *, dtype: str = "bfloat
     model.get_input_embeddings().weight.data.mul_(0.5)
     size = sum(weight.numel() for weight in model.parameters()) * (2 if dtype == "bfloat16" else 4)
     model.save_pretrained(folder, max_shard_size=size // shards)
-    shutil.copyfile(tokenizer.path, folder / "tokenizer.model")
     return folder
 
 

@@ -181,7 +181,8 @@ def _verified(config: Config, folder: Path) -> dict[str, Any]:
 
 
 def _answer_once() -> None:
-    """Keep Keras's answers: they do not depend on the model file, and its numbers only where they are right."""
+    """Keep Keras's answers, which do not depend on the model file, and its log-probabilities with the numbers
+    of the right file."""
     answer, stored = in_keras.answer_all, in_keras.stored_logprobs
     answers: list[list[Answer]] = []
     logprobs: list[tuple[list[float], list[float]]] = []
@@ -191,14 +192,13 @@ def _answer_once() -> None:
             answers.append(answer(preset, examples, **options))
         return answers[0]
 
-    def stored_once(
-        folder: Path, examples: Sequence[Example], change: Any
-    ) -> tuple[list[float], list[float]]:
+    def stored_once(*arguments: Any) -> tuple[list[float], list[float]]:
         if not logprobs:
-            logprobs.append(stored(folder, examples, change))
+            logprobs.append(stored(*arguments))
         return logprobs[0]
 
-    in_keras.answer_all, in_keras.stored_logprobs = answer_once, stored_once
+    in_keras.answer_all = answer_once
+    in_keras.stored_logprobs = stored_once  # type: ignore[assignment]
 
 
 def _rope(kind: str, factor: float) -> Callable[[dict[str, Any]], None]:

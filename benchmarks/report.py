@@ -396,10 +396,10 @@ def families(document: dict[str, Any]) -> list[str]:
         source(document, document["machine"]),
         "",
         "Each supported family with its architecture scaled down (4 layers, hidden size 64) and random "
-        "weights, int8: which steps of the pipeline pass. `merge` shows how far the logits of the Hugging Face "
-        "folder are from Keras's, as a multiple of the rounding error of float32; `verify` and the run-time "
-        "adapter show how far the runtime is from Keras with the numbers that the file stores (a multiple of "
-        "the effect of rounding), and the share of identical greedy answers.",
+        "weights, int8: which steps of the pipeline pass. `merge` shows how far the logits of the Hugging "
+        "Face folder are from Keras's, as a multiple of the rounding error of float32; `verify` and the "
+        "run-time adapter show how far the runtime is from Keras with the numbers that the file stores (a "
+        "multiple of the effect of rounding), and the share of identical greedy answers.",
         "",
     ]
     lines += table(

@@ -141,14 +141,17 @@ def calibrate(
         batch.rounded = _first_hidden(inner, batch.token_ids)[0]
     for index, layer in enumerate(inner.layers):
         original = copy.deepcopy(layer)
-        for group in _groups(layer, batches[0], index):
-            hessian, across = _moments(layer, original, group[0], batches, index)
+        groups = _groups(layer, batches[0], index)
+        # The unrounded layer does not change: one pass gives the inputs of all its matrices.
+        exact = [_watched(original, [group[0] for group in groups], batch, index) for batch in batches]
+        for group in groups:
+            hessian, across = _moments(layer, group[0], batches, exact, index)
             for name in group:
                 weight = layer.get_submodule(name).weight
                 wanted = _wanted(original.get_submodule(name).weight, hessian, across)
                 keep(weight, of_inputs(wanted, hessian, scheme.bits, scheme.block), hessian)
-        for batch in batches:
-            batch.exact = _run(original, batch.exact, batch, index)
+        for batch, watched in zip(batches, exact, strict=True):
+            batch.exact = watched.output
             batch.rounded = _run(layer, batch.rounded, batch, index)
         print(f"layer {index + 1} of {len(inner.layers)}", flush=True)
     return matrices, errors
@@ -250,18 +253,48 @@ def _groups(layer: nn.Module, batch: Batch, index: int) -> list[list[str]]:
     return groups
 
 
+@dataclass
+class Watched:
+    """What an unrounded layer did with a batch.
+
+    Attributes:
+        inputs: of some linear layers in it, by name, without padding, (tokens, in).
+        output: its hidden states, (batch, length, hidden).
+    """
+
+    inputs: dict[str, torch.Tensor]
+    output: torch.Tensor
+
+
+def _watched(layer: nn.Module, names: Sequence[str], batch: Batch, index: int) -> Watched:
+    """Run an unrounded layer, and note the inputs of some linear layers in it."""
+    inputs: dict[str, torch.Tensor] = {}
+
+    def note(name: str) -> Callable[[nn.Module, tuple[Any, ...]], None]:
+        def hook(_: nn.Module, args: tuple[Any, ...]) -> None:
+            inputs[name] = args[0][batch.real]
+
+        return hook
+
+    handles = [layer.get_submodule(name).register_forward_pre_hook(note(name)) for name in names]
+    output = _run(layer, batch.exact, batch, index)
+    for handle in handles:
+        handle.remove()
+    return Watched(inputs, output)
+
+
 def _moments(
-    layer: nn.Module, original: nn.Module, name: str, batches: Sequence[Batch], index: int
+    layer: nn.Module, name: str, batches: Sequence[Batch], exact: Sequence[Watched], index: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Sums over tokens of r r^T and of x r^T: r is the input of a linear layer after rounded layers, x in the
     unrounded model."""
     hessian: Any = 0
     across: Any = 0
-    for batch in batches:
+    for batch, watched in zip(batches, exact, strict=True):
         rounded = _input_of(layer, name, batch.rounded, batch, index)
-        exact = _input_of(original, name, batch.exact, batch, index)
         hessian = hessian + (rounded.T @ rounded).double()
-        across = across + (exact.T @ rounded).double()
+        # Not used again.
+        across = across + (watched.inputs.pop(name).T @ rounded).double()
     return np.asarray(hessian), np.asarray(across)
 
 

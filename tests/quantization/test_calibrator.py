@@ -87,9 +87,9 @@ def test_padding_counts_for_nothing() -> None:
             batches = [
                 calibrator._start(inner, ids, real)[0] for ids, real in calibrator._batches(sequences, 0)
             ]
-            found.append(
-                calibrator._moments(inner.layers[0], inner.layers[0], "mlp.down_proj", batches, 0)[0]
-            )
+            layer, name = inner.layers[0], "mlp.down_proj"
+            exact = [calibrator._watched(layer, [name], batch, 0) for batch in batches]
+            found.append(calibrator._moments(layer, name, batches, exact, 0)[0])
     assert np.allclose(sum(separate), together[0], rtol=1e-4)
 
 

@@ -4,7 +4,7 @@
 
 Makes a preset of each supported family in each form, with random weights and the family's architecture
 scaled down, and runs the pipeline on it to the APK: merged, and with a run-time adapter; then converts it
-again, which grafts. Writes docs/measurements/families.json; benchmarks/report.py makes docs/families.md of it.
+again, which grafts. Writes docs/measurements/families.json, for the table in docs/families.md.
 """
 
 import argparse

@@ -99,8 +99,11 @@ def speed(work: Path) -> dict[str, Any]:
 
 
 def generation(models: dict[str, tuple[Path, Path | None]]) -> dict[str, Any]:
-    """Tokens per second with all models open, one reply of each in turn; the first round is a warm-up."""
+    """Tokens per second with all models open, one reply of each in turn. The first round is a warm-up; the
+    other models are compared with the first one."""
     import litert_lm
+
+    first = next(iter(models))
 
     litert_lm.set_min_log_severity(litert_lm.LogSeverity.SILENT)
     sampler = litert_lm.SamplerConfig(top_k=1, top_p=1.0, temperature=1.0)
@@ -131,8 +134,8 @@ def generation(models: dict[str, tuple[Path, Path | None]]) -> dict[str, Any]:
         name: {
             "decode_tokens_per_second": round(statistics.median(decode[name]), 2),
             "prefill_tokens_per_second": round(statistics.median(prefill[name]), 1),
-            "decode_share_of_plain": paired(decode[name], decode["plain"]),
-            "prefill_share_of_plain": paired(prefill[name], prefill["plain"]),
+            "decode_share_of_plain": paired(decode[name], decode[first]),
+            "prefill_share_of_plain": paired(prefill[name], prefill[first]),
             "rounds": ROUNDS,
         }
         for name in models

@@ -20,11 +20,13 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
+from adapters import generation
 
 from pipeline.digests import sha256_of_file
 from pipeline.evaluation.answers import Answer, score
@@ -166,6 +168,33 @@ def measure_accuracy(work: Work, name: str) -> None:
     shutil.move(written, answers)
 
 
+def measure_speed(work: Work, names: Sequence[str]) -> None:
+    """Convert each variant alone on the machine, then let all files answer in turn."""
+    models: dict[str, tuple[Path, Path | None]] = {}
+    for name in names:
+        variant = VARIANTS[name]
+        pocketgemma("convert", *work.options(variant))
+        files = RunFiles(work.run(variant))
+        model = work.folder / "models" / work.answers(name).with_suffix(".litertlm").name
+        model.parent.mkdir(exist_ok=True)
+        shutil.copyfile(files.convert.model, model)
+        models[name] = (model, None)
+        manifest = json.loads(files.stage("convert").manifest.read_text(encoding="utf-8"))
+        facts = {
+            "bytes": model.stat().st_size,
+            "convert_seconds": manifest["seconds"],
+            "convert_peak_bytes": manifest["peak_memory_bytes"],
+            "convert": manifest["details"],
+        }
+        work.facts(name).parent.mkdir(exist_ok=True)
+        work.facts(name).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    for name, figures in generation(models).items():
+        facts = json.loads(work.facts(name).read_text(encoding="utf-8"))
+        wanted = ("decode_tokens_per_second", "prefill_tokens_per_second", "rounds")
+        facts |= {key: figures[key] for key in wanted}
+        work.facts(name).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+
+
 def read_answers(path: Path) -> list[Answer]:
     rows = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
     return [Answer(**{key: value for key, value in row.items() if key != "correct"}) for row in rows]
@@ -221,6 +250,10 @@ def main() -> None:
     work.write_inputs()
     if options.what == "train":
         train(work)
+        return
+    if options.what == "speed":
+        measure_speed(work, [name for name in options.variants if name != KERAS])
+        write_results(work)
         return
     for name in options.variants:
         measure_accuracy(work, name)

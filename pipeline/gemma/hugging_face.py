@@ -62,7 +62,7 @@ def write_hugging_face(model: "keras_hub.models.CausalLM", tokenizer: Tokenizer,
         folder: created here.
 
     Raises:
-        PocketGemmaError: the model has LoRA enabled, or holds a weight that its family does not have.
+        PocketGemmaError: the model has LoRA enabled, or lacks a weight of its family or has others.
     """
     backbone = model.backbone
     if any(getattr(layer, "lora_enabled", False) for layer in backbone._flatten_layers()):
@@ -72,7 +72,10 @@ def write_hugging_face(model: "keras_hub.models.CausalLM", tokenizer: Tokenizer,
     family = family_of_class(type(backbone).__name__, backbone.get_config())
     if family is None or family.transformers_config is None:
         raise PocketGemmaError(f"{type(backbone).__name__} cannot be written as a Hugging Face folder")
-    tensors = dict(_tensors(backbone, family))
+    try:
+        tensors = dict(_tensors(backbone, family))
+    except KeyError as error:
+        raise PocketGemmaError(f"the model has no layer {error}, which every {family.name} has") from None
     if len(tensors) != len(backbone.weights):
         raise PocketGemmaError(
             f"the model has {len(backbone.weights)} weights, {family.name} has {len(tensors)}; an export "

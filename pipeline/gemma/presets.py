@@ -11,13 +11,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pipeline.cache import sha256_of_weights
 from pipeline.digests import digest_of_json
 from pipeline.errors import InputError
 from pipeline.families.config import read_json, section
 from pipeline.families.family import GemmaShape
 from pipeline.families.registry import read_form, read_shape, supported_families
-from pipeline.formats.safetensors import read_safetensors
+from pipeline.formats.safetensors import read_safetensors, widen
 from pipeline.gemma.tokenizer import Tokenizer, tokenizer_file
 
 PATTERNS = (
@@ -38,6 +40,9 @@ WEIGHTS = (
     ("model.safetensors", "model.safetensors.index.json"),
 )
 """Names of weights in one file, and of the index of sharded ones."""
+
+VALUES_AT_A_TIME = 1 << 24
+"""Values of a weight that are checked at a time."""
 
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.msgpack")
 
@@ -200,6 +205,30 @@ def _h5_elements(path: Path) -> int:
             f"{path}: not a complete HDF5 file ({' '.join(str(error).split())}); download it again"
         ) from None
     return elements
+
+
+def check_finite(preset: Path) -> None:
+    """Check that no weight in the HDF5 files of a KerasHub preset is NaN or infinite; reads all of them.
+
+    Raises:
+        InputError: one is; names the file and the weight.
+    """
+    import h5py
+
+    def check(name: str, item: Any) -> None:
+        if not isinstance(item, h5py.Dataset) or not item.shape:
+            return
+        step = max(1, VALUES_AT_A_TIME // max(1, item.size // item.shape[0]))
+        for start in range(0, item.shape[0], step):
+            values = item[start : start + step]
+            # Keras stores bfloat16 as two opaque bytes.
+            wide = widen(values.view(np.uint16)) if values.dtype.kind == "V" else values
+            if wide.dtype.kind == "f" and not np.isfinite(wide).all():
+                raise InputError(f"{path}: {name} contains NaN or infinite values; download it again")
+
+    for path in weight_files(preset):
+        with h5py.File(path, "r") as file:
+            file.visititems(check)
 
 
 def preset_digest(preset: Path) -> str:

@@ -17,8 +17,9 @@ EXAMPLES = 512
 shorter."""
 
 TOKENS = 1 << 12
-"""Largest number of tokens, whatever the number of examples: time grows with them. On the demo and on a Gemma 3
-270M, twice as many change the loss on the expected answers by half a percent."""
+"""Largest number of tokens, whatever the number of examples: time grows with them. On a Gemma 3 270M
+fine-tuned on banking77, twice as many change the loss on 300 expected answers from 0.295 to 0.293 nats per
+token."""
 
 LONGEST = 2048
 """Longer examples are cut to this many tokens, the length of the texts in the paper."""

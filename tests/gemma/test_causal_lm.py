@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, PocketGemmaError
 from pipeline.gemma.causal_lm import load_backbone, load_causal_lm
 from pipeline.gemma.hugging_face import write_hugging_face
 from pipeline.gemma.tokenizer import Tokenizer
@@ -52,3 +52,14 @@ def test_a_folder_that_is_no_preset_is_refused_in_one_line(load, tmp_path: Path)
     with pytest.raises(InputError, match="KerasHub cannot load this preset") as caught:
         load(tmp_path)
     assert "\n" not in str(caught.value)
+
+
+def test_an_export_of_a_model_that_its_family_does_not_describe_is_refused(
+    base: Path, tmp_path: Path
+) -> None:
+    model = load_causal_lm(base)
+    block = model.backbone.get_layer("decoder_block_1")
+    block.pre_ffw_norm._name = "another_norm"
+    with pytest.raises(PocketGemmaError, match="no layer 'pre_ffw_norm', which every gemma3 has"):
+        write_hugging_face(model, Tokenizer.of_preset(base), tmp_path / "hf")
+    assert not (tmp_path / "hf").exists()

@@ -35,6 +35,8 @@ def presets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         hidden_dim=16,
         intermediate_dim=32,
         head_dim=8,
+        use_post_ffw_norm=True,
+        use_post_attention_norm=True,
         dtype="float32",
     )
     model = keras_hub.models.Gemma3CausalLM(backbone=backbone, preprocessor=None)

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pipeline.errors import InputError
 from pipeline.families.family import GemmaShape
 from pipeline.families.registry import FAMILIES, read_shape
-from pipeline.gemma.presets import check_preset, known_presets, preset_files, weight_files
+from pipeline.gemma.presets import check_finite, check_preset, known_presets, preset_files, weight_files
 from tests.support.presets import (
     KERAS_CONFIG,
     SHAPE,
@@ -280,3 +281,19 @@ def test_the_addresses_of_short_names_end_in_that_name() -> None:
     for name, address in known_presets().items():
         owner, _, framework, variation = address.removeprefix("kaggle://").split("/")
         assert (owner, framework, variation) == ("keras", "keras", name)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_weights_that_are_no_numbers_are_refused(keras_preset: Path, value: float, dtype: str) -> None:
+    import h5py
+
+    check_finite(keras_preset)
+    path = keras_preset / "model.weights.h5"
+    values = np.ones((70, 3), np.float32)
+    values[65, 1] = value
+    with h5py.File(path, "w") as file:
+        stored = values if dtype == "float32" else (values.view(np.uint32) >> 16).astype(np.uint16).view("V2")
+        file.create_dataset("layers/gemma3_decoder_block/vars/0", data=stored)
+    with pytest.raises(InputError, match="decoder_block/vars/0 contains NaN or infinite values"):
+        check_finite(keras_preset)

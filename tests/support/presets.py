@@ -8,6 +8,7 @@ import numpy as np
 
 from pipeline.families.family import GemmaShape
 from pipeline.families.gemma3 import GEMMA3
+from pipeline.families.names import EMBEDDING, FINAL_NORM, layer_tensor
 from tests.support.tokenizers import write_tokenizer
 
 SHAPE = GemmaShape(
@@ -75,6 +76,23 @@ def write_safetensors(path: Path, elements: int) -> Path:
     return path
 
 
+def write_every_tensor(path: Path) -> Path:
+    """The weights of the tiny Gemma, all zeros."""
+    from safetensors.numpy import save_file
+
+    shapes: dict[str, tuple[int, ...]] = {
+        EMBEDDING: (SHAPE.vocabulary, SHAPE.hidden),
+        FINAL_NORM: (SHAPE.hidden,),
+    }
+    for layer in range(SHAPE.layers):
+        for matrix in SHAPE.family.matrices:
+            shapes[layer_tensor(layer, matrix.module)] = matrix.shape(SHAPE)
+        for norm in SHAPE.family.norms:
+            shapes[layer_tensor(layer, norm.module)] = (norm.size(SHAPE),)
+    save_file({name: np.zeros(shape, np.float32) for name, shape in shapes.items()}, path)
+    return path
+
+
 def write_keras_preset(folder: Path) -> Path:
     """A KerasHub preset, with files beside it that belong to none."""
     write_json(folder / "config.json", KERAS_CONFIG)
@@ -88,7 +106,7 @@ def write_keras_preset(folder: Path) -> Path:
 def write_transformers_folder(folder: Path) -> Path:
     """A Hugging Face folder, with a pickle beside the safetensors."""
     write_json(folder / "config.json", TRANSFORMERS_CONFIG)
-    write_safetensors(folder / "model.safetensors", SHAPE.parameters)
+    write_every_tensor(folder / "model.safetensors")
     write_tokenizer(folder / "tokenizer.model")
     (folder / "pytorch_model.bin").write_bytes(b"\x80\x04.")
     return folder

@@ -3,11 +3,13 @@ demo's tokenizer, as KerasHub and as Hugging Face store them."""
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
 from pipeline.families.registry import FAMILIES
 from pipeline.families.tokenizer_files import SENTENCEPIECE_FILE
+from pipeline.gemma.causal_lm import use_backend
 from pipeline.gemma.sentencepiece_model import PieceType
 from pipeline.gemma.tokenizer import Tokenizer, tokenizer_file
 from tests.support.finished_run import DEMO
@@ -51,6 +53,7 @@ def write_tokenizer(family: str, folder: Path) -> Tokenizer:
 
 def write_keras_preset(family: str, folder: Path) -> Path:
     """A KerasHub preset."""
+    use_backend("torch")
     import keras
     import keras_hub
 
@@ -80,6 +83,8 @@ def write_transformers_folder(family: str, folder: Path, *, dtype: str = "bfloat
         dtype: of the weights.
         shards: at least so many files of weights.
     """
+    # Triton's library can crash beside TensorFlow, which KerasHub loads.
+    sys.modules.setdefault("triton", None)  # type: ignore[arg-type]
     import torch
     import transformers
 

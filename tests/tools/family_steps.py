@@ -39,7 +39,7 @@ def steps(family: str, form: str, work: Path) -> dict[str, Any]:
     """Run everything for one family in one form."""
     folder = work / f"{family}-{form}"
     preset = folder / "preset"
-    if not preset.exists():
+    if not (preset / "config.json").exists():
         WRITERS[form](family, preset)
     recipe = write_recipe(folder, preset)
     found: dict[str, Any] = {"family": family, "form": form, "steps": {}}

@@ -7,9 +7,9 @@ from pipeline.console import console
 from pipeline.errors import PocketGemmaError
 from pipeline.evaluation.interval import wilson_interval
 from pipeline.families.registry import read_shape
-from pipeline.recipe.model_specs import terms_of_weights
 from pipeline.recipe.schema import Config
 from pipeline.recipe.section import DEMO
+from pipeline.recipe.terms import terms_of_weights
 from pipeline.run.files import BundleFiles
 from pipeline.run.folder import Run
 from pipeline.run.sources import code_digest
@@ -28,6 +28,7 @@ CODE = (
     "quantization",
     "targets",
     "tuning",
+    "recipe/terms.py",
 )
 """What decides the result besides the recipe and earlier stages: packages by their version, and our own
 code."""

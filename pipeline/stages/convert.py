@@ -28,6 +28,7 @@ CODE = (
     "stages/convert.py",
     "isolation.py",
     "recipe/model_specs.py",
+    "recipe/terms.py",
     "data",
     "families",
     "formats",

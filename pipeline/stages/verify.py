@@ -38,6 +38,7 @@ PACKAGES = ("keras", "keras-hub", "litert-lm-api", "numpy", "sentencepiece", "to
 CODE = (
     "stages/verify.py",
     "recipe/model_specs.py",
+    "recipe/terms.py",
     "data",
     "evaluation",
     "families",

@@ -6,6 +6,7 @@ family, add a file.
 
 import importlib
 import pkgutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +81,11 @@ def read_shape(preset: Path) -> GemmaShape:
     document = read_json(path)
     family = _match(path, document)
     if "class_name" in document:
-        return family.read_keras(path, section(path, document, "config"))
-    return family.read_transformers(path, document)
+        shape = family.read_keras(path, section(path, document, "config"))
+    else:
+        shape = family.read_transformers(path, document)
+    # A variant is read by the functions of the family whose configuration it has.
+    return replace(shape, family=family)
 
 
 def family_of_class(name: str, config: dict[str, Any]) -> Family | None:

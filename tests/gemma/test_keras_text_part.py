@@ -34,7 +34,7 @@ def multimodal(tmp_path_factory: pytest.TempPathFactory, base: Path) -> Path:
         output_dim=SIZES["hidden_dim"],
     )
     backbone = models.Gemma3Backbone(
-        vocabulary_size=1024, image_size=16, vision_encoder=vision, **SIZES, **KERAS_CONFIGS["gemma3"]
+        vocabulary_size=1024, vision_encoder=vision, **SIZES, **KERAS_CONFIGS["gemma3"] | {"image_size": 16}
     )
     preprocessor = models.Gemma3CausalLMPreprocessor(
         tokenizer=models.Gemma3Tokenizer(str(tokenizer_file(DEMO / "base"))),

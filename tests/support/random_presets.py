@@ -33,7 +33,7 @@ KERAS_CONFIGS: dict[str, dict[str, Any]] = {
     "gemma": {"intermediate_dim": 2 * FFN},
     "gemma2": {"intermediate_dim": 2 * FFN, **CAPS, **LOCAL, **POST_NORMS},
     "vaultgemma": {"intermediate_dim": 2 * FFN, **CAPS, **LOCAL},
-    "gemma3": {"intermediate_dim": FFN, **LOCAL, **POST_NORMS},
+    "gemma3": {"intermediate_dim": FFN, "image_size": None, **LOCAL, **POST_NORMS},
 }
 """Arguments of the KerasHub backbone beside SIZES."""
 
@@ -149,7 +149,7 @@ def write_recipe(folder: Path, preset: Path, **convert: Any) -> Path:
             "max_new_tokens": 8,
             "accept_undecided": True,
             # Its replies are noise: whether one ends within 8 tokens, too.
-            "max_unstopped": 1.0,
+            "max_unstopped": 0.9,
         },
     }
     path = folder / "recipe.yaml"

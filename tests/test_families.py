@@ -18,13 +18,23 @@ from tests.support.random_presets import (
     write_transformers_folder,
 )
 
-pytestmark = pytest.mark.slow
-
 WRITERS = {"keras": write_keras_preset, "transformers": write_transformers_folder}
-CASES = [(family.name, form) for family in supported_families() for form in family.forms]
+CASES = {
+    "gemma": "transformers",
+    "gemma2": "keras",
+    "vaultgemma": "keras",
+    "functiongemma": "keras",
+    # Gemma 3 is what the demo is.
+}
+"""A form of preset for each family; `tests.tools.family_steps` runs all of both."""
 
 
-@pytest.mark.parametrize(("family", "form"), CASES, ids=["-".join(case) for case in CASES])
+def test_every_supported_family_is_run() -> None:
+    assert {*CASES, "gemma3"} == {family.name for family in supported_families()}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("family", "form"), CASES.items(), ids=CASES)
 def test_the_runtime_answers_as_keras_does(family: str, form: str, tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path, WRITERS[form](family, tmp_path / "preset"))
     command = [sys.executable, "-m", "pipeline", "verify", "--config", str(recipe)]
@@ -41,8 +51,9 @@ def test_the_runtime_answers_as_keras_does(family: str, form: str, tmp_path: Pat
     assert details(tmp_path / "run", "download")["family"] == family
     assert 0.2 < merged["logit_noise"] < 5
     assert verified["questions"] == 12
-    # One greedy answer may flip where two tokens are about equally likely.
-    assert read_json(tmp_path / "run/verify/report.json")["same_answers"] >= 0.9
+    # Without the two answers in which a value crossed a rounding boundary, if there were any.
+    others = read_json(tmp_path / "run/verify/report.json")["agreement"]["others"]
+    assert 0.1 < others["difference"] / others["rounding"] < 3
 
 
 def details(run: Path, stage: str) -> dict[str, Any]:

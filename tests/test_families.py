@@ -1,5 +1,5 @@
-"""Promise: each supported family goes from a preset, in either form, to a model file with which the runtime
-answers as Keras does."""
+"""Promise: each supported family goes from a preset to a model file with which the runtime answers as Keras
+does."""
 
 import subprocess
 import sys

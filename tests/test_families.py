@@ -51,9 +51,11 @@ def test_the_runtime_answers_as_keras_does(family: str, form: str, tmp_path: Pat
     assert details(tmp_path / "run", "download")["family"] == family
     assert 0.2 < merged["logit_noise"] < 5
     assert verified["questions"] == 12
+    agreement = read_json(tmp_path / "run/verify/report.json")["agreement"]
+    # The runtime and Keras compute separately.
+    assert agreement["difference"] > 0
     # Without the two answers in which a value crossed a rounding boundary, if there were any.
-    others = read_json(tmp_path / "run/verify/report.json")["agreement"]["others"]
-    assert 0.1 < others["difference"] / others["rounding"] < 3
+    assert agreement["others"]["difference"] < 3 * agreement["others"]["rounding"]
 
 
 def details(run: Path, stage: str) -> dict[str, Any]:

@@ -22,7 +22,6 @@ WRITERS = {"keras": write_keras_preset, "transformers": write_transformers_folde
 CASES = {
     "gemma": "transformers",
     "gemma2": "keras",
-    "vaultgemma": "keras",
     "functiongemma": "keras",
     # Gemma 3 is what the demo is.
 }

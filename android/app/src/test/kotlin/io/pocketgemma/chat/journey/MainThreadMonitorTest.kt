@@ -2,7 +2,6 @@ package io.pocketgemma.chat.journey
 
 import android.content.Context
 import java.io.File
-import java.util.concurrent.atomic.AtomicBoolean
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertTrue
 import org.junit.Assume.assumeTrue
@@ -65,22 +64,13 @@ class MainThreadMonitorTest {
     @Test
     fun `the same on another thread is not reported`() {
         val file = File(folder.root, "a.txt")
-        val go = AtomicBoolean()
-        val done = AtomicBoolean()
-        // Started before: on a busy machine the start itself is long enough to be seen.
-        val other = Thread {
-            while (!go.get()) Thread.onSpinWait()
-            file.writeText("a")
-            Thread.sleep(50)
-            context.openOrCreateDatabase("b.db", Context.MODE_PRIVATE, null).use { it.execSQL("create table a (b)") }
-            done.set(true)
-        }.apply { start() }
         val found = found({ it == Thread::class.java.name }) {
-            go.set(true)
-            @Suppress("ControlFlowWithEmptyBody")
-            while (!done.get()) { }
+            Thread {
+                file.writeText("a")
+                Thread.sleep(50)
+                context.openOrCreateDatabase("b.db", Context.MODE_PRIVATE, null).use { it.execSQL("create table a (b)") }
+            }.run { start(); while (isAlive) Thread.onSpinWait() }
         }
-        other.join()
         assertEquals(emptyList<String>(), found)
     }
 }

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pipeline.evaluation.agreement import Agreement
+from pipeline.evaluation.agreement import OUTLIERS, Agreement
 from pipeline.evaluation.answers import Answer, Scores, score
 from pipeline.evaluation.decision import (
     Estimator,
@@ -238,7 +238,10 @@ def _agreement_check(agreement: Agreement | None, limit: float) -> Check:
         f"{agreement.ratio:.1f} x rounding (95 % interval {interval.low:.1f} to {interval.high:.1f}), "
         f"{agreement.difference:.1e} nats per token"
     )
-    return Check(name, found, allowed, "passed" if agreement.surely <= limit else "failed")
+    passed = agreement.surely <= limit
+    if passed and agreement.others is not None and interval.low > limit:
+        found += f"; {agreement.others.ratio:.1f} x without the {OUTLIERS} answers that differ most"
+    return Check(name, found, allowed, "passed" if passed else "failed")
 
 
 def _cost_checks(keras: Sequence[Answer], runtime: Sequence[Answer], limits: Limits) -> Iterator[Check]:

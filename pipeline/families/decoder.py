@@ -150,6 +150,11 @@ def text_part(path: Path, document: dict[str, Any]) -> dict[str, Any]:
     return MULTIMODAL_DEFAULTS | section(path, document, "text_config")
 
 
+def text_only(family: Family, text: Mapping[str, Any]) -> dict[str, Any]:
+    """config.json of a text-only folder from the keys about the text decoder."""
+    return {**text, "architectures": [family.text_class], "model_type": family.model_types[-1]}
+
+
 def text_shape(
     path: Path, text: dict[str, Any], family: Family, *, vision: bool, sliding_window: bool = True
 ) -> GemmaShape:

@@ -152,7 +152,6 @@ class Family:
         is_variant: for families that share a KerasHub class: whether a `config` object is this family's.
         variant_of: name of the family with the same configuration, from which the tokenizer tells this one.
         own_tokens: tokens that only this family's tokenizer has, if it is a variant.
-        forms: in which the pipeline reads it.
         refusal: why the pipeline does not take this family, as an error message without the path; None if it
             does.
         presets: KerasHub's short names of the presets that the pipeline takes, and their addresses.
@@ -177,7 +176,6 @@ class Family:
     is_variant: Callable[[dict[str, Any]], bool] = lambda config: True
     variant_of: str | None = None
     own_tokens: tuple[str, ...] = ()
-    forms: tuple[Form, ...] = ("keras", "transformers")
     refusal: str | None = None
     presets: Mapping[str, str] = field(default_factory=dict)
     example: str = ""

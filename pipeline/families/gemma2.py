@@ -32,7 +32,7 @@ from pipeline.families.gemma import (
 from pipeline.families.terms import GEMMA_TERMS
 from pipeline.families.turns import CHAT
 
-ARCHITECTURE, CLASS = "gemma2", "Gemma2"
+ARCHITECTURE, CLASS = "gemma2", "Gemma2ForCausalLM"
 
 ATTENTION_CAP, LOGIT_CAP = 50.0, 30.0
 """Soft caps of attention and vocabulary logits (Gemma 2 technical report, section 2), for GGUF files that do
@@ -40,13 +40,8 @@ not store them."""
 
 LAYERS_OF_27B = 46
 
-SOFT_CAPPED = Computation(ROPE_BASE, values={"rms_norm_eps": NORM_EPSILON}, global_every=2, query_scalar=True)
-"""KerasHub 0.32 divides by the width of a head whatever query_head_dim_normalize says, which is not right for
-the 27B."""
 
-
-def soft_capped_config(
-    name: str,
+def _config(
     sizes: Mapping[str, Any],
     *,
     sliding_window: int,
@@ -54,18 +49,10 @@ def soft_capped_config(
     attention_cap: float | None,
     logit_cap: float | None,
 ) -> dict[str, Any]:
-    """config.json of a Gemma 2 or a model like it; what is not an argument is the same in all of them.
-
-    Args:
-        name: of the model class in transformers.
-        sizes: keys of config.json.
-        sliding_window: tokens that a local layer sees.
-        query_pre_attn_scalar: see `query_scalar`.
-        attention_cap, logit_cap: soft caps.
-    """
+    """config.json; what is not an argument is the same in every Gemma 2."""
     return {
-        "architectures": [f"{name}ForCausalLM"],
-        "model_type": name.lower(),
+        "architectures": [CLASS],
+        "model_type": "gemma2",
         **COMMON_CONFIG,
         **sizes,
         "query_pre_attn_scalar": query_pre_attn_scalar,
@@ -81,11 +68,9 @@ def soft_capped_config(
     }
 
 
-def soft_capped_from_keras(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
-    """`soft_capped_config` from a KerasHub backbone's `config`."""
+def _from_keras(config: Mapping[str, Any]) -> dict[str, Any]:
     sizes = sizes_from_keras(config, ffn_divisor=FFN_DIVISOR)
-    return soft_capped_config(
-        name,
+    return _config(
         sizes | {"max_position_embeddings": CONTEXT_LENGTH},
         sliding_window=config["sliding_window_size"],
         query_pre_attn_scalar=sizes["head_dim"],
@@ -96,8 +81,7 @@ def soft_capped_from_keras(name: str, config: Mapping[str, Any]) -> dict[str, An
 
 def _from_gguf(path: Path, metadata: Mapping[str, Any]) -> dict[str, Any]:
     sizes = sizes_from_gguf(path, metadata, ARCHITECTURE)
-    return soft_capped_config(
-        CLASS,
+    return _config(
         sizes,
         sliding_window=positive(path, metadata, f"{ARCHITECTURE}.attention.sliding_window"),
         query_pre_attn_scalar=query_scalar(sizes, LAYERS_OF_27B),
@@ -115,9 +99,13 @@ GEMMA2: Family = Family(
     norms=(INPUT_NORM, POST_ATTENTION_NORM, PRE_FFN_NORM, POST_FFN_NORM),
     read_keras=lambda path, config: read_keras_config(path, config, GEMMA2, ffn_divisor=FFN_DIVISOR),
     read_transformers=lambda path, document: read_transformers_config(path, document, GEMMA2),
-    computation=SOFT_CAPPED,
-    text_class=f"{CLASS}ForCausalLM",
-    transformers_config=lambda config: soft_capped_from_keras(CLASS, config),
+    # KerasHub 0.32 divides by the width of a head whatever query_head_dim_normalize says, which is not right
+    # for the 27B.
+    computation=Computation(
+        ROPE_BASE, values={"rms_norm_eps": NORM_EPSILON}, global_every=2, query_scalar=True
+    ),
+    text_class=CLASS,
+    transformers_config=_from_keras,
     is_variant=has_post_norms,
     presets={
         name: f"kaggle://keras/gemma2/keras/{name}" for name in ("gemma2_2b_en", "gemma2_instruct_2b_en")

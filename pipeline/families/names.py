@@ -13,7 +13,7 @@ import re
 from typing import Literal
 
 from pipeline.errors import InputError
-from pipeline.families.family import MatrixKind
+from pipeline.families.family import GemmaShape, MatrixKind
 from pipeline.families.registry import FAMILIES
 
 MATRICES: dict[str, MatrixKind] = {
@@ -123,6 +123,20 @@ def parse_hugging_face_name(name: str) -> tuple[int, str] | None:
     included."""
     match = _HUGGING_FACE_NAME.fullmatch(name)
     return (int(match[1]), _MODULES[match[2]].name) if match else None
+
+
+def tensor_shapes(shape: GemmaShape) -> dict[str, tuple[int, ...]]:
+    """The shape of every tensor of a text model, by its name in a text-only Hugging Face folder."""
+    shapes: dict[str, tuple[int, ...]] = {
+        EMBEDDING: (shape.vocabulary, shape.hidden),
+        FINAL_NORM: (shape.hidden,),
+    }
+    for layer in range(shape.layers):
+        for matrix in shape.family.matrices:
+            shapes[layer_tensor(layer, matrix.module)] = matrix.shape(shape)
+        for norm in shape.family.norms:
+            shapes[layer_tensor(layer, norm.module)] = (norm.size(shape),)
+    return shapes
 
 
 def text_tensor(name: str) -> str | None:

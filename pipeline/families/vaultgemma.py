@@ -11,7 +11,6 @@ from pipeline.families.decoder import (
 )
 from pipeline.families.family import Family
 from pipeline.families.gemma import FFN_DIVISOR, KERAS_CLASS, has_post_norms, is_soft_capped
-from pipeline.families.gemma2 import soft_capped_from_keras
 from pipeline.families.terms import GEMMA_TERMS
 from pipeline.families.turns import CHAT
 
@@ -24,10 +23,8 @@ VAULTGEMMA: Family = Family(
     norms=(INPUT_NORM, PRE_FFN_NORM),
     read_keras=lambda path, config: read_keras_config(path, config, VAULTGEMMA, ffn_divisor=FFN_DIVISOR),
     read_transformers=lambda path, document: read_transformers_config(path, document, VAULTGEMMA),
-    text_class="VaultGemmaForCausalLM",
-    transformers_config=lambda config: soft_capped_from_keras("VaultGemma", config),
     is_variant=lambda config: is_soft_capped(config) and not has_post_norms(config),
-    # KerasHub 0.32 does not read Hugging Face folders of it, which verify needs of the merged model.
+    # KerasHub 0.32 reads no Hugging Face folder of it, and verify needs that of the merged model.
     refusal="VaultGemma is not supported yet",
     default_targets=DEFAULT_TARGETS,
     terms=GEMMA_TERMS,

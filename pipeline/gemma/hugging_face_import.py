@@ -15,16 +15,9 @@ import numpy as np
 
 from pipeline.errors import InputError
 from pipeline.families.config import read_json
-from pipeline.families.decoder import text_part
+from pipeline.families.decoder import text_only, text_part
 from pipeline.families.family import GemmaShape
-from pipeline.families.names import (
-    EMBEDDING,
-    FINAL_NORM,
-    HEAD,
-    is_derived_tensor,
-    layer_tensor,
-    text_tensor,
-)
+from pipeline.families.names import EMBEDDING, HEAD, is_derived_tensor, tensor_shapes, text_tensor
 from pipeline.families.tokenizer_files import SENTENCEPIECE_FILE, TOKENIZER_JSON
 from pipeline.formats.safetensors import FLOATS, SafetensorsTensor, copy_tensors, read_safetensors
 from pipeline.gemma.presets import check_family, link_preset, weight_files
@@ -74,11 +67,10 @@ def import_hugging_face(source: Path, target: Path) -> Imported:
     kept = _kept(source, tensors, shape)
     rebuilt = _rebuild_tokenizer(source, shape)
     target.mkdir(parents=True, exist_ok=True)
-    if kept.keys() == tensors.keys():
+    if text is document and kept.keys() == tensors.keys():
         link_preset(source, target)
     else:
-        names = {"architectures": [shape.family.text_class], "model_type": shape.family.model_types[-1]}
-        config = json.dumps({**text, **names}, indent=2, ensure_ascii=False)
+        config = json.dumps(text_only(shape.family, text), indent=2, ensure_ascii=False)
         (target / path.name).write_text(config + "\n", encoding="utf-8")
         copy_tensors(kept, target / "model.safetensors")
         link_preset(source, target, without=("config.json", "*.safetensors", "*.safetensors.index.json"))
@@ -131,7 +123,7 @@ def _kept(source: Path, tensors: Tensors, shape: GemmaShape) -> dict[str, Safete
         if ours is not None and not is_derived_tensor(name):
             kept[ours] = tensor
     head = kept.pop(HEAD, None)
-    wanted = _shapes(shape)
+    wanted = tensor_shapes(shape)
     missing, unknown = wanted.keys() - kept.keys(), kept.keys() - wanted.keys()
     if missing or unknown:
         what = f"lack {min(missing)}" if missing else f"have {min(unknown)}, unknown in {shape.family.name}"
@@ -154,20 +146,6 @@ def _kept(source: Path, tensors: Tensors, shape: GemmaShape) -> dict[str, Safete
             "tied embedding"
         )
     return kept
-
-
-def _shapes(shape: GemmaShape) -> dict[str, tuple[int, ...]]:
-    """Every tensor of a text model with its shape."""
-    shapes: dict[str, tuple[int, ...]] = {
-        EMBEDDING: (shape.vocabulary, shape.hidden),
-        FINAL_NORM: (shape.hidden,),
-    }
-    for layer in range(shape.layers):
-        for matrix in shape.family.matrices:
-            shapes[layer_tensor(layer, matrix.module)] = matrix.shape(shape)
-        for norm in shape.family.norms:
-            shapes[layer_tensor(layer, norm.module)] = (norm.size(shape),)
-    return shapes
 
 
 def _rows(tensor: SafetensorsTensor) -> list[tuple[int, int]]:

@@ -18,7 +18,7 @@ from pipeline.digests import digest_of_json
 from pipeline.errors import InputError
 from pipeline.families.config import read_json, section
 from pipeline.families.family import GemmaShape
-from pipeline.families.registry import read_form, read_shape, supported_families
+from pipeline.families.registry import read_shape, supported_families
 from pipeline.formats.safetensors import read_safetensors, widen
 from pipeline.gemma.tokenizer import Tokenizer, tokenizer_file
 
@@ -78,7 +78,7 @@ def check_preset(preset: Path) -> GemmaShape:
 
 
 def check_family(preset: Path) -> GemmaShape:
-    """Check that a folder is of a family, and in a form, that every stage supports; reads only config.json.
+    """Check that a folder is of a family that every stage supports; reads only config.json.
 
     Raises:
         InputError: it is not; suggests another preset.
@@ -86,11 +86,6 @@ def check_family(preset: Path) -> GemmaShape:
     shape = read_shape(preset)
     if shape.family.refusal:
         raise InputError(f"{preset}: {shape.family.refusal}; use {example_preset()}")
-    if read_form(preset) not in shape.family.forms:
-        raise InputError(
-            f"{preset}: Hugging Face folders of {shape.family.name} are not supported; use a KerasHub "
-            f"preset: {', '.join(shape.family.presets.values())}"
-        )
     return shape
 
 

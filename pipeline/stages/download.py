@@ -44,12 +44,13 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
             written = write_preset(fetched.path, preset_folder)
             work.details["gguf"] = {"file": fetched.path.name, "tensors": written.quantizations}
             console.print(f"  {_described(fetched.path.name, written)}", markup=False)
-        elif fetched.path.is_dir() and read_form(fetched.path) == "transformers":
+        elif read_form(fetched.path) == "transformers":
             imported = import_hugging_face(fetched.path, preset_folder)
             for line in _import_notes(imported):
                 console.print(f"  {line}", markup=False)
-        elif fetched.path.is_dir() and check_family(fetched.path).vision:
+        elif check_family(fetched.path).vision:
             console.print(f"  {_text_only(write_text_part(fetched.path, preset_folder))}")
+            check_finite(preset_folder)
         else:
             check_preset(fetched.path)
             check_finite(fetched.path)

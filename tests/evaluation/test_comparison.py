@@ -191,3 +191,14 @@ def test_worst_lists_different_answers_first_then_the_largest_differences() -> N
 def test_the_difference_is_per_token() -> None:
     answer = Answer("q", "a", "a", True, logprob=-2.0, tokens=4)
     assert logprob_difference(answer, replace(answer, logprob=-4.0)) == 0.5
+
+
+def test_a_ratio_that_two_answers_make_passes_and_says_so() -> None:
+    others = replace(RIGHT, difference=1.1e-4)
+    found = compared(KERAS, agreement=replace(RIGHT, difference=1e-2, others=others))
+    (check,) = (check for check in found.checks if check.name == RUNTIME)
+    assert check.outcome == "passed"
+    assert check.found.endswith("; 1.1 x without the 2 answers that differ most")
+    assert failed(
+        compared(KERAS, agreement=replace(RIGHT, difference=1e-2, others=replace(others, difference=1e-3)))
+    ) == {RUNTIME}

@@ -266,3 +266,12 @@ def test_what_published_configurations_say_is_accepted(
 ) -> None:
     source = write_folder(tmp_path / "source", weights, TRANSFORMERS_CONFIG | config)
     assert import_hugging_face(source, tmp_path / "target").shape == SHAPE
+
+
+def test_a_nested_configuration_without_towers_becomes_a_flat_one(tmp_path: Path, weights: Weights) -> None:
+    nested = {"model_type": "gemma3", "text_config": TRANSFORMERS_CONFIG}
+    source = write_folder(tmp_path / "source", weights, nested)
+    assert import_hugging_face(source, tmp_path / "target").left_out == 0
+    written = json.loads((tmp_path / "target/config.json").read_text(encoding="utf-8"))
+    assert "text_config" not in written and written["model_type"] == "gemma3_text"
+    assert check_preset(tmp_path / "target") == SHAPE

@@ -3,6 +3,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pipeline.errors import InputError, PocketGemmaError
@@ -70,6 +71,28 @@ def refused(preset: str, run: Run) -> str:
         download.run(config(preset), run)
     assert not run.folder("download").exists()
     return str(caught.value)
+
+
+def test_of_a_multimodal_preset_the_text_decoder_is_taken_and_checked(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import h5py
+
+    folder = write_keras_preset(tmp_path / "mine")
+    document = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    document["config"]["vision_encoder"] = {"class_name": "Gemma3VisionEncoder"}
+    (folder / "config.json").write_text(json.dumps(document), encoding="utf-8")
+    weights = folder / "model.weights.h5"
+    with h5py.File(weights, "a") as file:
+        file["layers/gemma3_vision_encoder/vars/0"] = np.ones(3, np.float32)
+        file["layers/gemma3_vision_encoder/vars/1"] = np.ones(3, np.float32)
+    download.run(config(str(folder)), run)
+    assert "only the text decoder is used; 2 tensors for images or sound" in capsys.readouterr().out
+    assert check_preset(run.folder("download") / "preset") == SHAPE
+    with h5py.File(weights, "a") as file:
+        file["layers/token_embedding/vars/0"][7] = np.nan
+    with pytest.raises(InputError, match="token_embedding/vars/0 contains NaN"):
+        download.run(config(str(folder)), run)
 
 
 def test_a_local_folder_is_published_without_unrelated_files(run: Run, tmp_path: Path) -> None:

@@ -20,11 +20,15 @@ from pipeline.errors import InputError, PocketGemmaError
 from pipeline.evaluation import in_keras
 from pipeline.evaluation.answers import Answer
 from pipeline.families.turns import CHAT
-from pipeline.formats.litertlm import TOKENIZER, read_container
-from pipeline.formats.litertlm_writer import rewrite
 from pipeline.litert.convert.task_writer import write_task
 from pipeline.run.folder import Run
 from pipeline.stages import verify
+from tests.support.damaged_models import (
+    forget_a_stop_token,
+    name_another_stop_token,
+    swap_two_pieces,
+    use_another_template,
+)
 from tests.support.finished_run import BASE, QUESTIONS, WITHOUT_LOCK, config, finished_run
 from tests.support.litertlm import with_matrices, with_metadata, with_scaled_matrix
 from tests.support.runtime_openings import count_openings
@@ -107,27 +111,6 @@ def scale_a_matrix(whole: Path, damaged: Path, folder: Path) -> None:
     with_scaled_matrix(whole, damaged, (settings["intermediate_size"], settings["hidden_size"]), 4.0)
 
 
-def forget_a_stop_token(whole: Path, damaged: Path, folder: Path) -> None:
-    def change(metadata: Any) -> None:
-        del metadata.stop_tokens[1:]
-
-    with_metadata(whole, damaged, change)
-
-
-def name_another_stop_token(whole: Path, damaged: Path, folder: Path) -> None:
-    def change(metadata: Any) -> None:
-        metadata.stop_tokens[1].token_ids.ids[:] = [7]
-
-    with_metadata(whole, damaged, change)
-
-
-def use_another_template(whole: Path, damaged: Path, folder: Path) -> None:
-    def change(metadata: Any) -> None:
-        metadata.jinja_prompt_template = CHAT.template.replace("' + role + '\\n'", "' + role + '\\n\\n'")
-
-    with_metadata(whole, damaged, change)
-
-
 def put_line_breaks_after_turns(whole: Path, damaged: Path, folder: Path) -> None:
     """As in Gemma's own template: the same text for a whole conversation, another text for a conversation
     that continues."""
@@ -138,18 +121,6 @@ def put_line_breaks_after_turns(whole: Path, damaged: Path, folder: Path) -> Non
         metadata.jinja_prompt_template = template.replace("'\\n<start_of_turn>model", "'<start_of_turn>model")
 
     with_metadata(whole, damaged, change)
-
-
-def swap_two_pieces(whole: Path, damaged: Path, folder: Path) -> None:
-    from sentencepiece import sentencepiece_model_pb2
-
-    container = read_container(whole)
-    model = sentencepiece_model_pb2.ModelProto()  # type: ignore[attr-defined]
-    model.ParseFromString(container.read(TOKENIZER))
-    frequent = [index for index, piece in enumerate(model.pieces) if piece.piece in ("▁is", "▁the")]
-    first, second = (model.pieces[index] for index in frequent)
-    first.piece, second.piece = second.piece, first.piece
-    rewrite(container, damaged, replace={TOKENIZER: model.SerializeToString()})
 
 
 def test_the_complete_model_passes(finished_run: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.families.family import GemmaShape
-from pipeline.families.names import EMBEDDING, FINAL_NORM
+from pipeline.families.names import EMBEDDING, FINAL_NORM, tensor_shapes
 from tests.support.presets import SHAPE
 from tests.support.tokenizers import tokenizer_bytes
 
@@ -38,15 +38,7 @@ def metadata_of(shape: GemmaShape) -> dict[str, int | float]:
 def random_weights(shape: GemmaShape = SHAPE, seed: int = 0) -> Weights:
     """Every tensor of the tiny Gemma, by its Hugging Face name."""
     random = np.random.default_rng(seed)
-    sizes: dict[str, tuple[int, ...]] = {
-        EMBEDDING: (shape.vocabulary, shape.hidden),
-        FINAL_NORM: (shape.hidden,),
-    }
-    for layer in range(shape.layers):
-        for matrix in shape.family.matrices:
-            sizes[f"model.layers.{layer}.{matrix.module}.weight"] = matrix.shape(shape)
-        for norm in shape.family.norms:
-            sizes[f"model.layers.{layer}.{norm.module}.weight"] = (norm.size(shape),)
+    sizes = tensor_shapes(shape)
     return {name: random.normal(0, 0.1, size).astype(np.float32) for name, size in sizes.items()}
 
 

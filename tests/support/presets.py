@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline.families.family import GemmaShape
 from pipeline.families.gemma3 import GEMMA3
-from pipeline.families.names import EMBEDDING, FINAL_NORM, layer_tensor
+from pipeline.families.names import tensor_shapes
 from tests.support.tokenizers import write_tokenizer
 
 SHAPE = GemmaShape(
@@ -80,16 +80,7 @@ def write_every_tensor(path: Path) -> Path:
     """The weights of the tiny Gemma, all zeros."""
     from safetensors.numpy import save_file
 
-    shapes: dict[str, tuple[int, ...]] = {
-        EMBEDDING: (SHAPE.vocabulary, SHAPE.hidden),
-        FINAL_NORM: (SHAPE.hidden,),
-    }
-    for layer in range(SHAPE.layers):
-        for matrix in SHAPE.family.matrices:
-            shapes[layer_tensor(layer, matrix.module)] = matrix.shape(SHAPE)
-        for norm in SHAPE.family.norms:
-            shapes[layer_tensor(layer, norm.module)] = (norm.size(SHAPE),)
-    save_file({name: np.zeros(shape, np.float32) for name, shape in shapes.items()}, path)
+    save_file({name: np.zeros(size, np.float32) for name, size in tensor_shapes(SHAPE).items()}, path)
     return path
 
 

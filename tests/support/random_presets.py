@@ -32,7 +32,6 @@ KERAS_CONFIGS: dict[str, dict[str, Any]] = {
     # Gemma 1 and 2 count gate and up together.
     "gemma": {"intermediate_dim": 2 * FFN},
     "gemma2": {"intermediate_dim": 2 * FFN, **CAPS, **LOCAL, **POST_NORMS},
-    "vaultgemma": {"intermediate_dim": 2 * FFN, **CAPS, **LOCAL},
     "gemma3": {"intermediate_dim": FFN, "image_size": None, **LOCAL, **POST_NORMS},
 }
 """Arguments of the KerasHub backbone beside SIZES."""

@@ -102,7 +102,7 @@ def main() -> None:
     document = json.loads(OUTPUT.read_text(encoding="utf-8")) if OUTPUT.exists() else {"rows": []}
     rows = {(row["family"], row["form"]): row for row in document["rows"]}
     for family in supported_families():
-        for form in family.forms:
+        for form in WRITERS:
             if not options.only or family.name in options.only:
                 rows[family.name, form] = steps(family.name, form, options.work.resolve())
                 _write([rows[key] for key in sorted(rows)])

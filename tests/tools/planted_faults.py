@@ -25,8 +25,6 @@ from pipeline.errors import PocketGemmaError
 from pipeline.evaluation import in_keras
 from pipeline.evaluation.answers import Answer
 from pipeline.families.names import EMBEDDING, hugging_face_name
-from pipeline.formats.litertlm import TOKENIZER, read_container
-from pipeline.formats.litertlm_writer import rewrite
 from pipeline.gemma.causal_lm import load_causal_lm, use_backend
 from pipeline.gemma.logit_noise import logit_noise
 from pipeline.gemma.matrices import PresetMatrices
@@ -39,7 +37,12 @@ from pipeline.recipe.schema import Config
 from pipeline.run.files import RunFiles
 from pipeline.run.folder import Run
 from pipeline.stages import verify
-from tests.support.litertlm import with_metadata
+from tests.support.damaged_models import (
+    forget_a_stop_token,
+    name_another_stop_token,
+    swap_two_pieces,
+    use_another_template,
+)
 
 LAYER = 1
 SCALED = 1.01
@@ -97,38 +100,9 @@ def round_the_embedding(model: Model, damaged: Path) -> None:
     model.with_values(damaged, EMBEDDING, nearest(matrix, 4).dequantized())
 
 
-def forget_a_stop_token(model: Model, damaged: Path) -> None:
-    def change(metadata: Any) -> None:
-        del metadata.stop_tokens[1:]
-
-    with_metadata(model.path, damaged, change)
-
-
-def name_another_stop_token(model: Model, damaged: Path) -> None:
-    def change(metadata: Any) -> None:
-        metadata.stop_tokens[1].token_ids.ids[:] = [7]
-
-    with_metadata(model.path, damaged, change)
-
-
-def use_another_template(model: Model, damaged: Path) -> None:
-    def change(metadata: Any) -> None:
-        template = metadata.jinja_prompt_template
-        metadata.jinja_prompt_template = template.replace("' + role + '\\n'", "' + role + '\\n\\n'")
-        assert metadata.jinja_prompt_template != template
-
-    with_metadata(model.path, damaged, change)
-
-
-def swap_two_pieces(model: Model, damaged: Path) -> None:
-    from sentencepiece import sentencepiece_model_pb2
-
-    container = read_container(model.path)
-    tokenizer: Any = sentencepiece_model_pb2.ModelProto()  # type: ignore[attr-defined]
-    tokenizer.ParseFromString(container.read(TOKENIZER))
-    first, second = (piece for piece in tokenizer.pieces if piece.piece in ("▁is", "▁the"))
-    first.piece, second.piece = second.piece, first.piece
-    rewrite(container, damaged, replace={TOKENIZER: tokenizer.SerializeToString()})
+def _declared(damage: Callable[[Path, Path], object]) -> Plant:
+    """Damage to what the file declares."""
+    return lambda model, damaged: damage(model.path, damaged)
 
 
 IN_THE_FILE: dict[str, Plant] = {
@@ -137,10 +111,10 @@ IN_THE_FILE: dict[str, Plant] = {
     "one matrix scaled by 1 %": scale_one_matrix,
     "two matrices of the same shape swapped": swap_two_matrices,
     "embedding rounded to 4 bits": round_the_embedding,
-    "second stop token missing": forget_a_stop_token,
-    "another second stop token": name_another_stop_token,
-    "one more line break in the chat template": use_another_template,
-    "two pieces of the tokenizer swapped": swap_two_pieces,
+    "second stop token missing": _declared(forget_a_stop_token),
+    "another second stop token": _declared(name_another_stop_token),
+    "one more line break in the chat template": _declared(use_another_template),
+    "two pieces of the tokenizer swapped": _declared(swap_two_pieces),
 }
 
 

@@ -24,18 +24,6 @@ MAPPING = re.compile(r"([0-9a-f]+)-([0-9a-f]+) r([w-])[x-]p [0-9a-f]+ [0-9a-f:]+
 file."""
 
 
-def allow_models_without_experts() -> None:
-    """Patch transformers: a model class without experts loads.
-
-    The exporter replaces classes of some families by its own. transformers (5.23) looks for a decorator in
-    the source of a class to see whether its experts can be chosen, does not find it in the exporter's file,
-    and refuses to load a model that has no experts at all.
-    """
-    from transformers import PreTrainedModel
-
-    PreTrainedModel._can_set_experts_implementation = classmethod(lambda cls: True)
-
-
 def leave_weights_in_their_file() -> None:
     """Patch the exporter: it does not write to the weights, and releases pages before the steps that need
     most memory.

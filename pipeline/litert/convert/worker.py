@@ -38,13 +38,8 @@ def main(request: Path) -> None:
         from pipeline.litert.convert.lora_inputs import add_lora_inputs
 
         add_lora_inputs(arguments["lora_rank"])
-    from pipeline.litert.convert.exporter_patches import (
-        allow_models_without_experts,
-        in_float32,
-        leave_weights_in_their_file,
-    )
+    from pipeline.litert.convert.exporter_patches import in_float32, leave_weights_in_their_file
 
-    allow_models_without_experts()
     leave_weights_in_their_file()
     # The exporter collects garbage after every step, which takes a second each time for the million objects
     # of the imported packages.

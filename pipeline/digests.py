@@ -1,6 +1,7 @@
 """sha256 of files and of JSON documents, with a cache by size and modification time so that large files are
 read once."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -12,6 +13,9 @@ from typing import IO, Any
 FRESH_NS = 50_000_000
 """The digest of a file that changed less than this ago, in ns, is not cached: a second change within the same
 tick of the file system's clock might leave size and time unchanged."""
+
+LEFTOVER_S = 3600.0
+"""An unfinished file of this age, in seconds, belongs to a process that died: saving takes far less."""
 
 BLOCK_BYTES = 1 << 20
 
@@ -75,9 +79,18 @@ class DigestCache:
         if not self._changed:
             return
         known = {path: entry for path, entry in self._known.items() if os.path.exists(path)}
+        self.remove_leftovers(older_than_s=LEFTOVER_S)
         # If two threads or processes save at the same time, one file wins; the digests of the other are
         # computed again.
         temporary = self._path.with_suffix(f".{os.getpid()}-{threading.get_ident()}.tmp")
         temporary.write_text(json.dumps(known), encoding="utf-8")
         temporary.replace(self._path)
         self._changed = False
+
+    def remove_leftovers(self, older_than_s: float = 0) -> None:
+        """Remove the unfinished files of processes that were killed while they saved, if they are older than
+        this many seconds. Pass an age if other processes may be saving to the same cache."""
+        for leftover in self._path.parent.glob(f"{self._path.stem}.*.tmp"):
+            with contextlib.suppress(FileNotFoundError):  # another process removed it, or finished
+                if time.time() - leftover.stat().st_mtime >= older_than_s:
+                    leftover.unlink()

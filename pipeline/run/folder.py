@@ -254,6 +254,7 @@ class Run:
                 old.rename(folder)
             shutil.rmtree(old, ignore_errors=True)
             shutil.rmtree(self.files.working(name), ignore_errors=True)
+        self.digests.remove_leftovers()
 
 
 def _as_json(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pipeline import digests
 from pipeline.run.folder import Run
 
 STEPS = (
@@ -54,6 +55,7 @@ def die_at(step: int) -> None:
 
 
 def main() -> None:
+    digests.FRESH_NS = -1  # digests are saved even on a machine that is fast, so saving is a step, too
     for step in itertools.count(1):
         root = Path(sys.argv[1]) / str(step)
         make(root, "old")

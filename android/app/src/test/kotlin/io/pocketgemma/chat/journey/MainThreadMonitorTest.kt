@@ -2,6 +2,8 @@ package io.pocketgemma.chat.journey
 
 import android.content.Context
 import java.io.File
+import java.util.concurrent.FutureTask
+import java.util.concurrent.atomic.AtomicBoolean
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertTrue
 import org.junit.Assume.assumeTrue
@@ -64,13 +66,20 @@ class MainThreadMonitorTest {
     @Test
     fun `the same on another thread is not reported`() {
         val file = File(folder.root, "a.txt")
-        val found = found({ it == Thread::class.java.name }) {
-            Thread {
-                file.writeText("a")
-                Thread.sleep(50)
-                context.openOrCreateDatabase("b.db", Context.MODE_PRIVATE, null).use { it.execSQL("create table a (b)") }
-            }.run { start(); while (isAlive) Thread.onSpinWait() }
+        val isWatched = AtomicBoolean()
+        val work = FutureTask {
+            while (!isWatched.get()) Thread.onSpinWait()
+            file.writeText("a")
+            Thread.sleep(50)
+            context.openOrCreateDatabase("b.db", Context.MODE_PRIVATE, null).use { it.execSQL("create table a (b)") }
         }
+        Thread(work).start() // before the monitor: starting and waiting are native calls of this thread
+        val found = found({ it == Thread::class.java.name }) {
+            isWatched.set(true)
+            while (!work.isDone) Thread.onSpinWait()
+        }
+        work.get()
+        assertEquals("a", file.readText())
         assertEquals(emptyList<String>(), found)
     }
 }

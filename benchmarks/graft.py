@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from shapes import SHAPES, write_folder
 
 from pipeline.families.family import GemmaShape
-from pipeline.families.names import MATRICES
+from pipeline.families.gemma3 import GEMMA3
 from pipeline.formats.safetensors import SafetensorsTensor, float_tensors, write_float32
 from pipeline.gemma.presets import preset_digest
 from pipeline.litert.convert.export import export_litertlm
@@ -39,7 +39,10 @@ from pipeline.tuning.methods.lora import LoraFactors
 ROOT = Path(__file__).resolve().parents[1]
 OUTPUT = ROOT / "docs" / "measurements" / "graft.json"
 RANK = 8
-TARGETS = {"all seven": tuple(MATRICES), "query and value": ("query", "value")}
+TARGETS = {
+    "all seven": tuple(matrix.name for matrix in GEMMA3.matrices),
+    "query and value": ("query", "value"),
+}
 WARM_RUNS = 3
 SPEC = ModelSpec(
     recipe="int8",

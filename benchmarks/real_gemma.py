@@ -163,9 +163,26 @@ def measure_accuracy(work: Work, name: str) -> None:
     else:
         options, side = work.options(VARIANTS[name]), "runtime"
         pocketgemma("convert", *options)
+        record_conversion(work, name)
     test = str(work.folder / "test.jsonl")
     pocketgemma("eval", *options, "--on", side, "--data", test, "--answers", str(written))
     shutil.move(written, answers)
+
+
+def record_conversion(work: Work, name: str) -> dict[str, Any]:
+    """Note what the conversion that has just run took, and what it gave."""
+    files = RunFiles(work.run(VARIANTS[name]))
+    manifest = json.loads(files.stage("convert").manifest.read_text(encoding="utf-8"))
+    facts = json.loads(work.facts(name).read_text(encoding="utf-8")) if work.facts(name).exists() else {}
+    facts |= {
+        "bytes": files.convert.model.stat().st_size,
+        "convert_seconds": manifest["seconds"],
+        "convert_peak_bytes": manifest["peak_memory_bytes"],
+        "convert": manifest["details"],
+    }
+    work.facts(name).parent.mkdir(exist_ok=True)
+    work.facts(name).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    return dict(facts)
 
 
 def measure_speed(work: Work, names: Sequence[str]) -> None:
@@ -174,20 +191,11 @@ def measure_speed(work: Work, names: Sequence[str]) -> None:
     for name in names:
         variant = VARIANTS[name]
         pocketgemma("convert", *work.options(variant))
-        files = RunFiles(work.run(variant))
         model = work.folder / "models" / work.answers(name).with_suffix(".litertlm").name
         model.parent.mkdir(exist_ok=True)
-        shutil.copyfile(files.convert.model, model)
+        shutil.copyfile(RunFiles(work.run(variant)).convert.model, model)
         models[name] = (model, None)
-        manifest = json.loads(files.stage("convert").manifest.read_text(encoding="utf-8"))
-        facts = {
-            "bytes": model.stat().st_size,
-            "convert_seconds": manifest["seconds"],
-            "convert_peak_bytes": manifest["peak_memory_bytes"],
-            "convert": manifest["details"],
-        }
-        work.facts(name).parent.mkdir(exist_ok=True)
-        work.facts(name).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+        record_conversion(work, name)
     for name, figures in generation(models).items():
         facts = json.loads(work.facts(name).read_text(encoding="utf-8"))
         wanted = ("decode_tokens_per_second", "prefill_tokens_per_second", "rounds")

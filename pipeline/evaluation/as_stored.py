@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.families.names import EMBEDDING, MATRICES, TARGETS, hugging_face_name
-from pipeline.gemma.causal_lm import matrix_layers
+from pipeline.families.names import EMBEDDING, MATRICES, OTHER_MATRICES, TARGETS, hugging_face_name
+from pipeline.gemma.causal_lm import matrix_layers, other_matrices, use_layers_for_products
 
 if TYPE_CHECKING:
     import keras
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LEAST, MOST = -128, 127
 """Activations in the runtime are signed 8-bit integers with a zero point."""
 
-EVERY_MATRIX = (*TARGETS, EMBEDDING)
+EVERY_MATRIX = (*TARGETS, *OTHER_MATRICES)
 
 Read = Callable[[str], NDArray[np.float32]]
 """Gives the values of a matrix, (out, in), by its Hugging Face name."""
@@ -48,8 +48,9 @@ def compute_as_stored(
     Args:
         model: without LoRA, in float32.
         read: the values that the file stores.
-        rounded_inputs: the matrices whose input the runtime rounds to 8 bits, by their short name, and
-            EMBEDDING for the projection onto the vocabulary: EVERY_MATRIX for a file of integers.
+        rounded_inputs: the matrices whose input the runtime rounds to 8 bits, by their short name, and those
+            of no layer by their Hugging Face name (EMBEDDING for the projection onto the vocabulary):
+            EVERY_MATRIX for a file of integers.
         deltas: what a run-time adapter adds to matrices, (out, in), by Hugging Face name. The runtime
             multiplies it by the unrounded input.
 
@@ -57,6 +58,7 @@ def compute_as_stored(
         The disturbance of the model, initially none.
     """
     disturbance, backbone = Disturbance(), model.backbone
+    use_layers_for_products(backbone)
     for target, matrix in MATRICES.items():
         for name, layer in matrix_layers(backbone, target):
             full_name, shape = hugging_face_name(name), tuple(layer.kernel.shape)
@@ -67,17 +69,27 @@ def compute_as_stored(
                 else matrix.as_kernel(deltas[full_name], shape)
             )
             layer.call = _product(layer, delta, target in rounded_inputs, disturbance)
-    embedding = backbone.token_embedding
-    embedding.embeddings.assign(read(EMBEDDING))
+    for other, layer, variable in other_matrices(backbone):
+        variable.assign(other.as_variable(read(other.tensor)))
+        rounds = other.tensor in rounded_inputs
+        if other.tensor == EMBEDDING:
+            layer.call = _projection(layer, rounds, disturbance)
+        elif not other.lookup:
+            layer.call = _product(layer, None, rounds, disturbance)
+    return disturbance
+
+
+def _projection(
+    embedding: "keras.layers.Layer", rounds: bool, disturbance: Disturbance
+) -> Callable[..., Any]:
     lookup_or_project = embedding.call
 
     def call(inputs: Any, reverse: bool = False) -> Any:
         if reverse:
-            inputs = _as_input(inputs, EMBEDDING in rounded_inputs, disturbance)
+            inputs = _as_input(inputs, rounds, disturbance)
         return lookup_or_project(inputs, reverse=reverse)
 
-    embedding.call = call
-    return disturbance
+    return call
 
 
 def _product(

@@ -10,7 +10,7 @@ from pipeline.data.examples import Example
 from pipeline.data.tokenize import batches, encode
 from pipeline.evaluation.answers import Answer
 from pipeline.evaluation.as_stored import Disturbance
-from pipeline.gemma.causal_lm import load_causal_lm, logits_of
+from pipeline.gemma.causal_lm import hidden_states, load_causal_lm, logits_of
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.tuning.load import load_adapter
 from pipeline.tuning.loss import response_arrays
@@ -119,7 +119,7 @@ def _scorer(backbone: "keras_hub.models.Backbone") -> "keras.Model":
 
     names = ("token_ids", "padding_mask", "positions", "labels")
     inputs = {name: keras.Input((None,), dtype="int32", name=name) for name in names}
-    hidden = backbone({"token_ids": inputs["token_ids"], "padding_mask": inputs["padding_mask"]})
+    hidden = hidden_states(backbone, inputs["token_ids"], inputs["padding_mask"])
     chosen = ops.take_along_axis(hidden, ops.expand_dims(inputs["positions"], -1), axis=1)
     logprobs = ops.log_softmax(ops.cast(logits_of(backbone, chosen), "float32"))
     wanted = ops.take_along_axis(logprobs, ops.expand_dims(inputs["labels"], -1), axis=-1)

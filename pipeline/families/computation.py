@@ -22,9 +22,10 @@ class Computation:
     """What KerasHub computes in a family.
 
     Attributes:
-        rope_base: of rotary embeddings, in layers that see the whole context.
-        local_rope_base: in layers with a sliding window, if it differs.
-        linear_rope_scaling: whether positions may be divided by a factor.
+        rope_base: of rotary embeddings, in layers that see the whole context; None: any.
+        local_rope_base: in layers with a sliding window, if it differs; None: any.
+        rope_types: kinds of rotary embeddings.
+        global_rope_types: the same in layers that see the whole context, if they differ.
         values: further keys of config.json and their only values; null counts as the value.
         global_every: one layer in this many sees the whole context, the others have a sliding window; None:
             all see it.
@@ -32,9 +33,10 @@ class Computation:
         query_scalar: whether queries are always divided by the root of the width of a head.
     """
 
-    rope_base: float
+    rope_base: float | None = None
     local_rope_base: float | None = None
-    linear_rope_scaling: bool = False
+    rope_types: tuple[str, ...] = ("default",)
+    global_rope_types: tuple[str, ...] = ()
     values: Mapping[str, Any] = field(default_factory=dict)
     global_every: int | None = None
     may_be_global: bool = False
@@ -79,9 +81,12 @@ class Computation:
         for key, found, expected in bases:
             if found is not None and expected is not None and float(found) != expected:
                 return f"{key} is {found!r}, expected {expected!r}"
-        allowed = ("default", "linear") if self.linear_rope_scaling else ("default",)
-        older = text.get("rope_scaling") or {}
-        for key, scaling in (("rope_scaling", older), ("rope_parameters", whole), ("rope_parameters", local)):
+        older, of_global = text.get("rope_scaling") or {}, self.global_rope_types or self.rope_types
+        for key, scaling, allowed in (
+            ("rope_scaling", older, self.rope_types),
+            ("rope_parameters", whole, of_global),
+            ("rope_parameters", local, self.rope_types),
+        ):
             kind = scaling.get("rope_type", scaling.get("type", "default"))
             if kind not in allowed:
                 return f"{key} has type {kind!r}, expected {' or '.join(map(repr, allowed))}"

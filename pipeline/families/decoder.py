@@ -101,15 +101,6 @@ POST_FFN_NORM = NormKind("post_ffw_norm", "post_feedforward_layernorm", "post_ff
 DEFAULT_TARGETS = ("query", "value")
 """What Keras's own enable_lora adapts."""
 
-MULTIMODAL_DEFAULTS = {
-    "num_attention_heads": 8,
-    "num_key_value_heads": 4,
-    "head_dim": 256,
-    "vocab_size": 262208,
-}
-"""Gemma 3's multimodal configurations leave out what equals the defaults of Hugging Face's
-Gemma3TextConfig."""
-
 
 def read_keras_config(
     path: Path, config: dict[str, Any], family: Family, *, ffn_divisor: int = 1
@@ -135,11 +126,11 @@ def read_transformers_config(
     path: Path, document: dict[str, Any], family: Family, *, sliding_window: bool = True
 ) -> GemmaShape:
     """The shape in a Hugging Face config.json; the text decoder's part of a multimodal one."""
-    text = text_part(path, document)
+    text = text_part(path, document, family)
     return text_shape(path, text, family, vision="vision_config" in document, sliding_window=sliding_window)
 
 
-def text_part(path: Path, document: dict[str, Any]) -> dict[str, Any]:
+def text_part(path: Path, document: dict[str, Any], family: Family) -> dict[str, Any]:
     """The keys about the text decoder: all, or those of a multimodal configuration's text_config.
 
     Raises:
@@ -147,7 +138,7 @@ def text_part(path: Path, document: dict[str, Any]) -> dict[str, Any]:
     """
     if "text_config" not in document:
         return document
-    return MULTIMODAL_DEFAULTS | section(path, document, "text_config")
+    return {**family.text_defaults, **section(path, document, "text_config")}
 
 
 def text_only(family: Family, text: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """What a Gemma family is: one record holds everything that differs from family to family."""
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -111,8 +112,71 @@ class NormKind:
     per_head: bool = False
 
     def size(self, shape: "GemmaShape") -> int:
-        """Number of its scales."""
+        """Number of its scales in a layer of this shape."""
         return shape.head_dim if self.per_head else shape.hidden
+
+
+@dataclass(frozen=True)
+class OtherMatrix:
+    """A matrix that belongs to no layer: the token embedding, and what a family has beside it.
+
+    Attributes:
+        tensor: its Hugging Face name.
+        keras_layer: the layer in KerasHub's backbone.
+        hdf5_path: its path in a KerasHub .weights.h5.
+        shape: (out, in) as a function of the model's shape.
+        lookup: whether it is a table of which each token takes a row; otherwise it is a Dense kernel, (in,
+            out).
+    """
+
+    tensor: str
+    keras_layer: str
+    hdf5_path: str
+    shape: Callable[["GemmaShape"], tuple[int, int]]
+    lookup: bool
+
+    @property
+    def keras_variable(self) -> str:
+        """The variable of the Keras layer."""
+        return "embeddings" if self.lookup else "kernel"
+
+    def as_matrix(self, variable: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The Keras variable as (out, in); may be a view."""
+        return variable if self.lookup else variable.T
+
+    def as_variable(self, matrix: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The inverse of `as_matrix`."""
+        return matrix if self.lookup else matrix.T
+
+
+@dataclass(frozen=True)
+class OtherNorm:
+    """A norm that belongs to no layer.
+
+    Attributes:
+        tensor: its Hugging Face name.
+        keras_layer: the layer in KerasHub's backbone.
+        size: number of its scales as a function of the model's shape.
+    """
+
+    tensor: str
+    keras_layer: str
+    size: Callable[["GemmaShape"], int]
+
+
+@dataclass(frozen=True)
+class LayerSizes:
+    """What one decoder layer has, where the layers of a family differ.
+
+    Attributes:
+        head_dim: width of a head.
+        ffn: width of the gated feed-forward layer.
+        lacks: matrices (by name) and norms (by Keras layer) that the layer does not have.
+    """
+
+    head_dim: int
+    ffn: int
+    lacks: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -131,6 +195,19 @@ class GgufForm:
     config: Callable[[Path, Mapping[str, Any]], dict[str, Any]]
 
 
+EMBEDDING_MATRIX = OtherMatrix(
+    tensor="model.embed_tokens.weight",
+    keras_layer="token_embedding",
+    hdf5_path="layers/reversible_embedding/vars/0",
+    shape=lambda shape: (shape.vocabulary, shape.hidden),
+    lookup=True,
+)
+"""The tied token embedding of every family: also the projection onto the vocabulary."""
+
+FINAL_NORM_KIND = OtherNorm("model.norm.weight", "final_normalization", lambda shape: shape.hidden)
+"""The norm after the last layer of every family."""
+
+
 @dataclass(frozen=True)
 class Family:
     """A Gemma family.
@@ -142,9 +219,14 @@ class Family:
         chat: its chat format.
         matrices: the matrices of a decoder layer, in the order in which a token meets them.
         norms: the norms of a decoder layer; none if its parameters do not follow from the shape.
+        other_matrices: the matrices that belong to no layer, the token embedding first.
+        other_norms: the norms that belong to no layer.
+        scalars: single numbers of a layer, by their name in both libraries.
         read_keras: reads the shape from the `config` object of a KerasHub preset; gets the file for error
             messages.
         read_transformers: the same from a Hugging Face config.json.
+        text_defaults: keys that a multimodal Hugging Face configuration leaves out, and their values.
+        as_keras_reads: the keys of a Hugging Face text configuration in the form that KerasHub reads.
         computation: what KerasHub computes whatever a Hugging Face configuration says; None: not checked.
         text_class: the class of its text model in transformers.
         transformers_config: the Hugging Face config.json of a KerasHub backbone, from its `config`, without
@@ -170,6 +252,11 @@ class Family:
     norms: tuple[NormKind, ...]
     read_keras: Callable[[Path, dict[str, Any]], "GemmaShape"]
     read_transformers: Callable[[Path, dict[str, Any]], "GemmaShape"]
+    other_matrices: tuple[OtherMatrix, ...] = (EMBEDDING_MATRIX,)
+    other_norms: tuple[OtherNorm, ...] = (FINAL_NORM_KIND,)
+    scalars: tuple[str, ...] = ()
+    text_defaults: Mapping[str, Any] = field(default_factory=dict)
+    as_keras_reads: Callable[[dict[str, Any]], dict[str, Any]] = lambda text: text
     computation: Computation | None = None
     text_class: str = ""
     transformers_config: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
@@ -183,6 +270,11 @@ class Family:
     default_targets: tuple[str, ...] = ()
     gguf: GgufForm | None = None
     terms: Terms | None = None
+
+    @property
+    def keras_model(self) -> str:
+        """KerasHub's class of the causal language model on the backbone."""
+        return self.keras_class.removesuffix("Backbone") + "CausalLM"
 
     def __repr__(self) -> str:
         return f"Family({self.name!r})"
@@ -203,6 +295,10 @@ class GemmaShape:
         vocabulary: rows of the token embedding.
         sliding_window: tokens that a local attention layer sees; None when every layer sees all.
         vision: whether there is a vision tower beside the decoder.
+        layer_sizes: of each layer, where they differ; empty: all layers have the sizes above.
+        layer_input: width of the vector that each layer gets from a token beside the residual stream; 0: it
+            gets none.
+        layer_vocabulary: rows of the table with these vectors.
     """
 
     family: Family
@@ -215,34 +311,57 @@ class GemmaShape:
     vocabulary: int
     sliding_window: int | None = None
     vision: bool = False
+    layer_sizes: tuple[LayerSizes, ...] = ()
+    layer_input: int = 0
+    layer_vocabulary: int = 0
+
+    def in_layer(self, layer: int) -> "GemmaShape":
+        """The shape with the sizes of one layer."""
+        if not self.layer_sizes:
+            return self
+        own = self.layer_sizes[layer]
+        return replace(self, head_dim=own.head_dim, ffn=own.ffn, layer_sizes=())
+
+    def _has(self, layer: int, name: str) -> bool:
+        return not self.layer_sizes or name not in self.layer_sizes[layer].lacks
+
+    def matrices_in(self, layer: int) -> list[MatrixKind]:
+        """The matrices that a layer has."""
+        return [matrix for matrix in self.family.matrices if self._has(layer, matrix.name)]
+
+    def norms_in(self, layer: int) -> list[NormKind]:
+        """The norms that a layer has."""
+        return [norm for norm in self.family.norms if self._has(layer, norm.keras_layer)]
 
     @property
-    def matrix_shapes(self) -> list[tuple[int, int]]:
-        """(out, in) of every matrix of one decoder block."""
-        return [matrix.shape(self) for matrix in self.family.matrices]
-
-    @property
-    def norm_parameters(self) -> int:
-        """Number of norm scales in the whole decoder, that of the last norm included.
+    def other_parameters(self) -> int:
+        """Number of parameters in the whole decoder that belong to no matrix: norm scales and scalars.
 
         Raises:
             ValueError: they do not follow from this shape.
         """
         if not self.family.norms:
             raise ValueError(f"the parameters of {self.family.name} do not follow from this shape")
-        return self.layers * sum(norm.size(self) for norm in self.family.norms) + self.hidden
+        in_layers = sum(
+            norm.size(self.in_layer(layer)) for layer in range(self.layers) for norm in self.norms_in(layer)
+        )
+        others = sum(norm.size(self) for norm in self.family.other_norms)
+        return in_layers + others + self.layers * len(self.family.scalars)
 
     @property
     def parameters(self) -> int:
         """Parameters of the text decoder, its tied embedding counted once.
 
         Raises:
-            ValueError: they do not follow from this shape: per-layer embeddings and shared keys are not part
-                of it.
+            ValueError: they do not follow from this shape.
         """
-        norms = self.norm_parameters
-        block = sum(outputs * inputs for outputs, inputs in self.matrix_shapes)
-        return self.vocabulary * self.hidden + self.layers * block + norms
+        in_layers = sum(
+            math.prod(matrix.shape(self.in_layer(layer)))
+            for layer in range(self.layers)
+            for matrix in self.matrices_in(layer)
+        )
+        others = sum(math.prod(matrix.shape(self)) for matrix in self.family.other_matrices)
+        return others + in_layers + self.other_parameters
 
     def __str__(self) -> str:
         return (

@@ -36,6 +36,14 @@ GLOBAL_EVERY = 6
 
 LAYERS_OF_27B = 62
 
+MULTIMODAL_DEFAULTS = {
+    "num_attention_heads": 8,
+    "num_key_value_heads": 4,
+    "head_dim": 256,
+    "vocab_size": 262208,
+}
+"""Multimodal configurations leave out what equals the defaults of Hugging Face's Gemma3TextConfig."""
+
 
 def _config(
     sizes: Mapping[str, Any],
@@ -120,10 +128,11 @@ GEMMA3: Family = Family(
     norms=(INPUT_NORM, QUERY_NORM, KEY_NORM, POST_ATTENTION_NORM, PRE_FFN_NORM, POST_FFN_NORM),
     read_keras=lambda path, config: read_keras_config(path, config, GEMMA3),
     read_transformers=lambda path, document: read_transformers_config(path, document, GEMMA3),
+    text_defaults=MULTIMODAL_DEFAULTS,
     computation=Computation(
         GLOBAL_ROPE_BASE,
         LOCAL_ROPE_BASE,
-        linear_rope_scaling=True,
+        rope_types=("default", "linear"),
         global_every=GLOBAL_EVERY,
         may_be_global=True,
     ),

@@ -23,7 +23,7 @@ def _read_keras(path: Path, config: dict[str, Any]) -> GemmaShape:
 
 
 def _read_transformers(path: Path, document: dict[str, Any]) -> GemmaShape:
-    return _text(path, text_part(path, document), vision="vision_config" in document)
+    return _text(path, text_part(path, document, GEMMA3N), vision="vision_config" in document)
 
 
 GEMMA3N: Family = Family(

@@ -13,13 +13,24 @@ import re
 from typing import Literal
 
 from pipeline.errors import InputError
-from pipeline.families.family import GemmaShape, MatrixKind
+from pipeline.families.family import (
+    EMBEDDING_MATRIX,
+    FINAL_NORM_KIND,
+    GemmaShape,
+    MatrixKind,
+    OtherMatrix,
+)
 from pipeline.families.registry import FAMILIES
 
 MATRICES: dict[str, MatrixKind] = {
     matrix.name: matrix for family in FAMILIES.values() for matrix in family.matrices
 }
 """The matrices of all families by their short name."""
+
+OTHER_MATRICES: dict[str, OtherMatrix] = {
+    matrix.tensor: matrix for family in FAMILIES.values() for matrix in family.other_matrices
+}
+"""The matrices that belong to no layer, of all families, by their Hugging Face name."""
 
 TARGETS = tuple(MATRICES)
 """Short names of the matrices that can carry an adapter."""
@@ -32,14 +43,11 @@ DEFAULT_TARGETS = tuple(
 )
 """The matrices that get an adapter unless the recipe says otherwise."""
 
-EMBEDDING = "model.embed_tokens.weight"
+EMBEDDING = EMBEDDING_MATRIX.tensor
 """The tied embedding by its Hugging Face name: also the projection onto the vocabulary."""
 
-FINAL_NORM = "model.norm.weight"
+FINAL_NORM = FINAL_NORM_KIND.tensor
 """The norm after the last layer by its Hugging Face name."""
-
-KERAS_EMBEDDING, KERAS_FINAL_NORM = "token_embedding", "final_normalization"
-"""KerasHub's names of the layers with these two."""
 
 HEAD = "lm_head.weight"
 """The projection onto the vocabulary by its Hugging Face name, where a folder stores it beside the
@@ -47,11 +55,15 @@ embedding."""
 
 EMBEDDING_MODULE = "embed_tokens"
 
-HDF5_EMBEDDING = "layers/reversible_embedding/vars/0"
-"""Where a KerasHub preset keeps the embedding."""
+_OTHER_TENSORS = {*OTHER_MATRICES} | {
+    norm.tensor for family in FAMILIES.values() for norm in family.other_norms
+}
+_FIRST_PARTS = {"layers", "lm_head"} | {name.split(".")[1] for name in _OTHER_TENSORS}
 
 _TEXT_TENSOR = re.compile(
-    r"(?:(?:model\.)?language_model\.)?(?:model\.)?((?:embed_tokens|layers|norm|lm_head)\..+)"
+    r"(?:(?:model\.)?language_model\.)?(?:model\.)?((?:"
+    + "|".join(re.escape(name) for name in sorted(_FIRST_PARTS))
+    + r")\..+)"
 )
 """Prefixes of the text decoder: none or model. in text-only folders, language_model.model. in older
 multimodal ones, model.language_model. in newer ones."""
@@ -60,6 +72,7 @@ _DERIVED = ".rotary_emb.inv_freq"
 
 _HDF5_KERNEL = re.compile(r"layers/\w*decoder_block(?:_(\d+))?/(.+)/vars/0")
 _ADAPTER_NAME = re.compile(r"decoder_block_(\d+)\.(\w+)")
+_OTHER_ORDER = tuple(OTHER_MATRICES)
 _MODULES = {matrix.module: matrix for matrix in MATRICES.values()}
 _HUGGING_FACE_NAME = re.compile(
     r"model\.layers\.(\d+)\.(" + "|".join(map(re.escape, _MODULES)) + r")\.weight"
@@ -118,6 +131,11 @@ def layer_tensor(layer: int, module: str) -> str:
     return f"model.layers.{layer}.{module}.weight"
 
 
+def layer_scalar(layer: int, name: str) -> str:
+    """The Hugging Face name of a single number of a layer."""
+    return f"model.layers.{layer}.{name}"
+
+
 def parse_hugging_face_name(name: str) -> tuple[int, str] | None:
     """Layer and target of a layer's matrix by its Hugging Face name; None for any other tensor, the embedding
     included."""
@@ -127,15 +145,23 @@ def parse_hugging_face_name(name: str) -> tuple[int, str] | None:
 
 def tensor_shapes(shape: GemmaShape) -> dict[str, tuple[int, ...]]:
     """The shape of every tensor of a text model, by its name in a text-only Hugging Face folder."""
-    shapes: dict[str, tuple[int, ...]] = {
-        EMBEDDING: (shape.vocabulary, shape.hidden),
-        FINAL_NORM: (shape.hidden,),
-    }
+    shapes: dict[str, tuple[int, ...]] = dict(matrix_shapes(shape))
+    shapes |= {norm.tensor: (norm.size(shape),) for norm in shape.family.other_norms}
     for layer in range(shape.layers):
-        for matrix in shape.family.matrices:
-            shapes[layer_tensor(layer, matrix.module)] = matrix.shape(shape)
-        for norm in shape.family.norms:
-            shapes[layer_tensor(layer, norm.module)] = (norm.size(shape),)
+        own = shape.in_layer(layer)
+        shapes |= {layer_tensor(layer, norm.module): (norm.size(own),) for norm in shape.norms_in(layer)}
+        shapes |= {layer_scalar(layer, name): (1,) for name in shape.family.scalars}
+    return shapes
+
+
+def matrix_shapes(shape: GemmaShape) -> dict[str, tuple[int, int]]:
+    """(out, in) of every matrix of a text model, by its Hugging Face name."""
+    shapes = {matrix.tensor: matrix.shape(shape) for matrix in shape.family.other_matrices}
+    for layer in range(shape.layers):
+        own = shape.in_layer(layer)
+        shapes |= {
+            layer_tensor(layer, matrix.module): matrix.shape(own) for matrix in shape.matrices_in(layer)
+        }
     return shapes
 
 
@@ -160,24 +186,34 @@ def is_derived_tensor(name: str) -> bool:
 
 
 def is_matrix(name: str) -> bool:
-    """Whether a Hugging Face name is that of the embedding or of a layer's matrix."""
-    return name == EMBEDDING or parse_hugging_face_name(name) is not None
+    """Whether a Hugging Face name is that of a matrix, in a layer or outside."""
+    return name in OTHER_MATRICES or parse_hugging_face_name(name) is not None
+
+
+def is_lookup(name: str) -> bool:
+    """Whether a Hugging Face name is that of a table of which each token takes a row."""
+    return name in OTHER_MATRICES and OTHER_MATRICES[name].lookup
 
 
 def matrix_order(name: str) -> tuple[int, int]:
-    """Sort key of Hugging Face names: the embedding, then layer by layer, each in the order in which a token
-    meets its matrices."""
+    """Sort key of Hugging Face names: the matrices of no layer, the embedding first, then layer by layer,
+    each in the order in which a token meets its matrices."""
     found = parse_hugging_face_name(name)
-    return (-1, 0) if found is None else (found[0], TARGETS.index(found[1]))
+    return (-1, _OTHER_ORDER.index(name)) if found is None else (found[0], TARGETS.index(found[1]))
 
 
 def parse_hdf5_path(path: str) -> tuple[int, str] | None:
-    """Layer and target of a kernel by its path in a KerasHub .weights.h5; None for anything else."""
+    """Layer and target of a layer's kernel by its path in a KerasHub .weights.h5; None for anything else."""
     match = _HDF5_KERNEL.fullmatch(path)
     if match is None:
         return None
     target = next((each.name for each in MATRICES.values() if each.hdf5_path == match[2]), None)
     return (int(match[1] or 0), target) if target else None
+
+
+def other_of_hdf5_path(path: str) -> OtherMatrix | None:
+    """The matrix of no layer that a KerasHub .weights.h5 has at a path."""
+    return next((matrix for matrix in OTHER_MATRICES.values() if matrix.hdf5_path == path), None)
 
 
 def last_module_names() -> tuple[str, ...]:

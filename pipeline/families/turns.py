@@ -29,12 +29,41 @@ _PREFACE = (
 )
 _ROLE = "{%- if message['role'] == 'assistant' -%}{%- set role = 'model' -%}"
 _OTHER_ROLE = "{%- else -%}{%- set role = message['role'] -%}{%- endif -%}"
-_TURN = "{%- if not loop.first -%}{{ '\\n' }}{%- endif -%}{{ '<start_of_turn>' + role + '\\n' }}"
-_END = (
-    "{{ text(message['content']) }}{{ '<end_of_turn>' }}"
-    "{%- endfor -%}"
-    "{%- if add_generation_prompt -%}{{ '\\n<start_of_turn>model\\n' }}{%- endif -%}"
-)
+
+
+def template(start: str, end: str, system_role: str | None = None) -> str:
+    """A Jinja chat template for turns between two markers.
+
+    Args:
+        start, end: the markers.
+        system_role: as in `ChatFormat`.
+    """
+    if system_role is None:
+        preface, turns, of_first = _PREFACE, "turns", "{%- if loop.first -%}{{ preface }}{%- endif -%}"
+        role = _ROLE
+    else:
+        preface, turns, of_first = "", "messages", ""
+        role = _ROLE + "{%- elif message['role'] == 'system' -%}{%- set role = '" + system_role + "' -%}"
+    return (
+        "{{ bos_token }}"
+        + _TEXT
+        + preface
+        + "{%- for message in "
+        + turns
+        + " -%}"
+        + role
+        + _OTHER_ROLE
+        + "{%- if not loop.first -%}{{ '\\n' }}{%- endif -%}{{ '"
+        + start
+        + "' + role + '\\n' }}"
+        + of_first
+        + "{{ text(message['content']) }}{{ '"
+        + end
+        + "' }}{%- endfor -%}{%- if add_generation_prompt -%}{{ '\\n"
+        + start
+        + "model\\n' }}{%- endif -%}"
+    )
+
 
 CHAT = ChatFormat(
     bos="<bos>",
@@ -46,17 +75,7 @@ CHAT = ChatFormat(
     other_control_tokens=("<mask>", "<start_of_image>", "<end_of_image>"),
     user="user",
     model="model",
-    template=(
-        "{{ bos_token }}"
-        + _TEXT
-        + _PREFACE
-        + "{%- for message in turns -%}"
-        + _ROLE
-        + _OTHER_ROLE
-        + _TURN
-        + "{%- if loop.first -%}{{ preface }}{%- endif -%}"
-        + _END
-    ),
+    template=template("<start_of_turn>", "<end_of_turn>"),
 )
 
 DEVELOPER = "developer"
@@ -68,17 +87,9 @@ def with_system_turns(other_control_tokens: tuple[str, ...]) -> ChatFormat:
     Args:
         other_control_tokens: further tokens that may not occur in a text.
     """
-    developer = "{%- elif message['role'] == 'system' -%}{%- set role = '" + DEVELOPER + "' -%}"
     return replace(
         CHAT,
         other_control_tokens=CHAT.other_control_tokens + other_control_tokens,
         system_role=DEVELOPER,
-        template="{{ bos_token }}"
-        + _TEXT
-        + "{%- for message in messages -%}"
-        + _ROLE
-        + developer
-        + _OTHER_ROLE
-        + _TURN
-        + _END,
+        template=template(CHAT.start_of_turn, CHAT.end_of_turn, DEVELOPER),
     )

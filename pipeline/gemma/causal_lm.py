@@ -4,14 +4,17 @@ import importlib
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.console import waiting, without_native_chatter
 from pipeline.errors import InputError, PocketGemmaError
-from pipeline.families.names import MATRICES, adapter_name, keras_block
+from pipeline.families.family import OtherMatrix
+from pipeline.families.names import MATRICES, OTHER_MATRICES, adapter_name, keras_block
+from pipeline.families.registry import read_family, read_form
+from pipeline.gemma.tokenizer import tokenizer_file
 
 if TYPE_CHECKING:
     import keras
@@ -61,9 +64,21 @@ def load_causal_lm(
     """
     import keras_hub
 
-    options: dict[str, Any] = {} if with_preprocessor else {"preprocessor": None}
+    # Not CausalLM itself: there may be several on the same backbone, of which it takes any.
+    name = read_family(preset).keras_model
+    kind = getattr(keras_hub.models, name)
     with _loading(preset):
-        model = keras_hub.models.CausalLM.from_preset(str(preset), dtype=dtype, **options)
+        if not with_preprocessor:
+            model = kind.from_preset(str(preset), dtype=dtype, preprocessor=None)
+        elif read_form(preset) == "keras":
+            model = kind.from_preset(str(preset), dtype=dtype)
+        else:
+            # KerasHub would want files that a text-only folder does not need.
+            tokenizer_class = getattr(keras_hub.models, name.replace("CausalLM", "Tokenizer"))
+            preprocessor_class = getattr(keras_hub.models, f"{name}Preprocessor")
+            tokenizer = tokenizer_class(str(tokenizer_file(preset)))
+            backbone = keras_hub.models.Backbone.from_preset(str(preset), dtype=dtype)
+            model = kind(backbone=backbone, preprocessor=preprocessor_class(tokenizer=tokenizer))
     _check_text_only(preset, model.backbone)
     return model
 
@@ -122,6 +137,57 @@ def matrix_layers(
         for layer in block._flatten_layers(include_self=False):
             if layer.name == MATRICES[target].keras_layer:
                 yield adapter_name(index, target), layer
+
+
+def other_matrices(
+    backbone: "keras_hub.models.Backbone",
+) -> "Iterator[tuple[OtherMatrix, keras.layers.Layer, keras.Variable]]":
+    """The matrices of a backbone that belong to no layer, the embedding first: each with its layer and the
+    layer's variable."""
+    names = {layer.name for layer in backbone.layers}
+    for matrix in OTHER_MATRICES.values():
+        if matrix.keras_layer in names:
+            layer = backbone.get_layer(matrix.keras_layer)
+            yield matrix, layer, getattr(layer, matrix.keras_variable)
+
+
+class _LayerProducts:
+    """The operations of Keras, but a product with the kernel of one of some layers is that layer's own."""
+
+    def __init__(self, layers: "Mapping[int, keras.layers.Layer]") -> None:
+        self.layers = layers
+
+    def __getattr__(self, name: str) -> Any:
+        from keras import ops
+
+        return getattr(ops, name)
+
+    def matmul(self, left: Any, right: Any) -> Any:
+        from keras import ops
+
+        layer = self.layers.get(id(right))
+        return ops.matmul(left, right) if layer is None else layer(left)
+
+
+def use_layers_for_products(backbone: "keras_hub.models.Backbone") -> None:
+    """Let every product with a matrix go through the layer that has the matrix, so that changes to the layer
+    take effect. In some families, KerasHub multiplies by the kernel of a layer without calling it.
+
+    This changes the modules of KerasHub for the rest of the process. The layers must stay without LoRA.
+    """
+    layers = {id(layer.kernel): layer for target in MATRICES for _, layer in matrix_layers(backbone, target)}
+    for module in {type(backbone.get_layer(keras_block(0))).__module__}:
+        vars(sys.modules[module])["ops"] = _LayerProducts(layers)
+
+
+def hidden_states(backbone: "keras_hub.models.Backbone", token_ids: Any, padding_mask: Any) -> Any:
+    """The last hidden states, (batch, length, hidden), of token ids and their mask, (batch, length)."""
+    from keras import ops
+
+    inputs = {"token_ids": token_ids, "padding_mask": padding_mask}
+    if "position_ids" in backbone.input:
+        inputs["position_ids"] = ops.cumsum(ops.ones_like(token_ids), axis=1) - 1
+    return backbone(inputs)
 
 
 def logits_of(backbone: "keras_hub.models.Backbone", hidden: Any) -> Any:

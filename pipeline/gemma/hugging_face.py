@@ -3,7 +3,7 @@ template, tokenizer."""
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import PocketGemmaError
-from pipeline.families.family import Family, MatrixKind
+from pipeline.families.family import Family
 from pipeline.families.names import (
-    EMBEDDING,
-    FINAL_NORM,
-    KERAS_EMBEDDING,
-    KERAS_FINAL_NORM,
     keras_block,
+    layer_scalar,
     layer_tensor,
 )
 from pipeline.families.registry import family_of_class
@@ -28,26 +25,29 @@ if TYPE_CHECKING:
     import keras_hub
 
 
+AsTensor = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+
 class _Variable:
     """A Keras variable as a tensor that is read when it is written.
 
     Args:
         variable: a kernel, norm scales or the embedding.
-        kind: of the kernel; None: the variable as it is.
+        as_tensor: to the axes that Hugging Face has; None: they are the same.
     """
 
-    def __init__(self, variable: Any, kind: MatrixKind | None = None) -> None:
-        self._variable, self._kind = variable, kind
+    def __init__(self, variable: Any, as_tensor: AsTensor | None = None) -> None:
+        self._variable, self._as_tensor = variable, as_tensor
         nothing = np.broadcast_to(np.float32(0), variable.shape)
-        self.shape: tuple[int, ...] = (kind.as_matrix(nothing) if kind else nothing).shape
+        self.shape: tuple[int, ...] = (as_tensor(nothing) if as_tensor else nothing).shape
 
     def read(self, start: int, stop: int) -> NDArray[np.float32]:
         from keras import ops
 
-        if self._kind is None:
+        if self._as_tensor is None:
             return np.asarray(ops.convert_to_numpy(self._variable[start:stop]), np.float32)
         values = np.asarray(ops.convert_to_numpy(self._variable), np.float32)
-        return np.ascontiguousarray(self._kind.as_matrix(values)[start:stop])
+        return np.ascontiguousarray(self._as_tensor(values)[start:stop])
 
 
 def write_hugging_face(model: "keras_hub.models.CausalLM", tokenizer: Tokenizer, folder: Path) -> None:
@@ -75,7 +75,7 @@ def write_hugging_face(model: "keras_hub.models.CausalLM", tokenizer: Tokenizer,
     try:
         tensors = dict(_tensors(backbone, family))
     except KeyError as error:
-        raise PocketGemmaError(f"the model has no layer {error}, which every {family.name} has") from None
+        raise PocketGemmaError(f"the model has no layer {error}, which a {family.name} has") from None
     if len(tensors) != len(backbone.weights):
         raise PocketGemmaError(
             f"the model has {len(backbone.weights)} weights, {family.name} has {len(tensors)}; an export "
@@ -113,16 +113,22 @@ def write_hugging_face(model: "keras_hub.models.CausalLM", tokenizer: Tokenizer,
 
 def _tensors(backbone: "keras_hub.models.Backbone", family: Family) -> Iterator[tuple[str, _Variable]]:
     """Every weight by its Hugging Face name."""
-    yield EMBEDDING, _Variable(backbone.get_layer(KERAS_EMBEDDING).embeddings)
+    shape = family.read_keras(Path(type(backbone).__name__), backbone.get_config())
+    for other in family.other_matrices:
+        variable = getattr(backbone.get_layer(other.keras_layer), other.keras_variable)
+        yield other.tensor, _Variable(variable, None if other.lookup else other.as_matrix)
     for index in range(backbone.num_layers):
         block = backbone.get_layer(keras_block(index))
         layers = {layer.name: layer for layer in block._flatten_layers(include_self=False)}
-        for matrix in family.matrices:
-            kernel = _Variable(layers[matrix.keras_layer].kernel, matrix)
+        for matrix in shape.matrices_in(index):
+            kernel = _Variable(layers[matrix.keras_layer].kernel, matrix.as_matrix)
             yield layer_tensor(index, matrix.module), kernel
-        for norm in family.norms:
+        for norm in shape.norms_in(index):
             yield layer_tensor(index, norm.module), _Variable(layers[norm.keras_layer].scale)
-    yield FINAL_NORM, _Variable(backbone.get_layer(KERAS_FINAL_NORM).scale)
+        for name in family.scalars:
+            yield layer_scalar(index, name), _Variable(getattr(block, name), np.atleast_1d)
+    for last in family.other_norms:
+        yield last.tensor, _Variable(backbone.get_layer(last.keras_layer).scale)
 
 
 def _write(path: Path, document: dict[str, Any]) -> None:

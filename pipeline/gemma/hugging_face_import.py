@@ -61,16 +61,17 @@ def import_hugging_face(source: Path, target: Path) -> Imported:
     path = source / "config.json"
     document = read_json(path)
     shape = check_family(source)
-    text = text_part(path, document)
+    text = text_part(path, document, shape.family)
     _check_config(path, document, text, shape)
+    read = shape.family.as_keras_reads(text)
     tensors = _read_tensors(source)
     kept = _kept(source, tensors, shape)
     rebuilt = _rebuild_tokenizer(source, shape)
     target.mkdir(parents=True, exist_ok=True)
-    if text is document and kept.keys() == tensors.keys():
+    if read is document and kept.keys() == tensors.keys():
         link_preset(source, target)
     else:
-        config = json.dumps(text_only(shape.family, text), indent=2, ensure_ascii=False)
+        config = json.dumps(text_only(shape.family, read), indent=2, ensure_ascii=False)
         (target / path.name).write_text(config + "\n", encoding="utf-8")
         copy_tensors(kept, target / "model.safetensors")
         link_preset(source, target, without=("config.json", "*.safetensors", "*.safetensors.index.json"))

@@ -10,7 +10,7 @@ from pipeline.gemma.presets import link_preset, weight_files, weight_index
 
 WITHOUT_TOWERS = {
     "config.json": ("vision_encoder", "image_size", "audio_encoder"),
-    "preprocessor.json": ("image_converter", "audio_converter"),
+    "preprocessor.json": ("image_converter", "audio_converter", "video_converter"),
 }
 """Files of a preset that are written anew, and the keys of their `config` that are null in a text preset."""
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from pipeline.console import without_native_chatter
 from pipeline.errors import PocketGemmaError
-from pipeline.gemma.causal_lm import exact_inference, logits_of
+from pipeline.gemma.causal_lm import exact_inference, hidden_states, logits_of
 
 if TYPE_CHECKING:
     import keras_hub
@@ -104,9 +104,9 @@ def _keras_logits(model: "keras_hub.models.CausalLM", ids: Sequence[int]) -> NDA
     """(positions, vocabulary)."""
     from keras import ops
 
-    tokens = np.array([ids], np.int32)
+    tokens = ops.convert_to_tensor(np.array([ids], np.int32))
     with exact_inference():
-        hidden = model.backbone({"token_ids": tokens, "padding_mask": np.ones_like(tokens)})
+        hidden = hidden_states(model.backbone, tokens, ops.ones_like(tokens))
         logits = logits_of(model.backbone, hidden[:, -POSITIONS:])
     found: NDArray[np.float32] = np.asarray(ops.convert_to_numpy(logits))[0]
     return found

@@ -5,7 +5,7 @@ HDF5. Values read from a KerasHub preset are bit-identical to what `write_huggin
 float32.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from pipeline.errors import InputError
 from pipeline.families.names import (
     EMBEDDING,
-    HDF5_EMBEDDING,
     MATRICES,
     adapter_name,
     hugging_face_name,
     is_matrix,
     matrix_order,
+    other_of_hdf5_path,
     parse_hdf5_path,
 )
 from pipeline.formats.safetensors import Readable, float_tensors, read_rows, widen
@@ -56,6 +56,10 @@ class Hdf5Tensor:
             return widen(file[self.name][start:stop].view(self.dtype))
 
 
+AsMatrix = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""Turns a Keras kernel into a matrix (out, in)."""
+
+
 class Matrix:
     """A matrix in a file, (out, in), that is read when it is sliced; slices come as float32.
 
@@ -66,13 +70,13 @@ class Matrix:
         shape: (out, in).
     """
 
-    def __init__(self, tensor: Readable, target: str | None = None) -> None:
+    def __init__(self, tensor: Readable, as_matrix: AsMatrix | None = None) -> None:
         self._tensor = tensor
-        self._target = target
+        self._as_matrix = as_matrix
         self._kernel: NDArray[np.float32] | None = None
         # A broadcast view has the shape without reading anything.
         nothing = np.broadcast_to(np.float32(0), tensor.shape)
-        rows, columns = (MATRICES[target].as_matrix(nothing) if target else nothing).shape
+        rows, columns = (as_matrix(nothing) if as_matrix else nothing).shape
         self.shape: tuple[int, int] = (rows, columns)
 
     def __len__(self) -> int:
@@ -81,15 +85,15 @@ class Matrix:
     def __getitem__(self, rows: slice) -> NDArray[np.float32]:
         """Rows of the matrix, (rows, in), float32, contiguous; a slice without a step."""
         start, stop, _ = rows.indices(len(self))
-        if self._target is None:
+        if self._as_matrix is None:
             return self._tensor.read(start, stop)
         if self._kernel is None:
-            self._kernel = MATRICES[self._target].as_matrix(self._tensor.read(0, self._tensor.shape[0]))
+            self._kernel = self._as_matrix(self._tensor.read(0, self._tensor.shape[0]))
         return np.ascontiguousarray(self._kernel[start:stop])
 
 
 class PresetMatrices:
-    """The token embedding and the matrices of every layer in a preset folder."""
+    """The matrices of every layer in a preset folder, and those of no layer: the token embedding first."""
 
     def __init__(self, folder: Path) -> None:
         """Locate the matrices; reads no weights.
@@ -98,7 +102,7 @@ class PresetMatrices:
             InputError: no weights, a damaged file, or not a Gemma.
         """
         self.folder = folder
-        found: dict[str, tuple[Readable, str | None]] = {}
+        found: dict[str, tuple[Readable, AsMatrix | None]] = {}
         for path in weight_files(folder):
             if path.suffix == ".safetensors":
                 tensors = float_tensors(path)
@@ -110,7 +114,7 @@ class PresetMatrices:
         self._found = {name: found[name] for name in sorted(found, key=matrix_order)}
 
     def names(self) -> list[str]:
-        """The embedding first, then layer by layer."""
+        """Those of no layer, the embedding first, then layer by layer."""
         return list(self._found)
 
     def shape(self, name: str) -> tuple[int, int]:
@@ -136,14 +140,14 @@ class PresetMatrices:
         return ((name, self[name]) for name in self._found)
 
 
-def _hdf5(path: Path) -> dict[str, tuple[Hdf5Tensor, str | None]]:
+def _hdf5(path: Path) -> dict[str, tuple[Hdf5Tensor, AsMatrix | None]]:
     import h5py
 
-    found: dict[str, tuple[Hdf5Tensor, str | None]] = {}
+    found: dict[str, tuple[Hdf5Tensor, AsMatrix | None]] = {}
 
     def visit(name: str, item: Any) -> None:
-        kernel = parse_hdf5_path(name)
-        if not isinstance(item, h5py.Dataset) or not (name == HDF5_EMBEDDING or kernel):
+        kernel, other = parse_hdf5_path(name), other_of_hdf5_path(name)
+        if not isinstance(item, h5py.Dataset) or not (other or kernel):
             return
         # Keras stores bfloat16 as two opaque bytes.
         dtype = np.dtype(np.uint16) if item.dtype.kind == "V" else item.dtype
@@ -152,10 +156,10 @@ def _hdf5(path: Path) -> dict[str, tuple[Hdf5Tensor, str | None]]:
                 f"{path}: {name} is stored as {item.dtype}, expected float32, float16 or bfloat16"
             )
         tensor = Hdf5Tensor(path, dtype, item.shape, item.id.get_offset(), name)
-        if kernel is None:
-            found[EMBEDDING] = (tensor, None)
-        else:
-            found[hugging_face_name(adapter_name(*kernel))] = (tensor, kernel[1])
+        if other:
+            found[other.tensor] = (tensor, None if other.lookup else other.as_matrix)
+        elif kernel:
+            found[hugging_face_name(adapter_name(*kernel))] = (tensor, MATRICES[kernel[1]].as_matrix)
 
     try:
         with h5py.File(path, "r") as file:

@@ -6,7 +6,7 @@ Other roundings move a value further where that helps the layer's output; they m
 whole.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -103,6 +103,24 @@ def find_matrices(
         if place:
             found[name] = place
     return found
+
+
+def surplus_matrices(litertlm: Path, found: Mapping[str, StoredMatrix]) -> list[tuple[int, int]]:
+    """The shapes of matrices in a converted model that are none of those that were looked for: the converter
+    stores one twice, for example, or with a factor.
+
+    Args:
+        litertlm: the converted model.
+        found: what `find_matrices` returned.
+    """
+    accounted = {place.weight.offset for place in found.values()}
+    shapes = {place.weight.shape for place in found.values()}
+    return [
+        weight.shape
+        for weight in weight_matrices(litertlm)
+        # Floats may be small constants of the graph, too.
+        if weight.offset not in accounted and (weight.bits not in FLOATS or weight.shape in shapes)
+    ]
 
 
 def read_stored(litertlm: Path, stored: StoredMatrix) -> NDArray[np.float32]:

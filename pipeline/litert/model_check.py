@@ -11,7 +11,7 @@ from pipeline.formats.llm_metadata import Sampler
 from pipeline.formats.tflite_model import read_language_model
 from pipeline.gemma.matrices import PresetMatrices
 from pipeline.gemma.tokenizer import Tokenizer
-from pipeline.litert.matrix_check import missing_matrices
+from pipeline.litert.matrix_check import StoredMatrix, find_matrices, surplus_matrices
 from pipeline.litert.model_spec import ACTIVATIONS, TERMS, ModelSpec, llm_metadata
 from pipeline.quantization.schemes import SCHEMES
 
@@ -73,20 +73,31 @@ def model_differences(
         found.append(f"the sampler is {metadata.sampler}, expected {wanted.sampler}")
     if container.read(TOKENIZER) != tokenizer.path.read_bytes():
         found.append("the tokenizer differs from the one used in training")
-    missing = []
     if folder:
-        before = PresetMatrices(base) if base else None
-        scheme = SCHEMES[spec.recipe]
-        missing = missing_matrices(path, PresetMatrices(folder), scheme, spec.rounding, before)
-    return found + missing_differences(missing) + _type_differences(model.matrix_bytes, spec.recipe)
+        matrices, before = PresetMatrices(folder), PresetMatrices(base) if base else None
+        held = find_matrices(path, matrices, SCHEMES[spec.recipe], spec.rounding, before)
+        found += matrix_differences(path, matrices, held)
+    return found + _type_differences(model.matrix_bytes, spec.recipe)
 
 
-def missing_differences(missing: list[str]) -> list[str]:
-    """The matrices that a model file lacks, as a difference in a few words; none if it lacks none."""
-    if not missing:
-        return []
-    names = f"{', '.join(missing[:NAMED])}{', …' * (len(missing) > NAMED)}"
-    return [f"{len(missing)} matrices are not those of the converted model ({names})"]
+def matrix_differences(path: Path, matrices: PresetMatrices, held: Mapping[str, StoredMatrix]) -> list[str]:
+    """The matrices that a model file lacks, and those that it has beside them, in a few words each.
+
+    Args:
+        path: the .litertlm file.
+        matrices: those that it should hold.
+        held: where it holds them, from `find_matrices`.
+    """
+    missing = [name for name in matrices.names() if name not in held]
+    if missing:
+        names = f"{', '.join(missing[:NAMED])}{', …' * (len(missing) > NAMED)}"
+        return [f"{len(missing)} matrices are not those of the converted model ({names})"]
+    surplus = surplus_matrices(path, held)
+    if surplus:
+        shapes = ", ".join(f"{rows} x {columns}" for rows, columns in surplus[:NAMED])
+        more = ", …" * (len(surplus) > NAMED)
+        return [f"{len(surplus)} matrices are not in the converted model ({shapes}{more})"]
+    return []
 
 
 def _same_sampler(found: Sampler | None, wanted: Sampler | None) -> bool:

@@ -12,7 +12,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,10 @@ import torch
 from torch import nn
 
 from pipeline.errors import PocketGemmaError
+from pipeline.families.names import EMBEDDING, OTHER_MATRICES
 from pipeline.quantization.gptq import damped, output_error
 from pipeline.quantization.quantized_file import write_quantized
-from pipeline.quantization.rounding import Quantized, nearest
+from pipeline.quantization.rounding import Quantized, least_squares, nearest
 from pipeline.quantization.roundings import ROUNDINGS, Rounding
 from pipeline.quantization.schemes import SCHEMES, Scheme
 
@@ -40,22 +41,36 @@ value."""
 
 
 @dataclass
+class Stream:
+    """Examples on their way through the layers of a model.
+
+    Attributes:
+        hidden: hidden states before the current layer, (batch, length, hidden).
+        settings: what the model passes to each layer beside them: masks, positions, and in some families a
+            vector for each token, and the keys and values that layers share.
+    """
+
+    hidden: torch.Tensor
+    settings: list[tuple[tuple[Any, ...], dict[str, Any]]]
+
+
+@dataclass
 class Batch:
-    """Examples and their hidden states before the current layer.
+    """Examples, in the unrounded model and behind rounded layers.
 
     Attributes:
         token_ids: (batch, length), padded on the right, which causal attention never reads.
         real: (batch, length), bool: not padding.
-        settings: what the model passes to each layer in addition to the hidden states (masks, positions).
-        exact: hidden states in the unrounded model, (batch, length, hidden).
-        rounded: hidden states after rounded layers.
+        exact: in the unrounded model.
+        rounded: behind rounded layers.
+        inputs: of products outside the layers in the unrounded model, by module, (tokens, in).
     """
 
     token_ids: torch.Tensor
     real: torch.Tensor
-    settings: list[tuple[tuple[Any, ...], dict[str, Any]]]
-    exact: torch.Tensor
-    rounded: torch.Tensor
+    exact: Stream
+    rounded: Stream
+    inputs: dict[str, torch.Tensor]
 
 
 class _Stop(Exception):
@@ -104,7 +119,8 @@ def calibrate(
         rounding: one that needs calibration.
 
     Returns:
-        The rounded matrices by name, and for each the relative loss of energy in its outputs.
+        The rounded matrices by name, and for each that is part of a product the relative loss of energy in
+        its outputs.
 
     Raises:
         PocketGemmaError: its layers cannot be run one by one.
@@ -116,7 +132,7 @@ def calibrate(
     # Sum of x x^T over the inputs of the projection onto the vocabulary, which is the embedding.
     hessian: Any = 0
     for token_ids, real in _batches(examples, model.config.pad_token_id or 0):
-        batch, final = _start(inner, token_ids, real)
+        batch, final = _start(model, token_ids, real)
         if not batches:
             _check_layers(inner, batch, final)
         batches.append(batch)
@@ -125,9 +141,10 @@ def calibrate(
     matrices: dict[str, Quantized] = {}
     errors: dict[str, float] = {}
 
-    def keep(weight: nn.Parameter, quantized: Quantized, hessian: np.ndarray) -> None:
+    def keep(weight: nn.Parameter, quantized: Quantized, hessian: np.ndarray | None) -> None:
         name = names[weight]
-        errors[name] = output_error(weight.numpy(), quantized, hessian)
+        if hessian is not None:
+            errors[name] = output_error(weight.numpy(), quantized, hessian)
         matrices[name] = quantized
         weight.copy_(torch.from_numpy(quantized.dequantized()))
 
@@ -137,8 +154,24 @@ def calibrate(
     else:
         quantized = nearest(embedding.numpy(), scheme.embedding_bits)
     keep(embedding, quantized, hessian)
+    for name, module in _outside_layers(model):
+        if isinstance(module, nn.Linear):
+            rounded = [_first_input(inner, module, batch.token_ids)[batch.real] for batch in batches]
+            hessian = np.asarray(sum((each.T @ each).double() for each in rounded))
+            pairs = zip(batches, rounded, strict=True)
+            across = np.asarray(sum((batch.inputs[name].T @ each).double() for batch, each in pairs))
+            wanted = _wanted(module.weight, hessian, across)
+            keep(module.weight, of_inputs(wanted, hessian, scheme.bits, scheme.block), hessian)
+        else:
+            # A table: no product, so an error counts equally in every direction.
+            round_table = least_squares if scheme.embedding_bits == 4 else nearest
+            quantized = round_table(module.weight.numpy(), scheme.embedding_bits, scheme.block)
+            keep(module.weight, quantized, None)
     for batch in batches:
-        batch.rounded = _first_hidden(inner, batch.token_ids)[0]
+        if _outside_layers(model):
+            batch.rounded = _through(inner, batch.token_ids)[0]
+        else:  # Only the hidden states before the first layer have changed.
+            batch.rounded.hidden = _first_input(inner, inner.layers[0], batch.token_ids)
     for index, layer in enumerate(inner.layers):
         original = copy.deepcopy(layer)
         groups = _groups(layer, batches[0], index)
@@ -151,8 +184,8 @@ def calibrate(
                 wanted = _wanted(original.get_submodule(name).weight, hessian, across)
                 keep(weight, of_inputs(wanted, hessian, scheme.bits, scheme.block), hessian)
         for batch, watched in zip(batches, exact, strict=True):
-            batch.exact = watched.output
-            batch.rounded = _run(layer, batch.rounded, batch, index)
+            batch.exact.hidden = watched.output
+            batch.rounded.hidden = _run(layer, batch.rounded, index)
         print(f"layer {index + 1} of {len(inner.layers)}", flush=True)
     return matrices, errors
 
@@ -168,9 +201,37 @@ def _batches(examples: Sequence[Sequence[int]], pad: int) -> Iterator[tuple[torc
         yield ids, torch.arange(length) < torch.tensor([[len(row)] for row in rows])
 
 
-def _start(inner: Any, token_ids: torch.Tensor, real: torch.Tensor) -> tuple[Batch, torch.Tensor]:
+def _outside_layers(model: Any) -> list[tuple[str, nn.Module]]:
+    """The modules with the matrices that belong to no layer, but for the token embedding, by their name."""
+    names = (matrix.removesuffix(".weight") for matrix in OTHER_MATRICES if matrix != EMBEDDING)
+    modules = dict(model.named_modules())
+    return [(name, modules[name]) for name in names if name in modules]
+
+
+def _start(model: Any, token_ids: torch.Tensor, real: torch.Tensor) -> tuple[Batch, torch.Tensor]:
     """A batch before the first layer, and the final hidden states of the whole model, (batch, length,
     hidden)."""
+    inputs: dict[str, torch.Tensor] = {}
+
+    def note(name: str) -> Callable[[nn.Module, tuple[Any, ...]], None]:
+        def hook(_: nn.Module, args: tuple[Any, ...]) -> None:
+            inputs[name] = args[0][real]
+
+        return hook
+
+    handles = [
+        module.register_forward_pre_hook(note(name))
+        for name, module in _outside_layers(model)
+        if isinstance(module, nn.Linear)
+    ]
+    exact, final = _through(model.model, token_ids)
+    for handle in handles:
+        handle.remove()
+    return Batch(token_ids, real, exact, Stream(exact.hidden, exact.settings), inputs), final
+
+
+def _through(inner: Any, token_ids: torch.Tensor) -> tuple[Stream, torch.Tensor]:
+    """A stream before the first layer, and the final hidden states, (batch, length, hidden)."""
     calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
     handles = [
         layer.register_forward_pre_hook(
@@ -181,8 +242,7 @@ def _start(inner: Any, token_ids: torch.Tensor, real: torch.Tensor) -> tuple[Bat
     final = inner(input_ids=token_ids, use_cache=False).last_hidden_state
     for handle in handles:
         handle.remove()
-    first = calls[0][0][0]
-    return Batch(token_ids, real, [(args[1:], kwargs) for args, kwargs in calls], first, first), final
+    return Stream(calls[0][0][0], [(args[1:], kwargs) for args, kwargs in calls]), final
 
 
 def _check_layers(inner: Any, batch: Batch, final: torch.Tensor) -> None:
@@ -191,10 +251,10 @@ def _check_layers(inner: Any, batch: Batch, final: torch.Tensor) -> None:
     Raises:
         PocketGemmaError: they do not.
     """
-    hidden = batch.exact
+    stream = replace(batch.exact)
     for index, layer in enumerate(inner.layers):
-        hidden = _run(layer, hidden, batch, index)
-    difference = (inner.norm(hidden) - final)[batch.real].abs().max()
+        stream.hidden = _run(layer, stream, index)
+    difference = (inner.norm(stream.hidden) - final)[batch.real].abs().max()
     if difference > LAYERS_TOLERANCE * final[batch.real].abs().max():
         raise PocketGemmaError(
             "this model cannot be calibrated: its layers do not compute one after the other; set "
@@ -202,27 +262,28 @@ def _check_layers(inner: Any, batch: Batch, final: torch.Tensor) -> None:
         )
 
 
-def _first_hidden(inner: Any, token_ids: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """The input of the first layer."""
+def _first_input(inner: Any, module: nn.Module, token_ids: torch.Tensor) -> torch.Tensor:
+    """The input of a module at its first call."""
     found: list[torch.Tensor] = []
 
     def stop(_: nn.Module, args: tuple[Any, ...]) -> None:
         found.append(args[0])
         raise _Stop
 
-    handle = inner.layers[0].register_forward_pre_hook(stop)
+    handle = module.register_forward_pre_hook(stop)
     try:
         inner(input_ids=token_ids, use_cache=False)
     except _Stop:
         pass
     finally:
         handle.remove()
-    return tuple(found)
+    return found[0]
 
 
-def _run(layer: nn.Module, hidden: torch.Tensor, batch: Batch, index: int) -> torch.Tensor:
-    args, kwargs = batch.settings[index]
-    result: Any = layer(hidden, *args, **kwargs)
+def _run(layer: nn.Module, stream: Stream, index: int) -> torch.Tensor:
+    """The hidden states behind a layer."""
+    args, kwargs = stream.settings[index]
+    result: Any = layer(stream.hidden, *args, **kwargs)
     output: torch.Tensor = result[0] if isinstance(result, tuple) else result
     return output
 
@@ -247,7 +308,7 @@ def _groups(layer: nn.Module, batch: Batch, index: int) -> list[list[str]]:
         for name, module in layer.named_modules()
         if isinstance(module, nn.Linear)
     ]
-    _run(layer, batch.rounded, batch, index)
+    _run(layer, batch.rounded, index)
     for handle in handles:
         handle.remove()
     return groups
@@ -277,7 +338,7 @@ def _watched(layer: nn.Module, names: Sequence[str], batch: Batch, index: int) -
         return hook
 
     handles = [layer.get_submodule(name).register_forward_pre_hook(note(name)) for name in names]
-    output = _run(layer, batch.exact, batch, index)
+    output = _run(layer, batch.exact, index)
     for handle in handles:
         handle.remove()
     return Watched(inputs, output)
@@ -291,15 +352,15 @@ def _moments(
     hessian: Any = 0
     across: Any = 0
     for batch, watched in zip(batches, exact, strict=True):
-        rounded = _input_of(layer, name, batch.rounded, batch, index)
+        rounded = _input_of(layer, name, batch, index)
         hessian = hessian + (rounded.T @ rounded).double()
         # Not used again.
         across = across + (watched.inputs.pop(name).T @ rounded).double()
     return np.asarray(hessian), np.asarray(across)
 
 
-def _input_of(layer: nn.Module, name: str, hidden: torch.Tensor, batch: Batch, index: int) -> torch.Tensor:
-    """The inputs of a linear layer inside `layer`, without padding, (tokens, in)."""
+def _input_of(layer: nn.Module, name: str, batch: Batch, index: int) -> torch.Tensor:
+    """The inputs of a linear layer inside `layer`, behind rounded layers, without padding, (tokens, in)."""
     found: list[torch.Tensor] = []
 
     def stop(_: nn.Module, args: tuple[Any, ...]) -> None:
@@ -308,7 +369,7 @@ def _input_of(layer: nn.Module, name: str, hidden: torch.Tensor, batch: Batch, i
 
     handle = layer.get_submodule(name).register_forward_pre_hook(stop)
     try:
-        _run(layer, hidden, batch, index)
+        _run(layer, batch.rounded, index)
     except _Stop:
         pass
     finally:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pipeline.families.names import EMBEDDING
+from pipeline.families.names import is_lookup
 
 
 @dataclass(frozen=True)
@@ -11,7 +11,7 @@ class Scheme:
 
     Attributes:
         bits: of the matrices in the layers: 4 or 8 (integers with scales), 16 or 32 (floats).
-        embedding_bits: of the tied embedding.
+        embedding_bits: of the tied embedding and of other tables of which each token takes a row.
         block: how many neighboring values of an output row share a scale; None: the whole row.
     """
 
@@ -26,7 +26,7 @@ class Scheme:
 
     def bits_of(self, name: str) -> int:
         """Bits of a matrix by its Hugging Face name."""
-        return self.embedding_bits if name == EMBEDDING else self.bits
+        return self.embedding_bits if is_lookup(name) else self.bits
 
     def block_of(self, name: str) -> int | None:
         """How many neighboring values of an output row of a matrix share a scale; None: the whole row."""

@@ -1,6 +1,7 @@
 """How many bytes a model's weights take in a quantization scheme."""
 
 from pipeline.families.family import GemmaShape
+from pipeline.families.names import matrix_shapes
 from pipeline.quantization.schemes import Scheme
 
 
@@ -16,12 +17,12 @@ def weight_bytes(shape: GemmaShape, scheme: Scheme) -> int:
     Raises:
         ValueError: a family whose parameters do not follow from its shape.
     """
-    norms, embedding = shape.norm_parameters, shape.vocabulary * shape.hidden
-    layers = shape.parameters - norms - embedding
-    matrices = (embedding * scheme.embedding_bits + layers * scheme.bits) // 8
-    if scheme.bits >= 16:
-        return matrices + norms * scheme.bits // 8
-    if scheme.block:
-        return matrices + 2 * (embedding + layers) // scheme.block + 4 * norms
-    rows = shape.vocabulary + shape.layers * sum(outputs for outputs, _ in shape.matrix_shapes)
-    return matrices + 4 * (rows + norms)
+    others, matrices = shape.other_parameters, matrix_shapes(shape)
+    values = sum(rows * columns * scheme.bits_of(name) for name, (rows, columns) in matrices.items()) // 8
+    if not scheme.integers:
+        return values + others * scheme.bits // 8
+    scales = sum(
+        2 * rows * columns // block if (block := scheme.block_of(name)) else 4 * rows
+        for name, (rows, columns) in matrices.items()
+    )
+    return values + scales + 4 * others

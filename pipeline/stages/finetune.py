@@ -1,10 +1,13 @@
 """Train an adapter on the examples, in Keras, with the loss on the responses only."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from pipeline.console import console
 from pipeline.data.examples import read_examples
 from pipeline.data.tokenize import encode
+from pipeline.errors import InputError
+from pipeline.families.family import Family
 from pipeline.families.registry import read_shape
 from pipeline.gemma.causal_lm import load_backbone, use_backend
 from pipeline.gemma.presets import preset_digest
@@ -44,6 +47,7 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
             return
         preset, prepared, written = run.files.download.preset, run.files.prepare, FinetuneFiles(work.folder)
         shape, tokenizer = read_shape(preset), Tokenizer.of_preset(preset)
+        check_targets(shape.family, section.targets)
         train, validation = (
             encode(read_examples(path), tokenizer) for path in (prepared.train, prepared.validation)
         )
@@ -82,6 +86,21 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
                 "raise finetune.epochs, or use more examples",
                 markup=False,
             )
+
+
+def check_targets(family: Family, targets: Sequence[str]) -> None:
+    """Check that a family's layers have the matrices that get an adapter.
+
+    Raises:
+        InputError: they lack one; names those that they have.
+    """
+    known = [matrix.name for matrix in family.matrices]
+    unknown = [target for target in targets if target not in known]
+    if unknown:
+        raise InputError(
+            f"finetune.targets: {', '.join(unknown)}: not in a layer of {family.name}; it has "
+            f"{', '.join(known)}"
+        )
 
 
 def _method_settings(section: FinetuneSection, recipe: str) -> MethodSettings:

@@ -22,7 +22,7 @@ from pipeline.gemma.causal_lm import use_backend
 from pipeline.gemma.matrices import PresetMatrices
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.litert.matrix_check import StoredMatrix, find_matrices, read_stored
-from pipeline.litert.model_check import missing_differences, model_differences
+from pipeline.litert.model_check import matrix_differences, model_differences
 from pipeline.litert.runtime.engine import Runtime
 from pipeline.litert.runtime.probe import probe
 from pipeline.quantization.schemes import SCHEMES
@@ -140,12 +140,12 @@ class FileCheck:
         matrices = PresetMatrices(_held(config, run))
         scheme = SCHEMES[spec.recipe]
         stored = find_matrices(converted.model, matrices, scheme, spec.rounding, PresetMatrices(preset))
-        missing = [name for name in matrices.names() if name not in stored]
-        differences = model_differences(converted.model, tokenizer, spec, None) + missing_differences(missing)
+        differences = model_differences(converted.model, tokenizer, spec, None)
+        differences += matrix_differences(converted.model, matrices, stored)
         if converted.base.exists():
             of_base = model_differences(converted.base, tokenizer, base_spec(config, family), preset)
             differences += [f"{converted.base.name}: {difference}" for difference in of_base]
-        return cls(differences, stored, not missing)
+        return cls(differences, stored, len(stored) == len(matrices.names()))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.tokenize import Batch, EncodedExamples, batches, steps_per_epoch
-from pipeline.gemma.causal_lm import logits_of
+from pipeline.gemma.causal_lm import hidden_states, logits_of
 
 if TYPE_CHECKING:
     import keras
@@ -37,7 +37,7 @@ def response_model(backbone: "keras_hub.models.Backbone") -> "keras.Model":
         name: keras.Input((None,), dtype="int32", name=name)
         for name in ("token_ids", "padding_mask", "positions")
     }
-    hidden = backbone({"token_ids": inputs["token_ids"], "padding_mask": inputs["padding_mask"]})
+    hidden = hidden_states(backbone, inputs["token_ids"], inputs["padding_mask"])
     chosen = ops.take_along_axis(hidden, ops.expand_dims(inputs["positions"], -1), axis=1)
     return keras.Model(inputs, logits_of(backbone, chosen), name="response_model")
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.families.decoder import MATRICES
-from pipeline.families.family import GemmaShape, MatrixKind
+from pipeline.families.family import GemmaShape, LayerSizes, MatrixKind
 from pipeline.families.gemma3 import GEMMA3
 from pipeline.families.registry import FAMILIES
 
@@ -29,16 +29,31 @@ def test_input_axes_are_the_columns_of_the_matrix(matrix: MatrixKind) -> None:
 
 
 def test_the_shapes_of_matrices_follow_from_the_model() -> None:
-    assert SHAPE.matrix_shapes == [(32, 16), (16, 16), (16, 16), (16, 32), (32, 16), (32, 16), (16, 32)]
+    shapes = [matrix.shape(SHAPE) for matrix in SHAPE.matrices_in(0)]
+    assert shapes == [(32, 16), (16, 16), (16, 16), (16, 32), (32, 16), (32, 16), (16, 32)]
 
 
 def test_parameters_are_embedding_matrices_and_norms() -> None:
-    matrices = sum(rows * columns for rows, columns in SHAPE.matrix_shapes)
+    matrices = 2 * 32 * 16 + 2 * 16 * 16 + 3 * 32 * 16
     norms = 2 * (4 * 16 + 2 * 8) + 16
-    assert (SHAPE.norm_parameters, SHAPE.parameters) == (norms, 100 * 16 + 2 * matrices + norms)
+    assert (SHAPE.other_parameters, SHAPE.parameters) == (norms, 100 * 16 + 2 * matrices + norms)
 
 
-@pytest.mark.parametrize("name", ["gemma3n", "gemma4"])
-def test_parameters_that_do_not_follow_from_the_shape_are_not_guessed(name: str) -> None:
-    with pytest.raises(ValueError, match=f"the parameters of {name} do not follow"):
-        _ = replace(SHAPE, family=FAMILIES[name]).parameters
+def test_layers_may_differ() -> None:
+    sizes = (LayerSizes(8, 32), LayerSizes(4, 64, frozenset({"key", "value", "key_norm"})))
+    shape = replace(SHAPE, layer_sizes=sizes)
+    names = [{matrix.name for matrix in shape.matrices_in(layer)} for layer in range(2)]
+    assert names[0] - names[1] == {"key", "value"}
+    assert {norm.keras_layer for norm in shape.norms_in(0)} - {
+        norm.keras_layer for norm in shape.norms_in(1)
+    } == {"key_norm"}
+    # Query, output and three feed-forward matrices of the second layer.
+    second = 2 * 16 * 16 + 3 * 64 * 16
+    first = 2 * 32 * 16 + 2 * 16 * 16 + 3 * 32 * 16
+    norms = 2 * 4 * 16 + 2 * 8 + 4 + 16
+    assert shape.parameters == 100 * 16 + first + second + norms
+
+
+def test_parameters_that_do_not_follow_from_the_shape_are_not_guessed() -> None:
+    with pytest.raises(ValueError, match="the parameters of gemma3n do not follow"):
+        _ = replace(SHAPE, family=FAMILIES["gemma3n"]).parameters

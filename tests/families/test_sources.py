@@ -23,7 +23,7 @@ LIBRARY_NAMES = {
     name
     for matrix in names.MATRICES.values()
     for name in (matrix.module, matrix.module.rpartition(".")[2], matrix.hdf5_path, matrix.keras_layer)
-} - set(names.TARGETS) | {names.EMBEDDING, names.EMBEDDING_MODULE, names.HDF5_EMBEDDING}
+} - set(names.TARGETS) | {names.EMBEDDING, names.EMBEDDING_MODULE}
 UNMISTAKABLE = {"query", "gate"}
 """Short names that mean nothing else in this package; the others are everyday words, and count when two stand
 together."""

@@ -49,7 +49,7 @@ def test_a_hugging_face_folder_is_the_same_model(base: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize("load", [load_backbone, load_causal_lm])
 def test_a_folder_that_is_no_preset_is_refused_in_one_line(load, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(InputError, match="KerasHub cannot load this preset") as caught:
+    with pytest.raises(InputError, match="KerasHub cannot load this preset|not a preset config") as caught:
         load(tmp_path)
     assert "\n" not in str(caught.value)
 
@@ -60,6 +60,6 @@ def test_an_export_of_a_model_that_its_family_does_not_describe_is_refused(
     model = load_causal_lm(base)
     block = model.backbone.get_layer("decoder_block_1")
     block.pre_ffw_norm.name = "another_norm"
-    with pytest.raises(PocketGemmaError, match="no layer 'pre_ffw_norm', which every gemma3 has"):
+    with pytest.raises(PocketGemmaError, match="no layer 'pre_ffw_norm', which a gemma3 has"):
         write_hugging_face(model, Tokenizer.of_preset(base), tmp_path / "hf")
     assert not (tmp_path / "hf").exists()

@@ -14,15 +14,13 @@ from pipeline.gemma.keras_text_part import write_text_part
 from pipeline.gemma.presets import check_preset
 from pipeline.gemma.tokenizer import tokenizer_file
 from tests.support.finished_run import DEMO
-from tests.support.random_presets import KERAS_CONFIGS, SIZES
+from tests.support.random_presets import KERAS_CONFIGS, SIZES, write_tokenizer
 
 
-@pytest.fixture(scope="module")
-def multimodal(tmp_path_factory: pytest.TempPathFactory, base: Path) -> Path:
-    """A tiny Gemma 3 with a vision encoder, written by KerasHub."""
+def gemma3(models: Any, folder: Path) -> Any:
+    """With a vision encoder and an image converter."""
     import keras_hub
 
-    models = keras_hub.models
     vision = models.Gemma3VisionEncoder(
         image_size=16,
         patch_size=4,
@@ -43,8 +41,43 @@ def multimodal(tmp_path_factory: pytest.TempPathFactory, base: Path) -> Path:
         max_images_per_prompt=1,
         num_vision_tokens_per_image=4,
     )
+    return models.Gemma3CausalLM(backbone=backbone, preprocessor=preprocessor)
+
+
+def gemma4(models: Any, folder: Path) -> Any:
+    """With a vision encoder."""
+    own = write_tokenizer("gemma4", folder.with_name("tokenizer"))
+    vision = models.Gemma4VisionEncoder(
+        image_size=16,
+        patch_size=4,
+        pool_size=2,
+        num_layers=1,
+        num_heads=2,
+        num_key_value_heads=2,
+        head_dim=4,
+        hidden_dim=8,
+        intermediate_dim=16,
+        output_dim=SIZES["hidden_dim"],
+    )
+    backbone = models.Gemma4Backbone(
+        vocabulary_size=own.vocabulary_size,
+        vision_encoder=vision,
+        **SIZES,
+        **KERAS_CONFIGS["gemma4"] | {"image_size": 16},
+    )
+    preprocessor = models.Gemma4CausalLMPreprocessor(
+        tokenizer=models.Gemma4Tokenizer(str(own.path)), sequence_length=64
+    )
+    return models.Gemma4CausalLM(backbone=backbone, preprocessor=preprocessor)
+
+
+@pytest.fixture(scope="module", params=[gemma3, gemma4], ids=["gemma3", "gemma4"])
+def multimodal(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, base: Path) -> Path:
+    """A tiny Gemma with a vision encoder, written by KerasHub."""
+    import keras_hub
+
     folder = tmp_path_factory.mktemp("multimodal") / "preset"
-    models.Gemma3CausalLM(backbone=backbone, preprocessor=preprocessor).save_to_preset(str(folder))
+    request.param(keras_hub.models, folder).save_to_preset(str(folder))
     return folder
 
 

@@ -196,8 +196,8 @@ TRANSFORMERS_FAULTS = [
         "model_type is 'llama', expected one of gemma",
     ),
     (
-        config_of(TRANSFORMERS_CONFIG | {"model_type": "gemma4_text"}),
-        "Gemma 4 is not supported yet; use kaggle://",
+        config_of(TRANSFORMERS_CONFIG | {"model_type": "gemma3n_text"}),
+        "Gemma 3n is not supported yet; use kaggle://",
     ),
     (removed("model.safetensors"), r"only available as pickles \(pytorch_model.bin\)"),
     (removed("model.safetensors", "pytorch_model.bin"), "no weights"),

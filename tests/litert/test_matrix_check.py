@@ -14,7 +14,7 @@ from pipeline.formats.tflite_weights import WeightMatrix
 from pipeline.gemma.matrices import PresetMatrices
 from pipeline.litert import matrix_check as weights
 from pipeline.litert.graft.weight_map import scale_dtype
-from pipeline.litert.matrix_check import missing_matrices
+from pipeline.litert.matrix_check import find_matrices, missing_matrices, surplus_matrices
 from pipeline.quantization.rounding import LARGEST, Quantized, least_squares, nearest
 from pipeline.quantization.schemes import SCHEMES, Scheme
 
@@ -242,3 +242,17 @@ def test_a_rounding_may_shorten_a_matrix_by_its_error_and_no_more() -> None:
     assert preserved(coarse.astype(np.float32), wanted, 1.0, row_error=0.0)
     assert not preserved(np.float32(0.9) * wanted, wanted, 1.0, row_error=0.0)
     assert not preserved(np.float32(1.1) * wanted, wanted, 1.0, row_error=0.0)
+
+
+def test_a_matrix_beside_those_of_the_model_is_found(store: Store, folder: Path) -> None:
+    def found() -> list[tuple[int, int]]:
+        places = find_matrices(store.path, PresetMatrices(folder), store.scheme)
+        assert set(places) == {A, B}
+        return surplus_matrices(store.path, places)
+
+    assert found() == []
+    # As when a factor is multiplied into one of the two copies of a tied embedding.
+    copy = store.weights[A]
+    store.weights["copy"] = replace(copy, offset=store._append(np.zeros(copy.size, np.uint8)))
+    store.write()
+    assert found() == [copy.shape]

@@ -22,7 +22,8 @@ from tests.support.recipes import SMALL, refused
         (SMALL | {"finetune": {"rank": "many"}}, "finetune.rank: expected a whole number, got 'many'"),
         (
             SMALL | {"finetune": {"targets": ["query", "wq"]}},
-            "finetune.targets.1: expected one of query, key, value, output, gate, up, down, got 'wq'",
+            "finetune.targets.1: expected one of query, key, value, output, gate, up, down, per_layer_gate, "
+            "per_layer_projection, got 'wq'",
         ),
         (SMALL | {"finetune": {"targets": []}}, "finetune.targets: expected 1 or more entries, got []"),
         (SMALL | {"convert": {"recipe": "int2"}}, "fp16, fp32, got 'int2'; did you mean 'int8'?"),

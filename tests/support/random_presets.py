@@ -28,22 +28,53 @@ CAPS = {"attention_logit_soft_cap": 50.0, "final_logit_soft_cap": 30.0}
 LOCAL = {"use_sliding_window_attention": True, "sliding_window_size": WINDOW}
 POST_NORMS = {"use_post_ffw_norm": True, "use_post_attention_norm": True}
 
+LAYERS: dict[str, Any] = {
+    "layer_types": ["sliding_attention", "full_attention"] * 2,
+    "num_kv_shared_layers": 2,
+    "global_head_dim": 64,
+    "hidden_size_per_layer_input": 16,
+    "use_double_wide_mlp": True,
+}
+"""Of Gemma 4, in KerasHub's and in Hugging Face's words."""
+
+NORM_OFFSETS = {"gemma4": 1.0}
+"""Other families add 1 to the scales of norms."""
+
+
+def _norm_offset(family: str, path: str) -> float:
+    """Around which value the scales of a norm are drawn. Gemma 4 divides attention scores by nothing but what
+    the norms of queries and keys learn."""
+    of_heads = any(name in path for name in ("query_norm", "key_norm", "q_norm", "k_norm"))
+    return NORM_OFFSETS.get(family, 0.0) * (0.5 if of_heads else 1.0)
+
+
 KERAS_CONFIGS: dict[str, dict[str, Any]] = {
     # Gemma 1 and 2 count gate and up together.
     "gemma": {"intermediate_dim": 2 * FFN},
     "gemma2": {"intermediate_dim": 2 * FFN, **CAPS, **LOCAL, **POST_NORMS},
     "gemma3": {"intermediate_dim": FFN, "image_size": None, **LOCAL, **POST_NORMS},
+    "gemma4": {
+        "intermediate_dim": FFN,
+        "image_size": None,
+        **LOCAL,
+        **LAYERS,
+        "global_rope_partial_rotary_factor": 0.25,
+        "final_logit_soft_cap": 30.0,
+    },
 }
 """Arguments of the KerasHub backbone beside SIZES."""
 
 
 def write_tokenizer(family: str, folder: Path) -> Tokenizer:
-    """The demo's tokenizer with the tokens that only this family has."""
+    """The demo's tokenizer with the tokens of this family that it lacks."""
     from sentencepiece import sentencepiece_model_pb2
 
     model: Any = sentencepiece_model_pb2.ModelProto()  # type: ignore[attr-defined]
     model.ParseFromString(tokenizer_file(DEMO / "base").read_bytes())
-    for token in FAMILIES[family].own_tokens:
+    chat = FAMILIES[family].chat
+    known = {piece.piece for piece in model.pieces}
+    others = () if chat.start_of_turn in known else chat.control_tokens
+    for token in (*FAMILIES[family].own_tokens, *(each for each in others if each not in known)):
         model.pieces.add(piece=token, score=0.0, type=PieceType.USER_DEFINED)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / SENTENCEPIECE_FILE).write_bytes(model.SerializeToString())
@@ -63,8 +94,10 @@ def write_keras_preset(family: str, folder: Path) -> Path:
         vocabulary_size=own.vocabulary_size, **SIZES, **KERAS_CONFIGS[FAMILIES[family].variant_of or family]
     )
     for index, weight in enumerate(backbone.weights):
-        scale = 0.1 if weight.path.endswith("scale") else 0.06 if "embedding" in weight.path else 0.12
-        weight.assign(scale * keras.random.normal(weight.shape, seed=index))
+        vector = weight.path.endswith(("scale", "scalar"))
+        scale = 0.1 if vector else 0.06 if "embedding" in weight.path else 0.12
+        offset = _norm_offset(family, weight.path) if vector else 0.0
+        weight.assign(offset + scale * keras.random.normal(weight.shape, seed=index))
     tokenizer = getattr(kinds, f"{name}Tokenizer")(str(own.path))
     preprocessor = getattr(kinds, f"{name}CausalLMPreprocessor")(tokenizer=tokenizer, sequence_length=64)
     getattr(kinds, f"{name}CausalLM")(backbone=backbone, preprocessor=preprocessor).save_to_preset(
@@ -98,11 +131,14 @@ def write_transformers_folder(family: str, folder: Path, *, dtype: str = "bfloat
         "eos_token_id": tokenizer.stop_ids[0],
         "pad_token_id": tokenizer.pad_id,
     }
+    if base.name == "gemma4":
+        config |= LAYERS | {"vocab_size_per_layer_input": tokenizer.vocabulary_size}
     torch.manual_seed(0)
     settings = transformers.AutoConfig.for_model(base.model_types[-1], **config)
     model = transformers.AutoModelForCausalLM.from_config(settings).to(getattr(torch, dtype))
-    for weight in model.parameters():
-        weight.data.normal_(0, 0.12 if weight.dim() == 2 else 0.1)
+    for name, weight in model.named_parameters():
+        offset = _norm_offset(base.name, name) if weight.dim() == 1 else 0.0
+        weight.data.normal_(offset, 0.12 if weight.dim() == 2 else 0.1)
     model.get_input_embeddings().weight.data.mul_(0.5)
     size = sum(weight.numel() for weight in model.parameters()) * (2 if dtype == "bfloat16" else 4)
     model.save_pretrained(folder, max_shard_size=size // shards)

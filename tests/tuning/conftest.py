@@ -6,6 +6,7 @@ import pytest
 
 from pipeline.data.examples import Example
 from pipeline.data.tokenize import EncodedExamples, encode
+from pipeline.families.gemma3 import GEMMA3
 from pipeline.gemma.causal_lm import use_backend
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.tuning.loop import TrainingSettings
@@ -23,6 +24,9 @@ SETTINGS = TrainingSettings(
     seed=0,
 )
 """A short training at a high learning rate."""
+
+EVERY_TARGET = tuple(matrix.name for matrix in GEMMA3.matrices)
+"""The seven matrices of a layer of the demo."""
 
 NAMES = [
     "gold",

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from pipeline.errors import InputError, PocketGemmaError
-from pipeline.families.names import MATRICES, TARGETS
 from pipeline.gemma.causal_lm import load_causal_lm, matrix_layers
 from pipeline.gemma.hugging_face import write_hugging_face
 from pipeline.gemma.tokenizer import Tokenizer
@@ -16,6 +15,7 @@ from pipeline.tuning.adapter import Adapter
 from pipeline.tuning.merge import merge, prove_merge
 from pipeline.tuning.method import MethodSettings
 from pipeline.tuning.methods.lora import METHOD, LoraFactors
+from tests.tuning.conftest import EVERY_TARGET
 
 LIMIT = 1e-6
 TOKENS = [2, *range(30, 60)]
@@ -25,7 +25,7 @@ TOKENS = [2, *range(30, 60)]
 def adapter(base: Path) -> Adapter:
     """Random, all seven kinds of matrix, alpha unlike rank."""
     backbone = load_causal_lm(base).backbone
-    empty = METHOD.collect(METHOD.attach(backbone, MethodSettings(4, 10.0, TARGETS)), "base")
+    empty = METHOD.collect(METHOD.attach(backbone, MethodSettings(4, 10.0, EVERY_TARGET)), "base")
     random = np.random.default_rng(1)
     tensors = {
         name: (0.05 * random.normal(size=tensor.shape)).astype(np.float32)
@@ -72,7 +72,7 @@ def test_a_dropped_adapter_is_refused(base: Path, adapter: Adapter) -> None:
         prove_merge(load_causal_lm(base).backbone, load_causal_lm(base).backbone, adapter, LIMIT)
 
 
-@pytest.mark.parametrize("target", sorted(MATRICES))
+@pytest.mark.parametrize("target", sorted(EVERY_TARGET))
 def test_one_matrix_left_unmerged_is_refused(base: Path, adapter: Adapter, target: str) -> None:
     model = merged_model(base, adapter)
     _, unmerged = next(matrix_layers(load_causal_lm(base).backbone, target))

@@ -64,6 +64,27 @@ def leave_weights_in_their_file() -> None:
     export_lib.quantize_model = quantize_released
 
 
+def let_subclasses_load() -> None:
+    """Patch transformers: a model class of the exporter loads like the class of transformers that it extends.
+
+    transformers (5.23) looks into the source of a class's module to see whether its experts can be computed
+    in more than one way, and refuses to load a class from another module if the configuration can have
+    experts.
+    """
+    from transformers import PreTrainedModel
+
+    ordinary = PreTrainedModel._can_set_experts_implementation.__func__
+
+    def of_any_base(kind: Any) -> bool:
+        return any(
+            ordinary(base)
+            for base in kind.__mro__
+            if issubclass(base, PreTrainedModel) and base is not PreTrainedModel
+        )
+
+    PreTrainedModel._can_set_experts_implementation = classmethod(of_any_base)
+
+
 def release_file_pages() -> int:
     """Release resident pages of mapped files; the next access reads them from the file again.
 

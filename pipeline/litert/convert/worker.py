@@ -38,9 +38,16 @@ def main(request: Path) -> None:
         from pipeline.litert.convert.lora_inputs import add_lora_inputs
 
         add_lora_inputs(arguments["lora_rank"])
-    from pipeline.litert.convert.exporter_patches import in_float32, leave_weights_in_their_file
+    from pipeline.litert.convert.exporter_patches import (
+        in_float32,
+        leave_weights_in_their_file,
+        let_subclasses_load,
+    )
+    from pipeline.litert.convert.whole_matrices import keep_matrices_whole
 
     leave_weights_in_their_file()
+    let_subclasses_load()
+    keep_matrices_whole()
     # The exporter collects garbage after every step, which takes a second each time for the million objects
     # of the imported packages.
     gc.freeze()

@@ -181,14 +181,19 @@ class Lora:
         return lora_content(modules)
 
     def cost(self, shape: GemmaShape, settings: MethodSettings) -> Cost:
-        kernels = [MATRICES[target].kernel_shape(shape) for target in settings.targets]
-        per_layer = sum(settings.rank * (math.prod(kernel[:-1]) + kernel[-1]) for kernel in kernels)
-        return Cost(shape.layers * per_layer, FLOAT32_BYTES * shape.layers * per_layer)
+        kernels = [
+            matrix.kernel_shape(shape.in_layer(layer))
+            for layer in range(shape.layers)
+            for matrix in shape.matrices_in(layer)
+            if matrix.name in settings.targets
+        ]
+        parameters = sum(settings.rank * (math.prod(kernel[:-1]) + kernel[-1]) for kernel in kernels)
+        return Cost(parameters, FLOAT32_BYTES * parameters)
 
 
 def enable_lora(
     backbone: "keras_hub.models.Backbone", rank: int, alpha: float, targets: Sequence[str]
-) -> "dict[str, keras.layers.EinsumDense]":
+) -> "dict[str, keras.layers.Layer]":
     """Freeze the backbone and add LoRA to the named matrices of every decoder block.
 
     KerasHub's own `enable_lora` does the work; it takes no alpha, so alpha is set on each layer afterwards.
@@ -197,17 +202,16 @@ def enable_lora(
         The adapted layers by name (`decoder_block_0.query`, …).
 
     Raises:
-        PocketGemmaError: a target is missing in some blocks or in all.
+        PocketGemmaError: no layer has a target, or one does not take LoRA.
     """
     backbone.enable_lora(rank, target_layer_names=[MATRICES[target].keras_layer for target in targets])
     layers = {name: layer for target in targets for name, layer in matrix_layers(backbone, target)}
-    expected = backbone.num_layers * len(targets)
-    adapted = [layer for layer in layers.values() if layer.lora_enabled]
-    if len(layers) != expected or len(adapted) != expected:
-        raise PocketGemmaError(
-            f"{type(backbone).__name__}: LoRA was added to {len(adapted)} of {expected} matrices "
-            f"({', '.join(targets)})"
-        )
+    # A layer that shares the keys and values of another one has no matrices for them.
+    found = {parse_adapter_name(name)[1] for name in layers}
+    without = [name for name, layer in layers.items() if not layer.lora_enabled]
+    if found != set(targets) or without:
+        missing = without or sorted(set(targets) - found)
+        raise PocketGemmaError(f"{type(backbone).__name__}: LoRA cannot be added to {', '.join(missing)}")
     for layer in layers.values():
         layer.lora_alpha = alpha
     return layers

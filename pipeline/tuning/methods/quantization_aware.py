@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import InputError, PocketGemmaError
-from pipeline.families.family import GemmaShape
-from pipeline.families.names import EMBEDDING, MATRICES, hugging_face_name, parse_adapter_name
+from pipeline.families.family import GemmaShape, MatrixKind, OtherMatrix
+from pipeline.families.names import MATRICES, hugging_face_name, matrix_shapes, parse_adapter_name
 from pipeline.formats.adapter_safetensors import AdapterSafetensors
 from pipeline.formats.peft import PeftContent
-from pipeline.gemma.causal_lm import matrix_layers
+from pipeline.gemma.causal_lm import matrix_layers, other_matrices
 from pipeline.quantization.rounding import LARGEST, Quantized, least_squares, with_scales
 from pipeline.quantization.schemes import SCHEMES, Scheme
 from pipeline.tuning.adapter import Adapter
@@ -95,8 +95,10 @@ class QuantizationAware(Lora):
 
     def cost(self, shape: GemmaShape, settings: MethodSettings) -> Cost:
         plain, scheme = super().cost(shape, settings), SCHEMES[settings.recipe]
-        matrices = [(shape.vocabulary, shape.hidden), *shape.layers * shape.matrix_shapes]
-        scales = sum(rows * (columns // (scheme.block or columns)) for rows, columns in matrices)
+        scales = sum(
+            rows * (columns // (scheme.block_of(name) or columns))
+            for name, (rows, columns) in matrix_shapes(shape).items()
+        )
         return Cost(plain.parameters, plain.adapter_bytes + FLOAT32_BYTES * scales)
 
 
@@ -144,7 +146,7 @@ class Rounding:
 
 def enable_rounding(
     backbone: "keras_hub.models.Backbone",
-    layers: "Mapping[str, keras.layers.EinsumDense]",
+    layers: "Mapping[str, keras.layers.Layer]",
     scheme: Scheme,
 ) -> dict[str, NDArray[np.float32]]:
     """Make a backbone compute with rounded matrices while LoRA trains.
@@ -163,14 +165,14 @@ def enable_rounding(
     """
     scales = {}
     adapted = {hugging_face_name(name): (name, layer) for name, layer in layers.items()}
-    for name, target, kernel in _kernels(backbone):
+    for name, kernel in _kernels(backbone):
         bits = scheme.bits_of(name)
-        stored = least_squares(_matrix(target, kernel), bits, scheme.block_of(name))
+        stored = least_squares(kernel.matrix(), bits, scheme.block_of(name))
         scales[name] = stored.scales
         if name in adapted:
             _round_inside(*adapted[name], stored)
         else:
-            kernel.assign(_as_kernel(target, stored.dequantized(), kernel.shape))
+            kernel.assign(stored.dequantized())
     return scales
 
 
@@ -182,25 +184,43 @@ def round_matrices(backbone: "keras_hub.models.Backbone", scales: Scales, scheme
         scales: of every matrix.
         scheme: bits.
     """
-    for name, target, kernel in _kernels(backbone):
-        stored = with_scales(_matrix(target, kernel), scales[name], scheme.bits_of(name))
-        kernel.assign(_as_kernel(target, stored.dequantized(), kernel.shape))
+    for name, kernel in _kernels(backbone):
+        kernel.assign(with_scales(kernel.matrix(), scales[name], scheme.bits_of(name)).dequantized())
 
 
-def _kernels(backbone: "keras_hub.models.Backbone") -> Iterator[tuple[str, str | None, Any]]:
-    """Hugging Face name, target (None: the embedding) and variable of every matrix, without the LoRA term."""
-    yield EMBEDDING, None, backbone.token_embedding.embeddings
-    for target in MATRICES:
+@dataclass(frozen=True)
+class _Kernel:
+    """A variable that holds a matrix, without the LoRA term."""
+
+    variable: Any
+    kind: MatrixKind | OtherMatrix
+
+    def matrix(self) -> NDArray[np.float32]:
+        """(out, in)."""
+        return _matrix(self.kind, self.variable)
+
+    def assign(self, matrix: NDArray[np.float32]) -> None:
+        """Replace the values by those of a matrix (out, in)."""
+        if isinstance(self.kind, OtherMatrix):
+            self.variable.assign(self.kind.as_variable(matrix))
+        else:
+            self.variable.assign(self.kind.as_kernel(matrix, tuple(self.variable.shape)))
+
+
+def _kernels(backbone: "keras_hub.models.Backbone") -> Iterator[tuple[str, _Kernel]]:
+    """Every matrix by its Hugging Face name."""
+    for other, _, variable in other_matrices(backbone):
+        yield other.tensor, _Kernel(variable, other)
+    for target, kind in MATRICES.items():
         for name, layer in matrix_layers(backbone, target):
-            yield hugging_face_name(name), target, layer._kernel
+            yield hugging_face_name(name), _Kernel(layer._kernel, kind)
 
 
-def _round_inside(name: str, layer: "keras.layers.EinsumDense", stored: Quantized) -> None:
-    """Make an adapted layer round its kernel after LoRA is added."""
-    import keras
+def _round_inside(name: str, layer: "keras.layers.Layer", stored: Quantized) -> None:
+    """Make an adapted layer, a Dense or an EinsumDense, round its kernel after LoRA is added."""
     from keras import ops
 
-    class RoundedEinsumDense(keras.layers.EinsumDense):
+    class Rounded(type(layer)):  # type: ignore[misc]
         rounding: Rounding
 
         @property
@@ -216,12 +236,12 @@ def _round_inside(name: str, layer: "keras.layers.EinsumDense", stored: Quantize
     rounding = Rounding(ops.convert_to_tensor(scales), LARGEST[stored.bits])
     # With an adapter of zeros this must equal W0 as it is stored. Otherwise a scale along the wrong axis
     # would show only on the phone.
-    inside = _matrix(target, rounding(ops.cast(layer._kernel, "float32")))
+    inside = _matrix(MATRICES[target], rounding(ops.cast(layer._kernel, "float32")))
     if not np.allclose(inside, stored.dequantized(), rtol=1e-5, atol=0):
         raise PocketGemmaError(
             f"{name}: the kernel is not rounded in training as its matrix is stored; report this as a bug"
         )
-    layer.__class__ = RoundedEinsumDense
+    layer.__class__ = Rounded
     layer.rounding = rounding
 
 
@@ -232,24 +252,18 @@ def _scales_as_kernel(
     long."""
     columns = int(np.prod([shape[axis] for axis in MATRICES[target].input_axes]))
     blocks = scales.shape[1]
-    full = _as_kernel(target, np.repeat(scales, columns // blocks, axis=1), shape)
+    full = MATRICES[target].as_kernel(np.repeat(scales, columns // blocks, axis=1), shape)
     if blocks > 1:
         return full
     axes = [slice(0, 1) if axis in MATRICES[target].input_axes else slice(None) for axis in range(len(shape))]
     return np.ascontiguousarray(full[tuple(axes)])
 
 
-def _matrix(target: str | None, kernel: Any) -> NDArray[np.float32]:
+def _matrix(kind: MatrixKind | OtherMatrix, kernel: Any) -> NDArray[np.float32]:
     from keras import ops
 
     values = np.asarray(ops.convert_to_numpy(ops.cast(kernel, "float32")))
-    return np.ascontiguousarray(values if target is None else MATRICES[target].as_matrix(values))
-
-
-def _as_kernel(
-    target: str | None, matrix: NDArray[np.float32], shape: tuple[int, ...]
-) -> NDArray[np.float32]:
-    return matrix if target is None else MATRICES[target].as_kernel(matrix, shape)
+    return np.ascontiguousarray(kind.as_matrix(values))
 
 
 METHOD: Method = QuantizationAware()

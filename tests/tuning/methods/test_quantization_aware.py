@@ -12,7 +12,8 @@ import pytest
 from pipeline.data.examples import Example
 from pipeline.data.tokenize import encode
 from pipeline.errors import InputError, PocketGemmaError
-from pipeline.families.names import EMBEDDING, hugging_face_name, parse_adapter_name
+from pipeline.families.family import MatrixKind
+from pipeline.families.names import EMBEDDING, MATRICES, hugging_face_name, parse_adapter_name
 from pipeline.families.registry import read_shape
 from pipeline.gemma.causal_lm import load_causal_lm
 from pipeline.gemma.hugging_face import write_hugging_face
@@ -28,9 +29,9 @@ from pipeline.tuning.merge import merge
 from pipeline.tuning.method import Attachment, MethodSettings
 from pipeline.tuning.methods import lora, quantization_aware
 from pipeline.tuning.methods.quantization_aware import METHOD, Rounding, trained_scales, with_trained_scales
+from tests.tuning.conftest import EVERY_TARGET as TARGETS
 from tests.tuning.conftest import SETTINGS
 
-TARGETS = ("query", "key", "value", "output", "gate", "up", "down")
 RECIPES = ("int4", "int4_embedding_int8", "int8", "int4_block32")
 TIE = 1e-3
 """Steps: nearer to the middle of two integers than this, the order of a sum in float32 decides."""
@@ -77,7 +78,7 @@ def test_the_merged_matrices_round_to_the_integers_that_training_saw(
     for name, layer in trained.attachment.layers.items():
         matrix = matrices.read(hugging_face_name(name))
         stored = METHOD.deltas(trained.adapter).quantized(hugging_face_name(name), matrix)
-        seen = quantization_aware._matrix(parse_adapter_name(name)[1], layer.kernel)
+        seen = quantization_aware._matrix(MATRICES[parse_adapter_name(name)[1]], layer.kernel)
         steps = np.repeat(stored.scales, matrix.shape[1] // stored.scales.shape[1], axis=1)
         integers = np.rint(seen / steps)
         undecided = np.abs(np.abs(matrix / steps) % 1 - 0.5) < TIE
@@ -89,19 +90,15 @@ def test_the_merged_matrices_round_to_the_integers_that_training_saw(
 
 def test_what_has_no_adapter_is_rounded_too(base: Path) -> None:
     before = {
-        name: np.array(kernel)
-        for name, _, kernel in quantization_aware._kernels(load_causal_lm(base).backbone)
+        name: kernel.matrix() for name, kernel in quantization_aware._kernels(load_causal_lm(base).backbone)
     }
     trained = rounded(base, "int4_embedding_int8", targets=("query", "value"))
-    for name, target, kernel in quantization_aware._kernels(trained.model.backbone):
-        if target in ("query", "value"):
+    for name, kernel in quantization_aware._kernels(trained.model.backbone):
+        if isinstance(kernel.kind, MatrixKind) and kernel.kind.name in ("query", "value"):
             continue
-        matrix = before[name] if target is None else quantization_aware._matrix(target, before[name])
-        stored = METHOD.deltas(trained.adapter).quantized(name, matrix)
+        stored = METHOD.deltas(trained.adapter).quantized(name, before[name])
         assert stored.bits == (8 if name == EMBEDDING else 4)
-        np.testing.assert_array_equal(
-            quantization_aware._matrix(target, kernel), stored.dequantized(), err_msg=name
-        )
+        np.testing.assert_array_equal(kernel.matrix(), stored.dequantized(), err_msg=name)
 
 
 def test_an_adapter_put_back_computes_what_training_did(base: Path, tmp_path: Path) -> None:
@@ -149,13 +146,13 @@ def test_scales_of_other_rows_are_refused(base: Path, monkeypatch: pytest.Monkey
 def test_another_order_of_the_heads_is_refused(
     base: Path, monkeypatch: pytest.MonkeyPatch, target: str
 ) -> None:
-    whole: Callable[..., Any] = quantization_aware._as_kernel
+    whole: Callable[..., Any] = MatrixKind.as_kernel
 
-    def turned(kind: str | None, matrix: Any, shape: tuple[int, ...]) -> Any:
+    def turned(kind: MatrixKind, matrix: Any, shape: tuple[int, ...]) -> Any:
         kernel = whole(kind, matrix, shape)
-        return np.ascontiguousarray(kernel[::-1]) if kind == target else kernel
+        return np.ascontiguousarray(kernel[::-1]) if kind.name == target else kernel
 
-    monkeypatch.setattr(quantization_aware, "_as_kernel", turned)
+    monkeypatch.setattr(MatrixKind, "as_kernel", turned)
     if target == "output":
         # A row of this matrix runs through all heads, so its scale is the same for each: only blocks can go
         # wrong.

@@ -82,12 +82,12 @@ def test_padding_counts_for_nothing() -> None:
     separate: list[Any] = []
     together: list[Any] = []
     for sequences, found in (([EXAMPLES[0]], separate), ([EXAMPLES[1]], separate), (EXAMPLES[:2], together)):
-        inner = make_model("gemma3_text").model
+        model = make_model("gemma3_text")
         with torch.inference_mode():
             batches = [
-                calibrator._start(inner, ids, real)[0] for ids, real in calibrator._batches(sequences, 0)
+                calibrator._start(model, ids, real)[0] for ids, real in calibrator._batches(sequences, 0)
             ]
-            layer, name = inner.layers[0], "mlp.down_proj"
+            layer, name = model.model.layers[0], "mlp.down_proj"
             exact = [calibrator._watched(layer, [name], batch, 0) for batch in batches]
             found.append(calibrator._moments(layer, name, batches, exact, 0)[0])
     assert np.allclose(sum(separate), together[0], rtol=1e-4)

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pipeline.families.registry import FAMILIES
 from pipeline.families.tokenizer_files import SENTENCEPIECE_FILE
 from pipeline.gemma.causal_lm import use_backend
@@ -65,6 +67,13 @@ KERAS_CONFIGS: dict[str, dict[str, Any]] = {
 """Arguments of the KerasHub backbone beside SIZES."""
 
 
+DEMO_PIECES = 1024
+"""Pieces of the demo's tokenizer."""
+
+RARE = 0.3
+"""Factor of the embeddings of further tokens, which mark structure: a random model must not write them."""
+
+
 def write_tokenizer(family: str, folder: Path) -> Tokenizer:
     """The demo's tokenizer with the tokens of this family that it lacks."""
     from sentencepiece import sentencepiece_model_pb2
@@ -98,6 +107,9 @@ def write_keras_preset(family: str, folder: Path) -> Path:
         scale = 0.1 if vector else 0.06 if "embedding" in weight.path else 0.12
         offset = _norm_offset(family, weight.path) if vector else 0.0
         weight.assign(offset + scale * keras.random.normal(weight.shape, seed=index))
+    table = np.array(keras.ops.convert_to_numpy(backbone.token_embedding.embeddings))
+    table[DEMO_PIECES:] *= RARE
+    backbone.token_embedding.embeddings.assign(table)
     tokenizer = getattr(kinds, f"{name}Tokenizer")(str(own.path))
     preprocessor = getattr(kinds, f"{name}CausalLMPreprocessor")(tokenizer=tokenizer, sequence_length=64)
     getattr(kinds, f"{name}CausalLM")(backbone=backbone, preprocessor=preprocessor).save_to_preset(
@@ -140,6 +152,7 @@ def write_transformers_folder(family: str, folder: Path, *, dtype: str = "bfloat
         offset = _norm_offset(base.name, name) if weight.dim() == 1 else 0.0
         weight.data.normal_(offset, 0.12 if weight.dim() == 2 else 0.1)
     model.get_input_embeddings().weight.data.mul_(0.5)
+    model.get_input_embeddings().weight.data[DEMO_PIECES:] *= RARE
     size = sum(weight.numel() for weight in model.parameters()) * (2 if dtype == "bfloat16" else 4)
     model.save_pretrained(folder, max_shard_size=size // shards)
     return folder

@@ -96,7 +96,7 @@ def matrix_differences(path: Path, matrices: PresetMatrices, held: Mapping[str, 
     if surplus:
         shapes = ", ".join(f"{rows} x {columns}" for rows, columns in surplus[:NAMED])
         more = ", …" * (len(surplus) > NAMED)
-        return [f"{len(surplus)} matrices are not in the converted model ({shapes}{more})"]
+        return [f"{len(surplus)} matrices beyond those of the converted model ({shapes}{more})"]
     return []
 
 

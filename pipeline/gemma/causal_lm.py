@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.console import waiting, without_native_chatter
 from pipeline.errors import InputError, PocketGemmaError
-from pipeline.families.family import OtherMatrix
+from pipeline.families.family import GemmaShape, OtherMatrix
 from pipeline.families.names import MATRICES, OTHER_MATRICES, adapter_name, keras_block
-from pipeline.families.registry import read_family, read_form
+from pipeline.families.registry import family_of_class, read_family, read_form
 from pipeline.gemma.tokenizer import tokenizer_file
 
 if TYPE_CHECKING:
@@ -123,6 +123,19 @@ def _check_text_only(preset: Path, backbone: "keras_hub.models.Backbone") -> Non
         )
 
 
+def shape_of(backbone: "keras_hub.models.Backbone") -> GemmaShape:
+    """The shape of a backbone, by its class and its configuration.
+
+    Raises:
+        PocketGemmaError: it is no Gemma.
+    """
+    name, config = type(backbone).__name__, backbone.get_config()
+    family = family_of_class(name, config)
+    if family is None:
+        raise PocketGemmaError(f"{name} is not a Gemma that PocketGemma knows")
+    return family.read_keras(Path(name), config)
+
+
 def matrix_layers(
     backbone: "keras_hub.models.Backbone", target: str
 ) -> "Iterator[tuple[str, keras.layers.EinsumDense]]":
@@ -176,8 +189,8 @@ def use_layers_for_products(backbone: "keras_hub.models.Backbone") -> None:
     This changes the modules of KerasHub for the rest of the process. The layers must stay without LoRA.
     """
     layers = {id(layer.kernel): layer for target in MATRICES for _, layer in matrix_layers(backbone, target)}
-    for module in {type(backbone.get_layer(keras_block(0))).__module__}:
-        vars(sys.modules[module])["ops"] = _LayerProducts(layers)
+    module = sys.modules[type(backbone.get_layer(keras_block(0))).__module__]
+    vars(module)["ops"] = _LayerProducts(layers)
 
 
 def hidden_states(backbone: "keras_hub.models.Backbone", token_ids: Any, padding_mask: Any) -> Any:

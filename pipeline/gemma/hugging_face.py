@@ -19,6 +19,7 @@ from pipeline.families.names import (
 )
 from pipeline.families.registry import family_of_class
 from pipeline.formats.safetensors import write_float32
+from pipeline.gemma.causal_lm import shape_of
 from pipeline.gemma.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def write_hugging_face(model: "keras_hub.models.CausalLM", tokenizer: Tokenizer,
 
 def _tensors(backbone: "keras_hub.models.Backbone", family: Family) -> Iterator[tuple[str, _Variable]]:
     """Every weight by its Hugging Face name."""
-    shape = family.read_keras(Path(type(backbone).__name__), backbone.get_config())
+    shape = shape_of(backbone)
     for other in family.other_matrices:
         variable = getattr(backbone.get_layer(other.keras_layer), other.keras_variable)
         yield other.tensor, _Variable(variable, None if other.lookup else other.as_matrix)

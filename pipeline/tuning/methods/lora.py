@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from pipeline.errors import InputError, PocketGemmaError
 from pipeline.families.family import GemmaShape, MatrixKind
-from pipeline.families.names import MATRICES, hugging_face_name, parse_adapter_name
+from pipeline.families.names import MATRICES, adapter_name, hugging_face_name, parse_adapter_name
 from pipeline.formats.adapter_safetensors import AdapterSafetensors
 from pipeline.formats.peft import PeftContent, PeftFactors, lora_content
-from pipeline.gemma.causal_lm import matrix_layers
+from pipeline.gemma.causal_lm import matrix_layers, shape_of
 from pipeline.tuning.adapter import Adapter
 from pipeline.tuning.deltas import Deltas, Rows
 from pipeline.tuning.method import Attachment, Change, Cost, Method, MethodSettings
@@ -202,16 +202,24 @@ def enable_lora(
         The adapted layers by name (`decoder_block_0.query`, …).
 
     Raises:
-        PocketGemmaError: no layer has a target, or one does not take LoRA.
+        PocketGemmaError: a layer lacks a target that its family has there, or does not take LoRA.
     """
     backbone.enable_lora(rank, target_layer_names=[MATRICES[target].keras_layer for target in targets])
     layers = {name: layer for target in targets for name, layer in matrix_layers(backbone, target)}
+    shape = shape_of(backbone)
     # A layer that shares the keys and values of another one has no matrices for them.
-    found = {parse_adapter_name(name)[1] for name in layers}
-    without = [name for name, layer in layers.items() if not layer.lora_enabled]
-    if found != set(targets) or without:
-        missing = without or sorted(set(targets) - found)
-        raise PocketGemmaError(f"{type(backbone).__name__}: LoRA cannot be added to {', '.join(missing)}")
+    expected = {
+        adapter_name(layer, matrix.name)
+        for layer in range(shape.layers)
+        for matrix in shape.matrices_in(layer)
+        if matrix.name in targets
+    }
+    adapted = {name for name, layer in layers.items() if layer.lora_enabled}
+    if not expected or adapted != expected or adapted != layers.keys():
+        raise PocketGemmaError(
+            f"{type(backbone).__name__}: LoRA was added to {len(adapted)} of {len(expected)} matrices "
+            f"({', '.join(targets)})"
+        )
     for layer in layers.values():
         layer.lora_alpha = alpha
     return layers

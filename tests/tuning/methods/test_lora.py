@@ -63,7 +63,14 @@ def test_an_adapter_with_fewer_blocks_is_refused(base: Path) -> None:
 def test_a_target_that_blocks_lack_is_refused(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     backbone = load_causal_lm(base).backbone
     monkeypatch.setitem(MATRICES, "up", replace(MATRICES["up"], keras_layer="nothing"))
-    with pytest.raises(PocketGemmaError, match=r"LoRA cannot be added to up$"):
+    with pytest.raises(PocketGemmaError, match=r"LoRA was added to 0 of 6 matrices \(up\)"):
+        METHOD.attach(backbone, MethodSettings(2, 2.0, ("up",)))
+
+
+def test_a_target_that_one_block_lacks_is_refused(base: Path) -> None:
+    backbone = load_causal_lm(base).backbone
+    backbone.get_layer("decoder_block_3").gating_ffw_2.name = "nothing"
+    with pytest.raises(PocketGemmaError, match=r"LoRA was added to 5 of 6 matrices \(up\)"):
         METHOD.attach(backbone, MethodSettings(2, 2.0, ("up",)))
 
 

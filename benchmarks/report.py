@@ -199,7 +199,7 @@ def real_gemma(document: dict[str, Any]) -> list[str]:
             f"{entry['bytes'] / 1e6:.0f}" if "bytes" in entry else "",
             f"{entry['exact_match']:.2f}",
             difference(entry.get("difference_to_keras")),
-            f"{entry['perplexity']:.4f}",
+            f"{entry['perplexity']:.4f}" if entry["perplexity"] else "",
             f"{entry['convert_seconds']:.0f}" if "convert_seconds" in entry else "",
             f"{entry['convert_peak_bytes'] / 1e9:.1f}" if "convert_peak_bytes" in entry else "",
         )

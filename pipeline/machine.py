@@ -1,5 +1,6 @@
 """Facts about this machine: the processor, installed packages, and the memory of a process."""
 
+import os
 import platform
 from contextlib import suppress
 from functools import cache
@@ -48,6 +49,11 @@ def cpu_model() -> str:
         return platform.processor()
     names = [line.partition(":")[2].strip() for line in text.splitlines() if line.startswith("model name")]
     return names[0] if names else platform.processor()
+
+
+def available_cores() -> int:
+    """How many processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def describe_machine() -> dict[str, str]:

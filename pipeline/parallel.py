@@ -1,9 +1,10 @@
 """A function on many items in parallel threads."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
 from typing import TypeVar
+
+from pipeline.machine import available_cores
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -16,7 +17,7 @@ def in_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> Ite
     This is for work that releases the interpreter lock: numpy, hashing, reading. An item is taken only when a
     thread is free for it, so that not all items are in memory at once. An exception ends the work.
     """
-    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = available_cores()
     running: set[Future[Result]] = set()
     with ThreadPoolExecutor(threads) as pool:
         for item in items:

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.console import progress_bar
 from pipeline.data.examples import Example
 from pipeline.data.tokenize import batches, encode
 from pipeline.evaluation.answers import Answer
 from pipeline.evaluation.as_stored import Disturbance
-from pipeline.gemma.causal_lm import hidden_states, load_causal_lm, logits_of
+from pipeline.gemma.causal_lm import hidden_states, last_logits_only, load_causal_lm, logits_of
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.tuning.load import load_adapter
 from pipeline.tuning.loss import response_arrays
@@ -29,7 +30,10 @@ LAST_PLACE = float(np.finfo(np.float32).eps)
 """Size of the last place of a float32, as a share of its value."""
 
 LENGTH_STEP = 32
-"""Lengths are rounded up to a multiple of this, so that few shapes are compiled."""
+"""Lengths of prompts are rounded up to a multiple of this, so that few shapes are compiled."""
+
+RESPONSE_STEP = 8
+"""The same for responses: every position more costs a projection onto the vocabulary."""
 
 
 def answer_all(
@@ -97,17 +101,21 @@ def _log_probabilities(
 ) -> list[float]:
     """For each example, the sum over its response's tokens of log p(token | everything before), in nats."""
     encoded = encode(examples, tokenizer)
-    responses = _round_up(max(len(item) - item.response_start for item in encoded.examples))
+    longest = max(len(item) - item.response_start for item in encoded.examples)
+    responses = _round_up(longest, RESPONSE_STEP)
     batch_size = max(1, min(BATCH, LOGITS // (responses * model.backbone.vocabulary_size)))
     scorer = _scorer(model.backbone)
     sums = np.zeros(len(examples))
-    for rows in _chunks([len(item) for item in encoded.examples], batch_size):
-        # One batch with its rows in this order: they are already sorted by length.
-        chunk = encode([examples[row] for row in rows], tokenizer)
-        (batch,) = batches(chunk, batch_size)
-        inputs, labels, weights = response_arrays(batch, min(responses, batch.token_ids.shape[1]))
-        logprobs = scorer.predict_on_batch(inputs | {"labels": labels})
-        sums[rows] = (np.asarray(logprobs, np.float64) * weights).sum(axis=1)[: len(rows)]
+    with progress_bar() as bar:
+        task = bar.add_task("scoring in Keras", total=len(examples), note="")
+        for rows in _chunks([len(item) for item in encoded.examples], batch_size):
+            # One batch with its rows in this order: they are already sorted by length.
+            chunk = encode([examples[row] for row in rows], tokenizer)
+            (batch,) = batches(chunk, batch_size)
+            inputs, labels, weights = response_arrays(batch, min(responses, batch.token_ids.shape[1]))
+            logprobs = scorer.predict_on_batch(inputs | {"labels": labels})
+            sums[rows] = (np.asarray(logprobs, np.float64) * weights).sum(axis=1)[: len(rows)]
+            bar.advance(task, len(rows))
     return sums.tolist()
 
 
@@ -135,24 +143,29 @@ def _greedy_replies(
     from keras import ops
 
     prompts = [tokenizer.prompt_ids(example.context) for example in examples]
-    length = _round_up(max(map(len, prompts)) + max_new_tokens)
     model.compile(sampler="greedy")
     # `generate`, which wraps this function, collects every output, including an image that a text model
     # lacks; with torch that fails.
     generate = model.make_generate_function()
+    size = min(BATCH, len(prompts))
     replies: dict[int, tuple[list[int], bool]] = {}
-    for rows in _chunks([len(prompt) for prompt in prompts], BATCH):
-        # Always a full batch, so that only one shape is compiled; extra rows repeat the first question.
-        filled = [prompts[row] for row in (rows + rows[:1] * BATCH)[:BATCH]]
-        token_ids = np.full((BATCH, length), tokenizer.pad_id, np.int32)
-        for row, prompt in enumerate(filled):
-            token_ids[row, : len(prompt)] = prompt
-        mask = np.arange(length) < np.array([[len(prompt)] for prompt in filled])
-        output = generate({"token_ids": token_ids, "padding_mask": mask}, stop_token_ids=tokenizer.stop_ids)
-        for row, ids in zip(rows, ops.convert_to_numpy(output["token_ids"]), strict=False):
-            new = ids[len(prompts[row]) :][:max_new_tokens].tolist()
-            ends = [index for index, token in enumerate(new) if token in tokenizer.stop_ids]
-            replies[row] = (new[: ends[0]] if ends else new, bool(ends))
+    with last_logits_only(model.backbone), progress_bar() as bar:
+        task = bar.add_task("answering in Keras", total=len(prompts), note="")
+        for rows in _chunks([len(prompt) for prompt in prompts], size):
+            # Always a full batch, so that few shapes are compiled; extra rows repeat the first question.
+            filled = [prompts[row] for row in (rows + rows[:1] * size)[:size]]
+            length = _round_up(max(map(len, filled)) + max_new_tokens, LENGTH_STEP)
+            token_ids = np.full((size, length), tokenizer.pad_id, np.int32)
+            for row, prompt in enumerate(filled):
+                token_ids[row, : len(prompt)] = prompt
+            mask = np.arange(length) < np.array([[len(prompt)] for prompt in filled])
+            inputs = {"token_ids": token_ids, "padding_mask": mask}
+            output = generate(inputs, stop_token_ids=tokenizer.stop_ids)
+            for row, ids in zip(rows, ops.convert_to_numpy(output["token_ids"]), strict=False):
+                new = ids[len(prompts[row]) :][:max_new_tokens].tolist()
+                ends = [index for index, token in enumerate(new) if token in tokenizer.stop_ids]
+                replies[row] = (new[: ends[0]] if ends else new, bool(ends))
+            bar.advance(task, len(rows))
     return [replies[row] for row in range(len(examples))]
 
 
@@ -163,5 +176,5 @@ def _chunks(lengths: Sequence[int], size: int) -> Iterator[list[int]]:
         yield order[start : start + size]
 
 
-def _round_up(length: int) -> int:
-    return -(-length // LENGTH_STEP) * LENGTH_STEP
+def _round_up(length: int, step: int) -> int:
+    return -(-length // step) * step

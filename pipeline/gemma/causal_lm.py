@@ -210,6 +210,26 @@ def logits_of(backbone: "keras_hub.models.Backbone", hidden: Any) -> Any:
 
 
 @contextmanager
+def last_logits_only(backbone: "keras_hub.models.Backbone") -> Iterator[None]:
+    """Project only the last position onto the vocabulary.
+
+    When KerasHub reads a prompt, it projects every position and never uses the result: 8.6 GB for 128 prompts
+    of 64 tokens with Gemma 3's vocabulary. In later steps there is one position.
+    """
+    embedding = backbone.token_embedding
+    lookup_or_project = embedding.call
+
+    def call(inputs: Any, reverse: bool = False) -> Any:
+        return lookup_or_project(inputs[:, -1:] if reverse else inputs, reverse=reverse)
+
+    embedding.call = call
+    try:
+        yield
+    finally:
+        embedding.call = lookup_or_project
+
+
+@contextmanager
 def exact_inference() -> Iterator[None]:
     """Compute products in full float32, without gradients. By default JAX rounds the inputs of a product to
     bfloat16 on a TPU, and to TF32 on a GPU."""

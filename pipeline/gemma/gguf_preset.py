@@ -72,7 +72,7 @@ def write_preset(path: Path, folder: Path) -> WrittenPreset:
     shape = family.read_transformers(path, document)
     if family.refusal:
         raise InputError(f"{path}: {family.refusal}")
-    names = _names(shape)
+    names = gguf_names(shape)
     _check_tensors(path, source, names, shape)
     tokenizer = tokenizer_model(path, source.metadata)
 
@@ -101,7 +101,7 @@ def _family(path: Path, source: Gguf) -> tuple[Family, GgufForm]:
     return forms[architecture]
 
 
-def _names(shape: GemmaShape) -> dict[str, str]:
+def gguf_names(shape: GemmaShape) -> dict[str, str]:
     """The Hugging Face name of each tensor, by its name in the GGUF."""
     modules = {matrix.gguf: matrix.module for matrix in shape.family.matrices}
     modules |= {norm.gguf: norm.module for norm in shape.family.norms}

@@ -12,7 +12,8 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from torch import nn
 
 from pipeline.errors import PocketGemmaError
 from pipeline.families.names import EMBEDDING, OTHER_MATRICES
-from pipeline.quantization.gptq import damped, output_error
+from pipeline.quantization.gptq import damped
 from pipeline.quantization.quantized_file import write_quantized
 from pipeline.quantization.rounding import Quantized, least_squares, nearest
 from pipeline.quantization.roundings import ROUNDINGS, Rounding
@@ -63,6 +64,7 @@ class Batch:
         real: (batch, length), bool: not padding.
         exact: in the unrounded model.
         rounded: behind rounded layers.
+        outputs: of linear layers of the current layer that are rounded already, by name.
         inputs: of products outside the layers in the unrounded model, by module, (tokens, in).
     """
 
@@ -71,6 +73,7 @@ class Batch:
     exact: Stream
     rounded: Stream
     inputs: dict[str, torch.Tensor]
+    outputs: dict[str, torch.Tensor] = field(default_factory=dict)
 
 
 class _Stop(Exception):
@@ -94,14 +97,11 @@ def main(request: Path) -> None:
         arguments["folder"], dtype=torch.float32, attn_implementation="eager"
     ).eval()
     examples = arguments["examples"]
-    matrices, errors = calibrate(
-        model, examples, SCHEMES[arguments["recipe"]], ROUNDINGS[arguments["rounding"]]
-    )
+    matrices = calibrate(model, examples, SCHEMES[arguments["recipe"]], ROUNDINGS[arguments["rounding"]])
     facts = {
         "seconds": round(time.monotonic() - started, 1),
         "examples": len(examples),
         "tokens": sum(map(len, examples)),
-        "output_error": errors,
     }
     write_quantized(Path(arguments["output"]), matrices, facts)
 
@@ -109,7 +109,7 @@ def main(request: Path) -> None:
 @torch.inference_mode()  # type: ignore[untyped-decorator]
 def calibrate(
     model: Any, examples: Sequence[Sequence[int]], scheme: Scheme, rounding: Rounding
-) -> tuple[dict[str, Quantized], dict[str, float]]:
+) -> dict[str, Quantized]:
     """Round the embedding and every linear layer; afterwards `model` has the rounded weights.
 
     Args:
@@ -119,8 +119,7 @@ def calibrate(
         rounding: one that needs calibration.
 
     Returns:
-        The rounded matrices by name, and for each that is part of a product the relative loss of energy in
-        its outputs.
+        The rounded matrices by name.
 
     Raises:
         PocketGemmaError: its layers cannot be run one by one.
@@ -139,13 +138,9 @@ def calibrate(
         hessian = hessian + (final[real].T @ final[real]).double()
     hessian = np.asarray(hessian)
     matrices: dict[str, Quantized] = {}
-    errors: dict[str, float] = {}
 
-    def keep(weight: nn.Parameter, quantized: Quantized, hessian: np.ndarray | None) -> None:
-        name = names[weight]
-        if hessian is not None:
-            errors[name] = output_error(weight.numpy(), quantized, hessian)
-        matrices[name] = quantized
+    def keep(weight: nn.Parameter, quantized: Quantized) -> None:
+        matrices[names[weight]] = quantized
         weight.copy_(torch.from_numpy(quantized.dequantized()))
 
     embedding = model.get_input_embeddings().weight
@@ -153,7 +148,7 @@ def calibrate(
         quantized = of_inputs(embedding.numpy(), hessian, 4, scheme.block, damping=EMBEDDING_DAMPING)
     else:
         quantized = nearest(embedding.numpy(), scheme.embedding_bits)
-    keep(embedding, quantized, hessian)
+    keep(embedding, quantized)
     for name, module in _outside_layers(model):
         if isinstance(module, nn.Linear):
             rounded = [_first_input(inner, module, batch.token_ids)[batch.real] for batch in batches]
@@ -161,12 +156,12 @@ def calibrate(
             pairs = zip(batches, rounded, strict=True)
             across = np.asarray(sum((batch.inputs[name].T @ each).double() for batch, each in pairs))
             wanted = _wanted(module.weight, hessian, across)
-            keep(module.weight, of_inputs(wanted, hessian, scheme.bits, scheme.block), hessian)
+            keep(module.weight, of_inputs(wanted, hessian, scheme.bits, scheme.block))
         else:
             # A table: no product, so an error counts equally in every direction.
             round_table = least_squares if scheme.embedding_bits == 4 else nearest
             quantized = round_table(module.weight.numpy(), scheme.embedding_bits, scheme.block)
-            keep(module.weight, quantized, None)
+            keep(module.weight, quantized)
     for batch in batches:
         if _outside_layers(model):
             batch.rounded = _through(inner, batch.token_ids)[0]
@@ -174,20 +169,27 @@ def calibrate(
             batch.rounded.hidden = _first_input(inner, inner.layers[0], batch.token_ids)
     for index, layer in enumerate(inner.layers):
         original = copy.deepcopy(layer)
-        groups = _groups(layer, batches[0], index)
         # The unrounded layer does not change: one pass gives the inputs of all its matrices.
-        exact = [_watched(original, [group[0] for group in groups], batch, index) for batch in batches]
-        for group in groups:
-            hessian, across = _moments(layer, group[0], batches, exact, index)
+        exact = [_watched(original, batch, index) for batch in batches]
+        done: list[str] = []
+        for group in exact[0].groups:
+            hessian, across = _moments(layer, group[0], batches, exact, index, done)
+            # Rows are rounded independently: matrices with the same inputs are rounded as one.
+            whole = torch.cat([original.get_submodule(name).weight for name in group])
+            quantized = of_inputs(_wanted(whole, hessian, across), hessian, scheme.bits, scheme.block)
+            start = 0
             for name in group:
                 weight = layer.get_submodule(name).weight
-                wanted = _wanted(original.get_submodule(name).weight, hessian, across)
-                keep(weight, of_inputs(wanted, hessian, scheme.bits, scheme.block), hessian)
+                keep(weight, quantized.rows(start, start + len(weight)))
+                start += len(weight)
+            done += group
         for batch, watched in zip(batches, exact, strict=True):
             batch.exact.hidden = watched.output
-            batch.rounded.hidden = _run(layer, batch.rounded, index)
+            with _reused(layer, done, batch.outputs):
+                batch.rounded.hidden = _run(layer, batch.rounded, index)
+            batch.outputs.clear()
         print(f"layer {index + 1} of {len(inner.layers)}", flush=True)
-    return matrices, errors
+    return matrices
 
 
 def _batches(examples: Sequence[Sequence[int]], pad: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
@@ -288,9 +290,56 @@ def _run(layer: nn.Module, stream: Stream, index: int) -> torch.Tensor:
     return output
 
 
-def _groups(layer: nn.Module, batch: Batch, index: int) -> list[list[str]]:
-    """Names of the linear layers in the order in which they run; those with the same input together."""
+@contextmanager
+def _reused(layer: nn.Module, names: Sequence[str], outputs: dict[str, torch.Tensor]) -> Iterator[None]:
+    """Let linear layers give the outputs that they gave in an earlier run, and keep the outputs of those that
+    have not run yet. Neither their weights nor their inputs have changed in between."""
+    handles = []
+    modules = {name: layer.get_submodule(name) for name in names}
+
+    def giving(output: torch.Tensor) -> Callable[..., torch.Tensor]:
+        return lambda _: output
+
+    def keeping(name: str) -> Callable[[nn.Module, tuple[Any, ...], torch.Tensor], None]:
+        def hook(_: nn.Module, args: tuple[Any, ...], output: torch.Tensor) -> None:
+            outputs[name] = output
+
+        return hook
+
+    known = outputs.keys() & modules.keys()
+    for name, module in modules.items():
+        if name in known:
+            module.forward = giving(outputs[name])
+        else:
+            handles.append(module.register_forward_hook(keeping(name)))
+    try:
+        yield
+    finally:
+        for name in known:
+            del modules[name].forward
+        for handle in handles:
+            handle.remove()
+
+
+@dataclass
+class Watched:
+    """What an unrounded layer did with a batch.
+
+    Attributes:
+        groups: names of its linear layers in the order in which they ran; those with the same input together.
+        inputs: of the first of each group, by name, without padding, (tokens, in).
+        output: its hidden states, (batch, length, hidden).
+    """
+
+    groups: list[list[str]]
+    inputs: dict[str, torch.Tensor]
+    output: torch.Tensor
+
+
+def _watched(layer: nn.Module, batch: Batch, index: int) -> Watched:
+    """Run an unrounded layer, and note the inputs of the linear layers in it."""
     groups: list[list[str]] = []
+    inputs: dict[str, torch.Tensor] = {}
     last: list[torch.Tensor] = []
 
     def note(name: str) -> Callable[[nn.Module, tuple[Any, ...]], None]:
@@ -299,6 +348,7 @@ def _groups(layer: nn.Module, batch: Batch, index: int) -> list[list[str]]:
                 groups[-1].append(name)
             else:
                 groups.append([name])
+                inputs[name] = args[0][batch.real]
                 last[:] = [args[0]]
 
         return hook
@@ -308,51 +358,27 @@ def _groups(layer: nn.Module, batch: Batch, index: int) -> list[list[str]]:
         for name, module in layer.named_modules()
         if isinstance(module, nn.Linear)
     ]
-    _run(layer, batch.rounded, index)
-    for handle in handles:
-        handle.remove()
-    return groups
-
-
-@dataclass
-class Watched:
-    """What an unrounded layer did with a batch.
-
-    Attributes:
-        inputs: of some linear layers in it, by name, without padding, (tokens, in).
-        output: its hidden states, (batch, length, hidden).
-    """
-
-    inputs: dict[str, torch.Tensor]
-    output: torch.Tensor
-
-
-def _watched(layer: nn.Module, names: Sequence[str], batch: Batch, index: int) -> Watched:
-    """Run an unrounded layer, and note the inputs of some linear layers in it."""
-    inputs: dict[str, torch.Tensor] = {}
-
-    def note(name: str) -> Callable[[nn.Module, tuple[Any, ...]], None]:
-        def hook(_: nn.Module, args: tuple[Any, ...]) -> None:
-            inputs[name] = args[0][batch.real]
-
-        return hook
-
-    handles = [layer.get_submodule(name).register_forward_pre_hook(note(name)) for name in names]
     output = _run(layer, batch.exact, index)
     for handle in handles:
         handle.remove()
-    return Watched(inputs, output)
+    return Watched(groups, inputs, output)
 
 
 def _moments(
-    layer: nn.Module, name: str, batches: Sequence[Batch], exact: Sequence[Watched], index: int
+    layer: nn.Module,
+    name: str,
+    batches: Sequence[Batch],
+    exact: Sequence[Watched],
+    index: int,
+    done: Sequence[str],
 ) -> tuple[np.ndarray, np.ndarray]:
     """Sums over tokens of r r^T and of x r^T: r is the input of a linear layer after rounded layers, x in the
-    unrounded model."""
+    unrounded model. `done` names the linear layers of this layer that are rounded."""
     hessian: Any = 0
     across: Any = 0
     for batch, watched in zip(batches, exact, strict=True):
-        rounded = _input_of(layer, name, batch, index)
+        with _reused(layer, done, batch.outputs):
+            rounded = _input_of(layer, name, batch, index)
         hessian = hessian + (rounded.T @ rounded).double()
         # Not used again.
         across = across + (watched.inputs.pop(name).T @ rounded).double()
@@ -377,7 +403,7 @@ def _input_of(layer: nn.Module, name: str, batch: Batch, index: int) -> torch.Te
     return found[0]
 
 
-def _wanted(weight: nn.Parameter, hessian: np.ndarray, across: np.ndarray) -> np.ndarray:
+def _wanted(weight: torch.Tensor, hessian: np.ndarray, across: np.ndarray) -> np.ndarray:
     """The matrix whose outputs for r are nearest to those of W for x, by least squares: W (x r^T) (r r^T)^-1,
     damped towards W."""
     size = np.trace(hessian) / len(hessian)

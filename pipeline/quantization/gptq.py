@@ -87,18 +87,6 @@ def damped(hessian: NDArray[np.floating], damping: float = DAMPING) -> torch.Ten
     return curvature
 
 
-def output_error(matrix: NDArray[np.float32], quantized: Quantized, hessian: NDArray[np.floating]) -> float:
-    """tr((W - Q) H (W - Q)^T) / tr(W H W^T): the share of the outputs' energy that rounding changes."""
-    curvature = np.asarray(hessian, np.float32) / np.float32(max(np.trace(hessian), 1e-30))
-    lost = whole = 0.0
-    for start in range(0, len(matrix), ROWS):
-        weights = matrix[start : start + ROWS]
-        difference = weights - quantized.rows(start, start + ROWS).dequantized()
-        lost += float(np.vdot(difference @ curvature, difference))
-        whole += float(np.vdot(weights @ curvature, weights))
-    return lost / whole if whole else 0.0
-
-
 def _round_columns(
     weights: torch.Tensor, order: torch.Tensor, factors: torch.Tensor, steps: torch.Tensor, largest: int
 ) -> torch.Tensor:

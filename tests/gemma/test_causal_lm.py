@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import InputError, PocketGemmaError
-from pipeline.gemma.causal_lm import load_backbone, load_causal_lm
+from pipeline.gemma.causal_lm import last_logits_only, load_backbone, load_causal_lm, logits_of
 from pipeline.gemma.hugging_face import write_hugging_face
 from pipeline.gemma.tokenizer import Tokenizer
 
@@ -29,6 +29,17 @@ def test_dropout_acts_while_training_and_only_then(base: Path) -> None:
     np.testing.assert_allclose(hidden(dropping, False), hidden(plain, False), atol=1e-5)
     assert np.abs(hidden(dropping, True) - hidden(dropping, True)).max() > 0.01
     np.testing.assert_allclose(hidden(plain, True), hidden(plain, False), atol=1e-5)
+
+
+def test_only_the_last_position_of_a_prompt_is_projected_onto_the_vocabulary(base: Path) -> None:
+    backbone = load_causal_lm(base).backbone
+    hidden = np.random.default_rng(0).standard_normal((2, 5, backbone.hidden_dim)).astype(np.float32)
+    whole = numbers(logits_of(backbone, hidden))
+    with last_logits_only(backbone):
+        last = numbers(logits_of(backbone, hidden))
+    assert last.shape == (2, 1, backbone.vocabulary_size)
+    np.testing.assert_allclose(last[:, 0], whole[:, -1], rtol=1e-5, atol=1e-5)
+    assert numbers(logits_of(backbone, hidden)).shape == whole.shape
 
 
 def test_a_hugging_face_folder_is_the_same_model(base: Path, tmp_path: Path) -> None:

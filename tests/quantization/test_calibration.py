@@ -32,7 +32,6 @@ def test_a_folder_is_rounded_in_its_own_process_into_a_file(tmp_path: Path) -> N
     assert EMBEDDING in found
     assert facts["examples"] == 20
     assert facts["peak_memory_bytes"] > 10**8
-    assert 0 < max(facts["output_error"].values()) < 0.05
 
 
 def test_without_examples_there_is_nothing_to_calibrate_on(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ import pytest
 from numpy.typing import NDArray
 
 from pipeline.quantization import gptq as module
-from pipeline.quantization.gptq import gptq, output_error
-from pipeline.quantization.rounding import LARGEST, least_squares, nearest
+from pipeline.quantization.gptq import gptq
+from pipeline.quantization.rounding import LARGEST, Quantized, least_squares, nearest
 
 RANDOM = np.random.default_rng(0)
 
@@ -20,6 +20,12 @@ def layer(outputs: int, inputs: int, tokens: int = 2000) -> tuple[NDArray[np.flo
         (tokens, inputs)
     )
     return weights, samples.T @ samples
+
+
+def output_error(matrix: NDArray[np.float32], quantized: Quantized, hessian: NDArray[np.float64]) -> float:
+    """tr((W - Q) H (W - Q)^T) / tr(W H W^T): the share of the outputs' energy that rounding changes."""
+    difference = matrix - quantized.dequantized()
+    return float(np.vdot(difference @ hessian, difference) / np.vdot(matrix @ hessian, matrix))
 
 
 WEIGHTS, HESSIAN = layer(48, 160)

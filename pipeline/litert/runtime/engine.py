@@ -13,9 +13,21 @@ from pipeline.errors import InputError, PocketGemmaError
 from pipeline.families.chat import Message
 from pipeline.litert.runtime.adapter_store import AdapterStore
 from pipeline.litert.runtime.model_file import chat_format_of, check_model_file
+from pipeline.machine import available_cores
 
 if TYPE_CHECKING:
     import litert_lm
+
+
+THREADS = 4
+"""The runtime's own number of threads. On two cores, four threads take a fifth more time than two."""
+
+
+def cpu_backend() -> "litert_lm.Backend":
+    """The CPU backend, with no more threads than this process may use cores."""
+    import litert_lm
+
+    return litert_lm.Backend.CPU(thread_count=min(THREADS, available_cores()))
 
 
 @dataclass(frozen=True)
@@ -66,7 +78,7 @@ class Runtime:
             self._resources.close()
             raise
         try:
-            self._engine = litert_lm.Engine(str(model), backend=litert_lm.Backend.CPU(), cache_dir=str(cache))
+            self._engine = litert_lm.Engine(str(model), backend=cpu_backend(), cache_dir=str(cache))
         except RuntimeError:
             self._resources.close()
             raise InputError(

@@ -22,7 +22,7 @@ from pipeline.data.examples import read_examples
 from pipeline.evaluation import in_keras
 from pipeline.evaluation.as_stored import EVERY_MATRIX, compute_as_stored
 from pipeline.evaluation.conversations import spread
-from pipeline.families.names import EMBEDDING
+from pipeline.families.names import EMBEDDING, TARGETS
 from pipeline.gemma.causal_lm import use_backend
 from pipeline.gemma.matrices import PresetMatrices
 from pipeline.gemma.tokenizer import Tokenizer
@@ -48,10 +48,10 @@ def main() -> None:
     unrounded = model.logprobs(())
     rows = [model.row("weights alone, before and as stored", model.float_logprobs(), unrounded)]
     rows += [
-        model.row(f"inputs of {_title(name)}", unrounded, model.logprobs((name,))) for name in EVERY_MATRIX
+        model.row(f"inputs of {_title(name)}", unrounded, model.logprobs((name,))) for name in model.products
     ]
     for left_out in ((), ("down",), (EMBEDDING,), ("down", EMBEDDING)):
-        chosen = [name for name in EVERY_MATRIX if name not in left_out]
+        chosen = [name for name in model.products if name not in left_out]
         title = "inputs of all" + (f" but {' and '.join(map(_title, left_out))}" if left_out else "")
         rows.append(model.row(title, unrounded, model.logprobs(chosen)))
     document = {
@@ -83,6 +83,7 @@ class Model:
         self.tokens = sum(len(tokenizer.response_ids(example.response)) for example in self.examples)
         self.matrices = PresetMatrices(self.folder)
         self.stored = find_matrices(self.file, self.matrices, SCHEMES[self.recipe], settings["rounding"])
+        self.products = [name for name in EVERY_MATRIX if name in TARGETS or name in self.stored]
 
     def logprobs(self, rounded: Collection[str]) -> NDArray[np.float64]:
         """Of the expected answers, with the stored numbers."""

@@ -160,7 +160,7 @@ class Work:
 
 def _rows(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as file:
-        return [{"prompt": row["text"], "response": row["category"]} for row in csv.DictReader(file)]
+        return [{"prompt": row["text"].strip(), "response": row["category"]} for row in csv.DictReader(file)]
 
 
 def _normalized(row: dict[str, str]) -> str:

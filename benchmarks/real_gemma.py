@@ -69,7 +69,7 @@ class Variant:
 
 
 PEERS = {f"llama.cpp, {name}": name for name in ("Q8_0", "Q4_0", "Q4_K_M")}
-INT4 = ("int4", "int4_embedding_int8", "int4_block32")
+INT4 = ("int4", "int4_embedding_int8", "int4_block32", "int4_block32_embedding_int8")
 VARIANTS = {
     variant.name: variant
     for variant in (
@@ -223,7 +223,7 @@ def ask_runtime(work: Work, name: str, every: int) -> None:
     ):
         task = bar.add_task(name, total=len(missing), note="")
         for number in missing:
-            question, expected = rows[number]["prompt"], rows[number]["response"]
+            question, expected = rows[number]["prompt"].strip(), rows[number]["response"]
             messages: list[Message] = [{"role": "user", "content": question}]
             reply = runtime.answer(messages, max_new_tokens=MAX_NEW_TOKENS)
             logprobs: list[float] = []

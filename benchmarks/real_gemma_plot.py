@@ -20,6 +20,7 @@ COLORS = {
     "int8": "#2a78d6",
     "int4_embedding_int8": "#1baf7a",
     "int4_block32": "#eb6834",
+    "int4_block32_embedding_int8": "#e34948",
     "int4": "#4a3aa7",
 }
 

@@ -159,9 +159,9 @@ def calibrate(
             keep(module.weight, of_inputs(wanted, hessian, scheme.bits, scheme.block))
         else:
             # A table: no product, so an error counts equally in every direction.
+            table, tensor = module.weight.numpy(), names[module.weight]
             round_table = least_squares if scheme.embedding_bits == 4 else nearest
-            quantized = round_table(module.weight.numpy(), scheme.embedding_bits, scheme.block)
-            keep(module.weight, quantized)
+            keep(module.weight, round_table(table, scheme.bits_of(tensor), scheme.block_of(tensor)))
     for batch in batches:
         if _outside_layers(model):
             batch.rounded = _through(inner, batch.token_ids)[0]

@@ -12,7 +12,8 @@ class Scheme:
     Attributes:
         bits: of the matrices in the layers: 4 or 8 (integers with scales), 16 or 32 (floats).
         embedding_bits: of the tied embedding and of other tables of which each token takes a row.
-        block: how many neighboring values of an output row share a scale; None: the whole row.
+        block: how many neighboring values of an output row share a scale, in matrices of 4 bits; None: the
+            whole row.
     """
 
     bits: int
@@ -30,7 +31,7 @@ class Scheme:
 
     def block_of(self, name: str) -> int | None:
         """How many neighboring values of an output row of a matrix share a scale; None: the whole row."""
-        return self.block
+        return self.block if self.bits_of(name) == 4 else None
 
 
 SCHEMES = {
@@ -38,6 +39,7 @@ SCHEMES = {
     "int4": Scheme(4, 4),
     "int4_embedding_int8": Scheme(4, 8),
     "int4_block32": Scheme(4, 4, block=32),
+    "int4_block32_embedding_int8": Scheme(4, 8, block=32),
     "fp16": Scheme(16, 16),
     "fp32": Scheme(32, 32),
 }

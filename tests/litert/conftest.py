@@ -12,7 +12,7 @@ from tests.support.tiny_gemma import SPEC, converted
 
 __all__ = ["folder", "model", "reference"]
 
-QUANTIZED = ["fp16", "int8", "int4", "int4_embedding_int8", "int4_block32"]
+QUANTIZED = ["fp16", "int8", "int4", "int4_embedding_int8", "int4_block32", "int4_block32_embedding_int8"]
 """The recipes that store a model in fewer bits than fp32."""
 
 

@@ -69,7 +69,7 @@ def stored(
     return store
 
 
-@pytest.fixture(params=["int8", "int4", "int4_embedding_int8", "int4_block32", "fp16", "fp32"])
+@pytest.fixture(params=list(SCHEMES))
 def store(request: pytest.FixtureRequest, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     scheme = SCHEMES[request.param]
     rounded = {
@@ -122,7 +122,7 @@ def test_matrices_larger_than_a_piece_are_compared_completely(
     assert store.missing(folder) == [A]
 
 
-FREE = ["int4", "int4_embedding_int8", "int4_block32"]
+FREE = [name for name, scheme in SCHEMES.items() if scheme.bits == 4]
 CHANGE = {
     name: (0.1 * RANDOM.standard_normal((6, 2)) @ RANDOM.standard_normal((2, 64))).astype(np.float32)
     for name in (A, B)

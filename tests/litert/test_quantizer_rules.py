@@ -34,6 +34,8 @@ def test_every_operation_gets_the_bits_of_its_matrix(recipe: str) -> None:
 
 def test_blocks_have_the_recipes_size() -> None:
     assert applied("int4_block32", *LAYER)["granularity"] == "BLOCKWISE_32"
+    assert applied("int4_block32_embedding_int8", *LAYER)["granularity"] == "BLOCKWISE_32"
+    assert applied("int4_block32_embedding_int8", *LOOKUP)["granularity"] == "CHANNELWISE"
     assert applied("int4", *LAYER)["granularity"] == "CHANNELWISE"
 
 

@@ -61,7 +61,9 @@ def test_a_calibrated_model_says_nearly_what_the_model_says(model: Any) -> None:
         assert np.abs(found[name].values).max() <= LARGEST[4]
 
 
-@pytest.mark.parametrize("recipe", ["int4_embedding_int8", "int4_block32", "int8"])
+@pytest.mark.parametrize(
+    "recipe", ["int4_embedding_int8", "int4_block32", "int4_block32_embedding_int8", "int8"]
+)
 def test_matrices_have_the_recipes_bits_and_blocks(recipe: str) -> None:
     from pipeline.quantization.calibrator import calibrate
 

@@ -9,17 +9,20 @@ QUERY = "model.layers.0.self_attn.q_proj.weight"
 
 
 @pytest.mark.parametrize(
-    ("name", "matrix", "embedding", "block"),
+    ("name", "matrix", "embedding"),
     [
-        ("int8", 8, 8, None),
-        ("int4", 4, 4, None),
-        ("int4_embedding_int8", 4, 8, None),
-        ("int4_block32", 4, 4, 32),
-        ("fp16", 16, 16, None),
-        ("fp32", 32, 32, None),
+        ("int8", (8, None), (8, None)),
+        ("int4", (4, None), (4, None)),
+        ("int4_embedding_int8", (4, None), (8, None)),
+        ("int4_block32", (4, 32), (4, 32)),
+        ("int4_block32_embedding_int8", (4, 32), (8, None)),
+        ("fp16", (16, None), (16, None)),
+        ("fp32", (32, None), (32, None)),
     ],
 )
-def test_bits_and_blocks_of_each_scheme(name: str, matrix: int, embedding: int, block: int | None) -> None:
+def test_bits_and_blocks_of_each_scheme(
+    name: str, matrix: tuple[int, int | None], embedding: tuple[int, int | None]
+) -> None:
     scheme = SCHEMES[name]
-    assert (scheme.bits_of(QUERY), scheme.bits_of(EMBEDDING)) == (matrix, embedding)
-    assert scheme.block_of(QUERY) == scheme.block_of(EMBEDDING) == block
+    assert (scheme.bits_of(QUERY), scheme.block_of(QUERY)) == matrix
+    assert (scheme.bits_of(EMBEDDING), scheme.block_of(EMBEDDING)) == embedding

@@ -17,8 +17,8 @@ class ConvertSection(Section):
     recipe: Annotated[str, OneOf.of(SCHEMES)] = Field(
         "int8",
         description="the quantization recipe. int8, int4: integers with a scale for each output row; "
-        "int4_embedding_int8: matrices int4, "
-        "the embedding int8; int4_block32: int4 with a scale for each 32 values; fp16, fp32: floats",
+        "int4_embedding_int8: matrices int4, the embedding int8; int4_block32: int4 with a scale for each 32 "
+        "values; int4_block32_embedding_int8: the same with the embedding int8; fp16, fp32: floats",
     )
     rounding: Annotated[str, OneOf.of(ROUNDINGS)] = Field(
         NEAREST.name,

@@ -38,7 +38,7 @@ def rounded(folder: Path, weight_map: WeightMap) -> Iterator[tuple[str, Iterator
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("recipe", ["int8", "int4", "int4_embedding_int8", "int4_block32"])
+@pytest.mark.parametrize("recipe", [name for name, scheme in SCHEMES.items() if scheme.integers])
 def test_it_equals_the_conversion_of_the_changed_model(
     tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, recipe: str
 ) -> None:

@@ -32,7 +32,7 @@ from pipeline.tuning.methods.quantization_aware import METHOD, Rounding, trained
 from tests.tuning.conftest import EVERY_TARGET as TARGETS
 from tests.tuning.conftest import SETTINGS
 
-RECIPES = ("int4", "int4_embedding_int8", "int8", "int4_block32")
+RECIPES = ("int4", "int4_embedding_int8", "int8", "int4_block32", "int4_block32_embedding_int8")
 TIE = 1e-3
 """Steps: nearer to the middle of two integers than this, the order of a sum in float32 decides."""
 

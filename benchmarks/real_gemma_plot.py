@@ -42,8 +42,9 @@ def draw(document: dict[str, Any], path: Path) -> None:
     from matplotlib import pyplot
     from matplotlib.lines import Line2D
 
-    figure, axes = pyplot.subplots(figsize=(7.2, 4.4), layout="constrained")
+    figure, axes = pyplot.subplots(figsize=(9, 4.4), layout="constrained")
     used: dict[str, str] = {}
+    shown: set[str] = set()
     for entry in document["rows"]:
         if entry["variant"] == KERAS:
             axes.axhline(entry["exact_match"], color="#8a8984", linewidth=1, linestyle="--")
@@ -60,6 +61,7 @@ def draw(document: dict[str, Any], path: Path) -> None:
         variant = VARIANTS[entry["variant"]]
         rounding = entry["variant"].partition(", ")[2]
         used[rounding] = ROUNDINGS[rounding]
+        shown.add(variant.recipe)
         axes.errorbar(
             entry["bytes"] / 1e6,
             entry["exact_match"],
@@ -73,17 +75,19 @@ def draw(document: dict[str, Any], path: Path) -> None:
     axes.set(xlabel="file size, MB", ylabel="exact match on banking77, %", ylim=(0, 100), xlim=(100, None))
     axes.grid(color="#e4e3de", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
-    recipes = [Line2D([], [], color=color, linewidth=4, label=name) for name, color in COLORS.items()]
+    recipes = [
+        Line2D([], [], color=color, linewidth=4, label=name)
+        for name, color in COLORS.items()
+        if name in shown
+    ]
+    gray = {"color": "#52514e", "linestyle": ""}
     markers = [
-        Line2D(
-            [], [], color="#52514e", linestyle="", marker=marker, label=name.replace("_", " ") or "nearest"
-        )
+        Line2D([], [], marker=marker, label=name.replace("_", " "), **gray)
         for name, marker in used.items()
         if name
     ]
-    first = axes.legend(handles=recipes, loc="lower right", frameon=False, title="recipe")
-    axes.add_artist(first)
-    axes.legend(handles=markers, loc="lower center", frameon=False, title="rounding")
+    figure.legend(handles=recipes, loc="outside right upper", frameon=False, title="recipe")
+    figure.legend(handles=markers, loc="outside right lower", frameon=False, title="rounding")
     figure.savefig(path, metadata={"Date": None})
 
 

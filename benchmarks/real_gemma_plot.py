@@ -75,17 +75,10 @@ def draw(document: dict[str, Any], path: Path) -> None:
     axes.set(xlabel="file size, MB", ylabel="exact match on banking77, %", ylim=(0, 100), xlim=(100, None))
     axes.grid(color="#e4e3de", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
-    recipes = [
-        Line2D([], [], color=color, linewidth=4, label=name)
-        for name, color in COLORS.items()
-        if name in shown
-    ]
-    gray = {"color": "#52514e", "linestyle": ""}
-    markers = [
-        Line2D([], [], marker=marker, label=name.replace("_", " "), **gray)
-        for name, marker in used.items()
-        if name
-    ]
+    lines = ((name, color) for name, color in COLORS.items() if name in shown)
+    recipes = [Line2D([], [], color=color, linewidth=4, label=name) for name, color in lines]
+    kinds = ((name.replace("_", " "), marker) for name, marker in used.items() if name)
+    markers = [Line2D([], [], color="#52514e", ls="", marker=marker, label=name) for name, marker in kinds]
     figure.legend(handles=recipes, loc="outside right upper", frameon=False, title="recipe")
     figure.legend(handles=markers, loc="outside right lower", frameon=False, title="rounding")
     figure.savefig(path, metadata={"Date": None})

@@ -208,7 +208,7 @@ def real_gemma(document: dict[str, Any]) -> list[str]:
         details = entry["convert"]
         peak = max(entry["convert_peak_bytes"], details.get("peak_memory_bytes", 0)) / 1e9
         grafted = f"{details['seconds']:.0f}" if details["method"] == "graft" else ""
-        return f"{details['converter_seconds']:.0f}", grafted, f"{peak:.1f}"
+        return figure(details, "converter_seconds", ".0f"), grafted, f"{peak:.1f}"
 
     rows = (
         (

@@ -184,6 +184,7 @@ def real_gemma(document: dict[str, Any]) -> list[str]:
     """What each way of storing a real Gemma costs."""
     model, entries = document["model"], document["rows"]
     questions = entries[0]["questions"]
+    peer = any(entry["variant"].startswith("llama.cpp") for entry in entries)
     lines = ["## A real Gemma", "", source(document, document["machine"]), ""]
     lines += [
         f"Gemma 3 270M, pretrained (from a 4-bit GGUF file), fine-tuned on {model['finetune']['examples']:,} "
@@ -192,8 +193,9 @@ def real_gemma(document: dict[str, Any]) -> list[str]:
         "or to every tenth of them. The difference from Keras is paired, question by question, with the "
         "95 % score interval of Tango (1998). GPTQ calibrates on training examples. The converter runs once "
         "for a base and recipe; other integers than its own are then written into the file. Speeds are "
-        "medians of replies to one prompt, with all files open; llama.cpp ran alone, with the same number of "
-        "threads.",
+        "medians of replies to one prompt, with all files open."
+        + peer
+        * " llama.cpp ran alone, with the same number of threads.",
         "",
         "![Exact match against file size](measurements/real_gemma.svg)",
         "",

@@ -38,7 +38,7 @@ def draw(document: dict[str, Any], path: Path) -> None:
 
     matplotlib.use("svg")
     # The same document gives the same file.
-    matplotlib.rcParams |= {"svg.hashsalt": "pocketgemma", "font.size": 9}
+    matplotlib.rcParams |= {"svg.hashsalt": "pocketgemma", "svg.fonttype": "none", "font.size": 9}
     from matplotlib import pyplot
     from matplotlib.lines import Line2D
 

@@ -134,6 +134,11 @@ class Work:
         chosen = [part for setting in settings for part in ("--set", setting)]
         return ["--config", str(self.recipe), "--run", str(self.run(variant)), *chosen]
 
+    def questions(self) -> list[dict[str, str]]:
+        """The questions of the test set, without the white space around them, and the right answers."""
+        lines = (self.folder / "test.jsonl").read_text(encoding="utf-8").splitlines()
+        return [row | {"prompt": row["prompt"].strip()} for row in map(json.loads, lines)]
+
     def file(self, name: str, kind: str) -> Path:
         """Where something about a variant is kept: its model, answers or facts."""
         return self.folder / kind / name.replace(", ", "-").replace(" ", "-")
@@ -160,7 +165,7 @@ class Work:
 
 def _rows(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as file:
-        return [{"prompt": row["text"].strip(), "response": row["category"]} for row in csv.DictReader(file)]
+        return [{"prompt": row["text"], "response": row["category"]} for row in csv.DictReader(file)]
 
 
 def _normalized(row: dict[str, str]) -> str:
@@ -213,7 +218,7 @@ def measure_accuracy(work: Work, name: str, every: int) -> None:
 
 def ask_runtime(work: Work, name: str, every: int) -> None:
     """Append the answers of a model file to those it has given already."""
-    rows = list(map(json.loads, (work.folder / "test.jsonl").read_text(encoding="utf-8").splitlines()))
+    rows = work.questions()
     known = read_answers(work.answers(name)) if work.answers(name).exists() else {}
     missing = [number for number in range(0, len(rows), every) if number not in known]
     with (
@@ -223,7 +228,7 @@ def ask_runtime(work: Work, name: str, every: int) -> None:
     ):
         task = bar.add_task(name, total=len(missing), note="")
         for number in missing:
-            question, expected = rows[number]["prompt"].strip(), rows[number]["response"]
+            question, expected = rows[number]["prompt"], rows[number]["response"]
             messages: list[Message] = [{"role": "user", "content": question}]
             reply = runtime.answer(messages, max_new_tokens=MAX_NEW_TOKENS)
             logprobs: list[float] = []
@@ -251,7 +256,7 @@ def measure_peer(work: Work, every: int, base: Path, python: Path) -> None:
     if not source.exists():
         write_gguf(base, files.merge.huggingface, source)
     tokenizer = Tokenizer.of_preset(files.download.preset)
-    rows = list(map(json.loads, (work.folder / "test.jsonl").read_text(encoding="utf-8").splitlines()))
+    rows = work.questions()
     asked = range(0, len(rows), every)
 
     def prompt(text: str) -> list[int]:

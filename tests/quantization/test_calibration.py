@@ -1,6 +1,7 @@
 """Promise: a folder is rounded into a file by an isolated process; without examples or integers there is
 nothing to do."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,11 @@ import pytest
 from pipeline.data.tokenize import EncodedExample, EncodedExamples
 from pipeline.errors import InputError
 from pipeline.families.names import EMBEDDING
-from pipeline.quantization.calibration import quantize_calibrated
+from pipeline.quantization.calibration import quantize_calibrated, token_limit
 from pipeline.quantization.quantized_file import read_quantized
 from pipeline.quantization.rounding import Quantized
 from tests.quantization.random_models import EXAMPLES, make_model, matrices
+from tests.support.presets import SHAPE
 
 
 def encoded(examples: list[list[int]]) -> EncodedExamples:
@@ -31,6 +33,10 @@ def test_a_folder_is_rounded_in_its_own_process_into_a_file(tmp_path: Path) -> N
     assert found.keys() == matrices(model).keys()
     assert EMBEDDING in found
     assert facts["examples"] == 20
+    weights = {name: matrix.detach().numpy() for name, matrix in matrices(model).items()}
+    for name, rounded in found.items():
+        error = np.square(rounded.dequantized() - weights[name]).sum()
+        assert 0 < error < 0.2 * np.square(weights[name]).sum()
     assert facts["peak_memory_bytes"] > 10**8
 
 
@@ -42,3 +48,8 @@ def test_without_examples_there_is_nothing_to_calibrate_on(tmp_path: Path) -> No
 def test_floats_have_no_integers_to_choose(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="recipe fp16 has none"):
         quantize_calibrated(tmp_path, encoded(EXAMPLES), "fp16", "gptq", tmp_path / "out", tmp_path / "log")
+
+
+@pytest.mark.parametrize(("ffn", "tokens"), [(512, 1 << 12), (4096, 8192), (16384, 1 << 14)])
+def test_tokens_follow_the_widest_matrix_within_bounds(ffn: int, tokens: int) -> None:
+    assert token_limit(replace(SHAPE, ffn=ffn)) == tokens

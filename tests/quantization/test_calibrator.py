@@ -1,6 +1,7 @@
 """Promise: each matrix is rounded for the inputs that it gets, in any family whose layers follow one another;
 other models are refused."""
 
+import contextlib
 import copy
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +74,15 @@ def test_matrices_have_the_recipes_bits_and_blocks(recipe: str) -> None:
         rows, columns = matrix.values.shape
         assert matrix.bits == scheme.bits_of(name)
         assert matrix.scales.shape == (rows, columns // (scheme.block_of(name) or columns))
+
+
+def test_reused_outputs_change_no_integer(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pipeline.quantization import calibrator
+
+    found = calibrator.calibrate(make_model("gemma3_text"), EXAMPLES, SCHEMES["int4"], GPTQ)
+    monkeypatch.setattr(calibrator, "_reused", lambda *_: contextlib.nullcontext())
+    again = calibrator.calibrate(make_model("gemma3_text"), EXAMPLES, SCHEMES["int4"], GPTQ)
+    assert all(np.array_equal(found[name].values, again[name].values) for name in found)
 
 
 def test_padding_counts_for_nothing() -> None:

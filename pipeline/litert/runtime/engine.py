@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 THREADS = 4
-"""The runtime's own number of threads. On two cores, four threads take a fifth more time than two."""
+"""The runtime's own number of threads. More threads than cores make it slower."""
 
 
 def cpu_backend() -> "litert_lm.Backend":

@@ -11,9 +11,8 @@ import copy
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +27,18 @@ from pipeline.quantization.quantized_file import write_quantized
 from pipeline.quantization.rounding import Quantized, least_squares, nearest
 from pipeline.quantization.roundings import ROUNDINGS, Rounding
 from pipeline.quantization.schemes import SCHEMES, Scheme
-
-BATCH_TOKENS = 4096
-"""Tokens in a batch, including padding."""
+from pipeline.quantization.streams import (
+    Batch,
+    Stream,
+    Watched,
+    first_input,
+    input_of,
+    make_batches,
+    reused,
+    run_layer,
+    through,
+    watch,
+)
 
 EMBEDDING_DAMPING = 1.0
 """The embedding is both a lookup table and a projection. In a lookup an error counts equally in every
@@ -39,45 +47,6 @@ direction, as with damping."""
 LAYERS_TOLERANCE = 1e-3
 """Largest difference between the layers run one by one and the model, relative to its largest hidden
 value."""
-
-
-@dataclass
-class Stream:
-    """Examples on their way through the layers of a model.
-
-    Attributes:
-        hidden: hidden states before the current layer, (batch, length, hidden).
-        settings: what the model passes to each layer beside them: masks, positions, and in some families a
-            vector for each token, and the keys and values that layers share.
-    """
-
-    hidden: torch.Tensor
-    settings: list[tuple[tuple[Any, ...], dict[str, Any]]]
-
-
-@dataclass
-class Batch:
-    """Examples, in the unrounded model and behind rounded layers.
-
-    Attributes:
-        token_ids: (batch, length), padded on the right, which causal attention never reads.
-        real: (batch, length), bool: not padding.
-        exact: in the unrounded model.
-        rounded: behind rounded layers.
-        outputs: of linear layers of the current layer that are rounded already, by name.
-        inputs: of products outside the layers in the unrounded model, by module, (tokens, in).
-    """
-
-    token_ids: torch.Tensor
-    real: torch.Tensor
-    exact: Stream
-    rounded: Stream
-    inputs: dict[str, torch.Tensor]
-    outputs: dict[str, torch.Tensor] = field(default_factory=dict)
-
-
-class _Stop(Exception):
-    """Ends a forward pass early."""
 
 
 def main(request: Path) -> None:
@@ -130,7 +99,7 @@ def calibrate(
     batches: list[Batch] = []
     # Sum of x x^T over the inputs of the projection onto the vocabulary, which is the embedding.
     hessian: Any = 0
-    for token_ids, real in _batches(examples, model.config.pad_token_id or 0):
+    for token_ids, real in make_batches(examples, model.config.pad_token_id or 0):
         batch, final = _start(model, token_ids, real)
         if not batches:
             _check_layers(inner, batch, final)
@@ -151,7 +120,7 @@ def calibrate(
     keep(embedding, quantized)
     for name, module in _outside_layers(model):
         if isinstance(module, nn.Linear):
-            rounded = [_first_input(inner, module, batch.token_ids)[batch.real] for batch in batches]
+            rounded = [first_input(inner, module, batch.token_ids)[batch.real] for batch in batches]
             hessian = np.asarray(sum((each.T @ each).double() for each in rounded))
             pairs = zip(batches, rounded, strict=True)
             across = np.asarray(sum((batch.inputs[name].T @ each).double() for batch, each in pairs))
@@ -164,13 +133,13 @@ def calibrate(
             keep(module.weight, round_table(table, scheme.bits_of(tensor), scheme.block_of(tensor)))
     for batch in batches:
         if _outside_layers(model):
-            batch.rounded = _through(inner, batch.token_ids)[0]
+            batch.rounded = through(inner, batch.token_ids)[0]
         else:  # Only the hidden states before the first layer have changed.
-            batch.rounded.hidden = _first_input(inner, inner.layers[0], batch.token_ids)
+            batch.rounded.hidden = first_input(inner, inner.layers[0], batch.token_ids)
     for index, layer in enumerate(inner.layers):
         original = copy.deepcopy(layer)
         # The unrounded layer does not change: one pass gives the inputs of all its matrices.
-        exact = [_watched(original, batch, index) for batch in batches]
+        exact = [watch(original, batch, index) for batch in batches]
         done: list[str] = []
         for group in exact[0].groups:
             hessian, across = _moments(layer, group[0], batches, exact, index, done)
@@ -185,22 +154,11 @@ def calibrate(
             done += group
         for batch, watched in zip(batches, exact, strict=True):
             batch.exact.hidden = watched.output
-            with _reused(layer, done, batch.outputs):
-                batch.rounded.hidden = _run(layer, batch.rounded, index)
+            with reused(layer, done, batch.outputs):
+                batch.rounded.hidden = run_layer(layer, batch.rounded, index)
             batch.outputs.clear()
         print(f"layer {index + 1} of {len(inner.layers)}", flush=True)
     return matrices
-
-
-def _batches(examples: Sequence[Sequence[int]], pad: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Token ids, and where they are not padding, (batch, length); examples of similar length together."""
-    ordered = sorted(examples, key=len, reverse=True)
-    while ordered:
-        length = len(ordered[0])
-        rows = ordered[: max(1, BATCH_TOKENS // length)]
-        ordered = ordered[len(rows) :]
-        ids = torch.tensor([[*row, *[pad] * (length - len(row))] for row in rows])
-        yield ids, torch.arange(length) < torch.tensor([[len(row)] for row in rows])
 
 
 def _outside_layers(model: Any) -> list[tuple[str, nn.Module]]:
@@ -226,25 +184,10 @@ def _start(model: Any, token_ids: torch.Tensor, real: torch.Tensor) -> tuple[Bat
         for name, module in _outside_layers(model)
         if isinstance(module, nn.Linear)
     ]
-    exact, final = _through(model.model, token_ids)
+    exact, final = through(model.model, token_ids)
     for handle in handles:
         handle.remove()
     return Batch(token_ids, real, exact, Stream(exact.hidden, exact.settings), inputs), final
-
-
-def _through(inner: Any, token_ids: torch.Tensor) -> tuple[Stream, torch.Tensor]:
-    """A stream before the first layer, and the final hidden states, (batch, length, hidden)."""
-    calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
-    handles = [
-        layer.register_forward_pre_hook(
-            lambda _, args, kwargs: calls.append((args, kwargs)), with_kwargs=True
-        )
-        for layer in inner.layers
-    ]
-    final = inner(input_ids=token_ids, use_cache=False).last_hidden_state
-    for handle in handles:
-        handle.remove()
-    return Stream(calls[0][0][0], [(args[1:], kwargs) for args, kwargs in calls]), final
 
 
 def _check_layers(inner: Any, batch: Batch, final: torch.Tensor) -> None:
@@ -255,113 +198,13 @@ def _check_layers(inner: Any, batch: Batch, final: torch.Tensor) -> None:
     """
     stream = replace(batch.exact)
     for index, layer in enumerate(inner.layers):
-        stream.hidden = _run(layer, stream, index)
+        stream.hidden = run_layer(layer, stream, index)
     difference = (inner.norm(stream.hidden) - final)[batch.real].abs().max()
     if difference > LAYERS_TOLERANCE * final[batch.real].abs().max():
         raise PocketGemmaError(
             "this model cannot be calibrated: its layers do not compute one after the other; set "
             "convert.rounding: least_squares"
         )
-
-
-def _first_input(inner: Any, module: nn.Module, token_ids: torch.Tensor) -> torch.Tensor:
-    """The input of a module at its first call."""
-    found: list[torch.Tensor] = []
-
-    def stop(_: nn.Module, args: tuple[Any, ...]) -> None:
-        found.append(args[0])
-        raise _Stop
-
-    handle = module.register_forward_pre_hook(stop)
-    try:
-        inner(input_ids=token_ids, use_cache=False)
-    except _Stop:
-        pass
-    finally:
-        handle.remove()
-    return found[0]
-
-
-def _run(layer: nn.Module, stream: Stream, index: int) -> torch.Tensor:
-    """The hidden states behind a layer."""
-    args, kwargs = stream.settings[index]
-    result: Any = layer(stream.hidden, *args, **kwargs)
-    output: torch.Tensor = result[0] if isinstance(result, tuple) else result
-    return output
-
-
-@contextmanager
-def _reused(layer: nn.Module, names: Sequence[str], outputs: dict[str, torch.Tensor]) -> Iterator[None]:
-    """Let linear layers give the outputs that they gave in an earlier run, and keep the outputs of those that
-    have not run yet. Neither their weights nor their inputs have changed in between."""
-    handles = []
-    modules = {name: layer.get_submodule(name) for name in names}
-
-    def giving(output: torch.Tensor) -> Callable[..., torch.Tensor]:
-        return lambda _: output
-
-    def keeping(name: str) -> Callable[[nn.Module, tuple[Any, ...], torch.Tensor], None]:
-        def hook(_: nn.Module, args: tuple[Any, ...], output: torch.Tensor) -> None:
-            outputs[name] = output
-
-        return hook
-
-    known = outputs.keys() & modules.keys()
-    for name, module in modules.items():
-        if name in known:
-            module.forward = giving(outputs[name])
-        else:
-            handles.append(module.register_forward_hook(keeping(name)))
-    try:
-        yield
-    finally:
-        for name in known:
-            del modules[name].forward
-        for handle in handles:
-            handle.remove()
-
-
-@dataclass
-class Watched:
-    """What an unrounded layer did with a batch.
-
-    Attributes:
-        groups: names of its linear layers in the order in which they ran; those with the same input together.
-        inputs: of the first of each group, by name, without padding, (tokens, in).
-        output: its hidden states, (batch, length, hidden).
-    """
-
-    groups: list[list[str]]
-    inputs: dict[str, torch.Tensor]
-    output: torch.Tensor
-
-
-def _watched(layer: nn.Module, batch: Batch, index: int) -> Watched:
-    """Run an unrounded layer, and note the inputs of the linear layers in it."""
-    groups: list[list[str]] = []
-    inputs: dict[str, torch.Tensor] = {}
-    last: list[torch.Tensor] = []
-
-    def note(name: str) -> Callable[[nn.Module, tuple[Any, ...]], None]:
-        def hook(_: nn.Module, args: tuple[Any, ...]) -> None:
-            if last and args[0] is last[0]:
-                groups[-1].append(name)
-            else:
-                groups.append([name])
-                inputs[name] = args[0][batch.real]
-                last[:] = [args[0]]
-
-        return hook
-
-    handles = [
-        module.register_forward_pre_hook(note(name))
-        for name, module in layer.named_modules()
-        if isinstance(module, nn.Linear)
-    ]
-    output = _run(layer, batch.exact, index)
-    for handle in handles:
-        handle.remove()
-    return Watched(groups, inputs, output)
 
 
 def _moments(
@@ -377,30 +220,12 @@ def _moments(
     hessian: Any = 0
     across: Any = 0
     for batch, watched in zip(batches, exact, strict=True):
-        with _reused(layer, done, batch.outputs):
-            rounded = _input_of(layer, name, batch, index)
+        with reused(layer, done, batch.outputs):
+            rounded = input_of(layer, name, batch, index)
         hessian = hessian + (rounded.T @ rounded).double()
         # Not used again.
         across = across + (watched.inputs.pop(name).T @ rounded).double()
     return np.asarray(hessian), np.asarray(across)
-
-
-def _input_of(layer: nn.Module, name: str, batch: Batch, index: int) -> torch.Tensor:
-    """The inputs of a linear layer inside `layer`, behind rounded layers, without padding, (tokens, in)."""
-    found: list[torch.Tensor] = []
-
-    def stop(_: nn.Module, args: tuple[Any, ...]) -> None:
-        found.append(args[0][batch.real])
-        raise _Stop
-
-    handle = layer.get_submodule(name).register_forward_pre_hook(stop)
-    try:
-        _run(layer, batch.rounded, index)
-    except _Stop:
-        pass
-    finally:
-        handle.remove()
-    return found[0]
 
 
 def _wanted(weight: torch.Tensor, hessian: np.ndarray, across: np.ndarray) -> np.ndarray:

@@ -80,7 +80,7 @@ def test_reused_outputs_change_no_integer(monkeypatch: pytest.MonkeyPatch) -> No
     from pipeline.quantization import calibrator
 
     found = calibrator.calibrate(make_model("gemma3_text"), EXAMPLES, SCHEMES["int4"], GPTQ)
-    monkeypatch.setattr(calibrator, "_reused", lambda *_: contextlib.nullcontext())
+    monkeypatch.setattr(calibrator, "reused", lambda *_: contextlib.nullcontext())
     again = calibrator.calibrate(make_model("gemma3_text"), EXAMPLES, SCHEMES["int4"], GPTQ)
     assert all(np.array_equal(found[name].values, again[name].values) for name in found)
 
@@ -89,7 +89,7 @@ def test_padding_counts_for_nothing() -> None:
     """Beside a long example a short one is padded; its own tokens still give what they give alone."""
     import torch
 
-    from pipeline.quantization import calibrator
+    from pipeline.quantization import calibrator, streams
 
     separate: list[Any] = []
     together: list[Any] = []
@@ -97,10 +97,10 @@ def test_padding_counts_for_nothing() -> None:
         model = make_model("gemma3_text")
         with torch.inference_mode():
             batches = [
-                calibrator._start(model, ids, real)[0] for ids, real in calibrator._batches(sequences, 0)
+                calibrator._start(model, ids, real)[0] for ids, real in streams.make_batches(sequences, 0)
             ]
             layer, name = model.model.layers[0], "mlp.down_proj"
-            exact = [calibrator._watched(layer, batch, 0) for batch in batches]
+            exact = [streams.watch(layer, batch, 0) for batch in batches]
             found.append(calibrator._moments(layer, name, batches, exact, 0, [])[0])
     assert np.allclose(sum(separate), together[0], rtol=1e-4)
 

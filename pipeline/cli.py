@@ -60,9 +60,11 @@ def _run_stages(
     force_all: bool = False,
 ) -> None:
     """Run the stages up to one; those that are up to date are skipped."""
+    from pipeline.recipe.files import check_files
     from pipeline.run.folder import Run
 
     config = _config(config_path, overrides)
+    check_files(config, until)
     with Run(_root(config, run_path)) as run:
         for name in STAGES:
             stage = importlib.import_module(f"pipeline.stages.{name}")
@@ -298,9 +300,6 @@ def main() -> NoReturn:
             raise
         _report(str(error))
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        _report("interrupted; the results of finished stages are kept")
-        sys.exit(130)
     except Exception as error:
         if debug:
             raise

@@ -13,6 +13,13 @@ class UndecidedError(PocketGemmaError):
     exit_code = 3
 
 
+class Interrupted(PocketGemmaError):
+    """Ctrl-C in a stage. Typer would end the command without a word. It exits with code 130, as after the
+    signal."""
+
+    exit_code = 130
+
+
 class InputError(PocketGemmaError):
     """An input (a file, a key, an option) is not usable. The command exits with code 2."""
 

@@ -97,6 +97,10 @@ def test_every_stage_takes_the_common_options(stage: str) -> None:
         (("prepare", "--set", "convert.recipe=int5"), "convert.recipe: expected one of int8, int4"),
         (("prepare", "--run", "Makefile"), "Makefile: is a file; --run expects a folder"),
         (("download", "--set", "model.preset=/nowhere/gemma"), "/nowhere/gemma: no such folder"),
+        (
+            ("run", "--set", "data.train=/nowhere/t.csv", "--set", "model.preset=/nowhere/gemma"),
+            "error: /nowhere/t.csv: no such file (data.train)\n",
+        ),
     ],
 )
 def test_unusable_input_is_one_line_without_a_traceback_and_exit_code_2(

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.data.examples import Example
+from pipeline.errors import InputError
 from pipeline.families.chat import ChatFormat
 
 REPLAY_TAG = {"replay": "yes"}
@@ -32,8 +33,13 @@ def split_validation(
         train_prompts: prompts that are in the training data anyway (replay) and so cannot be set aside.
 
     Returns:
-        The training and the validation examples (no validation examples if there is only one prompt).
+        The training and the validation examples; no validation examples if the share is 0.
+
+    Raises:
+        InputError: no prompt can be set aside: there is only one, or replay trains on the others.
     """
+    if share == 0:
+        return list(examples), []
     sizes: dict[str, int] = defaultdict(int)
     for example in examples:
         sizes[example.prompt(chat)] += 1
@@ -42,10 +48,17 @@ def split_validation(
     count = 0
     for prompt in [prompt for prompt in order[:-1] if prompt not in train_prompts]:
         # Half a group above the target is as close as half a group below it.
-        if share == 0 or (chosen and count + sizes[prompt] / 2 > share * len(examples)):
+        if chosen and count + sizes[prompt] / 2 > share * len(examples):
             break
         chosen.add(prompt)
         count += sizes[prompt]
+    if not chosen:
+        why = "there is only one prompt" if len(order) == 1 else "replay trains on too many of the prompts"
+        raise InputError(
+            f"data.train: {why}, so no example can be set aside for validation; add examples with other "
+            "prompts, set data.validation to a file, or set data.validation_share: 0 to train without "
+            "validation"
+        )
     train = [example for example in examples if example.prompt(chat) not in chosen]
     return train, [example for example in examples if example.prompt(chat) in chosen]
 

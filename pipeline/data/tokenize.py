@@ -58,6 +58,10 @@ class EncodedExamples:
     def __len__(self) -> int:
         return len(self.examples)
 
+    def first(self, count: int) -> "EncodedExamples":
+        """The first examples, at most `count` of them."""
+        return EncodedExamples(self.examples[:count], self.pad_id)
+
     @property
     def lengths(self) -> npt.NDArray[np.int64]:
         """Tokens of each example, (examples,)."""

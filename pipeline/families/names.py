@@ -35,6 +35,14 @@ OTHER_MATRICES: dict[str, OtherMatrix] = {
 TARGETS = tuple(MATRICES)
 """Short names of the matrices that can carry an adapter."""
 
+SHARED_TARGETS = tuple(
+    name for name in TARGETS if all(name in {m.name for m in family.matrices} for family in FAMILIES.values())
+)
+"""Those that the layers of every family have."""
+
+ALL_LINEAR = "all-linear"
+"""PEFT's name for the matrices of a layer, here `SHARED_TARGETS`."""
+
 RUNTIME_TARGETS = tuple(name for name, matrix in MATRICES.items() if matrix.runtime_adapter)
 """Those that can carry an adapter that is swapped at run time: attention only."""
 
@@ -77,6 +85,11 @@ _MODULES = {matrix.module: matrix for matrix in MATRICES.values()}
 _HUGGING_FACE_NAME = re.compile(
     r"model\.layers\.(\d+)\.(" + "|".join(map(re.escape, _MODULES)) + r")\.weight"
 )
+_TARGETS_BY_NAME = {
+    name: matrix.name
+    for matrix in MATRICES.values()
+    for name in (matrix.keras_layer, matrix.module, matrix.module.rpartition(".")[2])
+} | {target: target for target in TARGETS}
 _LETTERS = {matrix.runtime_letter: matrix.name for matrix in MATRICES.values() if matrix.runtime_letter}
 _WORDS = {matrix.runtime_word: matrix.name for matrix in MATRICES.values() if matrix.runtime_word}
 _RUNTIME_NAME = re.compile(rf"lora_atten_([{''.join(_LETTERS)}])_([ab])_prime_weight_(\d+)")
@@ -86,6 +99,15 @@ RUNTIME_PREFIXES = ("lora_", *(f"{word}_w_prime" for word in _WORDS))
 """How the names of all inputs for a run-time adapter begin (LiteRT-LM 0.18)."""
 
 Part = Literal["a", "b"]
+
+
+def targets_named(name: str) -> tuple[str, ...]:
+    """The short names of the matrices that a name stands for: a short name, the module's name in Hugging Face
+    (`q_proj` or `self_attn.q_proj`), the layer's in Keras, or `all-linear`. An unknown name stays as it
+    is."""
+    if name == ALL_LINEAR:
+        return SHARED_TARGETS
+    return (_TARGETS_BY_NAME.get(name, name),)
 
 
 def adapter_name(layer: int, target: str) -> str:

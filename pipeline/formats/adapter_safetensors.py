@@ -66,13 +66,16 @@ def write_adapter_safetensors(
         base_digest: digest of the preset that the adapter was trained on.
         settings: further entries of the header, in JSON types.
         tensors: by name, float32.
+
+    Raises:
+        OSError: the disk refuses it.
     """
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     arrays = {name: np.ascontiguousarray(tensors[name], np.float32) for name in sorted(tensors)}
     document = {FORMAT: format, BASE_DIGEST: base_digest, **settings}
     # One entry only: safetensors writes the entries of a larger header in no fixed order.
-    save_file(arrays, str(path), metadata={HEADER: json.dumps(document, sort_keys=True)})
+    path.write_bytes(save(arrays, metadata={HEADER: json.dumps(document, sort_keys=True)}))
 
 
 def read_adapter_safetensors(path: Path) -> AdapterSafetensors:

@@ -27,6 +27,17 @@ def prefill_fits_the_context(config: "Config") -> str | None:
     )
 
 
+def examples_fit_the_context(config: "Config") -> str | None:
+    """`data.max_length` is at most `convert.context_length`."""
+    longest, context = config.data.max_length, config.convert.context_length
+    if longest <= context:
+        return None
+    return (
+        f"data.max_length: {longest} exceeds convert.context_length: {context}; the converted model cannot "
+        f"read such examples: set data.max_length to at most {context}, or raise convert.context_length"
+    )
+
+
 def rounding_needs_integers(config: "Config") -> str | None:
     """A `convert.rounding` other than `nearest` needs an integer `convert.recipe`."""
     convert = config.convert
@@ -146,6 +157,7 @@ def one_tuning_method(config: "Config") -> str | None:
 
 RULES: tuple[Callable[["Config"], str | None], ...] = (
     prefill_fits_the_context,
+    examples_fit_the_context,
     rounding_needs_integers,
     rounding_needs_grafting,
     task_has_no_separate_adapter,

@@ -1,11 +1,20 @@
 """What the sections of a recipe are made of: strict models, paths, and values from a registry."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
@@ -18,9 +27,14 @@ UNKNOWN_NAME = "unknown_name"
 
 class Section(BaseModel):
     """Keys with types and defaults. Unknown keys are refused, so that no misspelled key is silently
-    ignored."""
+    ignored; so are numbers that are infinite or NaN. An entry that a list repeats counts once."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*")
+    @classmethod
+    def _without_repetitions(cls, value: Any) -> Any:
+        return tuple(dict.fromkeys(value)) if isinstance(value, tuple) else value
 
 
 @dataclass(frozen=True)
@@ -45,6 +59,12 @@ class OneOf:
         if name not in self.names:
             raise PydanticCustomError(UNKNOWN_NAME, "not a known name", {"names": list(self.names)})
         return name
+
+
+def sorted_by(key: Callable[[Any], Any]) -> AfterValidator:
+    """Sorts a list whose order means nothing, so that the same entries in another order are the same
+    setting."""
+    return AfterValidator(lambda values: tuple(sorted(values, key=key)))
 
 
 class _Resolved:

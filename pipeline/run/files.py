@@ -194,6 +194,10 @@ class LogFiles:
         """Folder: files that someone added to a stage's result, from before it was replaced."""
         return self.folder / "added" / stage
 
+    def unpublished(self, stage: str) -> Path:
+        """Folder: a stage's finished work that could not be published."""
+        return self.folder / "unpublished" / stage
+
     @property
     def refused(self) -> VerifyFiles:
         """The report of a model that verify refused."""

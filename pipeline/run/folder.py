@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,8 +24,9 @@ from pipeline.console import console
 from pipeline.digests import DigestCache
 from pipeline.errors import InputError, PocketGemmaError
 from pipeline.machine import PeakMemory, describe_machine, package_versions
+from pipeline.run.endings import interrupted, unpublished
 from pipeline.run.files import RunFiles, StageFiles
-from pipeline.run.freshness import Determinants, reasons_to_run, versions_kept
+from pipeline.run.freshness import Determinants, Settings, reasons_to_run, versions_kept
 from pipeline.run.manifest import FORMAT, Manifest, file_differences, list_files, read_manifest
 from pipeline.run.stages import STAGES
 
@@ -118,7 +119,7 @@ class Run:
         packages: tuple[str, ...] = (),
         sources: Mapping[str, str] | None = None,
         keep: bool = False,
-        defaults: Mapping[str, Any] | None = None,
+        in_one_form: Callable[[Settings], Settings] = dict,
         force: bool = False,
     ) -> Iterator[Work]:
         """Do a stage's work in a hidden folder and publish it, unless its result is up to date.
@@ -134,7 +135,8 @@ class Run:
                 print.
             keep: other versions of packages and sources do not make the result out of date. They are only
                 printed.
-            defaults: the values of settings that did not exist yet when a result was recorded.
+            in_one_form: makes recorded settings comparable with `settings`, where a recipe can say the same
+                in several ways.
             force: do the work even if the result is up to date.
 
         Yields:
@@ -142,6 +144,8 @@ class Run:
 
         Raises:
             InputError: an input or the result of an earlier stage is missing.
+            Interrupted: Ctrl-C in the work of the caller.
+            PocketGemmaError: the disk refuses the finished work.
         """
         if name not in STAGES:
             raise ValueError(f"unknown stage {name!r}")
@@ -153,7 +157,7 @@ class Run:
             packages={package: versions.get(package) for package in packages},
             sources=sources or {},
             keep=keep,
-            defaults=_as_json(defaults or {}),
+            in_one_form=lambda recorded: _as_json(in_one_form(recorded)),
         )
         reasons = ["--force"] if force else self._reasons(name, now)
         if reasons == []:
@@ -172,6 +176,13 @@ class Run:
         try:
             with PeakMemory() as memory:
                 yield work
+        except KeyboardInterrupt:
+            shutil.rmtree(working, ignore_errors=True)
+            raise interrupted(self.files, name) from None
+        except BaseException:
+            shutil.rmtree(working, ignore_errors=True)
+            raise
+        try:
             document = {
                 "format": FORMAT,
                 "stage": name,
@@ -189,6 +200,8 @@ class Run:
                 "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             }
             self._publish(name, working, document)
+        except OSError as error:
+            raise unpublished(self.files, name, working, error) from error
         except BaseException:
             shutil.rmtree(working, ignore_errors=True)
             raise

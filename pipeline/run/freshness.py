@@ -6,7 +6,7 @@ the choices.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,8 @@ from pipeline.run.manifest import FORMAT, Manifest
 
 SHOWN = 3
 """How many changes of a kind a reason lists."""
+
+Settings = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -27,22 +29,23 @@ class Determinants:
         packages: installed version of each deciding package; None if it is not installed.
         sources: digests of our own code, and of other things that are neither settings nor inputs, by name.
         keep: whether a result stays up to date when packages or sources change.
-        defaults: values of settings that did not exist yet when a result was recorded.
+        in_one_form: makes recorded settings comparable with `settings`: a recipe can say the same in several
+            ways, and a key may not have existed yet when a result was recorded.
     """
 
-    settings: Mapping[str, Any]
+    settings: Settings
     inputs: Sequence[Mapping[str, Any]]
     previous: Mapping[str, str]
     packages: Mapping[str, str | None] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
     keep: bool = False
-    defaults: Mapping[str, Any] = field(default_factory=dict)
+    in_one_form: Callable[[Settings], Settings] = dict
 
 
 def reasons_to_run(manifest: Manifest, now: Determinants) -> list[str]:
     """Why a recorded result is out of date, each reason in a few words; empty if it is up to date."""
     recorded = manifest.document
-    reasons = _setting_changes(_complete(recorded["settings"], now), now.settings)
+    reasons = _setting_changes(now.in_one_form(recorded["settings"]), now.settings)
     reasons += _input_changes(recorded["inputs"], now.inputs)
     reasons += [
         f"{stage} has a new result"
@@ -88,12 +91,7 @@ def _versions(manifest: Manifest, now: Determinants) -> list[tuple[str, str | No
     ]
 
 
-def _complete(recorded: Mapping[str, Any], now: Determinants) -> Mapping[str, Any]:
-    """Recorded settings, with the defaults of those that have been added to the recipe since."""
-    return {key: value for key, value in now.defaults.items() if key in now.settings} | dict(recorded)
-
-
-def _setting_changes(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+def _setting_changes(recorded: Settings, now: Settings) -> list[str]:
     changed = [
         f"{key}: {_value(recorded, key)} → {_value(now, key)}"
         for key in sorted(recorded.keys() | now.keys())

@@ -5,7 +5,6 @@ from typing import Any
 from pipeline.console import console
 from pipeline.data.examples import read_examples
 from pipeline.data.tokenize import EncodedExamples, encode
-from pipeline.errors import InputError
 from pipeline.families.registry import read_family, read_shape
 from pipeline.formats.task import LEFT_OUT
 from pipeline.gemma.causal_lm import Backend
@@ -60,7 +59,6 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
     ) as work:
         if work.up_to_date:
             return
-        _check_context(config.convert.context_length, run)
         written = ConvertFiles(work.folder)
         facts = convert(_conversion(config, run, written))
         probe(written.model)
@@ -72,23 +70,6 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
             console.print(f"  {written.task.name}: {LEFT_OUT}")
         work.details.update(facts, recipe=config.convert.recipe, rounding=config.convert.rounding)
         _print(written, config, facts)
-
-
-def _check_context(context_length: int, run: Run) -> None:
-    """Refuse a context that the longest example does not fit into, before anything is converted.
-
-    Raises:
-        InputError: an example is longer.
-    """
-    tokenizer, prepared = Tokenizer.of_preset(run.files.download.preset), run.files.prepare
-    for path in (prepared.train, prepared.validation, prepared.test):
-        examples = read_examples(path) if path.exists() else []
-        longest = max(map(len, encode(examples, tokenizer).examples), default=0)
-        if longest > context_length:
-            raise InputError(
-                f"convert.context_length: {context_length} tokens are fewer than the longest example in "
-                f"{path.name} ({longest}); raise it"
-            )
 
 
 def _conversion(config: Config, run: Run, written: ConvertFiles) -> Conversion:

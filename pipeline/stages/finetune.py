@@ -1,13 +1,15 @@
 """Train an adapter on the examples, in Keras, with the loss on the responses only."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
+
+from pydantic import ValidationError
 
 from pipeline.console import console
 from pipeline.data.examples import read_examples
-from pipeline.data.tokenize import encode
+from pipeline.data.tokenize import EncodedExamples, encode
 from pipeline.errors import InputError
-from pipeline.families.family import Family
 from pipeline.families.registry import read_shape
 from pipeline.gemma.causal_lm import load_backbone, use_backend
 from pipeline.gemma.presets import preset_digest
@@ -16,30 +18,35 @@ from pipeline.recipe.schema import Config
 from pipeline.recipe.sections.finetune import FinetuneSection
 from pipeline.run.files import FinetuneFiles
 from pipeline.run.folder import Run
+from pipeline.run.space import reserved, write_somewhere
 from pipeline.tuning.devices import choose_backend, choose_compute
-from pipeline.tuning.loop import TrainingSettings, fit
+from pipeline.tuning.loop import Training, TrainingSettings, fit
 from pipeline.tuning.method import MethodSettings
 from pipeline.tuning.registry import METHODS
+from pipeline.tuning.targets import check_targets
 
 FEW_STEPS = 500
 """With fewer training steps, an exact match of zero usually means that training was too short."""
+
+ROOM_FOR_HISTORY = 4_000_000
+"""Bytes beside the adapter: the history of a long training for TensorBoard, and the manifest."""
 
 
 def run(config: Config, run: Run, *, force: bool = False) -> None:
     """Write adapter.safetensors, history.csv and tensorboard/.
 
     Raises:
-        InputError: the preset or the examples are unusable.
-        PocketGemmaError: training diverged.
+        InputError: the preset, the examples or the settings are unusable.
+        PocketGemmaError: training diverged or made the model worse, or the disk has no room for the adapter.
     """
     section = config.finetune
     recipe = config.convert.recipe if section.rounds_in_training else ""
     with run.stage(
         "finetune",
-        settings=section.model_dump() | ({"trained_for": recipe} if recipe else {}),
+        settings=section.determinants | ({"trained_for": recipe} if recipe else {}),
         after=("download", "prepare"),
         packages=("keras", "keras-hub", choose_backend(section.backend)[0]),
-        defaults=FinetuneSection().model_dump(),
+        in_one_form=_in_one_form,
         keep=True,
         force=force,
     ) as work:
@@ -47,25 +54,28 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
             return
         preset, prepared, written = run.files.download.preset, run.files.prepare, FinetuneFiles(work.folder)
         shape, tokenizer = read_shape(preset), Tokenizer.of_preset(preset)
-        check_targets(shape.family, section.targets)
+        method, settings = METHODS[section.tuning_method], _method_settings(section, recipe)
+        check_targets(shape, settings)
         train, validation = (
             encode(read_examples(path), tokenizer) for path in (prepared.train, prepared.validation)
         )
-        method, settings = METHODS[section.tuning_method], _method_settings(section, recipe)
+        _check_validation(config, validation)
         compute = choose_compute(section.backend, section.dtype, shape.parameters)
         cost = method.cost(shape, settings)
         console.print(
             f"  Keras on {compute.backend}, {compute.dtype} ({compute.reason}); {method.name}: "
             f"{cost.parameters:,} trainable parameters, adapter of {cost.adapter_bytes / 1e6:.1f} MB"
         )
-        use_backend(compute.backend)
-        import keras
+        with reserved(written.folder / "reserved", cost.adapter_bytes + ROOM_FOR_HISTORY) as give_back:
+            use_backend(compute.backend)
+            import keras
 
-        keras.utils.set_random_seed(section.seed)
-        backbone = load_backbone(preset, compute.dtype, dropout=section.dropout)
-        attachment = method.attach(backbone, settings)
-        training = fit(backbone, train, validation, _training_settings(section), written)
-        method.collect(attachment, preset_digest(preset)).save(written.adapter)
+            keras.utils.set_random_seed(section.seed)
+            backbone = load_backbone(preset, compute.dtype, dropout=section.dropout)
+            attachment = method.attach(backbone, settings)
+            training = fit(backbone, train, validation, _training_settings(section), written)
+            give_back()
+            write_somewhere(method.collect(attachment, preset_digest(preset)).save, written.adapter)
         work.details.update(
             backend=compute.backend,
             dtype=compute.dtype,
@@ -75,31 +85,48 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
             response_tokens=train.response_tokens,
             **asdict(training),
         )
-        console.print(
-            f"  {training.trainable_parameters:,} trainable parameters, {training.steps:,} steps; "
-            f"best epoch {training.best_epoch}: {100 * training.best_validation_exact_match:.1f} % exact "
-            "match on validation"
-        )
-        if training.best_validation_exact_match == 0 and training.steps < FEW_STEPS:
-            console.print(
-                f"  warning: no validation response was reproduced, after {training.steps} training steps; "
-                "raise finetune.epochs, or use more examples",
-                markup=False,
-            )
+        _print(training)
 
 
-def check_targets(family: Family, targets: Sequence[str]) -> None:
-    """Check that a family's layers have the matrices that get an adapter.
+def _in_one_form(recorded: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Recorded settings as the section says them today; settings that it no longer takes stay as they are."""
+    known = {key: value for key, value in recorded.items() if key in FinetuneSection.model_fields}
+    try:
+        return {**recorded, **FinetuneSection.model_validate(known).determinants}
+    except ValidationError:
+        return recorded
+
+
+def _check_validation(config: Config, validation: EncodedExamples) -> None:
+    """Training without validation is for those who ask for it.
 
     Raises:
-        InputError: they lack one; names those that they have.
+        InputError: there is no validation example, although the recipe wants some.
     """
-    known = [matrix.name for matrix in family.matrices]
-    unknown = [target for target in targets if target not in known]
-    if unknown:
-        raise InputError(
-            f"finetune.targets: {', '.join(unknown)}: not in a layer of {family.name}; it has "
-            f"{', '.join(known)}"
+    data = config.data
+    if len(validation) or (data.validation is None and data.validation_share == 0):
+        return
+    raise InputError(
+        f"{data.validation or data.train}: leaves no example for validation; add examples, or set "
+        "data.validation_share: 0 and no data.validation to train without"
+    )
+
+
+def _print(training: Training) -> None:
+    exact_match = training.best_validation_exact_match
+    kept = (
+        f"without validation, epoch {training.best_epoch} is kept"
+        if exact_match is None
+        else f"best epoch {training.best_epoch}: {100 * exact_match:.1f} % exact match on validation"
+    )
+    console.print(
+        f"  {training.trainable_parameters:,} trainable parameters, {training.steps:,} steps; {kept}"
+    )
+    if exact_match == 0 and training.steps < FEW_STEPS:
+        console.print(
+            f"  warning: no validation response was reproduced, after {training.steps} training steps; "
+            "raise finetune.epochs, or use more examples",
+            markup=False,
         )
 
 

@@ -190,14 +190,18 @@ class Sides:
 
 
 def _questions(prepared: PrepareFiles) -> list[Example]:
-    """The test examples, or without a test file the validation examples."""
-    examples = read_examples(prepared.test if prepared.test.exists() else prepared.validation)
-    if not examples:
-        raise PocketGemmaError(
-            f"{prepared.folder}: no test or validation examples to verify with; set data.validation_share "
-            "above 0"
-        )
-    return examples
+    """The test examples; without a test file the validation examples; without any, the training examples:
+    whether the file equals the model in Keras shows on them, too."""
+    if prepared.test.exists():
+        return read_examples(prepared.test)
+    validation = read_examples(prepared.validation)
+    if validation:
+        return validation
+    console.print(
+        "  there are no test or validation examples: training examples are asked, and their accuracy says "
+        "nothing about new questions; set data.test"
+    )
+    return read_examples(prepared.train)
 
 
 def _more_questions(

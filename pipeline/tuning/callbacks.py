@@ -1,7 +1,8 @@
-"""Callbacks of a training: keep the best epoch, write the history, show progress."""
+"""Callbacks of a training: keep the best epoch, stop when it diverges, write the history, show progress."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -9,6 +10,38 @@ from numpy.typing import NDArray
 from rich.progress import Progress, TaskID
 
 from pipeline.errors import PocketGemmaError
+
+
+class Result(NamedTuple):
+    """How a model does on some examples: mean cross-entropy per response token, in nats, and the share of
+    responses with every token right."""
+
+    loss: float
+    exact_match: float
+
+    def __str__(self) -> str:
+        return f"a loss of {self.loss:.4g} and {100 * self.exact_match:.1f} % exact match"
+
+    def order(self, monitor: str) -> tuple[float, float]:
+        """A sort key by which better results come later.
+
+        Args:
+            monitor: `loss`, or `exact_match`, where the loss decides between equals.
+        """
+        return (self.exact_match if monitor == "exact_match" else 0.0, -self.loss)
+
+
+class StopDiverged(keras.callbacks.Callback):
+    """Ends a training whose loss is no longer a number."""
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        for name, what in (("loss", "training"), ("val_loss", "validation")):
+            loss = (logs or {}).get(name)
+            if loss is not None and not np.isfinite(float(loss)):
+                raise PocketGemmaError(
+                    f"training diverged: the {what} loss is {float(loss)} after epoch {epoch + 1}; lower "
+                    "finetune.learning_rate"
+                )
 
 
 class KeepBest(keras.callbacks.Callback):
@@ -23,26 +56,18 @@ class KeepBest(keras.callbacks.Callback):
         super().__init__()
         self.monitor, self.patience = monitor, patience
         self.best_epoch = 0
-        self.best: dict[str, float] = {}
+        self.best: Result | None = None
         self._weights: list[NDArray[Any]] = []
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        found = {name: float((logs or {})[f"val_{name}"]) for name in ("loss", "exact_match")}
-        if not np.isfinite(found["loss"]):
-            raise PocketGemmaError(
-                f"training diverged: the validation loss is {found['loss']} after epoch {epoch + 1}; lower "
-                "finetune.learning_rate"
-            )
-        if not self.best or self._order(found) > self._order(self.best):
+        found = Result(*(float((logs or {})[f"val_{name}"]) for name in Result._fields))
+        if self.best is None or found.order(self.monitor) > self.best.order(self.monitor):
             self.best, self.best_epoch = found, epoch + 1
             self._weights = [
                 np.array(keras.ops.convert_to_numpy(variable)) for variable in self.model.trainable_variables
             ]
         elif epoch + 1 - self.best_epoch >= self.patience:
             self.model.stop_training = True
-
-    def _order(self, found: dict[str, float]) -> tuple[float, float]:
-        return (found["exact_match"] if self.monitor == "exact_match" else 0.0, -found["loss"])
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         for variable, value in zip(self.model.trainable_variables, self._weights, strict=True):
@@ -93,9 +118,9 @@ class ProgressBar(keras.callbacks.Callback):
         self._progress.update(self._task, advance=1, note=f"loss {float((logs or {})['loss']):.3f}")
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        losses = {
-            name: f"{float(value):.4f}" for name, value in (logs or {}).items() if name.endswith("loss")
-        }
-        self._progress.console.print(
-            f"  epoch {epoch + 1}: " + ", ".join(f"{name} {value}" for name, value in losses.items())
-        )
+        self.show(epoch + 1, logs or {})
+
+    def show(self, epoch: int, results: Mapping[str, float]) -> None:
+        """Print the losses of an epoch above the bar; epoch 0 is the model before training."""
+        losses = [f"{name} {float(value):.4f}" for name, value in results.items() if name.endswith("loss")]
+        self._progress.console.print(f"  epoch {epoch}: " + ", ".join(losses))

@@ -2,18 +2,27 @@
 
 import csv
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.console import progress_bar
+from pipeline.console import console, progress_bar
 from pipeline.data.tokenize import EncodedExamples
-from pipeline.errors import InputError
+from pipeline.errors import PocketGemmaError
 from pipeline.run.files import FinetuneFiles
 
 if TYPE_CHECKING:
     import keras
     import keras_hub
+
+    from pipeline.tuning.callbacks import Result
+
+COMPARED_WITHOUT_VALIDATION = 64
+"""Training examples on which a model is compared with its base where there is no validation example."""
+
+SMALL_DIFFERENCE = 0.01
+"""Share of a loss. Rounding to integers, or a few steps in the warmup, move it by less."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +38,8 @@ class TrainingSettings:
         weight_decay: of AdamW.
         clip_norm: largest global norm of the gradient.
         monitor: what decides which epoch is kept: `loss` or `exact_match` on validation.
-        patience: epochs without a better validation result before training stops.
+        patience: epochs without a better validation result before training stops. Without validation
+            examples, neither counts: every epoch is trained, and the last one is kept.
         seed: of the order of the examples.
     """
 
@@ -48,13 +58,14 @@ class TrainingSettings:
 @dataclass(frozen=True)
 class Training:
     """The result of a training. Losses are mean cross-entropies per response token, in nats; exact match is a
-    share."""
+    share. Those on validation examples are None where there are none."""
 
     steps: int
     epochs: int
     best_epoch: int
-    best_validation_loss: float
-    best_validation_exact_match: float
+    untrained_validation_loss: float | None
+    best_validation_loss: float | None
+    best_validation_exact_match: float | None
     trainable_parameters: int
 
 
@@ -65,7 +76,8 @@ def fit(
     settings: TrainingSettings,
     files: FinetuneFiles,
 ) -> Training:
-    """Train what is trainable in the backbone, and leave it with the weights of the best epoch.
+    """Train what is trainable in the backbone, and leave it with the weights of the best epoch, or without
+    validation examples of the last one.
 
     AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101), linear warm-up, then a cosine (arXiv:1608.03983);
     the gradient's global norm is clipped. Writes history.csv and tensorboard/ into the folder of files.
@@ -73,26 +85,21 @@ def fit(
     Args:
         backbone: with a method attached.
         train: examples to train on.
-        validation: examples whose loss decides which epoch is kept.
+        validation: examples whose result decides which epoch is kept; may be empty.
         settings: how to train.
         files: for the history.
 
     Raises:
-        InputError: there is no validation example.
-        PocketGemmaError: training diverged.
+        PocketGemmaError: training diverged, or the trained model is worse than the untrained one.
     """
     import keras
 
-    from pipeline.tuning.callbacks import KeepBest, ProgressBar, TensorBoardHistory
+    from pipeline.tuning.callbacks import KeepBest, ProgressBar, Result, StopDiverged, TensorBoardHistory
     from pipeline.tuning.loss import Batches, exact_match_metric, response_model
 
-    if not len(validation):
-        raise InputError(
-            "there is no validation example, but early stopping needs some; set data.validation or "
-            "data.validation_share"
-        )
     train_batches = Batches(train, settings.batch_size, settings.seed)
-    validation_batches = Batches(validation, settings.batch_size, None)
+    compared = validation if len(validation) else train.first(COMPARED_WITHOUT_VALIDATION)
+    compared_batches = Batches(compared, settings.batch_size, None)
     total_steps = train_batches.steps * settings.epochs
 
     model = response_model(backbone)
@@ -110,26 +117,73 @@ def fit(
         # PyTorch's compiler takes minutes before the first step, XLA seconds.
         jit_compile=keras.config.backend() != "torch",
     )
-    best = KeepBest(settings.monitor, settings.patience)
+
+    def measure() -> Result:
+        found = model.evaluate(compared_batches.as_dataset(), verbose=0, return_dict=True)
+        return Result(*(float(found[name]) for name in Result._fields))
+
+    untrained = measure()
+    best = KeepBest(settings.monitor, settings.patience) if len(validation) else None
     with progress_bar() as progress:
         task = progress.add_task("training", total=total_steps, note="")
+        bar = ProgressBar(progress, task)
+        bar.show(0, {"val_loss" if best else "loss": untrained.loss})
         history = model.fit(
             train_batches.as_dataset(),
-            validation_data=validation_batches.as_dataset(),
+            validation_data=compared_batches.as_dataset() if best else None,
             epochs=settings.epochs,
             shuffle=False,
             verbose=0,
-            callbacks=[best, TensorBoardHistory(files.tensorboard), ProgressBar(progress, task)],
+            callbacks=[
+                StopDiverged(),
+                *([best] if best else []),
+                TensorBoardHistory(files.tensorboard),
+                bar,
+            ],
         )
-    _write_history(files.history, history.history)
+    trained = best.best if best and best.best else measure()
+    compare(trained, untrained, settings, "validation" if best else "training")
+    with suppress(OSError):  # a table for people to read is no reason to lose a training
+        _write_history(files.history, history.history)
     return Training(
         steps=train_batches.steps * len(history.epoch),
         epochs=len(history.epoch),
-        best_epoch=best.best_epoch,
-        best_validation_loss=best.best["loss"],
-        best_validation_exact_match=best.best["exact_match"],
+        best_epoch=best.best_epoch if best else len(history.epoch),
+        untrained_validation_loss=untrained.loss if best else None,
+        best_validation_loss=trained.loss if best else None,
+        best_validation_exact_match=trained.exact_match if best else None,
         trainable_parameters=sum(math.prod(variable.shape) for variable in model.trainable_variables),
     )
+
+
+def compare(trained: "Result", untrained: "Result", settings: TrainingSettings, examples: str) -> None:
+    """Refuse a training after which the model does worse than before, and mention one that changed nothing
+    for the better.
+
+    Args:
+        trained: of the epoch that is kept.
+        untrained: of the model before training, on the same examples.
+        settings: how the model was trained.
+        examples: which examples, in a word.
+
+    Raises:
+        PocketGemmaError: the model does worse, or a loss is not a number.
+    """
+    if not math.isfinite(untrained.loss):
+        raise PocketGemmaError(
+            f"the loss of the base on the {examples} examples is {untrained.loss} before any training; check "
+            "model.preset, or set finetune.dtype: float32"
+        )
+    improved = trained.order(settings.monitor) >= untrained.order(settings.monitor)
+    if improved and math.isfinite(trained.loss):
+        return
+    results = f"on the {examples} examples it has {trained}, before training {untrained}"
+    if not trained.loss <= (1 + SMALL_DIFFERENCE) * untrained.loss:
+        raise PocketGemmaError(
+            f"training made the model worse: {results}; lower finetune.learning_rate "
+            f"({settings.learning_rate:g})"
+        )
+    console.print(f"  warning: training did not make the model better: {results}", markup=False)
 
 
 def _schedule(

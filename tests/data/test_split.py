@@ -2,6 +2,7 @@ import pytest
 
 from pipeline.data.examples import Example
 from pipeline.data.split import mix_replay, split_validation
+from pipeline.errors import InputError
 from pipeline.families.turns import CHAT
 
 
@@ -41,9 +42,19 @@ def test_a_small_share_of_few_examples_still_sets_one_prompt_aside() -> None:
     assert (len(train), len(validation)) == (1, 1)
 
 
-@pytest.mark.parametrize("share", [0.0, 0.5])
-def test_a_single_prompt_is_all_learned(share: float) -> None:
-    assert split_validation([example("a", "1"), example("a", "2")], share, 0, CHAT)[1] == []
+def test_where_no_prompt_can_be_set_aside_the_message_says_why_and_what_to_set() -> None:
+    for train, prompts, why in (
+        ([example("a", "1"), example("a", "2")], (), "there is only one prompt, so no example"),
+        (
+            [example("a"), example("b")],
+            [example(name).prompt(CHAT) for name in "ab"],
+            "replay trains on too many of the prompts",
+        ),
+    ):
+        with pytest.raises(InputError, match=why) as caught:
+            split_validation(train, 0.05, 0, CHAT, prompts)
+        assert "set data.validation_share: 0 to train without validation" in str(caught.value)
+        assert split_validation(train, 0, 0, CHAT, prompts) == (train, [])
 
 
 def test_no_share_sets_nothing_aside() -> None:

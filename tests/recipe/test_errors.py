@@ -36,6 +36,27 @@ from tests.support.recipes import SMALL, refused
             SMALL | {"data": {"train": "a", "replay_share": 1.0}},
             "data.replay_share: expected less than 1, got 1.0",
         ),
+        (
+            "name: a\ndata: {train: a}\nfinetune: {learning_rate: .inf}",
+            "finetune.learning_rate: expected a finite number, got inf",
+        ),
+        (
+            "name: a\ndata: {train: a}\nfinetune: {alpha: nan}",
+            "finetune.alpha: expected a finite number, got 'nan'",
+        ),
+        (
+            "name: a\ndata: {train: a}\nconvert: {temperature: .inf}",
+            "convert.temperature: expected a finite number, got inf",
+        ),
+        (
+            "name: a\ndata: {train: a, validation_share: .nan}",
+            "data.validation_share: expected a finite number, got nan",
+        ),
+        (
+            "name: a\ndata: {train: a}\nverify: {min_accuracy: .nan}",
+            "verify.min_accuracy: expected a finite number, got nan",
+        ),
+        (SMALL | {"finetune": {"seed": 2**32}}, "finetune.seed: expected 4.29497e+09 or less"),
         ({"name": "small"}, "data: missing; add it"),
         ({"name": "small", "data": {}}, "data.train: missing; add it"),
         ({"data": {"train": "a"}}, "name: missing; add it"),

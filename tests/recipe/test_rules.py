@@ -15,6 +15,11 @@ BROKEN: dict[str, tuple[Sequence[str], str]] = {
         ["convert.prefill_lengths=[64, 4096]"],
         "convert.prefill_lengths: 4096 exceeds convert.context_length: 1280",
     ),
+    "examples_fit_the_context": (
+        ["data.max_length=1024", "convert.context_length=512"],
+        "data.max_length: 1024 exceeds convert.context_length: 512; the converted model cannot read such "
+        "examples: set data.max_length to at most 512, or raise convert.context_length",
+    ),
     "rounding_needs_integers": (
         ["convert.recipe=fp32", "convert.rounding=gptq"],
         "convert.rounding: gptq chooses integers, but convert.recipe: fp32 has none; use rounding: nearest",

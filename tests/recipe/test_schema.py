@@ -2,10 +2,11 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.families.registry import FAMILIES
 from pipeline.quantization.roundings import ROUNDINGS
 from pipeline.quantization.schemes import SCHEMES
 from pipeline.recipe.reading import load_config
-from pipeline.recipe.schema import Config
+from pipeline.recipe.schema import SECTIONS, Config
 from pipeline.recipe.section import DEMO
 from tests.support.recipes import SMALL, recipe
 
@@ -58,6 +59,74 @@ def test_the_base_is_a_separate_file_only_for_a_merged_model(
     document = SMALL | {"convert": {"adapters": adapters}, "bundle": {"base": True}}
     assert load_config(recipe(tmp_path, document)).carries_base == carried
     assert not load_config(recipe(tmp_path, SMALL)).carries_base
+
+
+def numbers() -> list[tuple[str, str]]:
+    """Every key that takes a number with a fraction."""
+    return [
+        (name, key)
+        for name, section in SECTIONS.items()
+        for key, schema in section.model_json_schema()["properties"].items()
+        if "number" in {schema.get("type"), *(each.get("type") for each in schema.get("anyOf", ()))}
+    ]
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan")])
+def test_no_number_may_be_infinite_or_nan(value: float) -> None:
+    assert len(numbers()) >= 17
+    for name, key in numbers():
+        section: dict[str, object] = {"data": {"train": "a"}}.get(name, {}) | {key: value}
+        with pytest.raises(ValueError, match="finite"):
+            Config.model_validate(SMALL | {name: section})
+
+
+SEVEN = ("query", "key", "value", "output", "gate", "up", "down")
+
+
+@pytest.mark.parametrize(
+    ("written", "targets"),
+    [
+        (["query", "query"], ("query",)),
+        (["value", "query"], ("query", "value")),
+        (["q_proj", "k_proj", "v_proj", "o_proj"], ("query", "key", "value", "output")),
+        (["up_proj", "mlp.down_proj", "gate_proj", "up"], ("gate", "up", "down")),
+        (["attention_output"], ("output",)),
+        ("all-linear", SEVEN),
+        (["all-linear"], SEVEN),
+        ("q_proj", ("query",)),
+    ],
+)
+def test_targets_are_taken_by_the_names_of_other_tools_once_and_in_one_order(
+    written: object, targets: tuple[str, ...]
+) -> None:
+    assert Config.model_validate(SMALL | {"finetune": {"targets": written}}).finetune.targets == targets
+
+
+def test_all_linear_is_what_every_family_has() -> None:
+    for family in FAMILIES.values():
+        assert {*SEVEN} <= {matrix.name for matrix in family.matrices}
+
+
+def test_an_entry_that_a_list_repeats_counts_once() -> None:
+    convert = {"prefill_lengths": [64, 32, 64], "formats": ["task", "task"]}
+    config = Config.model_validate(
+        SMALL | {"convert": convert, "bundle": {"sample_questions": ["b", "a", "b"]}}
+    )
+    assert (config.convert.prefill_lengths, config.convert.formats) == ((32, 64), ("task",))
+    assert config.bundle.sample_questions == ("b", "a")  # the app shows them in the order of the recipe
+
+
+def test_a_training_has_the_same_determinants_however_the_recipe_says_it() -> None:
+    def determinants(**finetune: object) -> dict[str, object]:
+        return Config.model_validate(SMALL | {"finetune": finetune}).finetune.determinants
+
+    written_out = determinants(alpha=8, rank=8, method="lora", targets=["value", "query"])
+    assert determinants() == written_out
+    aware = determinants(quantization_aware=True)
+    assert aware == determinants(method="quantization_aware")
+    assert aware == determinants(method="quantization_aware", quantization_aware=True)
+    different = [aware, determinants(alpha=16), determinants(rank=4), determinants(targets=["query"])]
+    assert determinants() not in different
 
 
 def test_the_recipe_offers_exactly_the_schemes_and_the_roundings() -> None:

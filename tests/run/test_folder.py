@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import re
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.errors import InputError, PocketGemmaError
+from pipeline.errors import InputError, Interrupted, PocketGemmaError
 from pipeline.run.files import MANIFEST
 from pipeline.run.folder import Run
 
@@ -196,11 +197,46 @@ def test_an_unknown_stage_is_a_programming_error(run: Run) -> None:
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, InputError])
 def test_a_stage_that_fails_leaves_what_was_there(run: Run, error: type[BaseException]) -> None:
     make(run)
-    with pytest.raises(error), run.stage("prepare", settings={"content": "new"}) as work:
+    ended = Interrupted if error is KeyboardInterrupt else error
+    with pytest.raises(ended), run.stage("prepare", settings={"content": "new"}) as work:
         (work.folder / "a.txt").write_text("half")
         raise error("in the middle")
     assert leftovers(run.root) == set()
     assert not make(run)
+
+
+def test_a_stage_that_is_interrupted_says_what_is_kept(run: Run) -> None:
+    make(run, "download")
+    make(run, "prepare")
+    for stage, message in (
+        ("finetune", "in finetune: it begins again the next time; the results of download, prepare are kept"),
+        ("prepare", "in prepare: its earlier result is kept, and it begins again the next time; the results"),
+    ):
+        said = pytest.raises(Interrupted, match=f"interrupted {message}")
+        with said as caught, run.stage(stage, settings={"content": "new"}):
+            raise KeyboardInterrupt
+        assert caught.value.exit_code == 130
+
+
+def test_finished_work_that_cannot_be_published_is_kept_and_found(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(run, content="old")
+    write = Path.write_text
+
+    def full(path: Path, *text: Any, **options: Any) -> int:
+        if path.name == MANIFEST:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(path, *text, **options)
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(PocketGemmaError, match=r"cannot be written \(No space left on device\)") as caught:
+        make(run, content="new")
+    kept = run.files.logs.unpublished("prepare")
+    assert str(kept) in str(caught.value)
+    assert (kept / "a.txt").read_text() == "new"
+    monkeypatch.undo()
+    assert not make(run, content="old")
 
 
 def contents(run: Run) -> set[str]:

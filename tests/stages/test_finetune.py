@@ -1,13 +1,17 @@
 """Promise: an adapter is trained for the recipe that it will be stored by, and again when that changes; an
-ordinary one is not."""
+ordinary one is not. Settings that cannot work are refused before Keras is loaded, and a training that makes
+the model worse is no success."""
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pipeline.data.examples import Example, write_examples
+from pipeline.errors import InputError, PocketGemmaError
 from pipeline.recipe.schema import Config
+from pipeline.recipe.sections.finetune import FinetuneSection
 from pipeline.run.folder import Run
 from pipeline.stages import finetune
 from pipeline.tuning.adapter import Adapter
@@ -16,24 +20,45 @@ from pipeline.tuning.methods.quantization_aware import trained_scales
 from tests.support.finished_run import DEMO
 
 NAMES = ("gold", "iron", "neon", "zinc", "tin", "lead", "xenon", "boron")
+EXAMPLES = [
+    Example(({"role": "user", "content": f"Greet {name}."}, {"role": "assistant", "content": f"Hi, {name}!"}))
+    for name in NAMES
+]
+AFTER = ("download", "prepare")
+AS_RECORDED = FinetuneSection(
+    backend="torch", rank=2, epochs=1, alpha=2.0, targets=("query", "value")
+).model_dump() | {"targets": ["value", "query"]}
+"""As a version recorded it that kept the order of the list and every value as it was written."""
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     """A run folder as far as prepare."""
-    examples = [
-        Example(
-            ({"role": "user", "content": f"Greet {name}."}, {"role": "assistant", "content": f"Hi, {name}!"})
-        )
-        for name in NAMES
-    ]
-    with Run(tmp_path) as run:
-        with run.stage("download", settings={}) as work:
-            shutil.copytree(DEMO / "base", work.folder / "preset")
-        with run.stage("prepare", settings={}, after=("download",)) as work:
-            for name in ("train", "validation"):
-                write_examples(work.folder / f"{name}.jsonl", examples)
-        return run
+    with Run(tmp_path) as run, run.stage("download", settings={}) as work:
+        shutil.copytree(DEMO / "base", work.folder / "preset")
+    prepare(run, train=EXAMPLES, validation=EXAMPLES)
+    return run
+
+
+def prepare(run: Run, **splits: list[Example]) -> None:
+    with (
+        Run(run.root) as opened,
+        opened.stage("prepare", settings={}, after=("download",), force=True) as work,
+    ):
+        for name, examples in splits.items():
+            write_examples(work.folder / f"{name}.jsonl", examples)
+
+
+def config(data: dict[str, Any] | None = None, **finetune: Any) -> Config:
+    settings = {"backend": "torch", "rank": 2, "epochs": 1} | finetune
+    return Config.model_validate(
+        {"name": "t", "data": {"train": "x.jsonl"} | (data or {}), "finetune": settings}
+    )
+
+
+@pytest.fixture
+def without_keras(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(finetune, "use_backend", lambda backend: pytest.fail("Keras was loaded"))
 
 
 def train(run: Run, *, aware: bool, recipe: str) -> tuple[Adapter, int]:
@@ -61,3 +86,87 @@ def test_an_ordinary_adapter_is_good_for_every_recipe(run: Run) -> None:
     adapter, written = train(run, aware=False, recipe="int4")
     assert ("recipe" in adapter.settings, trained_scales(adapter)) == (False, {})
     assert train(run, aware=False, recipe="int8")[1] == written
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"rank": 33},
+            "finetune.rank: 33 is more than the rank of decoder_block_0.query, which is at most 32; ",
+        ),
+        ({"rank": 129, "targets": ["up"]}, "set finetune.rank to at most 128"),
+        (
+            {"targets": ["per_layer_gate"]},
+            "finetune.targets: per_layer_gate: not in a layer of gemma3; it has",
+        ),
+    ],
+)
+@pytest.mark.usefixtures("without_keras")
+def test_settings_that_do_not_fit_the_model_are_refused_before_keras_is_loaded(
+    run: Run, settings: dict[str, Any], message: str
+) -> None:
+    with Run(run.root) as opened, pytest.raises(InputError, match=message):
+        finetune.run(config(**settings), opened)
+
+
+@pytest.mark.parametrize("data", [{}, {"validation": "v.jsonl", "validation_share": 0}])
+@pytest.mark.usefixtures("without_keras")
+def test_without_validation_examples_nothing_is_trained_unless_that_is_asked_for(
+    run: Run, data: dict[str, Any]
+) -> None:
+    prepare(run, train=EXAMPLES, validation=[])
+    with (
+        Run(run.root) as opened,
+        pytest.raises(InputError, match="leaves no example for validation") as caught,
+    ):
+        finetune.run(config(data), opened)
+    assert "set data.validation_share: 0 and no data.validation to train without" in str(caught.value)
+
+
+def test_without_validation_all_epochs_are_trained_and_the_last_is_kept(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prepare(run, train=EXAMPLES[:1], validation=[])
+    with Run(run.root) as opened:
+        finetune.run(config({"validation_share": 0}, epochs=5, patience=1), opened)
+        details = opened.manifest("finetune").details
+    assert (details["epochs"], details["best_epoch"], details["best_validation_loss"]) == (5, 5, None)
+    assert "without validation, epoch 5 is kept" in capsys.readouterr().out
+    assert not (run.folder("finetune") / "reserved").exists()
+
+
+@pytest.mark.parametrize("validation", [True, False])
+def test_a_training_that_makes_the_model_worse_is_refused(run: Run, validation: bool) -> None:
+    prepare(run, train=EXAMPLES, validation=EXAMPLES if validation else [])
+    share = {} if validation else {"validation_share": 0}
+    with Run(run.root) as opened, pytest.raises(PocketGemmaError) as caught:
+        finetune.run(config(share, learning_rate=1e30), opened)
+    assert "made the model worse" in str(caught.value) or "training diverged" in str(caught.value)
+    assert "lower finetune.learning_rate" in str(caught.value)
+    assert not run.folder("finetune").exists()
+
+
+def test_a_full_disk_is_found_before_training(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(finetune, "ROOM_FOR_HISTORY", 1 << 60)
+    monkeypatch.setattr(finetune, "use_backend", lambda backend: pytest.fail("Keras was loaded"))
+    with Run(run.root) as opened, pytest.raises(PocketGemmaError, match="no room for a result"):
+        finetune.run(config(), opened)
+
+
+def test_the_same_training_said_in_other_words_is_not_repeated(
+    run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (
+        Run(run.root) as opened,
+        opened.stage("finetune", settings=AS_RECORDED, after=AFTER, keep=True) as work,
+    ):
+        (work.folder / "adapter.safetensors").touch()
+    monkeypatch.setattr(finetune, "use_backend", lambda backend: pytest.fail("trained again"))
+    for words in (
+        {"targets": ["v_proj", "query"]},
+        {"targets": ["query", "value", "query"], "alpha": 2, "method": "lora", "warmup_steps": 20},
+    ):
+        with Run(run.root) as opened:
+            finetune.run(config(**words), opened)
+        assert "✓ finetune  up to date" in capsys.readouterr().out

@@ -39,7 +39,7 @@ def config(**verify: object) -> Config:
     return Config.model_validate(
         {
             "name": "finished_run",
-            "data": {"train": "unused"},
+            "data": {"train": "unused", "max_length": 256},
             "finetune": {"backend": "torch", "rank": 2, "targets": ["query", "value"]},
             "convert": {
                 "prefill_lengths": [64],

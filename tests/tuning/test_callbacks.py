@@ -45,11 +45,16 @@ def test_the_best_epoch_is_kept_when_later_ones_are_worse(
     np.testing.assert_array_equal(ops.convert_to_numpy(variable), best - 1)
 
 
-def test_a_loss_that_is_not_finite_stops_training_with_advice() -> None:
-    from pipeline.tuning.callbacks import KeepBest
+@pytest.mark.parametrize(
+    ("logs", "what"),
+    [({"loss": 2.0, "val_loss": float("nan")}, "validation loss is nan"), ({"loss": float("inf")}, "is inf")],
+)
+def test_a_loss_that_is_not_finite_stops_training_with_advice(logs: dict[str, float], what: str) -> None:
+    from pipeline.tuning.callbacks import StopDiverged
 
-    with pytest.raises(PocketGemmaError, match=r"is nan after epoch 3; lower finetune\.learning_rate"):
-        KeepBest("loss", patience=2).on_epoch_end(2, {"val_loss": float("nan"), "val_exact_match": 0.0})
+    StopDiverged().on_epoch_end(1, {"loss": 2.0, "val_loss": 3.0})
+    with pytest.raises(PocketGemmaError, match=rf"{what} after epoch 3; lower finetune\.learning_rate"):
+        StopDiverged().on_epoch_end(2, logs)
 
 
 def test_the_bar_moves_with_the_steps_and_each_epoch_prints_its_losses() -> None:

@@ -1,16 +1,17 @@
 """Training is seeded, lowers the loss, trains the adapter only and keeps its history."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pipeline.data.tokenize import EncodedExamples
-from pipeline.errors import InputError
+from pipeline.errors import PocketGemmaError
 from pipeline.gemma.causal_lm import load_causal_lm
 from pipeline.run.files import FinetuneFiles
 from pipeline.tuning.adapter import Adapter
-from pipeline.tuning.loop import Training, fit
+from pipeline.tuning.loop import Training, compare, fit
 from pipeline.tuning.method import MethodSettings
 from pipeline.tuning.methods.lora import METHOD
 from tests.tuning.conftest import SETTINGS
@@ -52,6 +53,7 @@ def test_training_lowers_the_loss_and_writes_its_history(
     assert rows[0] == "epoch,exact_match,loss,val_exact_match,val_loss"
     losses = [float(row.split(",")[4]) for row in rows[1:]]
     assert len(losses) == training.epochs == 6
+    assert training.best_validation_loss is not None
     assert training.best_validation_loss < losses[0] / 2
     assert list((tmp_path / "run" / "tensorboard").glob("events.*"))
 
@@ -62,9 +64,48 @@ def test_only_the_adapter_is_trained(base: Path, examples: EncodedExamples, tmp_
     assert all(tensor.any() for tensor in adapter.tensors.values())
 
 
-def test_training_without_validation_is_refused(
-    base: Path, examples: EncodedExamples, tmp_path: Path
+RESULTS = [
+    # monitor, trained, untrained: (loss, exact match)
+    ("loss", (2.0, 0.0), (3.0, 0.5), None),
+    ("exact_match", (4.0, 0.6), (3.0, 0.5), None),
+    ("loss", (3.01, 0.5), (3.0, 0.5), "did not make the model better"),
+    ("exact_match", (2.0, 0.4), (3.0, 0.5), "did not make the model better"),
+]
+
+
+@pytest.mark.parametrize(("monitor", "trained", "untrained", "warning"), RESULTS)
+def test_a_training_that_does_not_help_is_mentioned(
+    monitor: str,
+    trained: tuple[float, float],
+    untrained: tuple[float, float],
+    warning: str | None,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    backbone = load_causal_lm(base).backbone
-    with pytest.raises(InputError, match="there is no validation example"):
-        fit(backbone, examples, EncodedExamples((), 0), SETTINGS, FinetuneFiles(tmp_path))
+    from pipeline.tuning.callbacks import Result
+
+    compare(Result(*trained), Result(*untrained), replace(SETTINGS, monitor=monitor), "validation")
+    printed = capsys.readouterr().out
+    assert warning in printed if warning else printed == ""
+
+
+@pytest.mark.parametrize("monitor", ["loss", "exact_match"])
+@pytest.mark.parametrize("loss", [3.1, float("nan"), float("inf")])
+def test_a_training_that_makes_the_model_worse_is_refused(monitor: str, loss: float) -> None:
+    from pipeline.tuning.callbacks import Result
+
+    settings = replace(SETTINGS, monitor=monitor, learning_rate=0.5)
+    with pytest.raises(PocketGemmaError, match="made the model worse") as caught:
+        compare(Result(loss, 0.0), Result(3.0, 0.5), settings, "validation")
+    if not math.isfinite(loss):
+        with pytest.raises(PocketGemmaError, match="made the model worse"):
+            compare(Result(loss, 1.0), Result(3.0, 0.5), settings, "validation")
+    assert str(caught.value).endswith(
+        "before training a loss of 3 and 50.0 % exact match; lower finetune.learning_rate (0.5)"
+    )
+
+
+def test_a_base_that_computes_no_number_is_no_fault_of_the_training() -> None:
+    from pipeline.tuning.callbacks import Result
+
+    with pytest.raises(PocketGemmaError, match=r"is nan before any training; check model\.preset"):
+        compare(Result(1.0, 1.0), Result(float("nan"), 0.0), SETTINGS, "validation")

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from pipeline.quantization.roundings import NEAREST, ROUNDINGS
 from pipeline.quantization.schemes import SCHEMES
-from pipeline.recipe.section import OneOf, Section
+from pipeline.recipe.section import OneOf, Section, sorted_by
 
 Length = Annotated[int, Field(ge=1)]
 
@@ -41,7 +41,7 @@ class ConvertSection(Section):
     formats: tuple[Literal["litertlm", "task"], ...] = Field(
         ("litertlm",), min_length=1, description="the file formats to write; `litertlm` is always written"
     )
-    prefill_lengths: tuple[Length, ...] = Field(
+    prefill_lengths: Annotated[tuple[Length, ...], sorted_by(int)] = Field(
         (128,),
         min_length=1,
         description="the prompt chunk lengths, in tokens, that get a compiled signature",

@@ -18,7 +18,9 @@ class DataSection(Section):
         "split off",
     )
     validation_share: Share = Field(
-        0.05, description="the share of `train` that becomes validation data when there is no validation file"
+        0.05,
+        description="the share of `train` that becomes validation data when there is no validation file; "
+        "with `0`, training goes through all epochs and the last one is kept",
     )
     test: FilePath | None = Field(
         None, description="questions that are never trained on; `verify` asks the converted model these"

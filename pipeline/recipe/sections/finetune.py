@@ -1,15 +1,27 @@
 """The `finetune` section."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from pipeline.families.names import DEFAULT_TARGETS, TARGETS
-from pipeline.recipe.section import OneOf, Section, Share
+from pipeline.families.names import ALL_LINEAR, DEFAULT_TARGETS, SHARED_TARGETS, TARGETS, targets_named
+from pipeline.recipe.section import OneOf, Section, Share, sorted_by
 from pipeline.tuning.registry import METHODS
 
 LORA, QUANTIZATION_AWARE = "lora", "quantization_aware"
 """Names in METHODS: the default method, and the one that a key of its own selects too."""
+
+
+LARGEST_SEED = 2**32 - 1
+"""The largest that NumPy takes for all random numbers of a process."""
+
+
+def _in_our_names(value: Any) -> Any:
+    """Targets by the names that other tools give them: one name, or a list of names."""
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list | tuple):
+        return value
+    return [each for name in names for each in (targets_named(name) if isinstance(name, str) else (name,))]
 
 
 class FinetuneSection(Section):
@@ -36,8 +48,15 @@ class FinetuneSection(Section):
         description="the adapter is scaled by alpha / rank; without a value, alpha is the rank and the scale "
         "is 1",
     )
-    targets: tuple[Annotated[str, OneOf.of(TARGETS)], ...] = Field(
-        DEFAULT_TARGETS, min_length=1, description="the matrices of each decoder layer that get an adapter"
+    targets: Annotated[
+        tuple[Annotated[str, OneOf.of(TARGETS)], ...],
+        BeforeValidator(_in_our_names),
+        sorted_by(TARGETS.index),
+    ] = Field(
+        DEFAULT_TARGETS,
+        min_length=1,
+        description="the matrices of each decoder layer that get an adapter; Hugging Face's names, such as "
+        f"`q_proj`, are accepted, and `{ALL_LINEAR}` stands for {', '.join(SHARED_TARGETS)}",
     )
     dropout: Share = Field(
         0.0,
@@ -82,6 +101,7 @@ class FinetuneSection(Section):
     seed: int = Field(
         0,
         ge=0,
+        le=LARGEST_SEED,
         description="the seed of the initial adapter, of the order of the examples, of the validation split "
         "and of the replay mix",
     )
@@ -95,3 +115,14 @@ class FinetuneSection(Section):
     def rounds_in_training(self) -> bool:
         """Whether training computes with the merged matrices as `convert.recipe` rounds them."""
         return self.tuning_method == QUANTIZATION_AWARE
+
+    @property
+    def determinants(self) -> dict[str, Any]:
+        """The values that determine a training, in one form however the recipe writes them: a value that says
+        the same as the absence of its key is absent."""
+        implied = LORA if not self.rounds_in_training else QUANTIZATION_AWARE
+        return self.model_dump() | {
+            "method": None if self.tuning_method == implied else self.method,
+            "quantization_aware": self.rounds_in_training,
+            "alpha": None if self.alpha == self.rank else self.alpha,
+        }

@@ -13,7 +13,7 @@ class VerifySection(Section):
         200,
         ge=1,
         description="how many test questions are answered on both sides at first; validation questions if "
-        "there is no test file",
+        "there is no test file, and training questions if there are neither",
     )
     max_questions: int = Field(
         1000,

@@ -24,6 +24,7 @@ from pipeline.tuning.adapter import Adapter
 from pipeline.tuning.deltas import Deltas, Rows
 from pipeline.tuning.method import Attachment, Change, Cost, Method, MethodSettings
 from pipeline.tuning.runtime_factors import Factors, RuntimeFactors, refuse_other_matrices
+from pipeline.tuning.targets import adapted_kernels
 
 if TYPE_CHECKING:
     import keras
@@ -181,12 +182,7 @@ class Lora:
         return lora_content(modules)
 
     def cost(self, shape: GemmaShape, settings: MethodSettings) -> Cost:
-        kernels = [
-            matrix.kernel_shape(shape.in_layer(layer))
-            for layer in range(shape.layers)
-            for matrix in shape.matrices_in(layer)
-            if matrix.name in settings.targets
-        ]
+        kernels = [kernel for _, kernel in adapted_kernels(shape, settings)]
         parameters = sum(settings.rank * (math.prod(kernel[:-1]) + kernel[-1]) for kernel in kernels)
         return Cost(parameters, FLOAT32_BYTES * parameters)
 

@@ -193,7 +193,7 @@ def test_training_improves_the_rounded_model(base: Path, tmp_path: Path) -> None
     (inputs, labels, weights), *_ = Batches(examples, 6, None).epoch(0)
     loss = answers.test_on_batch(inputs, labels, weights)
     assert float(loss) == pytest.approx(training.best_validation_loss, abs=0.05)
-    assert training.best_validation_loss < 1.0
+    assert training.best_validation_loss is not None and training.best_validation_loss < 1.0
 
 
 def plain_adapter() -> Adapter:

@@ -166,7 +166,10 @@ def write_adapter(
 @app.command("eval")
 def evaluate(
     data: Annotated[
-        Path, typer.Option("--data", metavar="FILE", help="Questions with answers: .jsonl, .csv or .parquet.")
+        Path,
+        typer.Option(
+            "--data", metavar="FILE", help="Questions with answers, in any form that data.test takes."
+        ),
     ],
     on: Annotated[
         Side,

@@ -1,13 +1,15 @@
 """Ask a model every question in a file, and print how many answers are right."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from rich.table import Table
 
 from pipeline.console import console
-from pipeline.data.checks import RowPolicy, check_file
+from pipeline.data.checks import check_files
 from pipeline.data.faults import Faults
+from pipeline.data.sources import find_files
 from pipeline.errors import InputError
 from pipeline.evaluation.answers import Answer, Scores, score
 from pipeline.families.registry import read_shape
@@ -28,7 +30,7 @@ def ask_file(
         run: the run folder; it needs the results of finetune (Keras) or convert (runtime).
         config: the recipe; its data section defines how rows are read, its verify section how long replies
             can be.
-        data: .jsonl, .csv or .parquet.
+        data: a file of examples, or a folder of them.
         on: `keras` (the base and the adapter, as trained) or `runtime` (the converted model in LiteRT-LM).
         base: whether to leave out the adapter; in Keras only.
         output: a JSONL file for the answers.
@@ -42,9 +44,8 @@ def ask_file(
     run.manifest("download")
     tokenizer = Tokenizer.of_preset(preset)
     faults = Faults()
-    examples = check_file(
-        data, RowPolicy(config.data.max_length, config.data.too_long, "keep"), tokenizer, faults
-    ).examples
+    policy = replace(config.data.policy, duplicates="keep")
+    examples = check_files(find_files([str(data)], "test"), policy, tokenizer, faults).examples
     faults.raise_if_any()
     if not examples:
         raise InputError(f"{data}: contains no questions")

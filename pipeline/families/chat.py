@@ -1,5 +1,6 @@
 """How a family writes a conversation as text: turn markers, chat template, stop tokens."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypedDict
@@ -14,6 +15,13 @@ class Message(TypedDict):
 
     role: Role
     content: str
+
+
+def trim_answer(text: str) -> str:
+    """An answer without white space around it. The indentation of the first of several lines stays: in code
+    it has a meaning."""
+    body = re.sub(r"\A(?:[^\S\n]*\n)+", "", text.rstrip())
+    return body if "\n" in body else body.strip()
 
 
 @dataclass(frozen=True)
@@ -116,4 +124,4 @@ class ChatFormat:
     def render_answer(self, answer: str) -> str:
         """The text that the model is trained to write after `render_prompt`: the answer and the marker that
         ends it."""
-        return answer.strip() + self.end_of_turn
+        return trim_answer(answer) + self.end_of_turn

@@ -5,7 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationInfo,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
@@ -74,5 +82,12 @@ def resolve(path: str, folder: Path) -> str:
 
 FilePath = Annotated[str, _Resolved()]
 """The path of a file or folder, absolute once it is read."""
+
+FilePaths = Annotated[
+    tuple[FilePath, ...],
+    BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
+    Field(min_length=1),
+]
+"""One path or a list of them."""
 
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]

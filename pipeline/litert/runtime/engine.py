@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from pipeline.errors import InputError, PocketGemmaError
-from pipeline.families.chat import Message
+from pipeline.families.chat import Message, trim_answer
 from pipeline.litert.runtime.adapter_store import AdapterStore
 from pipeline.litert.runtime.model_file import chat_format_of, check_model_file
 from pipeline.machine import available_cores
@@ -148,7 +148,7 @@ class Runtime:
         prompt_tokens = len(self.token_ids(messages))
         for limit in (max_new_tokens, max_new_tokens + 1):
             with self.chat(messages[:-1], greedy=True, max_new_tokens=limit, adapter=adapter) as chat:
-                text = "".join(chat.stream(messages[-1]["content"])).strip()
+                text = trim_answer("".join(chat.stream(messages[-1]["content"])))
                 tokens = chat.tokens - prompt_tokens
             if limit == max_new_tokens:
                 first = text

@@ -72,8 +72,8 @@ def main() -> None:
         for suffix in ("jsonl", "csv", "parquet"):
             data, recipe = Path(folder) / f"rows.{suffix}", Path(folder) / "recipe.yaml"
             write(data, examples)
-            document = {"name": "rows", "model": {"preset": options.preset}, "data": {"train": str(data)}}
-            recipe.write_text(yaml.safe_dump(document), encoding="utf-8")
+            settings = {"name": "rows", "model": {"preset": options.preset}, "data": {"train": str(data)}}
+            recipe.write_text(yaml.safe_dump(settings), encoding="utf-8")
             command = [
                 sys.executable,
                 "-m",

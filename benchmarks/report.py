@@ -254,8 +254,8 @@ def llama_cpp(document: dict[str, Any]) -> list[str]:
         f"`{document['adapter_sha256'][:12]}`, merged once. llama.cpp (llama-cpp-python "
         f"{document['llama_cpp_python']}) quantizes with its own defaults. The same token IDs, greedy "
         f"answers. Speeds: a prompt of {document['prompt_tokens']} tokens, a reply of "
-        f"{document['reply_tokens']}; the median of three turns, each in a process of its own, and the least and the most. Memory: resident "
-        "after the replies, and the part of it that is no mapped file.",
+        f"{document['reply_tokens']}; the median of three turns, each in a process of its own, and the least "
+        "and the most. Memory: resident after the replies, and the part of it that is no mapped file.",
         "",
     ]
 

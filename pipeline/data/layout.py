@@ -11,31 +11,33 @@ from typing import Any
 
 from pipeline.data.policy import ColumnNames
 from pipeline.data.proposal import propose
+from pipeline.data.refused import refused_column
 from pipeline.data.values import MissingValueError, column_value, is_blank, normalized
 from pipeline.errors import InputError
 
 INSTRUCTIONS = ("instruction",)
-QUESTIONS = ("prompt", "question", "query", "problem", "user", "human", "input_text")
+QUESTIONS = ("prompt", "question", "query", "problem", "user", "human", "input_text", "inputs")
 CONTEXTS = ("input", "context", "passage", "document")
 """What an instruction or a question refers to; it follows after an empty line. `input` alone is the
 question."""
-ANSWERS = ("response", "answer", "completion", "output", "reply", "solution", "assistant", "output_text")
+ANSWERS = (
+    *("response", "answer", "completion", "output", "reply", "solution", "assistant", "output_text"),
+    *("target", "targets"),
+)
+    "response",
+    "answer",
+    "completion",
+    "output",
+    "reply",
+    "solution",
+    "assistant",
+    "output_text",
+    "target",
+    "targets",
+)
 SYSTEMS = ("system", "system_prompt", "system_message", "systeminstruction", "system_instruction")
 CONVERSATIONS = ("messages", "conversations", "conversation", "contents", "dialog", "dialogue", "chat")
 HISTORIES = ("history",)
-
-TOOLS = (
-    "tool calls, which fine-tuning does not support yet; remove these rows, or this column if the answers "
-    "need no tool"
-)
-MEDIA = "images, audio or video; fine-tuning uses text only: remove these rows or this column"
-PREFERENCES = "preference data (DPO), and fine-tuning learns one answer; set data.columns.response to chosen"
-REFUSED = (
-    dict.fromkeys(("tools", "functions", "tool_calls", "function_call", "tool_choice"), TOOLS)
-    | dict.fromkeys(("image", "images", "audio", "audios", "video", "videos"), MEDIA)
-    | dict.fromkeys(("chosen", "rejected"), PREFERENCES)
-)
-"""Columns that change what an answer should be, and why they cannot be used."""
 
 
 @dataclass(frozen=True)
@@ -117,11 +119,10 @@ def find_layout(values: dict[str, Any], columns: ColumnNames) -> Layout:
             )
         names[normalized(name)] = name
     explicit = columns.named and not (columns.optional and not _has_named(values, columns))
-    for name, reason in REFUSED.items():
-        if name in names and not (explicit and reason is PREFERENCES):
-            raise InputError(f"{names[name]} holds {reason}")
     if explicit:
         return _named(values, names, columns)
+    if refused := refused_column(names, values):
+        raise InputError(refused)
     return _by_names(values, names)
 
 
@@ -165,8 +166,7 @@ def _by_names(values: dict[str, Any], names: dict[str, str]) -> Layout:
         if beside and not _repeats(values, messages, prompt, beside):
             raise InputError(
                 f"more than one conversation in columns {messages} and {', '.join(beside)}; remove one, "
-                f"or set "
-                f"data.columns.messages to {messages}"
+                f"or set data.columns.messages to {messages}"
             )
         contexts = [names[name] for name in CONTEXTS if name in names]
         if contexts:

@@ -21,6 +21,7 @@ PROMPT_LIKE = (
 RESPONSE_LIKE = (
     "response",
     "answer",
+    "answers",
     "category",
     "label",
     "intent",
@@ -66,20 +67,21 @@ def _leaves(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     for name, value in values.items():
         if isinstance(value, dict):
             found += _leaves(value, f"{prefix}{name}.")
+        elif isinstance(value, list) and len(value) == 1:
+            found.append((prefix + name, value[0]))
         else:
             found.append((prefix + name, value))
     return found
 
 
 def _like(names: list[str], words: tuple[str, ...], taken: tuple[str, ...]) -> str:
-    """The name whose last part is, or else contains, the first of some words; empty if there is none."""
-    parts = {name: normalized(name.rpartition(".")[2]) for name in names if name not in taken}
+    """The name that is, or else contains, the first of some words; empty if there is none."""
+    parts = {name: normalized(name).split(".") for name in names if name not in taken}
+    for depth in (-1, 0):  # The name itself before the column of objects that it is in.
+        for word in words:
+            if exact := [name for name, part in parts.items() if part[depth] == word]:
+                return exact[0]
     for word in words:
-        exact = [name for name, part in parts.items() if part == word]
-        if exact:
-            return exact[0]
-    for word in words:
-        within = [name for name, part in parts.items() if word in part.split("_")]
-        if within:
+        if within := [name for name, part in parts.items() if word in part[-1].split("_")]:
             return within[0]
     return ""

@@ -4,8 +4,8 @@ contents, and pairs of input and output."""
 import json
 from typing import Any
 
-from pipeline.data.layout import MEDIA, REFUSED, TOOLS
 from pipeline.data.notes import Notes
+from pipeline.data.refused import MEDIA, TOOLS, refused_key
 from pipeline.data.values import MissingValueError, as_text, is_blank
 from pipeline.errors import InputError
 from pipeline.families.chat import Message, Role
@@ -24,17 +24,8 @@ TOOL_ROLES = frozenset(("tool", "function", "function_call", "function_response"
 
 ROLE_KEYS = ("role", "from")
 CONTENT_KEYS = ("content", "value", "parts", "text")
-LEARN_FLAGS = ("weight", "train", "training")
+LEARN_FLAGS = ("weight", "train", "training", "loss")
 """Keys that say whether a turn is learned: OpenAI's weight of 0 or 1, Axolotl's train."""
-REFUSED_KEYS = {
-    **REFUSED,
-    "tool_call_id": TOOLS,
-    **dict.fromkeys(
-        ("reasoning_content", "reasoning", "thinking"),
-        "reasoning, which Gemma's chat format has no place for; remove it, or write it into the answer",
-    ),
-    "refusal": "a refusal instead of an answer; write it as the content",
-}
 
 
 def read_turns(column: str, value: Any, notes: Notes) -> NamedTurns:
@@ -85,9 +76,8 @@ def _pair(pair: dict[str, Any]) -> list[dict[str, Any]]:
 def _turn(name: str, turn: Any, notes: Notes) -> tuple[str, Message]:
     keys = turn if isinstance(turn, dict) else {}
     role_key = next((key for key in ROLE_KEYS if key in keys), None)
-    for key, reason in REFUSED_KEYS.items():
-        if key in keys and not is_blank(keys[key]):
-            raise InputError(f"{name} has {key}: {reason}")
+    if refused := refused_key(keys):
+        raise InputError(f"{name} {refused}")
     content_key = next((key for key in CONTENT_KEYS if key in keys), None)
     if role_key is None or content_key is None:
         raise InputError(f"{name} must have role and content, found {turn!r:.80}")

@@ -81,11 +81,11 @@ def _with_markers(values: dict[str, Any], chat: ChatFormat) -> str:
 
 
 def _layouts(policy: RowPolicy) -> Callable[[dict[str, Any]], Layout]:
-    """`find_layout`, computed once for rows that have the same columns."""
-    known: dict[tuple[str, ...], Layout] = {}
+    """`find_layout`, computed once for rows that have the same columns of the same types."""
+    known: dict[tuple[tuple[str, type], ...], Layout] = {}
 
     def layout(values: dict[str, Any]) -> Layout:
-        present = tuple(name for name, value in values.items() if not is_blank(value))
+        present = tuple((name, type(value)) for name, value in values.items() if not is_blank(value))
         found = known.get(present)
         if found is None:
             found = find_layout(values, policy.columns)

@@ -24,17 +24,6 @@ ANSWERS = (
     *("response", "answer", "completion", "output", "reply", "solution", "assistant", "output_text"),
     *("target", "targets"),
 )
-    "response",
-    "answer",
-    "completion",
-    "output",
-    "reply",
-    "solution",
-    "assistant",
-    "output_text",
-    "target",
-    "targets",
-)
 SYSTEMS = ("system", "system_prompt", "system_message", "systeminstruction", "system_instruction")
 CONVERSATIONS = ("messages", "conversations", "conversation", "contents", "dialog", "dialogue", "chat")
 HISTORIES = ("history",)

@@ -298,10 +298,10 @@ def test_examples_read_back_as_written(tmp_path: Path) -> None:
         ({"context": "C", "messages": [USER, ASSISTANT]}, "context beside messages has no place"),
         ({"prompt": "Q", "chosen": "A", "rejected": "B"}, "chosen holds preference data"),
         ({"prompt": "Q", "response": "A", "rejected": "B"}, "rejected holds preference data"),
-        ({"question": "Q", "choices": ["A", "B"], "answer": 0}, "choices holds the choices of a question"),
+        ({"question": "Q", "choices": ["A", "B"], "answer": 0}, "choices holds the choices"),
         (
             {"prompt": "Q", "completion": "A", "label": False},
-            "label holds true and false: in preference data",
+            "label holds true and false",
         ),
         (
             {"messages": [USER, ASSISTANT | {"train_detail": [1]}]},

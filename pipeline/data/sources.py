@@ -63,6 +63,8 @@ def _of_path(path: Path, split: Split) -> list[Path]:
         if not found:
             raise InputError(f"{path}: matches no file; check the data section of the recipe")
         return found
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder; check the data section of the recipe")
     return [path]
 
 
@@ -96,7 +98,9 @@ def _of_folder(folder: Path, split: Split, name: str) -> list[Path]:
         raise InputError(f"{name}: contains no files with examples; expected {', '.join(READERS)}")
     splits = {path: _split(path.relative_to(folder)) for path in files}
     if any(splits.values()):
-        files = [path for path in files if splits[path] == split]
+        wanted = [path for path in files if splits[path] == split]
+        # Files of no split are training data, as the Hugging Face datasets library has it.
+        files = wanted or [path for path in files if splits[path] is None and split == "train"]
         if not files:
             there = ", ".join(sorted({found for found in splits.values() if found}))
             raise InputError(f"{name}: has no files for {split}, only for {there}; name the files")

@@ -26,6 +26,8 @@ def test_files_and_patterns_are_taken_in_order_and_once(tmp_path: Path) -> None:
     assert names(tmp_path, "with [x].csv") == ["with [x].csv"]
     with pytest.raises(InputError, match=r"none-\*\.csv: matches no file"):
         names(tmp_path, "none-*.csv")
+    with pytest.raises(InputError, match=r"none\.csv: no such file or folder; check the data section"):
+        names(tmp_path, "none.csv")
 
 
 def test_a_folder_stands_for_its_split_or_for_all_its_files(tmp_path: Path) -> None:
@@ -42,6 +44,10 @@ def test_a_folder_stands_for_its_split_or_for_all_its_files(tmp_path: Path) -> N
     assert names(hub, "", split="test") == ["data/test-00000-of-00001.parquet"]
     with pytest.raises(InputError, match="has no files for validation, only for test, train"):
         names(hub, "", split="validation")
+    tree(hub, "data/more.parquet")
+    assert "data/more.parquet" not in names(hub, "")
+    half = tree(tmp_path / "half", "questions.csv", "test.csv")
+    assert names(half, "") == ["questions.csv"]
     plain = tree(tmp_path / "plain", "a/one.csv", "b/two.csv.gz")
     assert names(plain, "", split="test") == ["a/one.csv", "b/two.csv.gz"]
     saved = tree(tmp_path / "saved", "train/data-0.arrow", "train/state.json", "dev/data-0.arrow")

@@ -298,6 +298,34 @@ def prepare(document: dict[str, Any]) -> list[str]:
     return lines + table(("file type", "MB", "tokens", "seconds", "peak memory, GB"), rows)
 
 
+def forgetting(document: dict[str, Any]) -> list[str]:
+    """What a fine-tune changes beside the new skill."""
+    lines = ["## Forgetting", "", source(document, document["machine"]), ""]
+    lines += [
+        "Gemma 3 270M fine-tuned on banking77, as it is and with replay: passages of Python's language "
+        f"reference as {document['replay_share']:.0%} of the training examples. General text: "
+        f"{document['rows'][0]['tokens']:,} "
+        "tokens of other topics of the reference, as plain text. All in Keras.",
+        "",
+    ]
+    rows = (
+        (
+            entry["model"],
+            f"{entry['examples']:,}" if "examples" in entry else "",
+            f"{entry['perplexity']:.2f}",
+            f"{entry['next_token_right']:.1f}",
+            f"{entry['exact_match']:.1f} ({entry['interval'][0]:.1f} to {entry['interval'][1]:.1f})",
+        )
+        for entry in document["rows"]
+    )
+    questions = document["rows"][0]["questions"]
+    head = (
+        *("", "training examples", "general text, perplexity", "general text, next token right, %"),
+        f"new skill, exact match on {questions:,} questions, % (95 %)",
+    )
+    return lines + table(head, rows)
+
+
 def graft_facts(name: str) -> dict[str, Callable[[dict[str, Any]], str]]:
     """Rows about the graft of some matrices, each with how it is read from a shape's measurements."""
     return {
@@ -609,6 +637,7 @@ def main() -> None:
         "adapters": adapters,
         "formats": formats,
         "memory": memory,
+        "forgetting": forgetting,
         "prepare": prepare,
         "clean_clone": pipeline,
         "app": app,

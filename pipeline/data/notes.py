@@ -48,7 +48,7 @@ class Notes:
         if len(self.layouts) > SHOWN:
             lines.append(f"{len(self.layouts) - SHOWN} more layouts of columns, listed in summary.json")
         if self.tags:
-            lines.append(f"tags, by which scores are also reported: {', '.join(self.tags)}")
+            lines.append(f"tags: {', '.join(self.tags)}")
         if self.unused:
             columns = ", ".join(f"{name or '(no name)'} ({reason})" for name, reason in self.unused.items())
             lines.append(f"columns that are not used: {columns}")

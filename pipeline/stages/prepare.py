@@ -1,6 +1,7 @@
 """Check the examples row by row, split them, mix in replay, and summarize them."""
 
 import json
+from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -119,9 +120,7 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         text = json.dumps(summary, indent=1) + "\n"
         written.summary.write_text(text, encoding="utf-8")
         work.details["counts"] = summary["counts"]
-        for name, file in checked.items():
-            for line in file.notes.lines():
-                console.print(f"  {name}: {line}", markup=False)
+        _print_notes(checked)
         _print(summary)
 
 
@@ -147,6 +146,16 @@ def _labels(paths: dict[str, list[Path]]) -> dict[str, Path]:
         for number, path in enumerate(files, start=1):
             labels[name if len(files) == 1 else f"{name}/{number:0{width}}-{path.name}"] = path
     return labels
+
+
+def _print_notes(checked: dict[str, CheckedFile]) -> None:
+    """What was decided about the files, each decision once with all the files that it is about."""
+    about: dict[str, list[str]] = defaultdict(list)
+    for name, file in checked.items():
+        for line in file.notes.lines():
+            about[line].append(name)
+    for line, names in about.items():
+        console.print(f"  {', '.join(names)}: {line}", markup=False)
 
 
 def _print(summary: dict[str, Any]) -> None:

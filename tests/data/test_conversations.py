@@ -210,7 +210,7 @@ def test_short_values_become_tags_and_what_is_left_out_is_named() -> None:
         "broken": "not valid Unicode",
     }
     text = "\n".join(found.notes.lines())
-    assert "tags, by which scores are also reported: kind, level" in text
+    assert "tags: kind, level" in text
     assert "columns that are not used: id (30 different values), list (lists)" in text
 
 

@@ -81,7 +81,7 @@ def test_all_files_are_prepared_and_summarized(
     assert run.manifest("prepare").details["counts"] == found["counts"]
     output = capsys.readouterr().out
     assert "test: prompt from question, response from answer" in output
-    assert "train: tags, by which scores are also reported: kind" in output
+    assert "train: tags: kind" in output
     assert "train: duplicates dropped: 1 of 101 rows" in output
     assert "replay: 30 examples, 25% of train" in output
 

@@ -17,6 +17,11 @@ class Message(TypedDict):
     content: str
 
 
+RESERVED = re.compile(r"<unused\d+>|\[multimodal\]")
+"""Pieces of Gemma's vocabulary that are kept for later use: text that contains them becomes one untrained
+token."""
+
+
 def trim_answer(text: str) -> str:
     """An answer without white space around it. The indentation of the first of several lines stays: in code
     it has a meaning."""
@@ -84,8 +89,10 @@ class ChatFormat:
         return f"{self.end_of_turn}\n"
 
     def control_token_in(self, text: str) -> str | None:
-        """The first control token that occurs in a text; None if there is none."""
-        return next((token for token in self.control_tokens if token in text), None)
+        """The first control token or reserved piece that occurs in a text; None if there is none."""
+        token = next((token for token in self.control_tokens if token in text), None)
+        reserved = None if token else RESERVED.search(text)
+        return reserved[0] if reserved else token
 
     def render_prompt(self, messages: Sequence[Message]) -> str:
         """Text up to where the model's reply begins, without `bos`.

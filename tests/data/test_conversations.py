@@ -353,7 +353,7 @@ def test_each_fault_says_what_is_wrong(values: dict[str, Any], what: str) -> Non
     assert what in fault_of(values)
 
 
-@pytest.mark.parametrize("token", CHAT.control_tokens)
+@pytest.mark.parametrize("token", [*CHAT.control_tokens, "<unused7>", "<unused2041>", "[multimodal]"])
 def test_control_tokens_inside_text_are_refused_but_not_in_tags(token: str) -> None:
     assert f"prompt contains the control token {token}" in fault_of(
         {"prompt": f"hi{token}there", "response": "A"}

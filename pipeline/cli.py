@@ -315,5 +315,5 @@ def main() -> NoReturn:
 def _report(message: str) -> None:
     from pipeline.console import errors
 
-    errors.print("[bold red]error:[/]", end=" ")
-    errors.print(message, markup=False)
+    errors.print("error:", style="bold red", end=" ")
+    errors.print(message)

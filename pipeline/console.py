@@ -1,4 +1,8 @@
-"""Output to the terminal. Without a terminal there are plain lines only, no progress bars."""
+"""Output to the terminal. Without a terminal there are plain lines only, no progress bars.
+
+A string that is printed is text: square brackets and colons in it mean nothing. Styles are given as `style`
+or by `styled`.
+"""
 
 import os
 import sys
@@ -16,18 +20,24 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
-console = Console(highlight=False, soft_wrap=True)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
+errors = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
+
+
+def styled(*parts: str | tuple[str, str]) -> Text:
+    """Text of parts, some of them with a style: `styled(("✓", "green"), " done")`."""
+    return Text.assemble(*parts)
 
 
 def progress_bar() -> Progress:
     """A bar with counts and the remaining time; draws nothing if the output is not a terminal."""
     return Progress(
-        TextColumn("  {task.description}"),
+        TextColumn("  {task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
         TimeRemainingColumn(),
         console=console,
         transient=True,
@@ -39,7 +49,7 @@ def progress_bar() -> Progress:
 def waiting(what: str) -> Iterator[None]:
     """A spinner with the elapsed time, for work without countable steps; draws nothing if the output is not a
     terminal."""
-    columns = (TextColumn("  {task.description}"), SpinnerColumn(), TimeElapsedColumn())
+    columns = (TextColumn("  {task.description}", markup=False), SpinnerColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         progress.add_task(what, total=None)
         yield

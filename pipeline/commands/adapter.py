@@ -18,4 +18,4 @@ def adapter_file(adapter: Path, base: Path, output: Path) -> None:
         InputError: a file is unusable, or they do not belong together.
     """
     written = write_for_base(adapter, base, output)
-    console.print(f"{output}: rank {written.rank}, {output.stat().st_size / 1e6:.2f} MB", markup=False)
+    console.print(f"{output}: rank {written.rank}, {output.stat().st_size / 1e6:.2f} MB")

@@ -3,9 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rich.markup import escape
-
-from pipeline.console import console
+from pipeline.console import console, styled
 from pipeline.errors import InputError
 from pipeline.families.chat import Message
 from pipeline.formats.litertlm import read_container
@@ -39,11 +37,11 @@ def chat_with(model: Path, prompt: str | None = None, adapters: Sequence[Path] =
             with conversation:
                 conversation.reply(prompt)
             return
-        console.print(f"[dim]{HELP}{f' {ADAPTER_HELP}' if named else ''}[/]")
+        console.print(f"{HELP}{f' {ADAPTER_HELP}' if named else ''}", style="dim")
         with conversation:
             while _turn(conversation):
                 if limit is not None and conversation.tokens >= limit:
-                    console.print("[dim]The context is full. This is a new conversation.[/]")
+                    console.print("The context is full. This is a new conversation.", style="dim")
                     conversation.begin()
 
 
@@ -142,7 +140,7 @@ class Conversation:
         try:
             for piece in self._chat.stream(text):
                 pieces.append(piece)
-                console.print(piece, end="", markup=False, soft_wrap=True)
+                console.print(piece, end="", soft_wrap=True)
         except KeyboardInterrupt:
             self._chat.cancel()
         console.print()
@@ -159,7 +157,7 @@ class Conversation:
 def _turn(conversation: Conversation) -> bool:
     """Read a line and act on it; False at the end."""
     try:
-        text = console.input("[bold]you>[/] ").strip()
+        text = console.input(styled(("you>", "bold"), " ")).strip()
     except (EOFError, KeyboardInterrupt):
         console.print()
         return False
@@ -169,13 +167,13 @@ def _turn(conversation: Conversation) -> bool:
             return False
         if text == "/new":
             conversation.begin()
-            console.print("[dim]This is a new conversation.[/]")
+            console.print("This is a new conversation.", style="dim")
         elif command == "/adapter":
             _adapter(conversation, argument.strip())
         elif text:
             conversation.reply(text)
     except InputError as error:
-        console.print(f"[dim]{escape(str(error))}[/]")
+        console.print(f"{error}", style="dim")
     return True
 
 
@@ -183,8 +181,8 @@ def _adapter(conversation: Conversation, name: str) -> None:
     """List the adapters, or switch to one."""
     if not name:
         for known in [*conversation.adapters, NONE]:
-            console.print(f"[dim]{'*' if known == conversation.active else ' '} {escape(known)}[/]")
+            console.print(f"{'*' if known == conversation.active else ' '} {known}", style="dim")
         return
     conversation.use(name)
     again = " It reads the conversation again first." if conversation.history else ""
-    console.print(f"[dim]Using {escape(conversation.active)}.{again}[/]")
+    console.print(f"Using {conversation.active}.{again}", style="dim")

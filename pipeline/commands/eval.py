@@ -40,6 +40,8 @@ def ask_file(
     """
     if base and on != "keras":
         raise InputError("--base works with --on keras only; the converted model contains the adapter")
+    if output is not None:
+        _write(output, [])  # Before the work, not after it.
     preset = run.files.download.preset
     run.manifest("download")
     tokenizer = Tokenizer.of_preset(preset)
@@ -72,9 +74,12 @@ def ask_file(
         )
         answers = in_keras.answer_all(preset, examples, max_new_tokens=limit, adapter=adapter)
     scores = score(answers)
-    _print(scores, "base in Keras" if base else f"fine-tuned in {'Keras' if on == 'keras' else 'LiteRT-LM'}")
-    if output is not None:
-        _write(output, answers)
+    try:
+        if output is not None:
+            _write(output, answers)
+    finally:
+        title = "base in Keras" if base else f"fine-tuned in {'Keras' if on == 'keras' else 'LiteRT-LM'}"
+        _print(scores, title)
     return scores
 
 

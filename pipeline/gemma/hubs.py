@@ -88,9 +88,7 @@ def _with_retries(uri: str, attempt: Callable[[], Path]) -> Path:
                     f"({' '.join(str(error).split())}); "
                     "check the network and try again: completed files are kept"
                 ) from error
-            console.print(
-                f"  {uri}: {' '.join(str(error).split())[:200]}; retrying in {wait:.0f} s", markup=False
-            )
+            console.print(f"  {uri}: {' '.join(str(error).split())[:200]}; retrying in {wait:.0f} s")
             time.sleep(wait)
     raise AssertionError("unreachable")
 

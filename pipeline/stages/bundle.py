@@ -76,7 +76,7 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         BundleFiles(work.folder).report.write_text(text, encoding="utf-8")
         work.details.update(report.details)
         for line in report.summary:
-            console.print(f"  {line}", markup=False)
+            console.print(f"  {line}")
 
 
 def _request(config: Config, run: Run) -> BundleRequest:

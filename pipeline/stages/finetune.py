@@ -84,7 +84,6 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
             console.print(
                 f"  warning: no validation response was reproduced, after {training.steps} training steps; "
                 "raise finetune.epochs, or use more examples",
-                markup=False,
             )
 
 

@@ -155,7 +155,7 @@ def _print_notes(checked: dict[str, CheckedFile]) -> None:
         for line in file.notes.lines():
             about[line].append(name)
     for line, names in about.items():
-        console.print(f"  {', '.join(names)}: {line}", markup=False)
+        console.print(f"  {', '.join(names)}: {line}")
 
 
 def _print(summary: dict[str, Any]) -> None:
@@ -176,11 +176,12 @@ def _print(summary: dict[str, Any]) -> None:
     for name, file in summary["files"].items():
         for key, effect in POLICY_EFFECTS.items():
             if file[key]:
-                console.print(f"  [yellow]{name}: {effect}: {file[key]:,} of {file['rows']:,} rows[/]")
+                console.print(f"  {name}: {effect}: {file[key]:,} of {file['rows']:,} rows", style="yellow")
     for name, count in summary["near_leaks"].items():
         if count:
             console.print(
-                f"  [yellow]{name}: {count:,} prompts differ from training data only in case or spacing[/]"
+                f"  {name}: {count:,} prompts differ from training data only in case or spacing",
+                style="yellow",
             )
     replay = summary["replay"]
     if replay["examples"]:
@@ -192,9 +193,9 @@ def _print(summary: dict[str, Any]) -> None:
         console.print(f"  replay: {replay['examples']:,} examples, {replay['share']:.0%} of train{again}")
     if not summary["counts"]["validation"]:
         console.print(
-            "  [yellow]validation: no examples; set data.validation_share above 0 for early stopping[/]"
+            "  validation: no examples; set data.validation_share above 0 for early stopping", style="yellow"
         )
     several = summary["prompts_with_several_responses"]
     if several:
         what = "prompt has" if several == 1 else "prompts have"
-        console.print(f"  [yellow]{several:,} {what} more than one response[/]")
+        console.print(f"  {several:,} {what} more than one response", style="yellow")

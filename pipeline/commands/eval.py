@@ -16,6 +16,7 @@ from pipeline.families.registry import read_shape
 from pipeline.gemma.causal_lm import use_backend
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.recipe.schema import Config
+from pipeline.run.finished import refuse_finished_stage
 from pipeline.run.folder import Run
 from pipeline.tuning.devices import choose_compute
 
@@ -41,6 +42,7 @@ def ask_file(
     if base and on != "keras":
         raise InputError("--base works with --on keras only; the converted model contains the adapter")
     if output is not None:
+        refuse_finished_stage(output)
         _write(output, [])  # Before the work, not after it.
     preset = run.files.download.preset
     run.manifest("download")

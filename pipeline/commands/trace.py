@@ -10,6 +10,7 @@ from pipeline.console import console, styled
 from pipeline.digests import sha256_of_file
 from pipeline.errors import InputError
 from pipeline.run.files import RunFiles
+from pipeline.run.finished import finished_stage_of
 from pipeline.run.lineage import Link, inputs_with, outputs_with, recorded, run_folders, short, walk
 from pipeline.run.stages import STAGES
 
@@ -58,10 +59,8 @@ def trace(file: Path, run_root: Path) -> list[Link]:
 
 def run_of(file: Path) -> Path | None:
     """The run folder that a file lies in; None if it lies in none."""
-    for folder in file.resolve().parents:
-        if folder.name in STAGES and RunFiles(folder.parent).stage(folder.name).manifest.is_file():
-            return folder.parent
-    return None
+    folder = finished_stage_of(file)
+    return folder.parent if folder else None
 
 
 def print_links(links: Sequence[Link]) -> bool:

@@ -8,6 +8,7 @@ from pipeline.errors import InputError
 from pipeline.families.chat import Message
 from pipeline.formats.litertlm import read_container
 from pipeline.litert.runtime.engine import Chat, Runtime
+from pipeline.litert.runtime.probe import make_sure_it_opens
 from pipeline.litert.runtime_adapters import check_adapter_file
 from pipeline.run.folder import Run
 
@@ -31,6 +32,7 @@ def chat_with(model: Path, prompt: str | None = None, adapters: Sequence[Path] =
     """
     named = named_adapters(model, adapters)
     limit = context_length(model)
+    make_sure_it_opens(model)
     with Runtime(model) as runtime:
         conversation = Conversation(runtime, named)
         if prompt is not None:

@@ -57,9 +57,11 @@ def ask_file(
     if on == "runtime":
         from pipeline.evaluation import in_runtime
         from pipeline.litert.runtime.engine import Runtime
+        from pipeline.litert.runtime.probe import make_sure_it_opens
 
         run.manifest("convert")
         separate = run.files.convert.adapter if run.files.convert.adapter.is_file() else None
+        make_sure_it_opens(run.files.convert.model)
         with Runtime(run.files.convert.model) as runtime:
             answers = in_runtime.answer_all(runtime, examples, max_new_tokens=limit, adapter=separate)
     else:

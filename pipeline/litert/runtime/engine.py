@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from pipeline.errors import InputError, PocketGemmaError
 from pipeline.families.chat import Message, trim_answer
 from pipeline.litert.runtime.adapter_store import AdapterStore
-from pipeline.litert.runtime.model_file import chat_format_of, check_model_file
+from pipeline.litert.runtime.model_file import chat_format_of, check_model_file, with_its_suffix
 from pipeline.machine import available_cores
 
 if TYPE_CHECKING:
@@ -78,7 +78,8 @@ class Runtime:
             self._resources.close()
             raise
         try:
-            self._engine = litert_lm.Engine(str(model), backend=cpu_backend(), cache_dir=str(cache))
+            named = with_its_suffix(model, folder)
+            self._engine = litert_lm.Engine(str(named), backend=cpu_backend(), cache_dir=str(cache))
         except RuntimeError:
             self._resources.close()
             raise InputError(

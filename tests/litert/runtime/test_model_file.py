@@ -34,4 +34,5 @@ def test_the_chat_format_is_that_of_the_template(tmp_path: Path) -> None:
 
 
 def test_a_task_has_the_default_chat_format(tmp_path: Path) -> None:
+    (tmp_path / "model.task").write_bytes(b"PK")
     assert chat_format_of(tmp_path / "model.task") == DEFAULT_CHAT

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from pipeline.errors import InputError
 from pipeline.families.chat import ChatFormat
 from pipeline.families.registry import chat_of_template
 from pipeline.formats.litertlm import read_container
@@ -21,7 +22,16 @@ def check_model_file(model: Path) -> None:
     Raises:
         InputError: the file is missing, not a .litertlm or .task, truncated or damaged.
     """
+    if model.exists() and not model.is_file():
+        raise InputError(f"{model}: is no regular file; expected a .litertlm or .task file")
     if model.suffix == ".task":
         check_task_file(model)
     else:
         read_container(model)
+
+
+def context_length_of(model: Path) -> int | None:
+    """The tokens that a conversation can have; None if the file does not specify it."""
+    if model.suffix == ".task":
+        return None
+    return read_container(model).llm_metadata().max_tokens

@@ -143,7 +143,7 @@ def chat(
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option("--seed", min=0, max=2**31 - 1, help="Of the sampler; random by default."),
+        typer.Option("--seed", help="Of the sampler; random by default."),
     ] = None,
     max_tokens: Annotated[
         int | None, typer.Option("--max-tokens", min=1, help="The longest reply, in tokens.")

@@ -52,7 +52,11 @@ class FakeChat:
         self.ended = self._cancelled
 
     def render(self, text: str) -> str:
-        return f"{[m['content'] for m in self.history]} {text}" if self._runtime.system_turns else text
+        history = " ".join(message["content"] for message in self.history)
+        turn = CHAT.start_of_turn
+        return {"inside": f"{turn}{history}", "before": f"{history}{turn}"}.get(
+            self._runtime.system, turn
+        ) + text
 
     def cancel(self) -> None:
         self._cancelled = True
@@ -66,15 +70,15 @@ class FakeRuntime:
 
     Attributes:
         failure: raised instead of the next reply.
-        system_turns: the template supports them.
+        system: where the template puts a system turn: inside a turn, before all of them, or nowhere.
     """
 
     context_length: int | None = CONTEXT
     chat_format: ChatFormat = CHAT
 
-    def __init__(self, model: Path = Path("m.litertlm"), *, system_turns: bool = True) -> None:
+    def __init__(self, model: Path = Path("m.litertlm"), *, system: str = "inside") -> None:
         self.failure: Exception | None = None
-        self.system_turns = system_turns
+        self.system = system
         self.opened: list[FakeChat] = []
 
     def __enter__(self) -> "FakeRuntime":

@@ -13,7 +13,7 @@ from pipeline.data.encoding import not_utf8
 from pipeline.errors import InputError
 from pipeline.litert.runtime.conversation import NONE, Conversation
 from pipeline.litert.runtime.engine import Runtime
-from pipeline.litert.runtime.sampling import chosen_sampling
+from pipeline.litert.runtime.sampling import MAX_SEED, chosen_sampling
 from pipeline.litert.runtime_adapters import check_adapter_file
 
 INTERRUPTED = 130
@@ -64,6 +64,8 @@ def chat_with(
     question = None if prompt is None else _text("--prompt", prompt)
     if options.temperature is not None and not (isfinite(options.temperature) and options.temperature >= 0):
         raise InputError(f"--temperature {options.temperature}: expected a number, 0 or more")
+    if options.seed is not None and not 0 <= options.seed <= MAX_SEED:
+        raise InputError(f"--seed {options.seed}: expected a whole number from 0 to {MAX_SEED}")
     named = named_adapters(model, adapters)
     questions = questions_of(sys.stdin) if question is None else None
     try:

@@ -181,13 +181,16 @@ class Conversation:
         )
 
     def _takes_system_turn(self) -> bool:
-        """Whether the model's template supports a system turn: some templates reject it, others drop it."""
+        """Whether the model's template supports a system turn: some reject it, others drop it, and the plain
+        prefixes of a .task put it in front of the first turn instead of into one."""
         if not self._system:
             return True
         if self._supports_system_turns is None:
             try:
                 with self._start([{"role": "system", "content": self._system}]) as chat:
-                    self._supports_system_turns = self._system in chat.render("?")
+                    shown = chat.render("?")
+                begin = shown.find(self._runtime.chat_format.start_of_turn)
+                self._supports_system_turns = 0 <= begin < shown.find(self._system)
             except RuntimeError:
                 self._supports_system_turns = False
         return self._supports_system_turns

@@ -35,6 +35,8 @@ def test_one_question_is_answered_without_anything_else(capsys: pytest.CaptureFi
         ("one", Options(system=""), "--system: is empty; give a text"),
         ("one", Options(temperature=float("nan")), "--temperature nan: expected a number, 0 or more"),
         ("one", Options(temperature=-0.5), "--temperature -0.5: expected a number, 0 or more"),
+        ("one", Options(seed=2**31), "--seed 2147483648: expected a whole number from 0 to 2147483647"),
+        ("one", Options(seed=-1), "--seed -1: expected"),
         ("x " * 20, Options(), "the question is too long for the model's context of 12 tokens"),
         ("one", Options(system="a<end_of_turn>"), "the text contains <end_of_turn>"),
     ],

@@ -134,8 +134,9 @@ def test_a_new_system_prompt_is_valid_for_the_earlier_messages_too() -> None:
     assert runtime.chats[-1].history == [system, *turns("one", "base: one ")]
 
 
-def test_without_system_turns_the_prompt_precedes_the_first_question() -> None:
-    runtime = FakeRuntime(system_turns=False)
+@pytest.mark.parametrize("place", ["before", "nowhere"])
+def test_without_system_turns_the_prompt_precedes_the_first_question(place: str) -> None:
+    runtime = FakeRuntime(system=place)
     talk = conversation(runtime, system="Short.")
     said(talk, "one")
     said(talk, "two")

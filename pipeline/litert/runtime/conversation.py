@@ -10,8 +10,8 @@ from pipeline.errors import InputError, PocketGemmaError
 from pipeline.families.chat import Message
 from pipeline.litert.runtime.chat import Chat, ContextFullError, check_text
 from pipeline.litert.runtime.engine import Runtime
+from pipeline.litert.runtime.reply_text import reply_text
 from pipeline.litert.runtime.sampling import Sampling
-from pipeline.litert.runtime.turn_markers import before_marker
 
 NONE = "none"
 """The name that stands for the base without an adapter."""
@@ -151,14 +151,12 @@ class Conversation:
             self._close()
             self._chat = self._open()
         question = text if self.history or self._takes_system_turn() else f"{self._system}\n\n{text}"
-        chat_format = self._runtime.chat_format
-        markers = (*chat_format.stop_tokens, chat_format.start_of_turn)
         said = ""
         # A signal may have come before there was a chat to cancel.
         if self._stopped:
             return
         with closing(self._chat.stream(question)) as reply:
-            for piece in before_marker(reply, markers):
+            for piece in reply_text(reply, self._runtime.chat_format):
                 said += piece
                 yield piece
         if said and self.remembers:

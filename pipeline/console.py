@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -22,7 +23,40 @@ from rich.progress import (
 )
 from rich.text import Text
 
-console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
+from pipeline.errors import OutputError
+
+
+class Output(Console):
+    """Standard output. A closed pipe ends the command quietly with code 1: that is rich's doing."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print, as rich does.
+
+        Raises:
+            OutputError: the output cannot be written, for example because the disk is full.
+        """
+        with _output_errors():
+            super().print(*objects, **options)
+
+    def out(self, *objects: Any, **options: Any) -> None:
+        """Print text as it is, as rich does.
+
+        Raises:
+            OutputError: as for `print`.
+        """
+        with _output_errors():
+            super().out(*objects, **options)
+
+
+@contextmanager
+def _output_errors() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"standard output: {error.strerror}; the output is incomplete") from None
+
+
+console = Output(highlight=False, soft_wrap=True, markup=False, emoji=False)
 errors = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 

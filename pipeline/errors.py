@@ -13,6 +13,10 @@ class UndecidedError(PocketGemmaError):
     exit_code = 3
 
 
+class OutputError(PocketGemmaError):
+    """Standard output takes nothing more, so nothing can be said there. The command exits with code 1."""
+
+
 class InputError(PocketGemmaError):
     """An input (a file, a key, an option) is not usable. The command exits with code 2."""
 

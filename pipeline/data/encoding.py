@@ -15,6 +15,11 @@ MARKS = {
 """Byte order marks and the codecs that read them, the longer ones first where one begins another."""
 
 
+ADVICE = (
+    "save the file as UTF-8, or name its encoding in data.encoding (cp1252 for Excel's CSV in Western Europe)"
+)
+
+
 def decode(file: DataFile, faults: Faults) -> list[tuple[int, str]]:
     """The lines of a text file, each with its number counted from 1 and without its line feed.
 
@@ -36,7 +41,7 @@ def decode(file: DataFile, faults: Faults) -> list[tuple[int, str]]:
         try:
             lines.append((number, line.decode("utf-8")))
         except UnicodeDecodeError as error:
-            faults.add(Place(file.path, number), not_utf8(line, error))
+            faults.add(Place(file.path, number), f"{not_utf8(line, error)}; {ADVICE}")
     return lines
 
 
@@ -51,10 +56,6 @@ def _unmarked(content: bytes) -> str:
 
 
 def not_utf8(line: bytes, error: UnicodeDecodeError) -> str:
-    """The fault of a line that is not UTF-8: byte, column, the text before it, and what to do."""
+    """The fault of a line that is not UTF-8: byte, column, and the text before it."""
     before = line[max(0, error.start - 20) : error.start].decode("utf-8", errors="ignore")
-    return (
-        f"not valid UTF-8: byte 0x{line[error.start]:02x} at column {error.start + 1}, after {before!r}; "
-        "save the file as UTF-8, or name its encoding in data.encoding (cp1252 for Excel's CSV in Western "
-        "Europe)"
-    )
+    return f"not valid UTF-8: byte 0x{line[error.start]:02x} at column {error.start + 1}, after {before!r}"

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from pipeline.errors import InputError
 from pipeline.families.chat import ChatFormat
 from pipeline.families.registry import chat_of_template
 from pipeline.formats.litertlm import read_container
@@ -27,6 +28,8 @@ def check_model_file(model: Path) -> None:
     Raises:
         InputError: the file is missing, not a .litertlm or .task, truncated or damaged.
     """
+    if model.exists() and not model.is_file():
+        raise InputError(f"{model}: is no regular file; expected a .litertlm or .task file")
     if model.is_file() and is_task(model):
         check_task_file(model)
     else:
@@ -46,3 +49,10 @@ def with_its_suffix(model: Path, folder: Path) -> Path:
     link = folder / f"{model.stem}{suffix}"
     link.symlink_to(model.resolve())
     return link
+
+
+def context_length_of(model: Path) -> int | None:
+    """The tokens that a conversation can have; None if the file does not specify it."""
+    if is_task(model):
+        return None
+    return read_container(model).llm_metadata().max_tokens

@@ -1,5 +1,6 @@
 """Promise: an incomplete model file is refused before the runtime opens it; every one has a chat format."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,14 @@ def test_other_files_are_refused(tmp_path: Path, name: str, content: bytes | Non
     with pytest.raises(InputError, match=name) as refused:
         check_model_file(path)
     assert "\n" not in str(refused.value)
+
+
+def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path) -> None:
+    pipe = tmp_path / "model.litertlm"
+    os.mkfifo(pipe)
+    for path in (pipe, tmp_path):
+        with pytest.raises(InputError, match="is no regular file; expected a .litertlm or .task file"):
+            check_model_file(path)
 
 
 def test_a_complete_file_passes(tmp_path: Path) -> None:

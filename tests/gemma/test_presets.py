@@ -42,6 +42,7 @@ PUBLISHED: list[tuple[str, Seven, int]] = [
     ("gemma2", (26, 2304, 8, 4, 256, 9216, 256000), 2_614_341_888),
     ("gemma2", (42, 3584, 16, 8, 256, 14336, 256000), 9_241_705_984),
     ("gemma2", (46, 4608, 32, 16, 128, 36864, 256000), 27_227_128_320),
+    ("vaultgemma", (26, 1152, 4, 4, 256, 6912, 256000), 1_038_741_120),
     ("gemma3", (18, 640, 4, 1, 256, 2048, 262144), 268_098_176),
     ("gemma3", (26, 1152, 4, 1, 256, 6912, 262144), 999_885_952),
     ("gemma3", (34, 2560, 8, 4, 256, 10240, 262144), 3_880_099_328),
@@ -65,7 +66,8 @@ def test_both_forms_of_preset_tell_the_same_shape(keras_preset: Path, transforme
 
 
 def test_gemma_2_is_told_from_gemma_and_its_gate_is_counted_once(tmp_path: Path) -> None:
-    config = KERAS_CONFIG["config"] | {"use_post_ffw_norm": False}
+    config = KERAS_CONFIG["config"] | {"use_post_ffw_norm": False, "use_sliding_window_attention": False}
+    del config["sliding_window_size"]
     document = KERAS_CONFIG | {"class_name": "GemmaBackbone", "registered_name": "keras_hub>GemmaBackbone"}
     write_json(tmp_path / "config.json", document | {"config": config})
     assert (read_shape(tmp_path).family.name, read_shape(tmp_path).ffn) == ("gemma", 16)

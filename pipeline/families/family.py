@@ -236,8 +236,8 @@ class Family:
         is_variant: for families that share a KerasHub class: whether a `config` object is this family's.
         variant_of: name of the family with the same configuration, from which the tokenizer tells this one.
         own_tokens: tokens that only this family's tokenizer has, if it is a variant.
-        refusal: why the pipeline does not take this family, as an error message without the path; None if it
-            does.
+        refusal: that the pipeline does not take this family, and what to use instead, as an error message
+            without the path; None if it does.
         presets: KerasHub's short names of the presets that the pipeline takes, and their addresses.
         example: which of `presets` messages suggest; example_text: which one they suggest instead of a preset
             with a vision tower.

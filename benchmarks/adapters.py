@@ -188,8 +188,9 @@ def swaps(folder: Path, base: Path, work: Path) -> dict[str, float]:
 
 def accuracy(run: Path) -> dict[str, Any]:
     """Exact match of the merged model and of the base with its adapter, both int8, on the same questions."""
-    from pipeline.data.checks import RowPolicy, check_file
+    from pipeline.data.checks import check_files
     from pipeline.data.faults import Faults
+    from pipeline.data.policy import RowPolicy
     from pipeline.evaluation.answers import score
     from pipeline.evaluation.in_runtime import answer_all
     from pipeline.evaluation.paired import paired_difference
@@ -209,7 +210,7 @@ def accuracy(run: Path) -> dict[str, Any]:
     policy = RowPolicy(max_length=96, duplicates="keep")
     tokenizer = Tokenizer.of_preset(RunFiles(run).download.preset)
     for data in ("test", "skills"):
-        examples = check_file(SCIENCE / f"{data}.jsonl", policy, tokenizer, Faults()).examples
+        examples = check_files([SCIENCE / f"{data}.jsonl"], policy, tokenizer, Faults()).examples
         with Runtime(ConvertFiles(places["merged"]).model) as runtime:
             merged = answer_all(runtime, examples, max_new_tokens=32)
         with Runtime(base) as runtime:

@@ -3,17 +3,14 @@
     python benchmarks/real_gemma.py train    --data FOLDER    (about an hour on two cores)
     python benchmarks/real_gemma.py convert  --data FOLDER [--variants …]    (on a quiet machine)
     python benchmarks/real_gemma.py accuracy --data FOLDER [--variants …]    (12 to 30 minutes a variant)
-    python benchmarks/real_gemma.py peer     --data FOLDER --gguf BASE.gguf --peer-python PYTHON
     python benchmarks/real_gemma.py speed    --data FOLDER [--variants …]    (on a quiet machine)
 
 FOLDER holds train.csv and test.csv of banking77 (Casanueva et al. 2020, arXiv:2003.04807): questions of a
 bank's customers, and which of 77 intents each has. The model learns to name the intent. The test set's 3,080
 questions are asked in Keras and in the runtime, and compared question by question with Keras. `--every 5`
 asks every fifth question, which is enough to see a large loss. One question in SCORED also gives the
-perplexity of the expected answers. `peer` writes the merged model as GGUF with the metadata of the base's
-GGUF file, and lets llama.cpp quantize it and answer; PYTHON is of an environment that has llama-cpp-python.
-Models and answers are kept in the work folder, and an interrupted benchmark continues where it stopped.
-Writes docs/measurements/real_gemma.json.
+perplexity of the expected answers. Models and answers are kept in the work folder, and an interrupted
+benchmark continues where it stopped. Writes docs/measurements/real_gemma.json.
 """
 
 import argparse
@@ -31,15 +28,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from adapters import PROMPT, ROUNDS, TOKENS, generation
-from merged_gguf import write_gguf
+from adapters import generation
 
 from pipeline.console import progress_bar
 from pipeline.digests import sha256_of_file
 from pipeline.evaluation.answers import Answer, score
 from pipeline.evaluation.paired import paired_difference
 from pipeline.families.chat import Message
-from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.litert.runtime.engine import Runtime
 from pipeline.machine import describe_machine
 from pipeline.run.files import RunFiles
@@ -68,7 +63,6 @@ class Variant:
         return f"{self.recipe}{rounding}{', quantization-aware' * self.aware}"
 
 
-PEERS = {f"llama.cpp, {name}": name for name in ("Q8_0", "Q4_0", "Q4_K_M")}
 INT4 = ("int4", "int4_embedding_int8", "int4_block32", "int4_block32_embedding_int8")
 VARIANTS = {
     variant.name: variant
@@ -248,44 +242,6 @@ def measure_speed(work: Work, names: Sequence[str]) -> None:
         work.add_facts(name, {key: figures[key] for key in wanted})
 
 
-def measure_peer(work: Work, every: int, base: Path, python: Path) -> None:
-    """Let llama.cpp quantize the merged model and answer."""
-    files = RunFiles(work.run(VARIANTS["int8"]))
-    source = work.folder / "models" / "merged-float32.gguf"
-    source.parent.mkdir(parents=True, exist_ok=True)
-    if not source.exists():
-        write_gguf(base, files.merge.huggingface, source)
-    tokenizer = Tokenizer.of_preset(files.download.preset)
-    rows = work.questions()
-    asked = range(0, len(rows), every)
-
-    def prompt(text: str) -> list[int]:
-        return tokenizer.prompt_ids([{"role": "user", "content": text}])
-
-    for name, quantization in PEERS.items():
-        replies, request = work.answers(name).with_suffix(".ids"), work.answers(name).with_suffix(".json")
-        document = {
-            "source": str(source),
-            "quantization": quantization,
-            "model": str(work.model(name).with_suffix(".gguf")),
-            "questions": [prompt(rows[number]["prompt"]) for number in asked],
-            "stop_ids": list(tokenizer.stop_ids),
-            "max_new_tokens": MAX_NEW_TOKENS,
-            "answers": str(replies),
-            "speed": {"prompt": prompt(PROMPT), "tokens": TOKENS, "rounds": ROUNDS},
-        }
-        request.write_text(json.dumps(document), encoding="utf-8")
-        command = [python, ROOT / "benchmarks" / "llama_cpp_peer.py", request]
-        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-        work.add_facts(name, json.loads(done.stdout))
-        with work.answers(name).open("w", encoding="utf-8") as file:
-            lines = replies.read_text(encoding="utf-8").splitlines()
-            for number, reply in zip(asked, map(json.loads, lines), strict=True):
-                text, stopped = tokenizer.decode(reply["ids"]).strip(), reply["stopped"]
-                answer = Answer(rows[number]["prompt"], rows[number]["response"], text, stopped, 0.0, 0)
-                file.write(json.dumps({"number": number} | asdict(answer), ensure_ascii=False) + "\n")
-
-
 def read_answers(path: Path) -> dict[int, Answer]:
     """The answers in a file, by the number of the question."""
     rows = map(json.loads, path.read_text(encoding="utf-8").splitlines())
@@ -315,7 +271,7 @@ def summary(work: Work, name: str) -> dict[str, Any]:
 
 
 def write_results(work: Work) -> None:
-    names = [name for name in (KERAS, *VARIANTS, *PEERS) if work.answers(name).exists()]
+    names = [name for name in (KERAS, *VARIANTS) if work.answers(name).exists()]
     trained = json.loads(RunFiles(work.folder / "run").stage("finetune").manifest.read_text(encoding="utf-8"))
     document = {
         "date": time.strftime("%Y-%m-%d"),
@@ -336,16 +292,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=("train", "convert", "accuracy", "peer", "speed"))
+    parser.add_argument("what", choices=("train", "convert", "accuracy", "speed"))
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, default=ROOT / "runs" / "real-gemma")
     parser.add_argument("--variants", nargs="+", choices=(KERAS, *VARIANTS), default=[KERAS, *VARIANTS])
     parser.add_argument("--every", type=int, default=1, metavar="N", help="ask every Nth question")
-    parser.add_argument("--gguf", type=Path, help="the base's GGUF file")
-    parser.add_argument("--peer-python", type=Path, help="Python with llama-cpp-python")
     options = parser.parse_args()
-    if options.what == "peer" and not (options.gguf and options.peer_python):
-        parser.error("peer needs --gguf and --peer-python")
     work = Work(options.work.resolve(), options.data)
     work.write_inputs()
     files = [name for name in options.variants if name != KERAS]
@@ -354,8 +306,6 @@ def main() -> None:
     elif options.what == "convert":
         for name in files:
             convert(work, name)
-    elif options.what == "peer":
-        measure_peer(work, options.every, options.gguf, options.peer_python)
     elif options.what == "speed":
         measure_speed(work, files)
     else:

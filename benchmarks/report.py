@@ -184,7 +184,6 @@ def real_gemma(document: dict[str, Any]) -> list[str]:
     """What each way of storing a real Gemma costs."""
     model, entries = document["model"], document["rows"]
     questions = entries[0]["questions"]
-    peer = any(entry["variant"].startswith("llama.cpp") for entry in entries)
     lines = ["## A real Gemma", "", source(document, document["machine"]), ""]
     lines += [
         f"Gemma 3 270M, pretrained (from a 4-bit GGUF file), fine-tuned on {model['finetune']['examples']:,} "
@@ -193,9 +192,7 @@ def real_gemma(document: dict[str, Any]) -> list[str]:
         "or to every tenth of them. The difference from Keras is paired, question by question, with the "
         "95 % score interval of Tango (1998). GPTQ calibrates on training examples. The converter runs once "
         "for a base and recipe; other integers than its own are then written into the file. Speeds are "
-        "medians of replies to one prompt, with all files open."
-        + peer
-        * " llama.cpp ran alone, with the same number of threads.",
+        "medians of replies to one prompt, with all files open.",
         "",
         "![Exact match against file size](measurements/real_gemma.svg)",
         "",
@@ -247,6 +244,86 @@ def real_gemma_summary(document: dict[str, Any]) -> list[str]:
     )
     head = ("Gemma 3 270M on banking77", "MB", "exact match, %", "difference from Keras, points (95 %)")
     return table(head, rows)
+
+
+def llama_cpp(document: dict[str, Any]) -> list[str]:
+    """One merged model in two runtimes."""
+    lines = ["## LiteRT-LM beside llama.cpp", "", source(document, document["machine"]), ""]
+    lines += [
+        f"Gemma 3 270M, fine-tuned on {document['examples']:,} examples of banking77, adapter "
+        f"`{document['adapter_sha256'][:12]}`, merged once. llama.cpp (llama-cpp-python "
+        f"{document['llama_cpp_python']}) quantizes with its own defaults. The same token IDs, greedy "
+        f"answers. Speeds: a prompt of {document['prompt_tokens']} tokens, a reply of "
+        f"{document['reply_tokens']}; the median of three turns, each in a process of its own, and the least "
+        "and the most. Memory: resident after the replies, and the part of it that is no mapped file.",
+        "",
+    ]
+
+    def spread(figures: dict[str, float]) -> str:
+        return f"{figures['median']:.1f} ({figures['least']:.1f} to {figures['most']:.1f})"
+
+    rows = (
+        (
+            f"{entry['runtime']}, {entry['model']}",
+            f"{entry['bytes'] / 1e6:.0f}",
+            f"{entry['exact_match']:.1f} ({entry['interval'][0]:.1f} to {entry['interval'][1]:.1f})",
+            spread(entry["prefill_tokens_per_second"]),
+            spread(entry["decode_tokens_per_second"]),
+            f"{entry['resident_bytes'] / 1e6:.0f} / {entry['anonymous_bytes'] / 1e6:.0f}",
+        )
+        for entry in document["rows"]
+    )
+    questions = document["rows"][0]["questions"]
+    head = (
+        *("", "MB", f"exact match on {questions:,} questions, % (95 %)", "prefill, tokens/s"),
+        *("decode, tokens/s", "memory, MB"),
+    )
+    return lines + table(head, rows)
+
+
+def prepare(document: dict[str, Any]) -> list[str]:
+    """The prepare stage on many examples."""
+    lines = ["## Preparing examples", "", source(document, document["machine"]), ""]
+    lines += [f"{document['examples']:,} examples of random words, tokenizer of `{document['preset']}`.", ""]
+    rows = (
+        (
+            entry["type"],
+            f"{entry['bytes'] / 1e6:.0f}",
+            f"{entry['tokens']:,}",
+            f"{entry['seconds']:.1f}",
+            f"{entry['peak_memory_bytes'] / 1e9:.2f}",
+        )
+        for entry in document["rows"]
+    )
+    return lines + table(("file type", "MB", "tokens", "seconds", "peak memory, GB"), rows)
+
+
+def forgetting(document: dict[str, Any]) -> list[str]:
+    """What a fine-tune changes beside the new skill."""
+    lines = ["## Forgetting", "", source(document, document["machine"]), ""]
+    lines += [
+        "Gemma 3 270M fine-tuned on banking77, as it is and with replay: passages of Python's language "
+        f"reference as {document['replay_share']:.0%} of the training examples. General text: "
+        f"{document['rows'][0]['tokens']:,} "
+        "tokens of other topics of the reference, as plain text. All in Keras.",
+        "",
+    ]
+    rows = (
+        (
+            entry["model"],
+            f"{entry['examples']:,}" if "examples" in entry else "",
+            f"{entry['perplexity']:.2f}",
+            f"{entry['next_token_right']:.1f}",
+            f"{entry['exact_match']:.1f} ({entry['interval'][0]:.1f} to {entry['interval'][1]:.1f})",
+        )
+        for entry in document["rows"]
+    )
+    questions = document["rows"][0]["questions"]
+    head = (
+        *("", "training examples", "general text, perplexity", "general text, next token right, %"),
+        f"new skill, exact match on {questions:,} questions, % (95 %)",
+    )
+    return lines + table(head, rows)
 
 
 def graft_facts(name: str) -> dict[str, Callable[[dict[str, Any]], str]]:
@@ -553,12 +630,15 @@ def main() -> None:
         "science": science,
         "int4": int4,
         "real_gemma": real_gemma,
+        "beside_llama_cpp": llama_cpp,
         "activation_rounding": activation_rounding,
         "planted_faults": planted_faults,
         "graft": graft,
         "adapters": adapters,
         "formats": formats,
         "memory": memory,
+        "forgetting": forgetting,
+        "prepare": prepare,
         "clean_clone": pipeline,
         "app": app,
         "finetune_backends": backends,

@@ -116,6 +116,7 @@ def run_all(
 
 @app.command()
 def chat(
+    context: typer.Context,
     config: ConfigOption = DEFAULT_CONFIG,
     run: RunOption = None,
     set_: SetOption = None,
@@ -135,14 +136,38 @@ def chat(
             "the start.",
         ),
     ] = None,
+    system: Annotated[
+        str | None, typer.Option("--system", metavar="TEXT", help="A system prompt for the model.")
+    ] = None,
+    temperature: Annotated[
+        float | None,
+        typer.Option("--temperature", help="Of the sampler; 0 is greedy. The model file's by default."),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option("--seed", help="Of the sampler; random by default."),
+    ] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option("--max-tokens", min=1, help="The longest reply, in tokens.")
+    ] = None,
     debug: DebugOption = False,
 ) -> None:
     """Chat with the converted model in the phone's runtime."""
-    from pipeline.commands.chat import chat_with, converted_model
-    from pipeline.run.folder import Run
+    from pipeline.commands.chat.command import Options, chat_with
+    from pipeline.commands.chat.models import choose_model
 
-    found, own = (model, []) if model else converted_model(Run(_root(_config(config, set_), run)))
-    chat_with(found, prompt, adapter or own)
+    # The default recipe describes neither another run folder nor a file from elsewhere.
+    named = any(_is_given(context, name) for name in ("config", "set_"))
+    recipe = _config(config, set_) if named or not (run or model) else None
+    chosen = choose_model(model, _root(recipe, run) if recipe else run, recipe)
+    options = Options(system, temperature, seed, max_tokens, chosen.remembers_conversation)
+    raise typer.Exit(chat_with(chosen.file, prompt, adapter or chosen.adapters, options))
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    """Whether an option is on the command line."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name != "DEFAULT"
 
 
 @app.command("adapter")
@@ -168,7 +193,10 @@ def write_adapter(
 @app.command("eval")
 def evaluate(
     data: Annotated[
-        Path, typer.Option("--data", metavar="FILE", help="Questions with answers: .jsonl, .csv or .parquet.")
+        Path,
+        typer.Option(
+            "--data", metavar="FILE", help="Questions with answers, in any form that data.test takes."
+        ),
     ],
     on: Annotated[
         Side,
@@ -311,5 +339,5 @@ def main() -> NoReturn:
 def _report(message: str) -> None:
     from pipeline.console import errors
 
-    errors.print("[bold red]error:[/]", end=" ")
-    errors.print(message, markup=False)
+    errors.print("error:", style="bold red", end=" ")
+    errors.print(message)

@@ -1,10 +1,15 @@
-"""Output to the terminal. Without a terminal there are plain lines only, no progress bars."""
+"""Output to the terminal. Without a terminal there are plain lines only, no progress bars.
+
+A string that is printed is text: square brackets and colons in it mean nothing. Styles are given as `style`
+or by `styled`.
+"""
 
 import os
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -16,18 +21,57 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
-console = Console(highlight=False, soft_wrap=True)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+from pipeline.errors import OutputError
+
+
+class Output(Console):
+    """Standard output. A closed pipe ends the command quietly with code 1: that is rich's doing."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print, as rich does.
+
+        Raises:
+            OutputError: the output cannot be written, for example because the disk is full.
+        """
+        with _output_errors():
+            super().print(*objects, **options)
+
+    def out(self, *objects: Any, **options: Any) -> None:
+        """Print text as it is, as rich does.
+
+        Raises:
+            OutputError: as for `print`.
+        """
+        with _output_errors():
+            super().out(*objects, **options)
+
+
+@contextmanager
+def _output_errors() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"standard output: {error.strerror}; the output is incomplete") from None
+
+
+console = Output(highlight=False, soft_wrap=True, markup=False, emoji=False)
+errors = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
+
+
+def styled(*parts: str | tuple[str, str]) -> Text:
+    """Text of parts, some of them with a style: `styled(("✓", "green"), " done")`."""
+    return Text.assemble(*parts)
 
 
 def progress_bar() -> Progress:
     """A bar with counts and the remaining time; draws nothing if the output is not a terminal."""
     return Progress(
-        TextColumn("  {task.description}"),
+        TextColumn("  {task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
         TimeRemainingColumn(),
         console=console,
         transient=True,
@@ -39,7 +83,7 @@ def progress_bar() -> Progress:
 def waiting(what: str) -> Iterator[None]:
     """A spinner with the elapsed time, for work without countable steps; draws nothing if the output is not a
     terminal."""
-    columns = (TextColumn("  {task.description}"), SpinnerColumn(), TimeElapsedColumn())
+    columns = (TextColumn("  {task.description}", markup=False), SpinnerColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         progress.add_task(what, total=None)
         yield

@@ -20,6 +20,10 @@ class Interrupted(PocketGemmaError):
     exit_code = 130
 
 
+class OutputError(PocketGemmaError):
+    """Standard output takes nothing more, so nothing can be said there. The command exits with code 1."""
+
+
 class InputError(PocketGemmaError):
     """An input (a file, a key, an option) is not usable. The command exits with code 2."""
 

@@ -99,7 +99,7 @@ def test_every_stage_takes_the_common_options(stage: str) -> None:
         (("download", "--set", "model.preset=/nowhere/gemma"), "/nowhere/gemma: no such folder"),
         (
             ("run", "--set", "data.train=/nowhere/t.csv", "--set", "model.preset=/nowhere/gemma"),
-            "error: /nowhere/t.csv: no such file (data.train)\n",
+            "error: data.train: /nowhere/t.csv: no such file or folder; check the data section",
         ),
     ],
 )

@@ -24,6 +24,7 @@ CASES = {
     "gemma2": "keras",
     "functiongemma": "keras",
     "gemma4": "transformers",
+    "vaultgemma": "transformers",
     # Gemma 3 is what the demo is.
 }
 """A form of preset for each family; `tests.tools.family_steps` runs all of both."""

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pipeline.console import console
 from pipeline.litert.runtime_adapters import write_for_base
+from pipeline.run.finished import refuse_finished_stage
 
 
 def adapter_file(adapter: Path, base: Path, output: Path) -> None:
@@ -17,5 +18,6 @@ def adapter_file(adapter: Path, base: Path, output: Path) -> None:
     Raises:
         InputError: a file is unusable, or they do not belong together.
     """
+    refuse_finished_stage(output)
     written = write_for_base(adapter, base, output)
-    console.print(f"{output}: rank {written.rank}, {output.stat().st_size / 1e6:.2f} MB", markup=False)
+    console.print(f"{output}: rank {written.rank}, {output.stat().st_size / 1e6:.2f} MB")

@@ -10,13 +10,13 @@ from pathlib import Path
 import psutil
 from rich.table import Table
 
-from pipeline.console import console
+from pipeline.console import console, styled
 from pipeline.machine import PACKAGES, cpu_flags, cpu_model
 from pipeline.targets import load_target, target_names
 from pipeline.targets.target import Finding
 from pipeline.tuning.devices import BFLOAT16_FLAGS, find_accelerator
 
-MARKS = {"good": "[green]✓[/]", "note": "[yellow]–[/]", "bad": "[red]✗[/]"}
+MARKS = {"good": styled(("✓", "green")), "note": styled(("–", "yellow")), "bad": styled(("✗", "red"))}
 FREE_DISK = 5
 """GB that a run takes."""
 
@@ -36,9 +36,7 @@ def examine() -> bool:
     console.print(table)
     packages = sorted({finding.package for finding in findings if finding.package})
     if packages:
-        console.print(
-            f"To install what is missing: sudo apt-get install -y {' '.join(packages)}", markup=False
-        )
+        console.print(f"To install what is missing: sudo apt-get install -y {' '.join(packages)}")
     return not any(finding.level == "bad" for finding in findings)
 
 

@@ -1,19 +1,22 @@
 """Ask a model every question in a file, and print how many answers are right."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from rich.table import Table
 
 from pipeline.console import console
-from pipeline.data.checks import RowPolicy, check_file
+from pipeline.data.checks import check_files
 from pipeline.data.faults import Faults
+from pipeline.data.sources import find_files
 from pipeline.errors import InputError
 from pipeline.evaluation.answers import Answer, Scores, score
 from pipeline.families.registry import read_shape
 from pipeline.gemma.causal_lm import use_backend
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.recipe.schema import Config
+from pipeline.run.finished import refuse_finished_stage
 from pipeline.run.folder import Run
 from pipeline.tuning.devices import choose_compute
 
@@ -28,7 +31,7 @@ def ask_file(
         run: the run folder; it needs the results of finetune (Keras) or convert (runtime).
         config: the recipe; its data section defines how rows are read, its verify section how long replies
             can be.
-        data: .jsonl, .csv or .parquet.
+        data: a file of examples, or a folder of them.
         on: `keras` (the base and the adapter, as trained) or `runtime` (the converted model in LiteRT-LM).
         base: whether to leave out the adapter; in Keras only.
         output: a JSONL file for the answers.
@@ -38,13 +41,15 @@ def ask_file(
     """
     if base and on != "keras":
         raise InputError("--base works with --on keras only; the converted model contains the adapter")
+    if output is not None:
+        refuse_finished_stage(output)
+        _write(output, [])  # Before the work, not after it.
     preset = run.files.download.preset
     run.manifest("download")
     tokenizer = Tokenizer.of_preset(preset)
     faults = Faults()
-    examples = check_file(
-        data, RowPolicy(config.data.max_length, config.data.too_long, "keep"), tokenizer, faults
-    ).examples
+    policy = replace(config.data.policy, duplicates="keep")
+    examples = check_files(find_files([str(data)], "test"), policy, tokenizer, faults).examples
     faults.raise_if_any()
     if not examples:
         raise InputError(f"{data}: contains no questions")
@@ -52,9 +57,11 @@ def ask_file(
     if on == "runtime":
         from pipeline.evaluation import in_runtime
         from pipeline.litert.runtime.engine import Runtime
+        from pipeline.litert.runtime.probe import make_sure_it_opens
 
         run.manifest("convert")
         separate = run.files.convert.adapter if run.files.convert.adapter.is_file() else None
+        make_sure_it_opens(run.files.convert.model)
         with Runtime(run.files.convert.model) as runtime:
             answers = in_runtime.answer_all(runtime, examples, max_new_tokens=limit, adapter=separate)
     else:
@@ -71,9 +78,12 @@ def ask_file(
         )
         answers = in_keras.answer_all(preset, examples, max_new_tokens=limit, adapter=adapter)
     scores = score(answers)
-    _print(scores, "base in Keras" if base else f"fine-tuned in {'Keras' if on == 'keras' else 'LiteRT-LM'}")
-    if output is not None:
-        _write(output, answers)
+    try:
+        if output is not None:
+            _write(output, answers)
+    finally:
+        title = "base in Keras" if base else f"fine-tuned in {'Keras' if on == 'keras' else 'LiteRT-LM'}"
+        _print(scores, title)
     return scores
 
 

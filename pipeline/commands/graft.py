@@ -29,4 +29,4 @@ def graft_file(base: Path, adapter: Path, preset: Path, output: Path, rounding: 
     usable = [name for name, found in ROUNDINGS.items() if found.of_weights]
     if rounding not in (None, *usable):
         raise InputError(f"--rounding {rounding}: expected one of {', '.join(usable)}")
-    console.print(str(graft_adapter(base, adapter, preset, output, rounding or NEAREST.name)), markup=False)
+    console.print(str(graft_adapter(base, adapter, preset, output, rounding or NEAREST.name)))

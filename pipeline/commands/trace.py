@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
-
-from pipeline.console import console
+from pipeline.console import console, styled
 from pipeline.digests import sha256_of_file
 from pipeline.errors import InputError
 from pipeline.run.files import RunFiles
+from pipeline.run.finished import finished_stage_of
 from pipeline.run.lineage import Link, inputs_with, outputs_with, recorded, run_folders, short, walk
 from pipeline.run.stages import STAGES
 
@@ -60,20 +59,18 @@ def trace(file: Path, run_root: Path) -> list[Link]:
 
 def run_of(file: Path) -> Path | None:
     """The run folder that a file lies in; None if it lies in none."""
-    for folder in file.resolve().parents:
-        if folder.name in STAGES and RunFiles(folder.parent).stage(folder.name).manifest.is_file():
-            return folder.parent
-    return None
+    folder = finished_stage_of(file)
+    return folder.parent if folder else None
 
 
 def print_links(links: Sequence[Link]) -> bool:
     """Print each link on a line, and a summary; returns whether all are intact."""
     for link in links:
-        mark = "[green]✓[/]" if link.intact else "[red]✗[/]"
-        console.print(f"{mark} {escape(link.what):30} {escape(link.detail)}")
+        mark = ("✓", "green") if link.intact else ("✗", "red")
+        console.print(styled(mark, f" {link.what:30} {link.detail}"))
     broken = sum(not link.intact for link in links)
     if broken:
-        console.print(f"[red]{broken} of {len(links)} links broken[/]")
+        console.print(f"{broken} of {len(links)} links broken", style="red")
     else:
         console.print(f"all {len(links)} links intact")
     return not broken

@@ -1,39 +1,28 @@
 """Checks on examples: duplicates, length, and prompts that occur in both training and held-out data."""
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
-from pipeline.data.conversations import Candidate, to_candidates
+from pipeline.data.conversations import Candidate, read_conversations
 from pipeline.data.examples import Example
 from pipeline.data.faults import Faults, Place
+from pipeline.data.notes import Notes
+from pipeline.data.policy import RowPolicy
 from pipeline.data.readers import read_rows
 from pipeline.families.chat import ChatFormat
 from pipeline.gemma.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True)
-class RowPolicy:
-    """What happens to rows that are duplicates or too long.
-
-    Attributes:
-        max_length: longest example in tokens: prompt, response and markers together.
-        too_long: what to do with a longer one; truncate shortens the response.
-        duplicates: what to do with a row whose turns equal those of an earlier row.
-    """
-
-    max_length: int
-    too_long: Literal["refuse", "drop", "truncate"] = "refuse"
-    duplicates: Literal["refuse", "drop", "keep"] = "drop"
-
-
-@dataclass(frozen=True)
 class CheckedFile:
-    """The usable examples of one file, and how many rows were dropped or shortened."""
+    """The usable examples of one file or several, and how many rows were dropped or shortened."""
 
     candidates: tuple[Candidate, ...]
+    notes: Notes
     rows: int = 0
+    missing: int = 0
     duplicates: int = 0
     too_long: int = 0
     truncated: int = 0
@@ -42,26 +31,30 @@ class CheckedFile:
     def examples(self) -> list[Example]:
         return [candidate.example for candidate in self.candidates]
 
-    def as_json(self) -> dict[str, int]:
+    def counts(self) -> dict[str, int]:
         return {
             "rows": self.rows,
             "kept": len(self.candidates),
+            "dropped_missing": self.missing,
             "dropped_duplicates": self.duplicates,
             "dropped_too_long": self.too_long,
             "truncated": self.truncated,
         }
 
 
-def check_file(path: Path, policy: RowPolicy, tokenizer: Tokenizer, faults: Faults) -> CheckedFile:
-    """Read a file and check every row.
+def check_files(
+    paths: Sequence[Path], policy: RowPolicy, tokenizer: Tokenizer, faults: Faults
+) -> CheckedFile:
+    """Read files and check every row.
 
     Raises:
-        InputError: the file cannot be read at all. Faults in its rows are added to `faults`.
+        InputError: a file cannot be read at all. Faults in its rows are added to `faults`.
     """
-    rows = read_rows(path, faults)
-    unique, duplicates = drop_duplicates(to_candidates(rows, faults, tokenizer.chat), policy, faults)
+    rows = [row for path in paths for row in read_rows(path, faults, policy.encoding)]
+    read = read_conversations(rows, policy, faults, tokenizer.chat)
+    unique, duplicates = drop_duplicates(read.candidates, policy, faults)
     kept, too_long, truncated = fit_window(unique, policy, tokenizer, faults)
-    return CheckedFile(tuple(kept), len(rows), duplicates, too_long, truncated)
+    return CheckedFile(tuple(kept), read.notes, len(rows), read.missing, duplicates, too_long, truncated)
 
 
 def drop_duplicates(
@@ -99,9 +92,11 @@ def fit_window(
     """
     kept = []
     dropped = truncated = 0
-    for candidate in candidates:
-        prompt = len(tokenizer.prompt_ids(candidate.example.context))
-        length = prompt + len(tokenizer.response_ids(candidate.example.response))
+    lengths = tokenizer.example_lengths(
+        (candidate.example.context, candidate.example.response) for candidate in candidates
+    )
+    for candidate, prompt, response in zip(candidates, *lengths, strict=True):
+        length = prompt + response
         if length <= policy.max_length:
             kept.append(candidate)
         elif policy.too_long == "drop":
@@ -161,3 +156,17 @@ def check_leaks(
             faults.add(
                 candidate.place, f"has the same prompt as {place}, which is training data; remove one of them"
             )
+
+
+def count_near_leaks(train: Iterable[Candidate], held_out: Iterable[Candidate]) -> int:
+    """Number of held-out examples whose prompt differs from one of the training data only in case, spacing or
+    the form of its Unicode characters."""
+    known = {_folded(candidate) for candidate in train}
+    return sum(_folded(candidate) in known for candidate in held_out)
+
+
+def _folded(candidate: Candidate) -> tuple[str, ...]:
+    return tuple(
+        " ".join(unicodedata.normalize("NFKC", turn["content"]).casefold().split())
+        for turn in candidate.example.context
+    )

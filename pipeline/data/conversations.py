@@ -1,31 +1,20 @@
-"""From rows to examples: which columns hold the conversation, and whether it is valid.
+"""From rows to examples: each row's conversation, and whether it is valid."""
 
-Each module of `pipeline.data.forms` defines one form of conversation; to add one, add a file.
-"""
-
-import importlib
-import pkgutil
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
-from pipeline.data import forms
 from pipeline.data.examples import Example
 from pipeline.data.faults import Faults, Place
-from pipeline.data.form import Form, NamedTurns
+from pipeline.data.layout import Layout, fields, fill, find_layout
+from pipeline.data.notes import Notes
+from pipeline.data.policy import RowPolicy
 from pipeline.data.rows import Row
+from pipeline.data.tags import choose_tags
+from pipeline.data.turns import NamedTurns, read_turns
+from pipeline.data.values import MissingValueError, as_text, column_value, is_blank, is_mark_of_missing
 from pipeline.errors import InputError
-from pipeline.families.chat import ChatFormat, Message
-
-
-def _discover() -> tuple[Form, ...]:
-    modules = pkgutil.iter_modules(forms.__path__, f"{forms.__name__}.")
-    found = [importlib.import_module(module.name).FORMS for module in modules]
-    # Pairs of columns first, as messages list them.
-    return tuple(sorted((form for each in found for form in each), key=lambda form: -len(form.columns)))
-
-
-FORMS = _discover()
-"""Every form of conversation that is recognized."""
+from pipeline.families.chat import ChatFormat, Message, Role
 
 
 @dataclass(frozen=True)
@@ -36,51 +25,168 @@ class Candidate:
     example: Example
 
 
-def to_candidates(rows: list[Row], faults: Faults, chat: ChatFormat) -> list[Candidate]:
+@dataclass(frozen=True)
+class Conversations:
+    """The conversations of a file.
+
+    Attributes:
+        candidates: the examples.
+        missing: rows left out because they have no prompt or response.
+        notes: what was decided without being told.
+    """
+
+    candidates: list[Candidate]
+    missing: int
+    notes: Notes
+
+
+def read_conversations(rows: list[Row], policy: RowPolicy, faults: Faults, chat: ChatFormat) -> Conversations:
     """Read each row as a conversation; rows that are not are reported as faults and left out."""
-    candidates = []
+    candidates: list[Candidate] = []
+    extras: list[dict[str, Any]] = []
+    notes, missing = Notes(), 0
+    layouts = _layouts(policy)
     for row in rows:
         try:
-            candidates.append(Candidate(row.place, _to_example(row, chat)))
+            layout = layouts(row.values)
+            messages = _read(row.values, layout, policy, notes, chat)
+        except MissingValueError as error:
+            if policy.missing == "drop":
+                missing += 1
+            else:
+                faults.add(row.place, f"{error}; set data.missing to drop to leave such rows out")
         except InputError as error:
-            faults.add(row.place, str(error))
-    return candidates
+            faults.add(row.place, _with_markers(row.values, chat) or str(error))
+        else:
+            notes.layouts[str(layout)] += 1
+            candidates.append(Candidate(row.place, Example(messages, str(row.place))))
+            used = layout.used
+            extras.append({name: value for name, value in row.values.items() if name not in used})
+    tagged = [
+        replace(candidate, example=replace(candidate.example, tags=tags))
+        for candidate, tags in zip(candidates, choose_tags(extras, notes), strict=True)
+    ]
+    return Conversations(tagged, missing, notes)
 
 
-def _to_example(row: Row, chat: ChatFormat) -> Example:
-    turns, used = _turns(row.values)
+def _with_markers(values: dict[str, Any], chat: ChatFormat) -> str:
+    """The fault of a row whose only text is a whole conversation in the chat format; empty if it is not."""
+    texts = {name: value for name, value in values.items() if isinstance(value, str) and not is_blank(value)}
+    if len(texts) != 1 or not any(chat.start_of_turn in text for text in texts.values()):
+        return ""
+    return (
+        f"{next(iter(texts))} holds a whole conversation with turn markers; split it into prompt and "
+        "response, or into messages: the markers are added in training"
+    )
+
+
+def _layouts(policy: RowPolicy) -> Callable[[dict[str, Any]], Layout]:
+    """`find_layout`, computed once for rows that have the same columns of the same types."""
+    known: dict[tuple[tuple[str, type], ...], Layout] = {}
+
+    def layout(values: dict[str, Any]) -> Layout:
+        present = tuple((name, type(value)) for name, value in values.items() if not is_blank(value))
+        found = known.get(present)
+        if found is None:
+            found = find_layout(values, policy.columns)
+            if not (found.messages and len(found.used) < len(present)):  # Depends on more than the names.
+                known[present] = found
+        return found
+
+    return layout
+
+
+def _read(
+    values: dict[str, Any], layout: Layout, policy: RowPolicy, notes: Notes, chat: ChatFormat
+) -> tuple[Message, ...]:
+    """The turns of a row, checked."""
+    turns = _turns(values, layout, notes)
     for name, message in turns:
-        if not message["content"].strip():
-            raise InputError(f"{name} is empty")
         _check_text(name, message["content"], chat)
     messages = tuple(message for _, message in turns)
     _check_order(messages)
-    tags = {
-        name: str(value).strip()
-        for name, value in row.values.items()
-        if name not in used and isinstance(value, str | int | float) and str(value).strip()
-    }
-    for name, value in tags.items():
-        _check_text(name, value, chat)
-    return Example(messages, str(row.place), tags)
+    for name, message in turns[-2:]:
+        if is_mark_of_missing(message["content"]):
+            if policy.missing != "keep":
+                raise MissingValueError(
+                    f"{name} is {message['content'].strip()!r}, the mark of a missing value (if it is an "
+                    "answer, set data.missing to keep)"
+                )
+            notes.marks += 1
+    notes.earlier_answers += any(message["role"] == "assistant" for message in messages[:-1])
+    return messages
 
 
-def _turns(values: dict[str, Any]) -> tuple[NamedTurns, set[str]]:
-    """The conversation in a row, and the columns that it uses."""
-    columns = {name for name, value in values.items() if value is not None}
-    found = [form for form in FORMS if columns.issuperset(form.columns)]
-    if len(found) == 1:
-        return found[0].read(values)
-    if found:
-        several = "; ".join(" and ".join(form.columns) for form in found)
-        raise InputError(f"more than one conversation in columns {several}; keep one of them")
-    partial = next((form for form in FORMS if columns.intersection(form.columns)), None)
-    missing = "no question and answer columns"
-    if partial:
-        name = next(name for name in partial.columns if name not in columns)
-        missing = f"{name} is {'empty' if name in values else 'missing'}"
-    known = ", ".join("/".join(form.columns) for form in FORMS)
-    raise InputError(f"{missing}; expected {known}; found columns {', '.join(values) or 'none'}")
+def _turns(values: dict[str, Any], layout: Layout, notes: Notes) -> NamedTurns:
+    """The conversation in a row."""
+    if layout.messages:
+        turns = read_turns(layout.messages, column_value(values, layout.messages), notes)
+    else:
+        assert layout.response is not None
+        prompt, response = _prompt(values, layout, notes), column_value(values, layout.response)
+        history = column_value(values, layout.history) if layout.history else None
+        turns = [*_history(layout.history, history, notes), *_side(layout, prompt, "user", notes)]
+        turns += _side(layout, response, "assistant", notes)
+    system = _system(values, layout, notes)
+    if system is None:
+        return turns
+    if turns and turns[0][1]["role"] == "system":
+        if turns[0][1]["content"].strip() == system.strip():
+            return turns
+        raise InputError(f"{layout.system} and the first turn are two different system messages; remove one")
+    return [(str(layout.system), {"role": "system", "content": system}), *turns]
+
+
+def _system(values: dict[str, Any], layout: Layout, notes: Notes) -> str | None:
+    """The row's system message, as text or as an object of Gemini's parts."""
+    if not layout.system:
+        return None
+    value = column_value(values, layout.system)
+    if isinstance(value, dict):
+        ((_, message),) = read_turns(layout.system, [{"role": "user"} | value], notes)
+        return message["content"]
+    return None if is_blank(value) else as_text(layout.system, value, notes)
+
+
+def _prompt(values: dict[str, Any], layout: Layout, notes: Notes) -> Any:
+    """The prompt: the template filled in, or the columns with an empty line between them; a list of turns as
+    it is."""
+    if layout.template:
+        return fill(
+            layout.template,
+            {name: as_text(name, column_value(values, name), notes) for name in fields(layout.template)},
+        )
+    if len(layout.prompt) == 1:
+        return column_value(values, layout.prompt[0])
+    return "\n\n".join(as_text(name, column_value(values, name), notes).strip() for name in layout.prompt)
+
+
+def _side(layout: Layout, value: Any, role: Role, notes: Notes) -> NamedTurns:
+    """The prompt or the response of a row: text, or a list of turns."""
+    name = (
+        str(layout.response)
+        if role == "assistant"
+        else layout.prompt[0]
+        if layout.prompt
+        else "data.template"
+    )
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return read_turns(name, value, notes)
+    return [(name, {"role": role, "content": as_text(name, value, notes)})]
+
+
+def _history(name: str | None, value: Any, notes: Notes) -> NamedTurns:
+    """Earlier turns as a list of pairs of question and answer."""
+    if name is None or is_blank(value):
+        return []
+    if not isinstance(value, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in value):
+        raise InputError(f"{name} is {value!r:.40}, expected a list of pairs of question and answer")
+    roles: tuple[Role, Role] = ("user", "assistant")
+    return [
+        (f"{name} {number}", {"role": role, "content": as_text(f"{name} {number}", text, notes)})
+        for number, pair in enumerate(value, start=1)
+        for role, text in zip(roles, pair, strict=True)
+    ]
 
 
 def _check_text(name: str, text: str, chat: ChatFormat) -> None:
@@ -100,7 +206,7 @@ def _check_text(name: str, text: str, chat: ChatFormat) -> None:
 
 
 def _check_order(messages: tuple[Message, ...]) -> None:
-    first = 1 if messages[0]["role"] == "system" else 0
+    first = 1 if messages and messages[0]["role"] == "system" else 0
     for number, message in enumerate(messages[first:]):
         expected = "assistant" if number % 2 else "user"
         if message["role"] != expected:
@@ -108,7 +214,7 @@ def _check_order(messages: tuple[Message, ...]) -> None:
                 f"roles out of order: turn {number + first + 1} is {message['role']}, expected {expected} "
                 "(an optional system turn, then user and assistant in turn)"
             )
-    if messages[-1]["role"] != "assistant":
+    if not messages or messages[-1]["role"] != "assistant":
         raise InputError(
             "the last turn must be the assistant's: it is the response that the model is trained on"
         )

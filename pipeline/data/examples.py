@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.errors import InputError
-from pipeline.families.chat import ChatFormat, Message
+from pipeline.families.chat import ChatFormat, Message, trim_answer
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Example:
     @property
     def response(self) -> str:
         """The expected response, without markers."""
-        return self.messages[-1]["content"].strip()
+        return trim_answer(self.messages[-1]["content"])
 
     @property
     def question(self) -> str:

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from pipeline.data import file_types
 from pipeline.data.faults import Faults, Place
-from pipeline.data.rows import Row
+from pipeline.data.rows import COMPRESSED, DataFile, Row
 from pipeline.errors import InputError
 
-Reader = Callable[[Path, Faults], Iterator[Row]]
+Reader = Callable[[DataFile, Faults], Iterator[Row]]
 
 
 def _discover() -> dict[str, Reader]:
@@ -28,28 +28,37 @@ def _discover() -> dict[str, Reader]:
 READERS = _discover()
 """The reader for each suffix."""
 
+OTHERS = {
+    ".xlsx": "save the sheet as CSV",
+    ".xls": "save the sheet as CSV",
+    ".ods": "save the sheet as CSV",
+    ".zip": "unpack it and name the file inside",
+    ".tar": "unpack it and name the file inside",
+    ".txt": "save it as .csv or .jsonl with a prompt and a response in each row",
+}
+"""What to do with common files of other types."""
 
-def read_rows(path: Path, faults: Faults) -> list[Row]:
+
+def read_rows(path: Path, faults: Faults, encoding: str | None = None) -> list[Row]:
     """Read all rows of a file.
 
     Args:
-        path: a .jsonl, .csv or .parquet file.
+        path: a file with a suffix of READERS, or with one of COMPRESSED behind it.
         faults: receives what could not be read: invalid JSON or UTF-8, too many or too few fields.
+        encoding: Python's name of the text encoding; None: UTF-8, or what the byte order mark says.
 
     Raises:
         InputError: the file is missing, cannot be opened, or has another suffix.
     """
-    reader = READERS.get(path.suffix.lower())
+    file = DataFile(path, encoding)
+    reader = READERS.get(file.suffix)
     if reader is None:
+        instead = OTHERS.get(file.suffix)
         raise InputError(
-            f"{path}: unsupported file type {path.suffix or '(no suffix)'}; expected {', '.join(READERS)}"
+            f"{path}: unsupported file type {file.suffix or '(no suffix)'}; "
+            + (instead or f"expected {', '.join(READERS)}, also with {', '.join(COMPRESSED)} behind it")
         )
-    try:
-        rows = list(reader(path, faults))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; check the data section of the recipe") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
+    rows = list(reader(file, faults))
     if not rows and not any(place.file == path for place, _ in faults.found):
         faults.add(Place(path), "contains no rows")
     return rows

@@ -33,12 +33,13 @@ def split_validation(
         train_prompts: prompts that are in the training data anyway (replay) and so cannot be set aside.
 
     Returns:
-        The training and the validation examples; no validation examples if the share is 0.
+        The training and the validation examples; no validation examples if the share is 0, or if there
+        are no examples.
 
     Raises:
         InputError: no prompt can be set aside: there is only one, or replay trains on the others.
     """
-    if share == 0:
+    if share == 0 or not examples:
         return list(examples), []
     sizes: dict[str, int] = defaultdict(int)
     for example in examples:

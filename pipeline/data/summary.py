@@ -21,8 +21,8 @@ def token_lengths(
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Number of tokens in each prompt (markers included) and in each response (with its end-of-turn marker),
     both (examples,)."""
-    prompts = [len(tokenizer.prompt_ids(example.context)) for example in examples]
-    responses = [len(tokenizer.response_ids(example.response)) for example in examples]
+    pairs = ((example.context, example.response) for example in examples)
+    prompts, responses = tokenizer.example_lengths(pairs)
     return np.array(prompts, dtype=np.int64), np.array(responses, dtype=np.int64)
 
 

@@ -11,6 +11,7 @@ from pipeline.data.examples import Example
 from pipeline.data.tokenize import batches, encode
 from pipeline.evaluation.answers import Answer
 from pipeline.evaluation.as_stored import Disturbance
+from pipeline.families.chat import trim_answer
 from pipeline.gemma.causal_lm import hidden_states, last_logits_only, load_causal_lm, logits_of
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.tuning.load import load_adapter
@@ -64,7 +65,7 @@ def answer_all(
         Answer(
             question=example.question,
             expected=example.response,
-            text=tokenizer.decode(ids).strip(),
+            text=trim_answer(tokenizer.decode(ids)),
             stopped=stopped,
             logprob=logprob,
             tokens=len(tokenizer.response_ids(example.response)),

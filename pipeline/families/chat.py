@@ -1,5 +1,6 @@
 """How a family writes a conversation as text: turn markers, chat template, stop tokens."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypedDict
@@ -14,6 +15,18 @@ class Message(TypedDict):
 
     role: Role
     content: str
+
+
+RESERVED = re.compile(r"<unused\d+>|\[multimodal\]")
+"""Pieces of Gemma's vocabulary that are kept for later use: text that contains them becomes one untrained
+token."""
+
+
+def trim_answer(text: str) -> str:
+    """An answer without white space around it. The indentation of the first of several lines stays: in code
+    it has a meaning."""
+    body = re.sub(r"\A(?:[^\S\n]*\n)+", "", text.rstrip())
+    return body if "\n" in body else body.strip()
 
 
 @dataclass(frozen=True)
@@ -76,8 +89,10 @@ class ChatFormat:
         return f"{self.end_of_turn}\n"
 
     def control_token_in(self, text: str) -> str | None:
-        """The first control token that occurs in a text; None if there is none."""
-        return next((token for token in self.control_tokens if token in text), None)
+        """The first control token or reserved piece that occurs in a text; None if there is none."""
+        token = next((token for token in self.control_tokens if token in text), None)
+        reserved = None if token else RESERVED.search(text)
+        return reserved[0] if reserved else token
 
     def render_prompt(self, messages: Sequence[Message]) -> str:
         """Text up to where the model's reply begins, without `bos`.
@@ -116,4 +131,4 @@ class ChatFormat:
     def render_answer(self, answer: str) -> str:
         """The text that the model is trained to write after `render_prompt`: the answer and the marker that
         ends it."""
-        return answer.strip() + self.end_of_turn
+        return trim_answer(answer) + self.end_of_turn

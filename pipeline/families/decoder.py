@@ -175,18 +175,29 @@ COMMON_CONFIG: Mapping[str, Any] = {
 """Keys of a Hugging Face config.json that have the same value in every family here."""
 
 
+KERAS_SIZES: Mapping[str, str] = {
+    "vocab_size": "vocabulary_size",
+    "hidden_size": "hidden_dim",
+    "intermediate_size": "intermediate_dim",
+    "num_hidden_layers": "num_layers",
+    "num_attention_heads": "num_query_heads",
+    "num_key_value_heads": "num_key_value_heads",
+    "head_dim": "head_dim",
+    "rms_norm_eps": "layer_norm_epsilon",
+}
+"""KerasHub's words for the sizes, by Hugging Face's."""
+
+
 def sizes_from_keras(config: Mapping[str, Any], *, ffn_divisor: int = 1) -> dict[str, Any]:
     """The sizes in a KerasHub backbone's `config`, in Hugging Face's words."""
-    return {
-        "vocab_size": config["vocabulary_size"],
-        "hidden_size": config["hidden_dim"],
-        "intermediate_size": config["intermediate_dim"] // ffn_divisor,
-        "num_hidden_layers": config["num_layers"],
-        "num_attention_heads": config["num_query_heads"],
-        "num_key_value_heads": config["num_key_value_heads"],
-        "head_dim": config["head_dim"],
-        "rms_norm_eps": config["layer_norm_epsilon"],
-    }
+    sizes = {name: config[keras] for name, keras in KERAS_SIZES.items()}
+    return sizes | {"intermediate_size": sizes["intermediate_size"] // ffn_divisor}
+
+
+def sizes_for_keras(text: Mapping[str, Any], *, ffn_divisor: int = 1) -> dict[str, Any]:
+    """The inverse of `sizes_from_keras`."""
+    sizes = {keras: text[name] for name, keras in KERAS_SIZES.items()}
+    return sizes | {"intermediate_dim": sizes["intermediate_dim"] * ffn_divisor}
 
 
 def sizes_from_gguf(path: Path, metadata: Mapping[str, Any], architecture: str) -> dict[str, Any]:

@@ -228,14 +228,16 @@ class Family:
         text_defaults: keys that a multimodal Hugging Face configuration leaves out, and their values.
         as_keras_reads: the keys of a Hugging Face text configuration in the form that KerasHub reads.
         computation: what KerasHub computes whatever a Hugging Face configuration says; None: not checked.
+        keras_config: the arguments of a KerasHub backbone, from the keys of a Hugging Face text
+            configuration; None: KerasHub reads such a folder itself.
         text_class: the class of its text model in transformers.
         transformers_config: the Hugging Face config.json of a KerasHub backbone, from its `config`, without
             the ids of control tokens; None while the family is refused.
         is_variant: for families that share a KerasHub class: whether a `config` object is this family's.
         variant_of: name of the family with the same configuration, from which the tokenizer tells this one.
         own_tokens: tokens that only this family's tokenizer has, if it is a variant.
-        refusal: why the pipeline does not take this family, as an error message without the path; None if it
-            does.
+        refusal: that the pipeline does not take this family, and what to use instead, as an error message
+            without the path; None if it does.
         presets: KerasHub's short names of the presets that the pipeline takes, and their addresses.
         example: which of `presets` messages suggest; example_text: which one they suggest instead of a preset
             with a vision tower.
@@ -258,6 +260,7 @@ class Family:
     text_defaults: Mapping[str, Any] = field(default_factory=dict)
     as_keras_reads: Callable[[dict[str, Any]], dict[str, Any]] = lambda text: text
     computation: Computation | None = None
+    keras_config: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
     text_class: str = ""
     transformers_config: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
     is_variant: Callable[[dict[str, Any]], bool] = lambda config: True

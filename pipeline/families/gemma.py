@@ -24,6 +24,9 @@ ARCHITECTURE, CLASS = "gemma", "GemmaForCausalLM"
 KERAS_CLASS = "GemmaBackbone"
 """KerasHub's class for Gemma 1, Gemma 2 and VaultGemma; only Gemma 2 has norms after feed-forward."""
 
+KERAS_WINDOW = 4096
+"""Tokens of a sliding window in a GemmaBackbone that was not told another number; a Gemma 1 has none."""
+
 FFN_DIVISOR = 2
 """This class counts gate and up together (keras_hub GemmaDecoderBlock halves the value)."""
 
@@ -43,10 +46,12 @@ def has_post_norms(config: Mapping[str, Any]) -> bool:
     return config.get("use_post_ffw_norm") is True
 
 
-def is_soft_capped(config: Mapping[str, Any]) -> bool:
-    """Whether a GemmaBackbone's `config` caps the logits of attention or vocabulary, which Gemma 1 does
-    not."""
-    return bool(config.get("attention_logit_soft_cap") or config.get("final_logit_soft_cap"))
+def is_plain(config: Mapping[str, Any]) -> bool:
+    """Whether a GemmaBackbone's `config` has neither soft caps nor a sliding window, as a Gemma 1. A
+    VaultGemma may use neither, but was told the size of a window."""
+    caps = config.get("attention_logit_soft_cap") or config.get("final_logit_soft_cap")
+    own_window = config.get("sliding_window_size", KERAS_WINDOW) != KERAS_WINDOW
+    return not (caps or own_window or config.get("use_sliding_window_attention"))
 
 
 def _config(sizes: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,7 +90,7 @@ GEMMA: Family = Family(
     computation=Computation(ROPE_BASE, values={"rms_norm_eps": NORM_EPSILON}),
     text_class=CLASS,
     transformers_config=_from_keras,
-    is_variant=lambda config: not has_post_norms(config) and not is_soft_capped(config),
+    is_variant=lambda config: not has_post_norms(config) and is_plain(config),
     presets={
         name: f"kaggle://keras/gemma/keras/{name}"
         for name in ("gemma_2b_en", "gemma_instruct_2b_en", "gemma_1.1_instruct_2b_en")

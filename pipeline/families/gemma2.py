@@ -38,6 +38,9 @@ ATTENTION_CAP, LOGIT_CAP = 50.0, 30.0
 """Soft caps of attention and vocabulary logits (Gemma 2 technical report, section 2), for GGUF files that do
 not store them."""
 
+GLOBAL_EVERY = 2
+"""Every other layer is local, beginning with the first (technical report, section 2)."""
+
 LAYERS_OF_27B = 46
 
 
@@ -57,9 +60,8 @@ def _config(
         **sizes,
         "query_pre_attn_scalar": query_pre_attn_scalar,
         "sliding_window": sliding_window,
-        # Every other layer is local, beginning with the first.
         "layer_types": [
-            "full_attention" if layer % 2 else "sliding_attention"
+            "sliding_attention" if (layer + 1) % GLOBAL_EVERY else "full_attention"
             for layer in range(sizes["num_hidden_layers"])
         ],
         "attn_logit_softcapping": attention_cap,
@@ -68,7 +70,8 @@ def _config(
     }
 
 
-def _from_keras(config: Mapping[str, Any]) -> dict[str, Any]:
+def from_keras(config: Mapping[str, Any]) -> dict[str, Any]:
+    """config.json of a GemmaBackbone with this `config`."""
     sizes = sizes_from_keras(config, ffn_divisor=FFN_DIVISOR)
     return _config(
         sizes | {"max_position_embeddings": CONTEXT_LENGTH},
@@ -102,10 +105,10 @@ GEMMA2: Family = Family(
     # KerasHub 0.32 divides by the width of a head whatever query_head_dim_normalize says, which is not right
     # for the 27B.
     computation=Computation(
-        ROPE_BASE, values={"rms_norm_eps": NORM_EPSILON}, global_every=2, query_scalar=True
+        ROPE_BASE, values={"rms_norm_eps": NORM_EPSILON}, global_every=GLOBAL_EVERY, query_scalar=True
     ),
     text_class=CLASS,
-    transformers_config=_from_keras,
+    transformers_config=from_keras,
     is_variant=has_post_norms,
     presets={
         name: f"kaggle://keras/gemma2/keras/{name}" for name in ("gemma2_2b_en", "gemma2_instruct_2b_en")

@@ -1,10 +1,11 @@
-"""Gemma 3n. Recognized; not taken by the pipeline yet."""
+"""Gemma 3n. Recognized and refused: docs/decisions/gemma-3n.md says why."""
 
 from pathlib import Path
 from typing import Any
 
 from pipeline.families.decoder import DEFAULT_TARGETS, MATRICES, text_part, text_shape
 from pipeline.families.family import Family, GemmaShape
+from pipeline.families.gemma4 import GEMMA4
 from pipeline.families.terms import GEMMA_TERMS
 from pipeline.families.turns import CHAT
 
@@ -35,7 +36,7 @@ GEMMA3N: Family = Family(
     norms=(),
     read_keras=_read_keras,
     read_transformers=_read_transformers,
-    refusal="Gemma 3n is not supported yet",
+    refusal=f"Gemma 3n is not supported; use Gemma 4 E2B, {GEMMA4.presets['gemma4_instruct_2b']}",
     default_targets=DEFAULT_TARGETS,
     terms=GEMMA_TERMS,
 )

@@ -2,10 +2,6 @@
 content."""
 
 import dataclasses
-import hashlib
-import json
-import mmap
-import uuid
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -23,10 +19,7 @@ from pipeline.formats.litertlm import (
     Section,
     read_container,
 )
-from pipeline.parallel import in_threads
-
-PIECE_BYTES = 1 << 25
-"""How many bytes of a section one thread hashes at a time."""
+from pipeline.formats.litertlm_content import content_id
 
 
 def rewrite(
@@ -78,36 +71,13 @@ def rewrite(
 
 
 def stamp(path: Path) -> None:
-    """Write into a .litertlm, in place, the id of its content; a file without an id stays as it is.
-
-    The id is made from the system metadata and the bytes of all sections, so equal files have equal ids.
-    Pieces of a section are hashed in parallel, and their digests in order.
-    """
+    """Write into a .litertlm, in place, the id of its content; a file without an id stays as it is."""
     container = read_container(path)
     if container.id_offset is None:
         return
-    entries = container.system | {ID: NO_ID}
-    digest = hashlib.sha256(json.dumps(entries, sort_keys=True).encode())
-    ranges = [
-        (begin, min(begin + PIECE_BYTES, section.end))
-        for section in container.sections
-        for begin in range(section.begin, section.end, PIECE_BYTES)
-    ]
-
-    def hashed(span: tuple[int, int]) -> tuple[int, bytes]:
-        digest = hashlib.sha256()
-        with (
-            path.open("rb", buffering=0) as file,
-            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
-        ):
-            digest.update(memoryview(mapped)[span[0] : span[1]])
-        return span[0], digest.digest()
-
-    for _, piece in sorted(in_threads(hashed, ranges)):
-        digest.update(piece)
     with path.open("r+b") as file:
         file.seek(container.id_offset)
-        file.write(str(uuid.UUID(bytes=digest.digest()[:16], version=4)).encode())
+        file.write(content_id(container).encode())
 
 
 def _chunks(file: BinaryIO, section: Section, size: int = 1 << 24) -> Iterable[bytes]:

@@ -14,6 +14,7 @@ from pipeline.errors import InputError, PocketGemmaError
 from pipeline.families.family import GemmaShape, OtherMatrix
 from pipeline.families.names import MATRICES, OTHER_MATRICES, adapter_name, keras_block
 from pipeline.families.registry import family_of_class, read_family, read_form
+from pipeline.gemma.hugging_face_backbone import read_backbone
 from pipeline.gemma.tokenizer import tokenizer_file
 
 if TYPE_CHECKING:
@@ -68,17 +69,17 @@ def load_causal_lm(
     name = read_family(preset).keras_model
     kind = getattr(keras_hub.models, name)
     with _loading(preset):
-        if not with_preprocessor:
-            model = kind.from_preset(str(preset), dtype=dtype, preprocessor=None)
-        elif read_form(preset) == "keras":
-            model = kind.from_preset(str(preset), dtype=dtype)
+        if read_form(preset) == "keras":
+            options = {} if with_preprocessor else {"preprocessor": None}
+            model = kind.from_preset(str(preset), dtype=dtype, **options)
         else:
-            # KerasHub would want files that a text-only folder does not need.
-            tokenizer_class = getattr(keras_hub.models, name.replace("CausalLM", "Tokenizer"))
-            preprocessor_class = getattr(keras_hub.models, f"{name}Preprocessor")
-            tokenizer = tokenizer_class(str(tokenizer_file(preset)))
-            backbone = keras_hub.models.Backbone.from_preset(str(preset), dtype=dtype)
-            model = kind(backbone=backbone, preprocessor=preprocessor_class(tokenizer=tokenizer))
+            preprocessor = None
+            if with_preprocessor:
+                # KerasHub would want files that a text-only folder does not need.
+                tokenizer_class = getattr(keras_hub.models, name.replace("CausalLM", "Tokenizer"))
+                preprocessor_class = getattr(keras_hub.models, f"{name}Preprocessor")
+                preprocessor = preprocessor_class(tokenizer=tokenizer_class(str(tokenizer_file(preset))))
+            model = kind(backbone=_backbone(preset, dtype), preprocessor=preprocessor)
     _check_text_only(preset, model.backbone)
     return model
 
@@ -96,12 +97,18 @@ def load_backbone(
     Raises:
         InputError: KerasHub does not recognize a text-only backbone in the folder.
     """
-    import keras_hub
-
     with _loading(preset):
-        backbone = keras_hub.models.Backbone.from_preset(str(preset), dtype=dtype, dropout=dropout)
+        backbone = _backbone(preset, dtype, dropout)
     _check_text_only(preset, backbone)
     return backbone
+
+
+def _backbone(preset: Path, dtype: str, dropout: float = 0.0) -> "keras_hub.models.Backbone":
+    import keras_hub
+
+    if read_form(preset) == "transformers" and read_family(preset).keras_config is not None:
+        return read_backbone(preset, dtype, dropout)
+    return keras_hub.models.Backbone.from_preset(str(preset), dtype=dtype, dropout=dropout)
 
 
 @contextmanager

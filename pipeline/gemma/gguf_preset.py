@@ -70,8 +70,6 @@ def write_preset(path: Path, folder: Path) -> WrittenPreset:
     rows = embedding.shape[0] if embedding else len(tokens)
     document = form.config(path, source.metadata) | {"vocab_size": rows}
     shape = family.read_transformers(path, document)
-    if family.refusal:
-        raise InputError(f"{path}: {family.refusal}")
     names = gguf_names(shape)
     _check_tensors(path, source, names, shape)
     tokenizer = tokenizer_model(path, source.metadata)
@@ -94,6 +92,10 @@ def _family(path: Path, source: Gguf) -> tuple[Family, GgufForm]:
             f"{path}: a vision tower without its text model; use the GGUF file of the text model"
         )
     forms = {family.gguf.architecture: (family, family.gguf) for family in FAMILIES.values() if family.gguf}
+    # llama.cpp calls a family of its own by the same name.
+    refused = FAMILIES.get(str(architecture))
+    if refused and refused.refusal:
+        raise InputError(f"{path}: {refused.refusal}")
     if architecture not in forms:
         raise InputError(
             f"{path}: general.architecture is {architecture!r}, expected {' or '.join(map(repr, forms))}"

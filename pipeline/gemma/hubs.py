@@ -6,9 +6,10 @@ Both clients keep downloads in their usual caches, so another run folder needs n
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from pipeline.console import console
 from pipeline.errors import InputError, PocketGemmaError
@@ -87,9 +88,7 @@ def _with_retries(uri: str, attempt: Callable[[], Path]) -> Path:
                     f"({' '.join(str(error).split())}); "
                     "check the network and try again: completed files are kept"
                 ) from error
-            console.print(
-                f"  {uri}: {' '.join(str(error).split())[:200]}; retrying in {wait:.0f} s", markup=False
-            )
+            console.print(f"  {uri}: {' '.join(str(error).split())[:200]}; retrying in {wait:.0f} s")
             time.sleep(wait)
     raise AssertionError("unreachable")
 
@@ -145,7 +144,34 @@ def _fetch_hugging_face(uri: str) -> Fetched:
             f"{uri}: expected {HUGGING_FACE}owner/name[@revision], for example "
             f"{HUGGING_FACE}google/gemma-3-270m-it"
         )
-    page = f"https://huggingface.co/{name}"
+    folder = _snapshot(uri, name, revision or None, PATTERNS, "model")
+    return Fetched(folder, folder.name)
+
+
+def fetch_dataset(uri: str, name: str, revision: str | None, patterns: Sequence[str]) -> Path:
+    """Download files of a data set from Hugging Face, or take them from the client's cache.
+
+    Args:
+        uri: the address, for messages.
+        name: owner/name.
+        revision: None: the newest.
+        patterns: which files.
+
+    Returns:
+        The folder with the files.
+
+    Raises:
+        InputError: there is no such data set, or access was denied.
+        PocketGemmaError: the server or the network failed repeatedly.
+    """
+    return _snapshot(uri, name, revision, patterns, "dataset")
+
+
+def _snapshot(
+    uri: str, name: str, revision: str | None, patterns: Sequence[str], kind: Literal["model", "dataset"]
+) -> Path:
+    """Files of a Hugging Face repository."""
+    page = f"https://huggingface.co/{'datasets/' * (kind == 'dataset')}{name}"
 
     import httpx2
     import huggingface_hub
@@ -156,14 +182,18 @@ def _fetch_hugging_face(uri: str) -> Fetched:
             endpoint = os.environ.get("HF_ENDPOINT") or None
             return Path(
                 huggingface_hub.snapshot_download(
-                    name, revision=revision or None, allow_patterns=list(PATTERNS), endpoint=endpoint
+                    name,
+                    repo_type=kind,
+                    revision=revision,
+                    allow_patterns=list(patterns),
+                    endpoint=endpoint,
                 )
             )
         except errors.RevisionNotFoundError as error:
             raise InputError(f"{uri}: no revision {revision or 'main'} at {page}") from error
         except errors.RepositoryNotFoundError as error:
             # Hugging Face gives the same response for a missing and for a gated repository.
-            raise InputError(_access_denied(uri, page, HUGGING_FACE_TOKEN)) from error
+            raise InputError(_access_denied(uri, page, HUGGING_FACE_TOKEN, kind)) from error
         except errors.HFValidationError as error:
             raise InputError(f"{uri}: not a valid Hugging Face repository name: {error}") from error
         except (httpx2.HTTPError, OSError) as error:
@@ -175,19 +205,18 @@ def _fetch_hugging_face(uri: str) -> Fetched:
             response = getattr(cause, "response", None)
             status = response.status_code if response is not None else None
             if status in (401, 403):
-                raise InputError(_access_denied(uri, page, HUGGING_FACE_TOKEN)) from error
+                raise InputError(_access_denied(uri, page, HUGGING_FACE_TOKEN, kind)) from error
             offline = isinstance(cause, errors.OfflineModeIsEnabled)
             local = isinstance(cause, OSError) and cause.errno is not None  # such as a full disk
             if _may_be_temporary(status) and not offline and not local:
                 raise _Transient(str(cause)) from error
             raise PocketGemmaError(f"{uri}: download failed: {' '.join(str(cause).split())}") from error
 
-    folder = _with_retries(uri, attempt)
-    return Fetched(folder, folder.name)
+    return _with_retries(uri, attempt)
 
 
-def _access_denied(uri: str, page: str, token: str) -> str:
-    return (
-        f"{uri}: access denied, or no such model; check the spelling, sign in and accept Gemma's license "
-        f"at {page}, then {token}"
-    )
+def _access_denied(uri: str, page: str, token: str, kind: Literal["model", "dataset"] = "model") -> str:
+    what = "model; check the spelling, sign in and accept Gemma's license"
+    if kind == "dataset":
+        what = "data set; check the spelling, sign in and accept its terms if it has any"
+    return f"{uri}: access denied, or no such {what} at {page}, then {token}"

@@ -3,52 +3,18 @@ template, tokenizer."""
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from pipeline.errors import PocketGemmaError
-from pipeline.families.family import Family
-from pipeline.families.names import (
-    keras_block,
-    layer_scalar,
-    layer_tensor,
-)
 from pipeline.families.registry import family_of_class
 from pipeline.formats.safetensors import write_float32
 from pipeline.gemma.causal_lm import shape_of
+from pipeline.gemma.keras_weights import keras_weights
 from pipeline.gemma.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     import keras_hub
-
-
-AsTensor = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-
-
-class _Variable:
-    """A Keras variable as a tensor that is read when it is written.
-
-    Args:
-        variable: a kernel, norm scales or the embedding.
-        as_tensor: to the axes that Hugging Face has; None: they are the same.
-    """
-
-    def __init__(self, variable: Any, as_tensor: AsTensor | None = None) -> None:
-        self._variable, self._as_tensor = variable, as_tensor
-        nothing = np.broadcast_to(np.float32(0), variable.shape)
-        self.shape: tuple[int, ...] = (as_tensor(nothing) if as_tensor else nothing).shape
-
-    def read(self, start: int, stop: int) -> NDArray[np.float32]:
-        from keras import ops
-
-        if self._as_tensor is None:
-            return np.asarray(ops.convert_to_numpy(self._variable[start:stop]), np.float32)
-        values = np.asarray(ops.convert_to_numpy(self._variable), np.float32)
-        return np.ascontiguousarray(self._as_tensor(values)[start:stop])
 
 
 def write_hugging_face(model: "keras_hub.models.CausalLM", tokenizer: Tokenizer, folder: Path) -> None:
@@ -74,7 +40,7 @@ def write_hugging_face(model: "keras_hub.models.CausalLM", tokenizer: Tokenizer,
     if family is None or family.transformers_config is None:
         raise PocketGemmaError(f"{type(backbone).__name__} cannot be written as a Hugging Face folder")
     try:
-        tensors = dict(_tensors(backbone, family))
+        tensors = {weight.tensor: weight for weight in keras_weights(backbone, shape_of(backbone))}
     except KeyError as error:
         raise PocketGemmaError(f"the model has no layer {error}, which a {family.name} has") from None
     if len(tensors) != len(backbone.weights):
@@ -110,26 +76,6 @@ def write_hugging_face(model: "keras_hub.models.CausalLM", tokenizer: Tokenizer,
         tokens | {"additional_special_tokens": [chat.start_of_turn, chat.end_of_turn]},
     )
     (folder / "chat_template.jinja").write_text(chat.template, encoding="utf-8")
-
-
-def _tensors(backbone: "keras_hub.models.Backbone", family: Family) -> Iterator[tuple[str, _Variable]]:
-    """Every weight by its Hugging Face name."""
-    shape = shape_of(backbone)
-    for other in family.other_matrices:
-        variable = getattr(backbone.get_layer(other.keras_layer), other.keras_variable)
-        yield other.tensor, _Variable(variable, None if other.lookup else other.as_matrix)
-    for index in range(backbone.num_layers):
-        block = backbone.get_layer(keras_block(index))
-        layers = {layer.name: layer for layer in block._flatten_layers(include_self=False)}
-        for matrix in shape.matrices_in(index):
-            kernel = _Variable(layers[matrix.keras_layer].kernel, matrix.as_matrix)
-            yield layer_tensor(index, matrix.module), kernel
-        for norm in shape.norms_in(index):
-            yield layer_tensor(index, norm.module), _Variable(layers[norm.keras_layer].scale)
-        for name in family.scalars:
-            yield layer_scalar(index, name), _Variable(getattr(block, name), np.atleast_1d)
-    for last in family.other_norms:
-        yield last.tensor, _Variable(backbone.get_layer(last.keras_layer).scale)
 
 
 def _write(path: Path, document: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ from pipeline.digests import digest_of_json
 from pipeline.errors import InputError
 from pipeline.families.config import read_json, section
 from pipeline.families.family import GemmaShape
-from pipeline.families.registry import read_shape, supported_families
+from pipeline.families.registry import read_family, read_shape, supported_families
 from pipeline.formats.safetensors import read_safetensors, widen
 from pipeline.gemma.tokenizer import Tokenizer, tokenizer_file
 
@@ -81,12 +81,12 @@ def check_family(preset: Path) -> GemmaShape:
     """Check that a folder is of a family that every stage supports; reads only config.json.
 
     Raises:
-        InputError: it is not; suggests another preset.
+        InputError: it is not; says what to use instead.
     """
-    shape = read_shape(preset)
-    if shape.family.refusal:
-        raise InputError(f"{preset}: {shape.family.refusal}; use {example_preset()}")
-    return shape
+    refusal = read_family(preset).refusal
+    if refusal:
+        raise InputError(f"{preset}: {refusal}")
+    return read_shape(preset)
 
 
 def known_presets() -> dict[str, str]:

@@ -23,7 +23,7 @@ def require_acceptance(terms: Terms, what: str) -> None:
     Raises:
         InputError: the user declines, or there is no terminal to ask in.
     """
-    console.print(f"  {what}: the weights are provided under the {terms.name}: {terms.address}", markup=False)
+    console.print(f"  {what}: the weights are provided under the {terms.name}: {terms.address}")
     if os.environ.get(VARIABLE) == "yes":
         console.print(f"  accepted by {VARIABLE}=yes")
         return

@@ -1,13 +1,17 @@
 """Gemma's SentencePiece tokenizer, read from a KerasHub preset or a Hugging Face folder without importing
 either."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pipeline.errors import InputError
 from pipeline.families.chat import ChatFormat, Message
 from pipeline.families.registry import read_family
 from pipeline.families.tokenizer_files import SENTENCEPIECE_PATHS
+from pipeline.machine import available_cores
+
+BATCH = 4096
+"""Texts that are encoded at a time, in parallel; more would only take memory."""
 
 
 def tokenizer_file(preset: Path) -> Path:
@@ -41,6 +45,7 @@ class Tokenizer:
 
         self.path = path
         self.chat = chat
+        self._lengths: dict[str, int] = {}
         try:
             self._processor = SentencePieceProcessor(model_file=str(path))
         except (OSError, RuntimeError) as error:
@@ -73,6 +78,25 @@ class Tokenizer:
         """IDs of text, without `bos`."""
         ids: list[int] = self._processor.encode(text)
         return ids
+
+    def lengths(self, texts: Iterable[str]) -> list[int]:
+        """Numbers of tokens of texts, without `bos`. A text that was counted before is not encoded again."""
+        wanted = list(texts)
+        new = [text for text in dict.fromkeys(wanted) if text not in self._lengths]
+        for start in range(0, len(new), BATCH):
+            batch = new[start : start + BATCH]
+            encoded = self._processor.encode(batch, num_threads=available_cores())
+            self._lengths.update(zip(batch, map(len, encoded), strict=True))
+        return [self._lengths[text] for text in wanted]
+
+    def example_lengths(
+        self, examples: Iterable[tuple[Sequence[Message], str]]
+    ) -> tuple[list[int], list[int]]:
+        """Numbers of tokens of `prompt_ids` and `response_ids` for pairs of conversation and response."""
+        pairs = list(examples)
+        prompts = self.lengths(self.chat.render_prompt(messages) for messages, _ in pairs)
+        responses = self.lengths(self.chat.render_answer(response) for _, response in pairs)
+        return [1 + length for length in prompts], responses
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of IDs."""

@@ -10,6 +10,7 @@ from pipeline.formats.litertlm import MAGIC, map_file
 from pipeline.formats.runtime_adapter import is_runtime_adapter
 from pipeline.formats.task import METADATA_ENTRY, MODEL_ENTRY, TOKENIZER_ENTRY
 from pipeline.formats.tflite import IDENTIFIER, read_tflite
+from pipeline.formats.zip_bounds import check_sizes
 from pipeline.inspect.adapter import report_peft, report_runtime, report_safetensors
 from pipeline.inspect.apk import ANDROID_MANIFEST, report_apk
 from pipeline.inspect.facts import Report
@@ -56,6 +57,7 @@ def inspect_file(path: Path) -> Report:
 def _zip(path: Path) -> Report:
     try:
         with zipfile.ZipFile(path) as archive:
+            check_sizes(archive)
             names = set(archive.namelist())
         if ANDROID_MANIFEST in names:
             return report_apk(path)

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from rich.console import Console, RenderableType
-from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
+from pipeline.console import styled
 from pipeline.families.names import RUNTIME_PREFIXES, last_module_names
 from pipeline.formats.tensor_names import natural, short_name
 from pipeline.formats.tflite_matrices import Matrix
@@ -64,7 +65,7 @@ def print_report(report: Report, *, everything: bool = False) -> None:
         report: what was found.
         everything: print each matrix and each tensor on a line of its own, and the whole chat template.
     """
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False, emoji=False)
     # Without a terminal rich would take 80 columns.
     console.width = min(WIDTH, console.width) if console.is_terminal else WIDTH
     for part in _parts(report, everything):
@@ -72,7 +73,7 @@ def print_report(report: Report, *, everything: bool = False) -> None:
 
 
 def _parts(report: Report, everything: bool) -> Iterable[RenderableType]:
-    yield f"[bold]{_plain(report.name)}[/], {TITLES[report.kind]}, {size(report.bytes)}"
+    yield styled((_plain(report.name), "bold"), f", {TITLES[report.kind]}, {size(report.bytes)}")
     system = {key: value for key, value in report.system.items() if key != "description"}
     rows = [("sha256", report.sha256)]
     if report.system.get("description"):
@@ -102,14 +103,12 @@ def _parts(report: Report, everything: bool) -> Iterable[RenderableType]:
 
 
 def _plain(text: str) -> str:
-    """Text from a file, which may contain anything: made harmless for the terminal and for rich."""
-    return escape(
-        "".join(each if each.isprintable() or each == "\n" else f"\\x{ord(each):02x}" for each in text)
-    )
+    """Text from a file, which may contain anything: made harmless for the terminal."""
+    return "".join(each if each.isprintable() or each == "\n" else f"\\x{ord(each):02x}" for each in text)
 
 
-def _title(text: str) -> str:
-    return f"\n[bold]{_plain(text)}[/]"
+def _title(text: str) -> Text:
+    return styled("\n", (_plain(text), "bold"))
 
 
 def _pairs(rows: Iterable[tuple[str, str]]) -> RenderableType:

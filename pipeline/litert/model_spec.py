@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pipeline.families.terms import Terms
 from pipeline.formats.litertlm import ACTIVATION_TYPE, METADATA, MODEL, read_container
+from pipeline.formats.litertlm_content import AUTHORS, OURS
 from pipeline.formats.litertlm_writer import rewrite
 from pipeline.formats.llm_metadata import LlmMetadata, Sampler
 from pipeline.formats.llm_metadata_writer import update_llm_metadata
@@ -50,7 +51,7 @@ class ModelSpec:
     @property
     def system_metadata(self) -> dict[str, str]:
         """The entries of the file's system metadata."""
-        entries = {"Authors": "PocketGemma", "description": self.description, "recipe": self.recipe}
+        entries = {AUTHORS: OURS, "description": self.description, "recipe": self.recipe}
         if self.lora_rank is not None:
             entries |= {"lora_rank": str(self.lora_rank), "base_digest": self.base_digest}
         if self.terms is not None:

@@ -65,11 +65,15 @@ def _value(default: Any) -> str:
     """A default as it is written in YAML."""
     if isinstance(default, list):
         return f"[{', '.join(map(_value, default))}]"
+    if isinstance(default, dict):
+        return "{}"
     return default if isinstance(default, str) and default else json.dumps(default)
 
 
 def _kind(schema: Mapping[str, Any]) -> str:
     """A type and its limits in words."""
+    if "$ref" in schema:
+        return "section"
     if "anyOf" in schema:
         return _kind(next(part for part in schema["anyOf"] if part.get("type") != "null"))
     if "enum" in schema:
@@ -78,6 +82,8 @@ def _kind(schema: Mapping[str, Any]) -> str:
         return f"`{schema['const']}`"
     if schema["type"] == "array":
         items = schema["items"]
+        if items.get("format") == "path":
+            return "path or list of paths"
         of = f"any of {_names(items['enum'])}" if "enum" in items else _kind(items)
         return f"list: {of}"
     name = "path" if schema.get("format") == "path" else NAMES[schema["type"]]

@@ -8,8 +8,8 @@ from pathlib import Path
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from pipeline.recipe.schema import SECTIONS, Config
-from pipeline.recipe.section import UNKNOWN_NAME
+from pipeline.recipe.schema import Config
+from pipeline.recipe.section import UNKNOWN_NAME, Section
 
 EXPECTED = {
     "greater_than_equal": "{ge:g} or more",
@@ -74,5 +74,9 @@ def _closest(found: str, names: Sequence[str]) -> str:
 
 
 def _known_keys(section: Sequence[str]) -> list[str]:
-    model = SECTIONS[section[0]] if section else Config
+    model: type[Section] = Config
+    for name in section:
+        inner = model.model_fields[name].annotation
+        assert isinstance(inner, type) and issubclass(inner, Section)
+        model = inner
     return list(model.model_fields)

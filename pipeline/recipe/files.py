@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from pipeline.data.sources import DATASETS, find_files
 from pipeline.errors import InputError
 from pipeline.recipe.reading import PATHS
 from pipeline.recipe.schema import Config
@@ -21,19 +22,25 @@ def check_files(config: Config, until: str) -> None:
         until: the last stage that is to run.
 
     Raises:
-        InputError: some do not; lists them with their keys.
+        InputError: some do not, or an address is unknown; lists them with their keys.
     """
     order = list(STAGES)
     sections = [name for name, stage in READ_BY.items() if order.index(stage) <= order.index(until)]
-    missing = [f"{path}: no such file ({key})" for key, path in _files(config, sections) if not path.exists()]
-    if missing:
-        raise InputError("\n".join(missing))
+    faults = []
+    for key, source in _sources(config, sections):
+        try:
+            # What a folder holds, and data sets on a hub, are looked at by the stage that reads them.
+            if not (Path(source).is_dir() or source.startswith(DATASETS)):
+                find_files([source], "train")
+        except InputError as error:
+            faults.append(f"{key}: {error}")
+    if faults:
+        raise InputError("\n".join(faults))
 
 
-def _files(config: Config, sections: list[str]) -> Iterator[tuple[str, Path]]:
+def _sources(config: Config, sections: list[str]) -> Iterator[tuple[str, str]]:
     for key in sorted(PATHS):
         section, _, name = key.partition(".")
         if section in sections:
-            value = getattr(getattr(config, section), name)
-            for path in [value] if isinstance(value, str) else value or ():
-                yield key, Path(path)
+            for source in getattr(getattr(config, section), name) or ():
+                yield key, source

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
@@ -94,5 +95,12 @@ def resolve(path: str, folder: Path) -> str:
 
 FilePath = Annotated[str, _Resolved()]
 """The path of a file or folder, absolute once it is read."""
+
+FilePaths = Annotated[
+    tuple[FilePath, ...],
+    BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
+    Field(min_length=1),
+]
+"""One path or a list of them."""
 
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]

@@ -18,9 +18,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from filelock import FileLock, Timeout
-from rich.markup import escape
 
-from pipeline.console import console
+from pipeline.console import console, styled
 from pipeline.digests import DigestCache
 from pipeline.errors import InputError, PocketGemmaError
 from pipeline.machine import PeakMemory, describe_machine, package_versions
@@ -162,12 +161,12 @@ class Run:
         reasons = ["--force"] if force else self._reasons(name, now)
         if reasons == []:
             kept = versions_kept(self.manifest(name), now)
-            console.print(f"[green]✓[/] {name:9} up to date{escape(f' ({kept})' if kept else '')}")
+            console.print(styled(("✓", "green"), f" {name:9} up to date{f' ({kept})' if kept else ''}"))
             yield Work(name, self.folder(name), up_to_date=True)
             return
 
         rerun = f"{name:9} rerun: {'; '.join(reasons)}" if reasons and self.folder(name).exists() else name
-        console.print(f"[bold]▸[/] {escape(rerun)}")
+        console.print(styled(("▸", "bold"), f" {rerun}"))
         working = self.files.working(name)
         shutil.rmtree(working, ignore_errors=True)
         working.mkdir()
@@ -206,7 +205,10 @@ class Run:
             shutil.rmtree(working, ignore_errors=True)
             raise
         console.print(
-            f"[green]✓[/] {name:9} {document['seconds']:.1f} s, peak memory {memory.peak_bytes / 1e9:.1f} GB"
+            styled(
+                ("✓", "green"),
+                f" {name:9} {document['seconds']:.1f} s, peak memory {memory.peak_bytes / 1e9:.1f} GB",
+            )
         )
 
     def _reasons(self, name: str, now: Determinants) -> list[str] | None:
@@ -243,7 +245,7 @@ class Run:
             kept = self.files.logs.added(name) / entry["name"]
             kept.parent.mkdir(parents=True, exist_ok=True)
             (folder / entry["name"]).replace(kept)
-            console.print(f"  {folder / entry['name']}: not written by {name}; moved to {kept}", markup=False)
+            console.print(f"  {folder / entry['name']}: not written by {name}; moved to {kept}")
 
     def _publish(self, name: str, working: Path, document: dict[str, Any]) -> None:
         text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"

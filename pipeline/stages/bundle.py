@@ -2,8 +2,11 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from pipeline.console import console
+from pipeline.data.sources import source_name
+from pipeline.digests import digest_of_json
 from pipeline.errors import PocketGemmaError
 from pipeline.evaluation.interval import wilson_interval
 from pipeline.families.registry import read_shape
@@ -59,7 +62,7 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
     with run.stage(
         "bundle",
         settings=chosen.model_dump(exclude={"adapters"})
-        | {"name": config.name, "base": _base_name(config), "data": Path(config.data.train).name},
+        | {"name": config.name, "base": _base_name(config), "data": source_name(config.data.train)},
         after=("convert", "verify"),
         inputs=inputs,
         packages=PACKAGES,
@@ -73,7 +76,7 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         BundleFiles(work.folder).report.write_text(text, encoding="utf-8")
         work.details.update(report.details)
         for line in report.summary:
-            console.print(f"  {line}", markup=False)
+            console.print(f"  {line}")
 
 
 def _request(config: Config, run: Run) -> BundleRequest:
@@ -118,8 +121,8 @@ def _provenance(config: Config, run: Run) -> Provenance:
         description=config.convert.description or None,
         base="PocketGemma demo" if demo else _base_name(config),
         parameters=shape.parameters,
-        data=Path(config.data.train).name,
-        data_sha256=next(entry["sha256"] for entry in examples["inputs"] if entry["name"] == "train"),
+        data=source_name(config.data.train),
+        data_sha256=_data_digest(examples["inputs"]),
         examples=trained.get("examples"),
         method=METHODS[config.finetune.tuning_method].title,
         rank=config.finetune.rank,
@@ -134,3 +137,9 @@ def _provenance(config: Config, run: Run) -> Provenance:
         licence=DEMO_LICENCE if demo else GEMMA_LICENCE,
         terms=terms.notice if terms else None,
     )
+
+
+def _data_digest(inputs: list[dict[str, Any]]) -> str:
+    """sha256 of the training file, or of the list of digests if there are several."""
+    digests: list[str] = [entry["sha256"] for entry in inputs if entry["name"].split("/")[0] == "train"]
+    return digests[0] if len(digests) == 1 else digest_of_json(digests)

@@ -26,5 +26,5 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
                 target.deploy(device, files)
                 work.details.update(phone=device.name)
     if not device:
-        console.print(run.files.deploy.instructions.read_text(encoding="utf-8").rstrip(), markup=False)
-    console.print(f"[bold]{files.app}[/]")
+        console.print(run.files.deploy.instructions.read_text(encoding="utf-8").rstrip())
+    console.print(str(files.app), style="bold")

@@ -43,11 +43,11 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         if is_gguf(fetched.path):
             written = write_preset(fetched.path, preset_folder)
             work.details["gguf"] = {"file": fetched.path.name, "tensors": written.quantizations}
-            console.print(f"  {_described(fetched.path.name, written)}", markup=False)
+            console.print(f"  {_described(fetched.path.name, written)}")
         elif read_form(fetched.path) == "transformers":
             imported = import_hugging_face(fetched.path, preset_folder)
             for line in _import_notes(imported):
-                console.print(f"  {line}", markup=False)
+                console.print(f"  {line}")
         elif check_family(fetched.path).vision:
             console.print(f"  {_text_only(write_text_part(fetched.path, preset_folder))}")
             check_finite(preset_folder)
@@ -70,7 +70,6 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         console.print(
             f"  {shape}: {shape.parameters / 1e6:,.1f} million parameters, "
             f"about {weight_bytes(shape, SCHEMES[recipe]) / 1e6:,.0f} MB as {recipe}",
-            markup=False,
         )
 
 

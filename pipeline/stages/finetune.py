@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from pipeline.console import console
 from pipeline.data.examples import read_examples
+from pipeline.data.sources import source_name
 from pipeline.data.tokenize import EncodedExamples, encode
 from pipeline.errors import InputError
 from pipeline.families.registry import read_shape
@@ -107,8 +108,8 @@ def _check_validation(config: Config, validation: EncodedExamples) -> None:
     if len(validation) or (data.validation is None and data.validation_share == 0):
         return
     raise InputError(
-        f"{data.validation or data.train}: leaves no example for validation; add examples, or set "
-        "data.validation_share: 0 and no data.validation to train without"
+        f"{source_name(data.validation or data.train)}: leaves no example for validation; add examples, "
+        "or set data.validation_share: 0 and no data.validation to train without"
     )
 
 
@@ -126,7 +127,6 @@ def _print(training: Training) -> None:
         console.print(
             f"  warning: no validation response was reproduced, after {training.steps} training steps; "
             "raise finetune.epochs, or use more examples",
-            markup=False,
         )
 
 

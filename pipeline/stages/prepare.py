@@ -1,28 +1,38 @@
 """Check the examples row by row, split them, mix in replay, and summarize them."""
 
 import json
+from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
 from pipeline.console import console
-from pipeline.data.checks import CheckedFile, RowPolicy, check_file, check_leaks
+from pipeline.data.checks import CheckedFile, check_files, check_leaks, count_near_leaks
+from pipeline.data.conversations import Candidate
 from pipeline.data.examples import write_examples
 from pipeline.data.faults import Faults
+from pipeline.data.sources import Split, find_files, source_name
 from pipeline.data.split import mix_replay, split_validation
 from pipeline.data.summary import describe_tokens, prompts_with_several_responses
 from pipeline.errors import InputError
 from pipeline.families.chat import ChatFormat
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.recipe.schema import Config
+from pipeline.recipe.sections.data import DataSection
 from pipeline.run.files import PrepareFiles
 from pipeline.run.folder import Run
 
-FILES = ("train", "validation", "test", "replay")
-"""The keys of the data section that name a file."""
+FILES: dict[str, Split] = {"train": "train", "validation": "validation", "test": "test", "replay": "train"}
+"""The keys of the data section that name files, and the split that each takes from a folder of several."""
+
+ADDED = ("columns", "template", "encoding", "missing")
+WITHOUT_ADDED = DataSection.model_construct(train=()).model_dump(include=set(ADDED))
+"""The keys of the data section that older results do not know; they were prepared with these defaults."""
 
 POLICY_EFFECTS = {
+    "dropped_missing": "without a prompt or a response, dropped",
     "dropped_duplicates": "duplicates dropped",
     "dropped_too_long": "too long, dropped",
     "truncated": "responses shortened to data.max_length",
@@ -38,24 +48,32 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
             lists file and row of each.
     """
     data = config.data
-    paths = {name: Path(path) for name in FILES if (path := getattr(data, name))}
+    paths = {
+        name: find_files(sources, split) for name, split in FILES.items() if (sources := getattr(data, name))
+    }
     # The seed determines the split and the mix, and later the training.
     settings = data.model_dump(exclude=set(FILES)) | {"seed": config.finetune.seed}
     with run.stage(
         "prepare",
         settings=settings,
         after=("download",),
-        inputs=paths,
+        inputs=_labels(paths),
         packages=("sentencepiece",),
         keep=True,
+        in_one_form=lambda recorded: {**WITHOUT_ADDED, **recorded},
         force=force,
     ) as work:
         if work.up_to_date:
             return
         tokenizer = Tokenizer.of_preset(run.files.download.preset)
         chat, faults = tokenizer.chat, Faults()
-        policy = RowPolicy(data.max_length, data.too_long, data.duplicates)
-        checked = {name: check_file(path, policy, tokenizer, faults) for name, path in paths.items()}
+        policy = data.policy
+        # Replay often comes from another data set, which has columns of its own.
+        policies = {"replay": replace(policy, columns=replace(policy.columns, optional=True))}
+        checked = {
+            name: check_files(files, policies.get(name, policy), tokenizer, faults)
+            for name, files in paths.items()
+        }
         _check_leaks(checked, faults, chat)
         faults.raise_if_any()
 
@@ -70,7 +88,8 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
             )
         if not train:
             raise InputError(
-                f"{data.train}: no training examples are left; check data.duplicates and data.too_long"
+                f"{source_name(data.train)}: no training examples are left; check data.duplicates, "
+                "data.missing and data.too_long"
             )
         mix = mix_replay(train, replay, data.replay_share, config.finetune.seed)
 
@@ -81,7 +100,9 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         for name, examples in prepared.items():
             write_examples(written.examples(name), examples)
         summary = {
-            "files": {name: file.as_json() for name, file in checked.items()},
+            "files": {
+                name: file.counts() | {"decisions": file.notes.as_json()} for name, file in checked.items()
+            },
             "counts": {name: len(examples) for name, examples in prepared.items()},
             "replay": {
                 "wanted_share": data.replay_share,
@@ -89,22 +110,53 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
                 "examples": mix.replay,
                 "times": mix.times,
             },
+            "near_leaks": {
+                name: count_near_leaks(_training(checked), checked[name].candidates)
+                for name in ("validation", "test")
+                if name in checked
+            },
             "prompts_with_several_responses": prompts_with_several_responses(mix.examples, chat),
             "tokens": {name: describe_tokens(examples, tokenizer) for name, examples in prepared.items()},
         }
         text = json.dumps(summary, indent=1) + "\n"
         written.summary.write_text(text, encoding="utf-8")
         work.details["counts"] = summary["counts"]
+        _print_notes(checked)
         _print(summary)
 
 
 def _check_leaks(checked: dict[str, CheckedFile], faults: Faults, chat: ChatFormat) -> None:
-    train = [
-        candidate for name in ("train", "replay") if name in checked for candidate in checked[name].candidates
-    ]
+    train = _training(checked)
     for name in ("validation", "test"):
         if name in checked:
             check_leaks(train, checked[name].candidates, faults, chat)
+
+
+def _training(checked: dict[str, CheckedFile]) -> list[Candidate]:
+    """What the model is trained on, before a validation share is split off."""
+    return [
+        candidate for name in ("train", "replay") if name in checked for candidate in checked[name].candidates
+    ]
+
+
+def _labels(paths: dict[str, list[Path]]) -> dict[str, Path]:
+    """The files by labels that are the same on every machine."""
+    labels: dict[str, Path] = {}
+    for name, files in paths.items():
+        width = len(str(len(files)))
+        for number, path in enumerate(files, start=1):
+            labels[name if len(files) == 1 else f"{name}/{number:0{width}}-{path.name}"] = path
+    return labels
+
+
+def _print_notes(checked: dict[str, CheckedFile]) -> None:
+    """What was decided about the files, each decision once with all the files that it is about."""
+    about: dict[str, list[str]] = defaultdict(list)
+    for name, file in checked.items():
+        for line in file.notes.lines():
+            about[line].append(name)
+    for line, names in about.items():
+        console.print(f"  {', '.join(names)}: {line}")
 
 
 def _print(summary: dict[str, Any]) -> None:
@@ -125,7 +177,13 @@ def _print(summary: dict[str, Any]) -> None:
     for name, file in summary["files"].items():
         for key, effect in POLICY_EFFECTS.items():
             if file[key]:
-                console.print(f"  [yellow]{name}: {effect}: {file[key]:,} of {file['rows']:,} rows[/]")
+                console.print(f"  {name}: {effect}: {file[key]:,} of {file['rows']:,} rows", style="yellow")
+    for name, count in summary["near_leaks"].items():
+        if count:
+            console.print(
+                f"  {name}: {count:,} prompts differ from training data only in case or spacing",
+                style="yellow",
+            )
     replay = summary["replay"]
     if replay["examples"]:
         again = (
@@ -136,9 +194,9 @@ def _print(summary: dict[str, Any]) -> None:
         console.print(f"  replay: {replay['examples']:,} examples, {replay['share']:.0%} of train{again}")
     if not summary["counts"]["validation"]:
         console.print(
-            "  [yellow]validation: no examples; set data.validation_share above 0 for early stopping[/]"
+            "  validation: no examples; set data.validation_share above 0 for early stopping", style="yellow"
         )
     several = summary["prompts_with_several_responses"]
     if several:
         what = "prompt has" if several == 1 else "prompts have"
-        console.print(f"  [yellow]{several:,} {what} more than one response[/]")
+        console.print(f"  {several:,} {what} more than one response", style="yellow")

@@ -94,7 +94,7 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
             sides = sides.joined(_ask(config, run, more, files))
             comparison = _compared(config, run, sides, files)
         console.print(table(comparison))
-        console.print(f"  {similarity(comparison)}", markup=False)
+        console.print(f"  {similarity(comparison)}")
         accepted = comparison.outcome == "passed" or (
             comparison.outcome == "undecided" and limits.accept_undecided
         )

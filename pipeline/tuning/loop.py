@@ -183,7 +183,7 @@ def compare(trained: "Result", untrained: "Result", settings: TrainingSettings, 
             f"training made the model worse: {results}; lower finetune.learning_rate "
             f"({settings.learning_rate:g})"
         )
-    console.print(f"  warning: training did not make the model better: {results}", markup=False)
+    console.print(f"  warning: training did not make the model better: {results}")
 
 
 def _schedule(

@@ -110,3 +110,16 @@ def test_answers_that_cannot_be_written_are_reported(
     data = write_jsonl(tmp_path / "test.jsonl", ROWS)
     with pytest.raises(InputError, match="choose another file with --answers"):
         ask_file(run, config, data, on="keras", base=True, output=tmp_path / "none" / "answers.jsonl")
+
+
+def test_tags_are_text_whatever_is_in_them(
+    run: Run, config: Config, asked: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = ["[/]", "[bold]x[/bold]", "[red", ":bug:", "\\[a]", "[link=x]"]
+    rows = [{**ROWS[0], "prompt": f"Q{number}", "[/b] kind": value} for number, value in enumerate(values)]
+    answers = tmp_path / "answers [b].jsonl"
+    ask_file(run, config, write_jsonl(tmp_path / "[b].jsonl", rows), on="keras", base=True, output=answers)
+    output = capsys.readouterr().out
+    for text in (*values, "[/b] kind"):
+        assert text in output
+    assert len(answers.read_text(encoding="utf-8").splitlines()) == len(values)

@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
-from pipeline.data.checks import RowPolicy, check_file, check_leaks, drop_duplicates, fit_window
+from pipeline.data.checks import check_files, check_leaks, count_near_leaks, drop_duplicates, fit_window
 from pipeline.data.conversations import Candidate
 from pipeline.data.examples import Example
 from pipeline.data.faults import SHOWN, Faults, Place
+from pipeline.data.policy import RowPolicy
 from pipeline.errors import InputError
 from pipeline.families.turns import CHAT
 from pipeline.gemma.tokenizer import Tokenizer
@@ -140,7 +141,7 @@ def test_a_file_is_checked_whole_and_all_its_faults_are_said_at_once(
         ],
     )
     faults = Faults()
-    checked = check_file(file, policy(duplicates="refuse"), tokenizer, faults)
+    checked = check_files([file], policy(duplicates="refuse"), tokenizer, faults)
     assert len(checked.candidates) == 1
     with pytest.raises(InputError) as caught:
         faults.raise_if_any()
@@ -152,29 +153,58 @@ def test_a_file_is_checked_whole_and_all_its_faults_are_said_at_once(
 
 
 def test_what_is_dropped_is_counted(tokenizer: Tokenizer, tmp_path: Path) -> None:
-    rows = [pair("Q", "A"), pair("Q", "A"), pair("R", "word " * 600)]
-    checked = check_file(
-        write_jsonl(tmp_path / "t.jsonl", rows), policy(too_long="drop"), tokenizer, Faults()
+    rows = [pair("Q", "A"), pair("Q", "A"), pair("R", "word " * 600), pair("S", "")]
+    checked = check_files(
+        [write_jsonl(tmp_path / "t.jsonl", rows)],
+        policy(too_long="drop", missing="drop"),
+        tokenizer,
+        Faults(),
     )
-    assert checked.as_json() == {
-        "rows": 3,
+    assert {key: value for key, value in checked.counts().items() if value} == {
+        "rows": 4,
         "kept": 1,
+        "dropped_missing": 1,
         "dropped_duplicates": 1,
         "dropped_too_long": 1,
-        "truncated": 0,
     }
 
 
-def test_the_first_twenty_faults_are_shown_and_all_are_counted() -> None:
-    faults = Faults()
-    for number in range(30, 0, -1):
-        faults.add(Place(Path("train.csv"), number), "wrong")
+KINDS = "abcdefghijklmnopqrstuvwxyz"
+
+
+def raised(faults: Faults) -> list[str]:
     with pytest.raises(InputError) as caught:
         faults.raise_if_any()
-    lines = str(caught.value).split("\n")
-    assert lines[0].startswith("30 faults")
-    assert lines[1:-1] == [f"  train.csv line {number}: wrong" for number in range(1, SHOWN + 1)]
-    assert lines[-1] == "  … and 10 more"
+    return str(caught.value).split("\n")
+
+
+def test_the_first_twenty_kinds_of_faults_are_shown_and_all_faults_are_counted() -> None:
+    faults = Faults()
+    for number in range(26, 0, -1):
+        faults.add(Place(Path("train.csv"), number), f"wrong {KINDS[number - 1]}")
+    lines = raised(faults)
+    assert lines[0].startswith("26 faults")
+    assert lines[1:-1] == [f"  train.csv line {n}: wrong {KINDS[n - 1]}" for n in range(1, SHOWN + 1)]
+    assert lines[-1] == "  … and 6 more"
+
+
+def test_a_fault_of_many_rows_is_said_once_for_each_file() -> None:
+    faults = Faults()
+    for number in range(1, 10_004):
+        faults.add(Place(Path("train.csv"), number), f"{number} tokens long, 'x{number}'")
+    faults.add(Place(Path("train.csv"), 3), "another")
+    faults.add(Place(Path("test.parquet"), 5, "row"), "7 tokens long, 'y'")
+    assert raised(faults)[1:] == [
+        "  train.csv line 1: 1 tokens long, 'x1' (also line 2, 3, 4 and 9,999 more)",
+        "  train.csv line 3: another",
+        "  test.parquet row 5: 7 tokens long, 'y'",
+    ]
+
+
+def test_prompts_that_differ_only_in_case_or_spacing_are_counted() -> None:
+    train = candidates(("What is Au?", "A"), ("Caf\u00e9", "B"))
+    held_out = candidates(("WHAT  is au? ", "A"), ("cafe\u0301", "B"), ("What is Ag?", "C"))
+    assert count_near_leaks(train, held_out) == 2
 
 
 def test_without_faults_nothing_is_raised() -> None:

@@ -1,34 +1,43 @@
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipeline.data import forms
-from pipeline.data.conversations import FORMS, to_candidates
+from pipeline.data.conversations import Conversations, read_conversations
 from pipeline.data.examples import Example, read_examples, write_examples
 from pipeline.data.faults import Faults, Place
+from pipeline.data.policy import ColumnNames, RowPolicy
 from pipeline.data.rows import Row
 from pipeline.families.turns import CHAT
 
 PLACE = Place(Path("rows.jsonl"), 7)
+SYSTEM = {"role": "system", "content": "S"}
 USER = {"role": "user", "content": "Q"}
 ASSISTANT = {"role": "assistant", "content": "A"}
+POLICY = RowPolicy(max_length=64)
 
 
-def example_of(values: dict[str, Any]) -> Example:
+def read(*rows: dict[str, Any], policy: RowPolicy = POLICY) -> Conversations:
     faults = Faults()
-    (candidate,) = to_candidates([Row(PLACE, values)], faults, CHAT)
+    found = read_conversations([Row(PLACE, values) for values in rows], policy, faults, CHAT)
     assert not faults.found
-    return candidate.example
+    return found
 
 
-def fault_of(values: dict[str, Any]) -> str:
+def example_of(values: dict[str, Any], policy: RowPolicy = POLICY) -> Example:
+    return read(values, policy=policy).candidates[0].example
+
+
+def fault_of(values: dict[str, Any], policy: RowPolicy = POLICY) -> str:
     faults = Faults()
-    assert to_candidates([Row(PLACE, values)], faults, CHAT) == []
+    assert read_conversations([Row(PLACE, values)], policy, faults, CHAT).candidates == []
     ((place, what),) = faults.found
     assert str(place) == "rows.jsonl line 7"
     return what
+
+
+def columns(**names: Any) -> RowPolicy:
+    return RowPolicy(max_length=64, columns=ColumnNames(**names))
 
 
 @pytest.mark.parametrize(
@@ -37,35 +46,224 @@ def fault_of(values: dict[str, Any]) -> str:
         {"prompt": "Q", "response": "A"},
         {"question": "Q", "answer": "A"},
         {"prompt": "Q", "completion": "A"},
+        {"query": "Q", "response": "A"},
+        {"problem": "Q", "solution": "A"},
+        {"input": "Q", "output": "A"},
+        {"input_text": "Q", "output_text": "A"},
+        {"inputs": "Q", "targets": "A"},
+        {"kind": "k", "input": "Q", "target": "A"},
+        {"User": "Q", "Assistant": "A"},
+        {" Prompt ": "Q", "RESPONSE": "A"},
         {"instruction": "Q", "output": "A"},
-        {"instruction": "Q", "output": "A", "input": ""},
-        {"prompt": "Q", "response": "A", "messages": None},
+        {"instruction": "Q", "output": "A", "input": "", "history": []},
+        {"prompt": "Q", "response": "A", "messages": None, "tools": [], "images": None},
+        {"prompt": "Q", "response": "A", "instruction": "", "output": " "},
         {"messages": [USER, ASSISTANT]},
         {"messages": [USER, {"role": "model", "content": "A"}]},
+        {"messages": [{"role": "User", "content": "Q"}, {"role": "ASSISTANT", "content": "A"}]},
+        {"messages": [{"role": "system", "content": ""}, USER, ASSISTANT]},
+        {"messages": [USER, {"role": "assistant", "content": "A", "tool_calls": None, "weight": 1}]},
+        {"messages": [USER | {"content": [{"type": "text", "text": "Q"}]}, ASSISTANT | {"content": ["A"]}]},
         {"messages": '[{"role": "user", "content": "Q"}, {"role": "assistant", "content": "A"}]'},
+        {"prompt": "Q", "messages": [USER, ASSISTANT]},
+        {"conversations": [{"from": "human", "value": "Q"}, {"from": "gpt", "value": "A"}]},
+        {"conversation": [{"input": "Q", "output": "A"}]},
+        {
+            "contents": [
+                {"role": "user", "parts": [{"text": "Q"}]},
+                {"role": "model", "parts": [{"text": "A"}]},
+            ]
+        },
+        {"dialog": ["Q", "A"]},
+        {"prompt": [USER], "completion": [ASSISTANT]},
+    ],
+    ids=lambda values: "+".join(values),
+)
+def test_each_usual_form_is_the_same_conversation(values: dict[str, Any]) -> None:
+    example = example_of(values)
+    assert [turn | {"content": turn["content"].strip()} for turn in example.messages] == [USER, ASSISTANT]
+
+
+@pytest.mark.parametrize(
+    ("values", "prompt"),
+    [
+        ({"instruction": "I", "input": "C", "output": "A"}, "I\n\nC"),
+        ({"instruction": "I", "context": "C", "response": "A"}, "I\n\nC"),
+        ({"question": "Q", "context": "C", "answer": "A"}, "Q\n\nC"),
+        ({"prompt": "Q", "input": "C", "response": "A"}, "Q\n\nC"),
+        ({"instruction": "I", "prompt": "Q", "response": "A"}, "I\n\nQ"),
+        ({"instruction": "I", "question": "Q", "passage": "C", "answer": "A"}, "I\n\nQ\n\nC"),
     ],
 )
-def test_each_known_form_is_the_same_conversation(values: dict[str, Any]) -> None:
-    assert example_of(values).messages == (USER, ASSISTANT)
+def test_what_a_question_refers_to_is_part_of_the_prompt(values: dict[str, Any], prompt: str) -> None:
+    example = example_of(values)
+    assert (example.question, example.response, example.tags) == (prompt, "A", {})
 
 
-def test_instruction_and_input_become_one_question() -> None:
-    example = example_of({"instruction": "Translate.", "input": "Gold", "output": "aurum"})
-    assert (example.question, example.tags) == ("Translate.\n\nGold", {})
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"system": "S", "prompt": "Q", "response": "A"},
+        {"system_prompt": "S", "prompt": "Q", "response": "A"},
+        {"System Message": "S", "messages": [USER, ASSISTANT]},
+        {"system": "S", "messages": [SYSTEM, USER, ASSISTANT]},
+        {"messages": [{"role": "developer", "content": "S"}, USER, ASSISTANT]},
+        {"systemInstruction": {"parts": [{"text": "S"}]}, "contents": [USER, ASSISTANT]},
+        {"conversation": [{"system": "S", "input": "Q", "output": "A"}]},
+    ],
+    ids=lambda values: "+".join(values),
+)
+def test_a_system_message_comes_first(values: dict[str, Any]) -> None:
+    assert example_of(values).messages == (SYSTEM, USER, ASSISTANT)
 
 
-def test_a_system_column_comes_first() -> None:
-    example = example_of({"system": "Be brief.", "prompt": "Q", "response": "A"})
-    assert [turn["role"] for turn in example.messages] == ["system", "user", "assistant"]
-    assert example.tags == {}
+def test_history_is_earlier_turns() -> None:
+    example = example_of({"instruction": "Q", "output": "A", "history": [["Q1", "A1"], ["Q2", "A2"]]})
+    assert [turn["content"] for turn in example.messages] == ["Q1", "A1", "Q2", "A2", "Q", "A"]
 
 
-def test_other_columns_become_tags_and_the_source_is_kept() -> None:
-    example = example_of(
-        {"prompt": "Q", "response": "A", "kind": "symbol", "level": 3, "none": None, "list": [1]}
+@pytest.mark.parametrize(
+    ("values", "named", "prompt"),
+    [
+        ({"text": "Q", "category": "A"}, {"prompt": "text", "response": "category"}, "Q"),
+        (
+            {"text": "Q", "label": 3, "category": "A"},
+            {"template": "Say: {text}", "response": "category"},
+            "Say: Q",
+        ),
+        ({"a b": "Q", "c": "x", "answer": "A"}, {"template": "{a b} {{{c}}}"}, "Q {x}"),
+        ({"text": "Q", "answer": "A", "question": "other"}, {"prompt": "text"}, "Q"),
+        ({"prompt": "Q", "chosen": "A", "rejected": "B"}, {"response": "chosen"}, "Q"),
+        ({"data": {"q": "Q", "a": "A"}}, {"prompt": "data.q", "response": "data.a"}, "Q"),
+        ({"question": "Q", "answers": {"text": ["A"]}}, {"response": "answers.text"}, "Q"),
+    ],
+)
+def test_a_recipe_names_columns(values: dict[str, Any], named: dict[str, str], prompt: str) -> None:
+    example = example_of(values, columns(**named))
+    assert (example.question, example.response) == (prompt, "A")
+
+
+def test_named_columns_of_conversations_and_system_messages() -> None:
+    values = {"talk": [USER, ASSISTANT], "prompt": "other", "persona": "S"}
+    assert example_of(values, columns(messages="talk", system="persona")).messages == (
+        SYSTEM,
+        USER,
+        ASSISTANT,
     )
-    assert example.tags == {"kind": "symbol", "level": "3"}
-    assert example.source == "rows.jsonl line 7"
+
+
+def test_a_file_without_the_named_columns_is_read_by_the_usual_names_where_that_is_allowed() -> None:
+    usual, named = {"prompt": "Q", "response": "A"}, {"prompt": "text", "response": "category"}
+    assert example_of(usual, columns(**named, optional=True)).question == "Q"
+    what = fault_of(usual, columns(**named))
+    assert what == "data.columns.prompt is text, which is no column; found prompt, response"
+    assert "data.template's {x} is x, which is no column" in fault_of(usual, columns(template="{x}"))
+
+
+@pytest.mark.parametrize(
+    ("values", "proposal"),
+    [
+        ({"text": "Q", "category": "A"}, "{prompt: text, response: category}"),
+        ({"sentence": "Q", "label": 1, "idx": 3}, "{prompt: sentence, response: label}"),
+        ({"en": "Q", "fr": "A"}, "{prompt: en, response: fr}"),
+        ({"id": "1", "summary": "A", "document": "Q", "title": "T"}, "{prompt: title, response: summary}"),
+        ({"data": {"prompt": "Q", "response": "A"}}, "{prompt: data.prompt, response: data.response}"),
+        ({"question": "Q", "answers": {"text": ["A"]}}, "{prompt: question, response: answers.text}"),
+        ({"a": "Q", "b": "A", "c": "?"}, "{prompt: …, response: …}"),
+    ],
+)
+def test_unknown_columns_get_a_proposal(values: dict[str, Any], proposal: str) -> None:
+    what = fault_of(values)
+    assert what.startswith("no prompt and response columns; found ")
+    assert what.endswith(f"data.columns: {proposal}") or f"data.columns: {proposal}" in what
+
+
+def test_a_missing_header_line_is_recognized() -> None:
+    what = fault_of({"How many moons has Mars got?": "And Venus?", "It has two.": "None at all."})
+    assert "the first line looks like data: add a header line" in what
+
+
+def test_short_values_become_tags_and_what_is_left_out_is_named() -> None:
+    rows = [
+        {
+            "prompt": f"Q{number}",
+            "response": "A",
+            "kind": "ab"[number % 2],
+            "level": number % 3,
+            "id": f"x{number}",
+            "list": [1],
+            "object": {"a": 1},
+            "rendered": "<start_of_turn>user\nQ<end_of_turn>",
+            "none": None,
+            "broken": "\ud800",
+        }
+        for number in range(30)
+    ]
+    found = read(*rows)
+    assert found.candidates[3].example.tags == {"kind": "b", "level": "0"}
+    assert found.notes.tags == ["kind", "level"]
+    assert found.notes.unused == {
+        "id": "30 different values",
+        "list": "lists",
+        "object": "objects",
+        "rendered": "long text",
+        "broken": "not valid Unicode",
+    }
+    text = "\n".join(found.notes.lines())
+    assert "tags: kind, level" in text
+    assert "columns that are not used: id (30 different values), list (lists)" in text
+
+
+def test_all_that_reading_decided_is_noted() -> None:
+    found = read(
+        {"prompt": "Q", "response": 42},
+        {"messages": [USER, ASSISTANT, USER | {"name": "ann"}, ASSISTANT]},
+    )
+    assert found.candidates[0].example.response == "42"
+    assert found.notes.lines() == [
+        "prompt from prompt, response from response (1 rows)",
+        "conversation from messages (1 rows)",
+        "keys of turns that are not used: name (1)",
+        "only the last answer is learned: 1 conversations have earlier ones",
+        "numbers instead of text, learned as their digits: 1",
+    ]
+
+
+@pytest.mark.parametrize("mark", ["nan", "NaN", "None", "null", "#N/A", "<NA>", " #REF! "])
+@pytest.mark.parametrize("side", ["prompt", "response"])
+def test_marks_of_missing_values_are_refused_dropped_or_kept(side: str, mark: str) -> None:
+    values = {"prompt": "Q", "response": "A"} | {side: mark}
+    assert fault_of(values).startswith(f"{side} is {mark.strip()!r}, the mark of a missing value")
+    assert read(values, policy=RowPolicy(64, missing="drop")).missing == 1
+    kept = read(values, policy=RowPolicy(64, missing="keep"))
+    assert (len(kept.candidates), kept.notes.marks) == (1, 1)
+
+
+@pytest.mark.parametrize("blank", ["", " \n", "\u00a0", "\u200b", None, float("nan")])
+def test_rows_without_an_answer_are_refused_or_dropped_but_never_kept(blank: Any) -> None:
+    values = {"prompt": "Q", "response": blank}
+    assert fault_of(values) == "response is empty; set data.missing to drop to leave such rows out"
+    assert fault_of(values, RowPolicy(64, missing="keep")).startswith("response is empty")
+    assert read(values, policy=RowPolicy(64, missing="drop")).missing == 1
+
+
+def test_line_ends_are_line_feeds() -> None:
+    assert example_of({"prompt": "a\r\nb", "response": "c\rd"}).messages[0]["content"] == "a\nb"
+
+
+@pytest.mark.parametrize(
+    ("written", "learned"),
+    [
+        ("    return x\n    y\n", "    return x\n    y"),
+        ("\n  \n    return x\n", "return x"),
+        ("\n\n\tif x:\n\t\ty  ", "\tif x:\n\t\ty"),
+        (" Flag 0 is blue. ", "Flag 0 is blue."),
+    ],
+)
+def test_the_indentation_of_an_answer_in_lines_is_kept(written: str, learned: str) -> None:
+    example = example_of({"prompt": "Q", "response": written})
+    assert example.response == learned
+    assert CHAT.render_answer(example.messages[-1]["content"]) == learned + CHAT.end_of_turn
 
 
 def test_examples_read_back_as_written(tmp_path: Path) -> None:
@@ -77,71 +275,90 @@ def test_examples_read_back_as_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "what"),
     [
-        ({"prompt": "Q", "response": "  \n"}, "response is empty"),
         ({"prompt": "", "response": "A"}, "prompt is empty"),
-        ({"prompt": "Q", "response": None}, "response is empty"),
-        ({"prompt": "Q"}, "response is missing"),
-        ({"text": "Q"}, "no question and answer columns; expected prompt/response"),
-        ({}, "found columns none"),
-        ({"prompt": 5, "response": "A"}, "prompt is int 5, expected text"),
-        ({"prompt": "Q", "response": ["A"]}, "response is list ['A'], expected text"),
-        ({"prompt": "Q", "response": "A", "system": 1}, "system is int 1, expected text"),
+        ({"prompt": "Q"}, "no prompt and response columns; found prompt"),
+        ({}, "found none"),
+        ({"prompt": True, "response": "A"}, "prompt is a boolean, true; expected text"),
+        ({"prompt": "Q", "response": 3.5}, "response is a number with a fraction, 3.5; expected text"),
+        ({"prompt": "Q", "response": ["A"]}, 'response is a list, ["A"]; expected text'),
+        ({"prompt": "Q", "response": "A", "system": {"a": 1}}, "turn 1 must have role and content"),
         (
-            {"prompt": "Q", "response": "A", "question": "Q", "answer": "A"},
-            "more than one conversation in columns prompt and response; question and answer; keep one",
+            {"prompt": "Q", "response": "A", "Prompt": "Q"},
+            "columns prompt and Prompt are the same but for case",
         ),
+        (
+            {"prompt": "Q", "question": "Q", "answer": "A"},
+            'data.template to both: "{prompt}\\n\\n{question}"',
+        ),
+        ({"prompt": "Q", "response": "A", "completion": "A"}, "set data.columns.response to one of them"),
         (
             {"prompt": "Q", "response": "A", "messages": [USER, ASSISTANT]},
-            "more than one conversation in columns prompt and response; messages; keep one",
+            "more than one conversation",
         ),
-        ({"messages": []}, "messages is [], expected a list of turns"),
+        ({"context": "C", "messages": [USER, ASSISTANT]}, "context beside messages has no place"),
+        ({"prompt": "Q", "chosen": "A", "rejected": "B"}, "chosen holds preference data"),
+        ({"prompt": "Q", "response": "A", "rejected": "B"}, "rejected holds preference data"),
+        ({"question": "Q", "choices": ["A", "B"], "answer": 0}, "choices holds the choices"),
+        (
+            {"prompt": "Q", "completion": "A", "label": False},
+            "label holds true and false",
+        ),
+        (
+            {"messages": [USER, ASSISTANT | {"train_detail": [1]}]},
+            "turn 2 has train_detail: weights of parts",
+        ),
+        ({"messages": [USER, ASSISTANT], "tools": [{"name": "f"}]}, "tools holds tool calls"),
+        ({"prompt": "Q", "response": "A", "image": "x.png"}, "image holds images, audio or video"),
+        ({"messages": [USER, ASSISTANT | {"tool_calls": [{"id": 1}]}]}, "turn 2 has tool_calls: tool calls"),
+        ({"messages": [USER | {"images": ["x"]}, ASSISTANT]}, "turn 1 has images: images, audio or video"),
+        (
+            {"messages": [USER, ASSISTANT | {"reasoning_content": "hm"}]},
+            "turn 2 has reasoning_content: reasoning",
+        ),
+        ({"messages": [USER, ASSISTANT | {"content": None, "refusal": "no"}]}, "turn 2 has refusal"),
+        (
+            {"messages": [USER | {"content": [{"type": "image_url", "image_url": "x"}]}, ASSISTANT]},
+            "image_url",
+        ),
+        ({"messages": [USER, {"role": "tool", "content": "A"}]}, "turn 2 has role 'tool': tool calls"),
+        (
+            {"messages": [USER, ASSISTANT | {"weight": 0}]},
+            "turn 2 has weight 0: this answer is not to be learned",
+        ),
+        ({"messages": [USER, ASSISTANT | {"train": False}]}, "turn 2 has train False: this answer"),
+        ({"messages": [USER, ASSISTANT | {"weight": 0.5}]}, "turn 2 has weight 0.5, expected 0 or 1"),
+        ({"system": "T", "messages": [SYSTEM, USER, ASSISTANT]}, "two different system messages"),
+        ({"instruction": "Q", "output": "A", "history": ["Q1", "A1"]}, "expected a list of pairs"),
         ({"messages": "not json"}, "messages is text, but not a JSON list"),
         ({"messages": {"role": "user"}}, "expected a list of turns"),
-        ({"messages": ["hello"]}, "turn 1 must have role and content"),
+        ({"messages": [5]}, "turn 1 must have role and content"),
         ({"messages": [{"role": "user"}]}, "turn 1 must have role and content"),
-        (
-            {"messages": [USER, {"role": "tool", "content": "A"}]},
-            "turn 2 has role 'tool', expected one of system, user",
-        ),
         ({"messages": [{"role": ["user"], "content": "A"}]}, "turn 1 has role ['user']"),
-        ({"messages": [USER, {"role": "assistant", "content": 1}]}, "turn 2 is int 1, expected text"),
+        ({"messages": [USER, {"role": "assistant", "content": 1.5}]}, "turn 2 is a number with a fraction"),
         ({"messages": [USER, {"role": "assistant", "content": ""}]}, "turn 2 is empty"),
         ({"messages": [ASSISTANT, USER]}, "roles out of order: turn 1 is assistant, expected user"),
         ({"messages": [USER, USER, ASSISTANT]}, "roles out of order: turn 2 is user, expected assistant"),
-        (
-            {"messages": [USER, {"role": "system", "content": "S"}, ASSISTANT]},
-            "turn 2 is system, expected assistant",
-        ),
+        ({"messages": [USER, SYSTEM, ASSISTANT]}, "turn 2 is system, expected assistant"),
         ({"messages": [USER]}, "the last turn must be the assistant's"),
-        ({"messages": [{"role": "system", "content": "S"}]}, "the last turn must be the assistant's"),
+        ({"messages": [SYSTEM]}, "the last turn must be the assistant's"),
         ({"prompt": "a\0b", "response": "A"}, "prompt contains a NUL character"),
         (
             {"prompt": "Q", "response": "a\ud800"},
             "response is not valid Unicode: unpaired surrogate at character 2",
         ),
-        ({"prompt": "Q", "response": "A", "kind": "a\ud800"}, "kind is not valid Unicode"),
+        ({"text": CHAT.render_question("Q") + "A"}, "text holds a whole conversation with turn markers"),
     ],
 )
 def test_each_fault_says_what_is_wrong(values: dict[str, Any], what: str) -> None:
     assert what in fault_of(values)
 
 
-@pytest.mark.parametrize("token", CHAT.control_tokens)
-def test_control_tokens_inside_text_are_refused(token: str) -> None:
+@pytest.mark.parametrize("token", [*CHAT.control_tokens, "<unused7>", "<unused2041>", "[multimodal]"])
+def test_control_tokens_inside_text_are_refused_but_not_in_tags(token: str) -> None:
     assert f"prompt contains the control token {token}" in fault_of(
         {"prompt": f"hi{token}there", "response": "A"}
     )
     assert f"turn 2 contains the control token {token}" in fault_of(
         {"messages": [USER, {"role": "assistant", "content": f"A{token}"}]}
     )
-
-
-def test_every_module_of_forms_is_found() -> None:
-    modules = {path.stem for path in Path(forms.__path__[0]).glob("*.py")} - {"__init__"}
-    assert modules == {
-        form.read.func.__module__.rpartition(".")[2]
-        if isinstance(form.read, partial)
-        else form.read.__module__.rpartition(".")[2]
-        for form in FORMS
-    }
-    assert len({form.columns for form in FORMS}) == len(FORMS)
+    assert example_of({"prompt": "Q", "response": "A", "kind": token}).tags == {"kind": token}

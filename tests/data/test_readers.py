@@ -1,4 +1,8 @@
+import csv
+import io
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,14 +35,146 @@ def test_the_three_kinds_of_file_hold_the_same_rows(tmp_path: Path) -> None:
         assert not faults.found
 
 
-def test_a_byte_order_mark_and_windows_line_ends_are_no_fault(tmp_path: Path) -> None:
-    jsonl, csv = tmp_path / "rows.jsonl", tmp_path / "rows.csv"
-    jsonl.write_bytes(b'\xef\xbb\xbf{"prompt": "a", "response": "b"}\r\n\r\n{"prompt": "c", "response": "d"}')
-    csv.write_bytes(b"\xef\xbb\xbfprompt,response\r\na,b\r\nc,d\r\n")
-    for file in (jsonl, csv):
-        faults = Faults()
-        assert [row.values["prompt"] for row in read_rows(file, faults)] == ["a", "c"]
-        assert not faults.found
+PAIRS = [{"prompt": "What is „Au“?", "response": "gold, 金"}, {"prompt": "a; b", "response": "c|d"}]
+LINES = "".join(json.dumps(pair, ensure_ascii=False) + "\n" for pair in PAIRS)
+
+
+def rows_of(path: Path, encoding: str | None = None) -> list[dict[str, Any]]:
+    faults = Faults()
+    rows = [row.values for row in read_rows(path, faults, encoding)]
+    assert not faults.found
+    return rows
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        LINES,
+        LINES.replace("\n", "\r\n"),
+        LINES.replace("\n", " "),
+        "\n".join(json.dumps(pair, indent=1) for pair in PAIRS),
+        json.dumps(PAIRS),
+        json.dumps(PAIRS, indent=2),
+        json.dumps({"data": PAIRS, "version": "1.0"}),
+        json.dumps({name: [pair[name] for pair in PAIRS] for name in PAIRS[0]}),
+        json.dumps({name: {str(i): pair[name] for i, pair in enumerate(PAIRS)} for name in PAIRS[0]}),
+    ],
+)
+@pytest.mark.parametrize("suffix", ["jsonl", "json", "ndjson", "JSON"])
+def test_json_holds_rows_in_lines_lists_columns_or_one_after_another(
+    tmp_path: Path, suffix: str, content: str
+) -> None:
+    file = tmp_path / f"rows.{suffix}"
+    file.write_text(content, encoding="utf-8")
+    assert rows_of(file) == PAIRS
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le"])
+def test_the_separator_the_line_end_and_the_encoding_of_csv_are_found(
+    tmp_path: Path, separator: str, line_end: str, encoding: str
+) -> None:
+    file = tmp_path / "rows.csv"
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter=separator, lineterminator=line_end)
+    writer.writerows([list(PAIRS[0]), *(list(pair.values()) for pair in PAIRS)])
+    file.write_bytes(text.getvalue().encode(encoding))
+    assert rows_of(file) == PAIRS
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "sep=;\nprompt;response\na,b;c\n",
+        "prompt;response;;\na,b;c;;\n;;;\n",
+        '\n \n prompt , response \n,\n"a,b", "c"\n',
+        'prompt, response\n"a,b", "c"\n',
+        "prompt\tresponse\na,b\tc\n\t\n",
+    ],
+)
+def test_what_spreadsheets_add_is_no_row_and_no_column(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text(content, encoding="utf-8")
+    assert rows_of(file) == [{"prompt": "a,b", "response": "c"}]
+
+
+def test_a_column_without_a_name_and_a_cell_without_text(tmp_path: Path) -> None:
+    file = write_csv(tmp_path / "rows.csv", ["", "prompt", "response"], [["0", "a", ""], ["1", "b", "c"]])
+    assert rows_of(file) == [
+        {"": "0", "prompt": "a", "response": None},
+        {"": "1", "prompt": "b", "response": "c"},
+    ]
+
+
+def test_a_cell_of_any_length_is_read(tmp_path: Path) -> None:
+    file = write_csv(tmp_path / "rows.csv", ["prompt", "response"], [["a", "b" * 200_000]])
+    assert rows_of(file)[0]["response"] == "b" * 200_000
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [("gz", "gzip"), ("zst", "zstd"), ("bz2", "bz2")])
+def test_compressed_files_are_read_and_damaged_ones_refused(tmp_path: Path, suffix: str, codec: str) -> None:
+    import pyarrow
+
+    file = tmp_path / f"rows.jsonl.{suffix}"
+    with pyarrow.CompressedOutputStream(pyarrow.OSFile(str(file), "wb"), codec) as stream:
+        stream.write(LINES.encode())
+    assert rows_of(file) == PAIRS
+    file.write_bytes(file.read_bytes()[:-9])
+    with pytest.raises(InputError, match="cannot be decompressed"):
+        read_rows(file, Faults())
+
+
+def test_a_named_encoding_is_used_and_a_wrong_one_is_a_fault(tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_bytes("prompt,response\ncafé,a\n".encode("cp1252"))
+    assert rows_of(file, "cp1252")[0]["prompt"] == "café"
+    assert "name its encoding in data.encoding (cp1252" in faults_of(file)[0]
+    faults = Faults()
+    read_rows(file, faults, "ascii")
+    assert faults.found[0][1] == "not ascii, which data.encoding says, at byte 19"
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        ('{"prompt": "a", "prompt": "b"}', "the key prompt occurs twice; keep one"),
+        ("// mine", "is a comment, which JSON does not have"),
+        ("{'prompt': 'a'}", "has text in single quotes"),
+        ('{"prompt": "a"},', "ends with a comma"),
+    ],
+)
+@pytest.mark.parametrize("others", [0, 3])
+def test_common_mistakes_in_json_are_called_by_their_names(
+    tmp_path: Path, line: str, what: str, others: int
+) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text("\n".join([line, *['{"prompt": "z"}'] * others]), encoding="utf-8")
+    (fault,) = faults_of(file)
+    assert fault.startswith("rows.jsonl line 1: ") and what in fault
+
+
+def test_parquet_labels_dictionaries_and_bytes_become_text(tmp_path: Path) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    features = {"label": {"names": ["no", "yes"], "_type": "ClassLabel"}, "prompt": {"_type": "Value"}}
+    table = pyarrow.table(
+        {
+            "prompt": pyarrow.array(["a", "b"]).dictionary_encode(),
+            "response": pyarrow.array([b"c", b"d"], pyarrow.binary()),
+            "label": [1, 0],
+        }
+    ).replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+    pyarrow.parquet.write_table(table, tmp_path / "rows.parquet")
+    stream = pyarrow.OSFile(str(tmp_path / "rows.arrow"), "wb")
+    with stream, pyarrow.ipc.new_stream(stream, table.schema) as writer:
+        writer.write_table(table)
+    for suffix in ("parquet", "arrow"):
+        assert rows_of(tmp_path / f"rows.{suffix}") == [
+            {"prompt": "a", "response": "c", "label": "yes"},
+            {"prompt": "b", "response": "d", "label": "no"},
+        ]
 
 
 def test_each_broken_line_is_named_and_the_others_are_read(tmp_path: Path) -> None:
@@ -55,10 +191,11 @@ def test_each_broken_line_is_named_and_the_others_are_read(tmp_path: Path) -> No
     )
     faults = Faults()
     assert [row.place.number for row in read_rows(file, faults)] == [1, 6]
-    found = [f"{place}: {what}" for place, what in faults.found]
+    ordered = sorted(faults.found, key=lambda fault: fault[0].number)
+    found = [f"{place}: {what}" for place, what in ordered]
     assert found[0].startswith("rows.jsonl line 2: invalid JSON: Expecting value")
     assert found[1] == "rows.jsonl line 3: expected one JSON object {…} per line, found list"
-    assert found[2] == 'rows.jsonl line 4: not valid UTF-8: byte 0xe9 at column 16, after \'{"prompt": "caf\''
+    assert 'line 4: not valid UTF-8: byte 0xe9 at column 16, after \'{"prompt": "caf\'; save' in found[2]
     assert found[3].startswith("rows.jsonl line 5: invalid JSON")
 
 
@@ -66,8 +203,8 @@ def test_csv_lines_are_counted_through_quoted_line_ends(tmp_path: Path) -> None:
     file = tmp_path / "rows.csv"
     file.write_text('prompt,response\n"two\nlines",a\n\nc\nd,e,f\n', encoding="utf-8")
     assert faults_of(file) == [
-        "rows.csv line 5: has 1 fields, the header has 2; quote fields that contain commas or line breaks",
-        "rows.csv line 6: has 3 fields, the header has 2; quote fields that contain commas or line breaks",
+        "rows.csv line 5: has 1 fields, the header has 2; quote fields that contain ',' or line breaks",
+        "rows.csv line 6: has 3 fields, the header has 2; quote fields that contain ',' or line breaks",
     ]
 
 
@@ -85,20 +222,16 @@ def test_csv_that_is_not_utf8_names_every_line(tmp_path: Path) -> None:
 
 
 def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
-    assert "same name" in faults_of(write_csv(tmp_path / "rows.csv", ["prompt", "prompt"], [["a", "b"]]))[0]
-
-
-@pytest.mark.parametrize("suffix", ["jsonl", "csv"])
-def test_utf16_is_called_by_its_name(tmp_path: Path, suffix: str) -> None:
-    file = tmp_path / f"rows.{suffix}"
-    file.write_text('{"prompt": "a"}', encoding="utf-16")
-    assert faults_of(file) == [f"rows.{suffix}: is UTF-16; save it as UTF-8"]
+    assert (
+        "two columns have the name prompt"
+        in faults_of(write_csv(tmp_path / "rows.csv", ["prompt", "prompt"], [["a", "b"]]))[0]
+    )
 
 
 def test_a_file_that_only_claims_to_be_parquet_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "rows.parquet"
     file.write_bytes(b"PAR1 but not really PAR1")
-    assert faults_of(file)[0].startswith("rows.parquet: not a Parquet file")
+    assert faults_of(file)[0].startswith("rows.parquet: not a .parquet file")
 
 
 def test_parquet_text_that_is_not_utf8_names_the_row(tmp_path: Path) -> None:
@@ -119,7 +252,13 @@ def test_an_empty_file_is_a_fault(tmp_path: Path, suffix: str, content: bytes) -
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("rows.xlsx", "unsupported file type .xlsx"), ("rows", "no suffix"), ("none.jsonl", "no such file")],
+    [
+        ("rows.xlsx", "unsupported file type .xlsx; save the sheet as CSV"),
+        ("rows.zip", "unsupported file type .zip; unpack it"),
+        ("rows.doc", r"expected .arrow, .csv, .*, also with .gz, .zst, .bz2 behind it"),
+        ("rows", "no suffix"),
+        ("none.jsonl", "no such file"),
+    ],
 )
 def test_files_that_cannot_be_read_are_refused_by_name(tmp_path: Path, name: str, message: str) -> None:
     if "none" not in name:
@@ -138,4 +277,4 @@ def test_a_folder_in_place_of_a_file_is_refused(tmp_path: Path) -> None:
 def test_every_module_of_file_types_is_found() -> None:
     modules = {path.stem for path in Path(file_types.__path__[0]).glob("*.py")} - {"__init__"}
     assert modules == {reader.__module__.rpartition(".")[2] for reader in READERS.values()}
-    assert list(READERS) == [".csv", ".jsonl", ".parquet"]
+    assert list(READERS) == [".arrow", ".csv", ".json", ".jsonl", ".ndjson", ".parquet", ".tsv"]

@@ -27,6 +27,8 @@ LIBRARY_NAMES = {
 UNMISTAKABLE = {"query", "gate"}
 """Short names that mean nothing else in this package; the others are everyday words, and count when two stand
 together."""
+ALSO_COLUMNS = {"data/layout.py": ("'query'",), "data/proposal.py": ("'query'",)}
+"""Names of matrices that are also names of columns in data sets."""
 
 
 def faults(source: str) -> Iterator[str]:
@@ -63,7 +65,9 @@ def faults(source: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("path", SOURCES, ids=[path.relative_to(PACKAGE).as_posix() for path in SOURCES])
 def test_a_source_leaves_names_to_the_families(path: Path) -> None:
-    assert list(faults(path.read_text(encoding="utf-8"))) == []
+    found = list(faults(path.read_text(encoding="utf-8")))
+    name = path.relative_to(PACKAGE).as_posix()
+    assert [fault for fault in found if fault.partition(": ")[2] not in ALSO_COLUMNS.get(name, ())] == []
 
 
 @pytest.mark.parametrize(

@@ -140,6 +140,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"architecture": "llama"},
         "general.architecture is 'llama', expected 'gemma' or 'gemma2' or 'gemma3'",
     ),
+    "a refused family": (
+        {"architecture": "gemma3n"},
+        "Gemma 3n is not supported; use Gemma 4 E2B, kaggle://",
+    ),
     "a vision tower": ({"architecture": "clip"}, "a vision tower without its text model"),
     "a missing key": ({"metadata": {"block_count": None}}, "gemma3.block_count is None, expected a positive"),
     "a missing tensor": (

@@ -275,3 +275,12 @@ def test_a_nested_configuration_without_towers_becomes_a_flat_one(tmp_path: Path
     written = json.loads((tmp_path / "target/config.json").read_text(encoding="utf-8"))
     assert "text_config" not in written and written["model_type"] == "gemma3_text"
     assert check_preset(tmp_path / "target") == SHAPE
+
+
+def test_a_gemma_3n_is_refused_before_its_weights_are_read(tmp_path: Path) -> None:
+    # There are no sizes and no weights to read.
+    document = {"model_type": "gemma3n", "text_config": {}, "vision_config": {}, "audio_config": {}}
+    write_json(tmp_path / "config.json", document)
+    with pytest.raises(InputError, match=r"Gemma 3n is not supported; use Gemma 4 E2B, kaggle://\S+$"):
+        import_hugging_face(tmp_path, tmp_path / "target")
+    assert not (tmp_path / "target").exists()

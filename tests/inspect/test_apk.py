@@ -32,6 +32,7 @@ from pipeline.targets.android.manifest import AdapterFacts, AppManifest, ModelFa
 from pipeline.targets.android.package import Assets, package_apk
 from pipeline.targets.android.sign import sign
 from pipeline.targets.target import Provenance
+from tests.support.damage import damaged
 from tests.support.litertlm import write_container
 from tests.support.tflite import Constant, write_tflite
 
@@ -288,3 +289,10 @@ def test_an_app_of_this_package_is_told_in_full(
         "assets/model.litertlm",
     ):
         assert word in printed
+    for content in damaged((tmp_path / "app.apk").read_bytes(), 12):
+        (tmp_path / "damaged.apk").write_bytes(content)
+        try:
+            report = inspect_file(tmp_path / "damaged.apk")
+        except InputError:
+            continue
+        assert report.notes and report.app is not None and report.app.signature_schemes == ()

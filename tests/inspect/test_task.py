@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.errors import InputError
 from pipeline.formats.task import METADATA_ENTRY, MODEL_ENTRY, TOKENIZER_ENTRY
+from pipeline.formats.zip_bounds import FREE
 from pipeline.inspect.file import inspect_file
 from tests.inspect.conftest import TASK_METADATA, write_task
 
@@ -47,4 +48,21 @@ def test_a_task_with_damaged_metadata_is_refused(tmp_path: Path, tflite: Path, t
         archive.writestr(TOKENIZER_ENTRY, tokenizer)
         archive.writestr(METADATA_ENTRY, TASK_METADATA[:-1])
     with pytest.raises(InputError, match=r"model\.task: damaged metadata"):
+        inspect_file(path)
+
+
+@pytest.mark.parametrize("name", [TOKENIZER_ENTRY, METADATA_ENTRY, "other"])
+def test_a_zip_that_unpacks_to_far_too_much_is_refused_before_it_is_unpacked(
+    tmp_path: Path, tflite: Path, tokenizer: bytes, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "model.task"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, bytes(FREE + 1))
+        for entry, content in ((MODEL_ENTRY, tflite.read_bytes()), (TOKENIZER_ENTRY, tokenizer)):
+            if entry != name:
+                archive.writestr(entry, content, zipfile.ZIP_STORED)
+        if name != METADATA_ENTRY:
+            archive.writestr(METADATA_ENTRY, TASK_METADATA)
+    monkeypatch.setattr(zipfile.ZipFile, "open", lambda *_: pytest.fail("unpacked"))
+    with pytest.raises(InputError, match=rf"'{name}' would unpack from [\d,]+ to 16,777,217 bytes"):
         inspect_file(path)

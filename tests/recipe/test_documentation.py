@@ -27,7 +27,7 @@ def test_types_limits_and_defaults_are_in_words() -> None:
     assert "| `rank` | whole number, 1 to 512 | `8` |" in page
     assert "| `top_p` | number, more than 0, 1 or less | `0.95` |" in page
     assert "| `alpha` | number, more than 0 | none |" in page
-    assert "| `train` | path | required |" in page
+    assert "| `train` | path or list of paths | required |" in page
     assert "| `rounding` | one of `nearest`, `least_squares`, `gptq` | `nearest` |" in page
     assert "| `prefill_lengths` | list: whole number, 1 or more | `[128]` |" in page
 

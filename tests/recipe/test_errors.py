@@ -31,7 +31,21 @@ from tests.support.recipes import SMALL, refused
             SMALL | {"convert": {"prefill_lengths": [4096]}},
             "convert.prefill_lengths: 4096 exceeds convert.context_length: 1280; shorten",
         ),
-        (SMALL | {"data": {"train": 5}}, "data.train: expected text, got 5"),
+        (SMALL | {"data": {"train": 5}}, "data.train: expected a list, got 5"),
+        (
+            SMALL | {"data": {"train": "a", "columns": {"promt": "x"}}},
+            "data.columns.promt: unknown key; did you mean 'prompt'?",
+        ),
+        (
+            SMALL | {"data": {"train": "a", "template": "Classify: text"}},
+            "data.template: names no column; write one in braces, for example 'Classify: {text}'",
+        ),
+        (SMALL | {"data": {"train": "a", "template": "{text"}}, "data.template: expected '}'"),
+        (SMALL | {"data": {"train": "a", "encoding": "ansi9"}}, "data.encoding: unknown encoding 'ansi9'"),
+        (
+            SMALL | {"data": {"train": "a", "template": "{x}", "columns": {"prompt": "x"}}},
+            "data: template and columns.prompt or columns.messages exclude each other",
+        ),
         (
             SMALL | {"data": {"train": "a", "replay_share": 1.0}},
             "data.replay_share: expected less than 1, got 1.0",

@@ -9,6 +9,8 @@ from pipeline.errors import InputError
 from pipeline.recipe.files import check_files
 from pipeline.recipe.schema import Config
 
+ADVICE = "no such file or folder; check the data section of the recipe"
+
 
 def config(folder: Path, **data: str) -> Config:
     data = {key: str(folder / name) for key, name in data.items()}
@@ -24,8 +26,8 @@ def test_all_missing_files_are_named_with_their_keys(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         check_files(recipe, "finetune")
     assert str(caught.value).splitlines() == [
-        f"{tmp_path / 'none.csv'}: no such file (data.test)",
-        f"{tmp_path / 'gone.jsonl'}: no such file (data.train)",
+        f"data.test: {tmp_path / 'none.csv'}: {ADVICE}",
+        f"data.train: {tmp_path / 'gone.jsonl'}: {ADVICE}",
     ]
 
 
@@ -34,5 +36,18 @@ def test_only_files_that_a_stage_will_read_are_looked_for(tmp_path: Path) -> Non
     (tmp_path / "here.jsonl").touch()
     recipe = config(tmp_path, train="here.jsonl")
     check_files(recipe, "verify")
-    with pytest.raises(InputError, match=r"poet\.tflite: no such file \(bundle\.adapters\)"):
+    with pytest.raises(InputError, match=r"bundle\.adapters: .*poet\.tflite: no such file"):
         check_files(recipe, "deploy")
+
+
+def test_folders_patterns_and_data_sets_on_a_hub_are_no_missing_files(tmp_path: Path) -> None:
+    (tmp_path / "part-1.jsonl").touch()
+
+    def recipe(train: str) -> Config:
+        return Config.model_validate({"name": "t", "data": {"train": train}})
+
+    for train in (str(tmp_path), f"{tmp_path}/part-*.jsonl", "hf://datasets/owner/name"):
+        check_files(recipe(train), "finetune")
+    for train, message in (("s3://x/y", "unknown address"), (f"{tmp_path}/shard-*.csv", "matches no file")):
+        with pytest.raises(InputError, match=f"data.train: .*{message}"):
+            check_files(recipe(train), "finetune")

@@ -13,14 +13,14 @@ def test_relative_paths_start_at_the_folder_of_the_recipe(
     document = {
         "name": "a",
         "model": {"preset": "../gemma"},
-        "data": {"train": "x/train.jsonl", "test": "/abs/test.csv"},
+        "data": {"train": "x/train.jsonl", "test": ["/abs/test.csv", "hf://datasets/ann/flags"]},
     }
     path = recipe(tmp_path, document)
     monkeypatch.chdir("/")
     config = load_config(path)
     assert config.model.preset == str((tmp_path / "../gemma").resolve())
-    assert config.data.train == str(tmp_path.resolve() / "x/train.jsonl")
-    assert config.data.test == "/abs/test.csv"
+    assert config.data.train == (str(tmp_path.resolve() / "x/train.jsonl"),)
+    assert config.data.test == ("/abs/test.csv", "hf://datasets/ann/flags")
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_addresses_are_left_alone(tmp_path: Path, preset: str) -> None:
 def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     config = load_config(recipe(tmp_path, {"name": "a", "data": {"train": "~/train.jsonl"}}))
-    assert config.data.train == str(tmp_path.resolve() / "train.jsonl")
+    assert config.data.train == (str(tmp_path.resolve() / "train.jsonl"),)
 
 
 def test_overrides_are_read_as_yaml_and_the_last_one_wins(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_paths_in_overrides_are_start_at_the_current_folder(
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     config = load_config(recipe(tmp_path, SMALL), [f"data.train={value}"])
-    assert config.data.train == str((tmp_path / "here/mine.jsonl").resolve())
+    assert config.data.train == (str((tmp_path / "here/mine.jsonl").resolve()),)
 
 
 @pytest.mark.parametrize(

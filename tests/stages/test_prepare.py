@@ -69,15 +69,19 @@ def test_all_files_are_prepared_and_summarized(
     assert found["counts"] == {"train": len(kept), "validation": len(validation), "test": 1}
     assert found["replay"]["examples"] == len(kept) - len(new)
     assert found["replay"]["share"] == pytest.approx(0.25, abs=0.01)
+    assert found["files"]["train"].pop("decisions")["tags"] == ["kind"]
     assert found["files"]["train"] == {
         "rows": 101,
         "kept": 100,
+        "dropped_missing": 0,
         "dropped_duplicates": 1,
         "dropped_too_long": 0,
         "truncated": 0,
     }
     assert run.manifest("prepare").details["counts"] == found["counts"]
     output = capsys.readouterr().out
+    assert "test: prompt from question, response from answer" in output
+    assert "train: tags: kind" in output
     assert "train: duplicates dropped: 1 of 101 rows" in output
     assert "replay: 30 examples, 25% of train" in output
 
@@ -160,7 +164,7 @@ def test_prompts_with_several_responses_are_reported(
 def test_the_message_when_every_example_is_dropped_names_the_settings(run: Run, tmp_path: Path) -> None:
     train = write_jsonl(tmp_path / "train.jsonl", [pair("long", "word " * 200)])
     message = refused(config(train, max_length=32, too_long="drop"), run)
-    assert "no training examples are left; check data.duplicates and data.too_long" in message
+    assert "no training examples are left; check data.duplicates, data.missing" in message
 
 
 def test_it_is_up_to_date_until_a_file_a_setting_the_seed_or_the_tokenizer_changes(
@@ -201,3 +205,52 @@ def test_without_a_preset_the_message_says_what_to_run_first(tmp_path: Path) -> 
     train = write_jsonl(tmp_path / "train.jsonl", TRAIN)
     with Run(tmp_path / "empty") as run, pytest.raises(InputError, match="run: pocketgemma download"):
         prepare.run(config(train), run)
+
+
+def test_columns_and_a_template_of_the_recipe_reach_every_file(run: Run, tmp_path: Path) -> None:
+    rows = [[f"What is {number}?", f"n{number % 3}"] for number in range(40)]
+    train = write_csv(tmp_path / "train.csv", ["text", "category"], rows)
+    test = write_csv(tmp_path / "test.csv", ["text", "category"], [["What is 99?", "n0"]])
+    old = write_jsonl(tmp_path / "old.jsonl", [pair("Say hi", "hi")])
+    named = {"columns": {"response": "category"}, "template": "Classify: {text}"}
+    prepare.run(config(train, test=test, replay=old, **named), run)
+    assert prepared(run, "test")[0].question == "Classify: What is 99?"
+    questions = {example.question for example in prepared(run, "train")}
+    assert "Say hi" in questions
+    assert all(question.startswith("Classify: ") for question in questions - {"Say hi"})
+
+
+def test_several_files_are_one_and_each_counts_for_freshness(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for part in range(2):
+        write_jsonl(tmp_path / f"part-{part}.jsonl", TRAIN[part::2])
+    settings = config(tmp_path / "part-*.jsonl")
+    prepare.run(settings, run)
+    assert summary(run)["files"]["train"]["rows"] == 100
+    names = [entry["name"] for entry in run.manifest("prepare").document["inputs"]]
+    assert names == ["train/1-part-0.jsonl", "train/2-part-1.jsonl"]
+    capsys.readouterr()
+    prepare.run(settings, run)
+    assert "up to date" in capsys.readouterr().out
+    write_jsonl(tmp_path / "part-1.jsonl", TRAIN[1::4])
+    prepare.run(settings, run)
+    assert "rerun" in capsys.readouterr().out
+
+
+def test_rows_that_differ_only_in_their_context_are_not_duplicates(run: Run, tmp_path: Path) -> None:
+    rows = [{"question": "Colour?", "context": f"It is {c}.", "answer": c} for c in ("red", "blue", "green")]
+    prepare.run(config(write_jsonl(tmp_path / "train.jsonl", rows), validation_share=0), run)
+    assert summary(run)["files"]["train"]["dropped_duplicates"] == 0
+    assert {(e.question, e.response) for e in prepared(run, "train")} == {
+        (f"Colour?\n\nIt is {c}.", c) for c in ("red", "blue", "green")
+    }
+
+
+def test_test_prompts_that_are_nearly_training_data_are_reported(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train = write_jsonl(tmp_path / "train.jsonl", TRAIN)
+    test = write_jsonl(tmp_path / "test.jsonl", [pair("WHAT IS 3?", "It is 3.")])
+    prepare.run(config(train, test=test), run)
+    assert "test: 1 prompts differ from training data only in case or spacing" in capsys.readouterr().out

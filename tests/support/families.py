@@ -7,7 +7,7 @@ from typing import Any
 from pipeline.families.turns import CHAT
 from tests.support.tokenizers import make_tokenizer
 
-FAMILIES = ("gemma", "gemma2", "gemma3", "gemma3n", "gemma4")
+FAMILIES = ("gemma", "gemma2", "vaultgemma", "gemma3", "gemma3n", "gemma4")
 LAYERS, SHARED_LAYERS = 4, 2
 """Of Gemma 3n and 4, the last layers take keys and values from earlier ones."""
 
@@ -39,6 +39,7 @@ def tiny_model(family: str, vocabulary: int = 400) -> Any:
     of_family: dict[str, dict[str, Any]] = {
         "gemma": {},
         "gemma2": {"sliding_window": 24, "query_pre_attn_scalar": 32},
+        "vaultgemma": {"sliding_window": 24, "query_pre_attn_scalar": 32},
         "gemma3": windows,
         "gemma3n": windows
         | per_layer
@@ -50,11 +51,10 @@ def tiny_model(family: str, vocabulary: int = 400) -> Any:
         "gemma4": windows | per_layer | {"global_head_dim": 64},
     }
     settings |= of_family[family]
-    name = family.capitalize()
-    text = "" if family in ("gemma", "gemma2") else "Text"
-    config = getattr(transformers, f"{name}{text}Config")(**settings)
+    text = "" if family in ("gemma", "gemma2", "vaultgemma") else "_text"
+    config = transformers.AutoConfig.for_model(family + text, **settings)
     torch.manual_seed(0)
-    model = getattr(transformers, f"{name}ForCausalLM")(config)
+    model = transformers.AutoModelForCausalLM.from_config(config)
     for weight in model.parameters():
         if weight.dim() == 2:
             weight.data.normal_(0, 0.08)

@@ -23,22 +23,24 @@ class Hub:
     """What the server offers and how it behaves.
 
     Attributes:
-        files: name to content of the one model there is.
+        files: name to content of the one repository there is.
+        repository: the kind and the name of the repository on Hugging Face.
         gated: whether the files are given only to who shows TOKEN.
         failures: status, "cut" or "damaged" for the next requests whose path holds the key, in order.
         requests: "METHOD path" of all requests so far.
     """
 
     files: dict[str, bytes]
+    repository: str = "models/google/gemma-3-270m-it"
     url: str = ""
     gated: bool = False
     failures: dict[str, list[int | str]] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
 
     @classmethod
-    def of_folder(cls, folder: Path) -> "Hub":
+    def of_folder(cls, folder: Path, repository: str = repository) -> "Hub":
         paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-        return cls({path.relative_to(folder).as_posix(): path.read_bytes() for path in paths})
+        return cls({path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}, repository)
 
     def next_failure(self, path: str) -> int | str | None:
         for part, queue in self.failures.items():
@@ -110,28 +112,25 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(302, b"", {"Location": f"{self.hub.url}/kaggle-files/{request['path']}"})
 
     def _hugging_face(self, path: str, *, cut: bool) -> None:
-        model = "google/gemma-3-270m-it"
-        if path in (
-            f"/api/models/{model}",
-            f"/api/models/{model}/revision/main",
-            f"/api/models/{model}/revision/{COMMIT}",
-        ):
-            self._json(200, {"id": model, "sha": COMMIT, "siblings": []})
-        elif path == f"/api/models/{model}/tree/{COMMIT}":
+        api = f"/api/{self.hub.repository}"
+        files = f"/{self.hub.repository.removeprefix('models/')}/resolve/{COMMIT}/"
+        if path in (api, f"{api}/revision/main", f"{api}/revision/{COMMIT}"):
+            self._json(200, {"id": self.hub.repository.partition("/")[2], "sha": COMMIT, "siblings": []})
+        elif path == f"{api}/tree/{COMMIT}":
             entries = [
                 {"type": "file", "path": name, "size": len(content), "oid": hashlib.sha1(content).hexdigest()}
                 for name, content in self.hub.files.items()
             ]
             self._json(200, entries)
-        elif path.startswith(f"/api/models/{model}/revision/"):
+        elif path.startswith(f"{api}/revision/"):
             self._send(404, b"", {"X-Error-Code": "RevisionNotFound"})
-        elif not path.startswith(f"/{model}/resolve/{COMMIT}/"):
+        elif not path.startswith(files):
             # Without a right token Hugging Face does not tell whether there is such a model.
             self._send(401, b"", {"X-Error-Code": "RepoNotFound"})
         elif self.hub.gated and self.headers.get("Authorization") != f"Bearer {TOKEN}":
             self._send(403, b"", {"X-Error-Code": "GatedRepo"})
         else:
-            content = self.hub.files[path.removeprefix(f"/{model}/resolve/{COMMIT}/")]
+            content = self.hub.files[path.removeprefix(files)]
             headers = {
                 "ETag": f'"{hashlib.sha1(content).hexdigest()}"',
                 "X-Repo-Commit": COMMIT,

@@ -39,6 +39,13 @@ LAYERS: dict[str, Any] = {
 }
 """Of Gemma 4, in KerasHub's and in Hugging Face's words."""
 
+AS_PUBLISHED: dict[str, Any] = {
+    "layer_types": ["full_attention"] * SIZES["num_layers"],
+    "attn_logit_softcapping": None,
+    "final_logit_softcapping": None,
+}
+"""Of google/vaultgemma-1b, in Hugging Face's words: no layer uses its sliding window."""
+
 NORM_OFFSETS = {"gemma4": 1.0}
 """Other families add 1 to the scales of norms."""
 
@@ -54,6 +61,8 @@ KERAS_CONFIGS: dict[str, dict[str, Any]] = {
     # Gemma 1 and 2 count gate and up together.
     "gemma": {"intermediate_dim": 2 * FFN},
     "gemma2": {"intermediate_dim": 2 * FFN, **CAPS, **LOCAL, **POST_NORMS},
+    # All that a VaultGemma may have; a folder in the other form is as the published model.
+    "vaultgemma": {"intermediate_dim": 2 * FFN, **CAPS, **LOCAL},
     "gemma3": {"intermediate_dim": FFN, "image_size": None, **LOCAL, **POST_NORMS},
     "gemma4": {
         "intermediate_dim": FFN,
@@ -118,7 +127,9 @@ def write_keras_preset(family: str, folder: Path) -> Path:
     return folder
 
 
-def write_transformers_folder(family: str, folder: Path, *, dtype: str = "bfloat16", shards: int = 2) -> Path:
+def write_transformers_folder(
+    family: str, folder: Path, *, dtype: str = "bfloat16", shards: int = 2, **changes: Any
+) -> Path:
     """A Hugging Face folder, written by transformers itself.
 
     Args:
@@ -126,6 +137,7 @@ def write_transformers_folder(family: str, folder: Path, *, dtype: str = "bfloat
         folder: created here.
         dtype: of the weights.
         shards: at least so many files of weights.
+        changes: to the configuration, in Hugging Face's words.
     """
     # Triton's library can crash beside TensorFlow, which KerasHub loads.
     sys.modules.setdefault("triton", None)  # type: ignore[arg-type]
@@ -145,6 +157,9 @@ def write_transformers_folder(family: str, folder: Path, *, dtype: str = "bfloat
     }
     if base.name == "gemma4":
         config |= LAYERS | {"vocab_size_per_layer_input": tokenizer.vocabulary_size}
+    if base.name == "vaultgemma":
+        config |= AS_PUBLISHED
+    config |= changes
     torch.manual_seed(0)
     settings = transformers.AutoConfig.for_model(base.model_types[-1], **config)
     model = transformers.AutoModelForCausalLM.from_config(settings).to(getattr(torch, dtype))

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.cache import cache_root, sha256_of_weights
 from pipeline.errors import InputError
 from pipeline.gemma.matrices import Matrix, PresetMatrices
 from pipeline.gemma.presets import preset_digest
@@ -26,6 +27,7 @@ from pipeline.machine import PeakMemory
 from pipeline.quantization.rounding import PIECE, Quantized, nearest, with_scales
 from pipeline.quantization.roundings import NEAREST, find_rounding
 from pipeline.quantization.schemes import SCHEMES
+from pipeline.run.finished import finished_stage_of, refuse_finished_stage
 from pipeline.tuning.deltas import Deltas, Rows
 from pipeline.tuning.load import load_deltas
 
@@ -95,7 +97,8 @@ def graft_adapter(
     """Merge an adapter into a converted base.
 
     The base's weight map is read from the file next to it (FILE.weight-map.json). If there is none, the
-    recipe is recognized by the bytes, the matrices are located, and the weight map is saved there.
+    recipe is recognized by the bytes, the matrices are located, and the weight map is saved there; for a base
+    in the result of a finished stage, in the cache.
 
     Args:
         base: the converted base, PocketGemma's or a published one, a .litertlm.
@@ -111,6 +114,7 @@ def graft_adapter(
     """
     if output.resolve() == base.resolve():
         raise InputError(f"{output}: is the base itself; choose another --out file")
+    refuse_finished_stage(output)
     with PeakMemory() as memory:
         started = time.monotonic()
         additions, matrices = load_deltas(adapter), PresetMatrices(preset)
@@ -164,14 +168,23 @@ def _check_base(adapter: Path, additions: Deltas, preset: Path, digest: Future[s
 
 
 def _weight_map(base: Path, matrices: PresetMatrices) -> tuple[WeightMap, bool]:
-    """The weight map next to the base, or a new one, and whether it is new."""
+    """The weight map next to the base or in the cache, or a new one, and whether it is new."""
     path = base.with_name(base.name + MAP_SUFFIX)
+    if not path.is_file() and finished_stage_of(base):
+        path = _cached_map(base)
     if path.is_file():
         return WeightMap.load(path), False
     weight_map = locate_matrices(base, matrices.items(), SCHEMES[recognize_recipe(base, matrices)])
     with suppress(OSError):  # in a read-only folder, the matrices are located each time
         weight_map.save(path)
     return weight_map, True
+
+
+def _cached_map(base: Path) -> Path:
+    """Where the weight map of a base is kept whose folder may not be changed."""
+    folder = cache_root() / "weight-maps"
+    folder.mkdir(exist_ok=True)
+    return folder / f"{sha256_of_weights(base)}.json"
 
 
 def _changed(

@@ -2,17 +2,24 @@
 converted model."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from pipeline.errors import InputError, PocketGemmaError
-from pipeline.families.chat import Message
+from pipeline.families.chat import Message, trim_answer
 from pipeline.litert.runtime.adapter_store import AdapterStore
-from pipeline.litert.runtime.model_file import chat_format_of, check_model_file
+from pipeline.litert.runtime.chat import Chat
+from pipeline.litert.runtime.model_file import (
+    chat_format_of,
+    check_model_file,
+    context_length_of,
+    with_its_suffix,
+)
+from pipeline.litert.runtime.sampling import GREEDY, Sampling
 from pipeline.machine import available_cores
 
 if TYPE_CHECKING:
@@ -68,6 +75,7 @@ class Runtime:
         litert_lm.set_min_log_severity(litert_lm.LogSeverity.SILENT)
         self.model = model
         self.chat_format = chat_format_of(model)
+        self.context_length = context_length_of(model)
         self._resources = ExitStack()
         folder = Path(self._resources.enter_context(tempfile.TemporaryDirectory(prefix="pocketgemma-")))
         cache = cache or folder
@@ -78,7 +86,8 @@ class Runtime:
             self._resources.close()
             raise
         try:
-            self._engine = litert_lm.Engine(str(model), backend=cpu_backend(), cache_dir=str(cache))
+            named = with_its_suffix(model, folder)
+            self._engine = litert_lm.Engine(str(named), backend=cpu_backend(), cache_dir=str(cache))
         except RuntimeError:
             self._resources.close()
             raise InputError(
@@ -117,22 +126,32 @@ class Runtime:
         history: Sequence[Message] = (),
         *,
         greedy: bool = False,
+        sampling: Sampling | None = None,
         max_new_tokens: int | None = None,
         adapter: Path | None = None,
-    ) -> "Chat":
+    ) -> Chat:
         """Start a conversation that continues from the turns of `history`.
 
         Args:
             history: the turns so far; the last one is the assistant's, or the only one is a system turn.
-            greedy: always take the likeliest token; otherwise the sampler that the model file specifies is
-                used.
+            greedy: always take the likeliest token.
+            sampling: otherwise, how tokens are drawn; None: as the model file specifies.
             max_new_tokens: longest reply, in tokens.
             adapter: an adapter file for the whole conversation; None means the base itself.
 
         Raises:
             InputError: the adapter is damaged or belongs to another base, or the model takes no adapters.
         """
-        return Chat(self, history, greedy=greedy, max_new_tokens=max_new_tokens, adapter=adapter)
+        import litert_lm
+
+        chosen = GREEDY if greedy else sampling
+        conversation = self._engine.create_conversation(
+            messages=[{"role": turn["role"], "content": turn["content"]} for turn in history],
+            sampler_config=litert_lm.SamplerConfig(**asdict(chosen)) if chosen else None,
+            max_output_tokens=max_new_tokens,
+            lora_config=self._lora(adapter),
+        )
+        return Chat(self, conversation, max_new_tokens)
 
     def answer(
         self, messages: Sequence[Message], *, max_new_tokens: int, adapter: Path | None = None
@@ -148,7 +167,7 @@ class Runtime:
         prompt_tokens = len(self.token_ids(messages))
         for limit in (max_new_tokens, max_new_tokens + 1):
             with self.chat(messages[:-1], greedy=True, max_new_tokens=limit, adapter=adapter) as chat:
-                text = "".join(chat.stream(messages[-1]["content"])).strip()
+                text = trim_answer("".join(chat.stream(messages[-1]["content"])))
                 tokens = chat.tokens - prompt_tokens
             if limit == max_new_tokens:
                 first = text
@@ -163,8 +182,13 @@ class Runtime:
         and tokenizer."""
         with self.chat(messages[:-1]) as chat:
             text = chat.render(messages[-1]["content"])
-        tokens: list[int] = self._engine.tokenize(text)
+        tokens = self.tokenize(text)
         return tokens if self.start_id is None else [self.start_id, *tokens]
+
+    def tokenize(self, text: str) -> list[int]:
+        """The token IDs of a text, without start token."""
+        tokens: list[int] = self._engine.tokenize(text)
+        return tokens
 
     def logprobs(self, prompt: str, target: str, *, adapter: Path | None = None) -> list[float]:
         """Log-probability of each token of `target` after `prompt`, in nats.
@@ -205,93 +229,3 @@ class Runtime:
 
         path = self._adapters.path(adapter)
         return litert_lm.LoraConfig(lora_path=str(path)) if path else None
-
-    def _conversation(
-        self,
-        history: Sequence[Message],
-        greedy: bool,
-        max_new_tokens: int | None,
-        adapter: Path | None,
-    ) -> "litert_lm.Conversation":
-        import litert_lm
-
-        sampler = litert_lm.SamplerConfig(top_k=1, top_p=1.0, temperature=1.0) if greedy else None
-        messages = [{"role": turn["role"], "content": turn["content"]} for turn in history]
-        return self._engine.create_conversation(
-            messages=messages,
-            sampler_config=sampler,
-            max_output_tokens=max_new_tokens,
-            lora_config=self._lora(adapter),
-        )
-
-
-class Chat:
-    """A conversation; `Runtime.chat` starts one."""
-
-    def __init__(
-        self,
-        runtime: Runtime,
-        history: Sequence[Message],
-        *,
-        greedy: bool,
-        max_new_tokens: int | None,
-        adapter: Path | None,
-    ) -> None:
-        self._chat_format = runtime.chat_format
-        self._conversation = runtime._conversation(history, greedy, max_new_tokens, adapter)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """End the conversation."""
-        self._conversation.close()
-
-    @property
-    def tokens(self) -> int:
-        """Tokens of the conversation so far: start token, turns, markers and replies with their stop
-        token."""
-        count: int = self._conversation.token_count
-        return count
-
-    def stream(self, text: str, *, max_new_tokens: int | None = None) -> Iterator[str]:
-        """Send a user turn and yield the reply piece by piece.
-
-        Args:
-            text: the user's turn.
-            max_new_tokens: longest reply to this turn, in tokens.
-
-        Raises:
-            InputError: the text contains a marker of the chat format, which the runtime would read as
-                structure.
-        """
-        marker = self._chat_format.control_token_in(text)
-        if marker:
-            raise InputError(
-                f"the text contains {marker}, which marks the structure of a conversation; remove it"
-            )
-        for chunk in self._conversation.send_message_async(
-            {"role": "user", "content": text}, max_output_tokens=max_new_tokens
-        ):
-            yield _text(chunk)
-
-    def render(self, text: str) -> str:
-        """The conversation so far and a user turn as the runtime's template renders them."""
-        rendered: str = self._conversation.render_message_to_string({"role": "user", "content": text})
-        return rendered
-
-    def cancel(self) -> None:
-        """Stop the reply that is being generated."""
-        self._conversation.cancel_process()
-
-
-def _text(message: Any) -> str:
-    content = message.to_json()["content"] if hasattr(message, "to_json") else message["content"]
-    if isinstance(content, str):
-        return content
-    return "".join(part.get("text", "") for part in content if part.get("type") == "text")

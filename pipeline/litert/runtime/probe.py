@@ -3,11 +3,15 @@ damaged files."""
 
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
-from pipeline.errors import PocketGemmaError
+from pipeline.cache import cached, sha256_of_weights
+from pipeline.errors import InputError, PocketGemmaError
+from pipeline.formats.litertlm import read_container
+from pipeline.formats.litertlm_content import is_whole
 from pipeline.litert.runtime.engine import Runtime
-from pipeline.litert.runtime.model_file import check_model_file
+from pipeline.litert.runtime.model_file import check_model_file, is_task
 
 PROBE_SECONDS = 600
 """A 1B model opens in seconds; a process that takes longer than this hangs."""
@@ -47,6 +51,31 @@ def probe(model: Path) -> None:
             f"{model}: the runtime cannot use this file: {lines[-1] if lines else 'no reason given'}; "
             "convert it again"
         )
+
+
+def make_sure_it_opens(model: Path) -> None:
+    """Refuse a model on which the runtime would crash or answer wrongly, before this process opens it.
+
+    A .litertlm of ours carries the id of its content, which is computed again; any other file is tried in
+    another process. A file that has passed is known by its sha256.
+
+    Args:
+        model: a .litertlm or .task file.
+
+    Raises:
+        InputError: the file is missing, truncated or damaged.
+        PocketGemmaError: the runtime rejects it, crashes or hangs on it.
+    """
+    check_model_file(model)
+
+    def check(_: Path) -> None:
+        whole = None if is_task(model) else is_whole(read_container(model))
+        if whole is False:
+            raise InputError(f"{model}: damaged: its content is not that of its id; copy it again")
+        if whole is None:
+            probe(model)
+
+    cached("opened", f"{sha256_of_weights(model)}-{version('litert-lm-api')}", check)
 
 
 def generate_one_token(model: Path) -> None:

@@ -50,6 +50,6 @@ class BundleSection(Section):
     )
     remembers_conversation: bool = Field(
         True,
-        description="`false` for a model that was trained on single questions: the app then starts each "
-        "question without the earlier ones",
+        description="`false` for a model that was trained on single questions: the app and "
+        "`pocketgemma chat` then start each question without the earlier ones",
     )

@@ -1,18 +1,42 @@
 """The `data` section."""
 
-from typing import Literal
+import codecs
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
-from pipeline.recipe.section import FilePath, Section, Share
+from pipeline.data.layout import fields
+from pipeline.data.policy import ColumnNames, RowPolicy
+from pipeline.recipe.section import FilePaths, Section, Share
+
+
+class ColumnsSection(Section):
+    """Columns of the examples by what they are, where their names are not known. A path such as
+    `answers.text` leads into a column of objects."""
+
+    prompt: str | None = None
+    response: str | None = None
+    system: str | None = None
+    messages: str | None = None
 
 
 class DataSection(Section):
-    """The examples. Files can be .jsonl, .csv or .parquet, with prompt and response columns or with chat
-    messages."""
+    """The examples. Files can be JSON, CSV or Parquet, with prompt and response columns or with chat
+    messages; docs/data.md shows each form. Each of `train`, `validation`, `test` and `replay` is a file, a
+    pattern such as `part-*.jsonl`, a folder, `hf://datasets/owner/name`, or a list of these."""
 
-    train: FilePath = Field(description="the training examples")
-    validation: FilePath | None = Field(
+    train: FilePaths = Field(description="the training examples")
+    columns: ColumnsSection = Field(
+        ColumnsSection(),
+        description="the columns to use: `{prompt: text, response: category}`; also `system` and `messages`",
+    )
+    template: str | None = Field(
+        None, description="the prompt with columns in braces, for example `Classify: {text}`"
+    )
+    encoding: str | None = Field(
+        None, description="the text encoding of the files, such as `cp1252`; without it, UTF-8 or UTF-16"
+    )
+    validation: FilePaths | None = Field(
         None,
         description="examples for the validation after each epoch; without this file, a share of `train` is "
         "split off",
@@ -22,10 +46,10 @@ class DataSection(Section):
         description="the share of `train` that becomes validation data when there is no validation file; "
         "with `0`, training goes through all epochs and the last one is kept",
     )
-    test: FilePath | None = Field(
+    test: FilePaths | None = Field(
         None, description="questions that are never trained on; `verify` asks the converted model these"
     )
-    replay: FilePath | None = Field(
+    replay: FilePaths | None = Field(
         None,
         description="examples of what the base can already do, mixed into the training data so that the "
         "model does not forget it",
@@ -45,3 +69,37 @@ class DataSection(Section):
     duplicates: Literal["refuse", "drop", "keep"] = Field(
         "drop", description="what to do with a row whose turns equal those of an earlier row"
     )
+    missing: Literal["refuse", "drop", "keep"] = Field(
+        "refuse",
+        description="what to do with a row whose prompt or response is empty or the mark of a missing value, "
+        "such as `nan`; `keep` takes such marks as text",
+    )
+
+    @field_validator("template")
+    @classmethod
+    def _template_is_valid(cls, template: str | None) -> str | None:
+        if template is not None and not fields(template):
+            raise ValueError("names no column; write one in braces, for example 'Classify: {text}'")
+        return template
+
+    @field_validator("encoding")
+    @classmethod
+    def _encoding_is_known(cls, encoding: str | None) -> str | None:
+        try:
+            return encoding and codecs.lookup(encoding).name
+        except LookupError:
+            raise ValueError(f"unknown encoding {encoding!r}; for example utf-8, utf-16, cp1252") from None
+
+    @model_validator(mode="after")
+    def _one_prompt(self) -> Self:
+        if self.template and (self.columns.prompt or self.columns.messages):
+            raise ValueError("template and columns.prompt or columns.messages exclude each other; remove one")
+        return self
+
+    @property
+    def policy(self) -> RowPolicy:
+        """How rows are read."""
+        columns = ColumnNames(**self.columns.model_dump(), template=self.template)
+        return RowPolicy(
+            self.max_length, self.too_long, self.duplicates, self.missing, self.encoding, columns
+        )

@@ -14,7 +14,7 @@ from pipeline.targets.android.manifest import AppManifest
 from pipeline.targets.android.models import AppModels, app_models
 from pipeline.targets.android.native import RUNTIME_PACKAGE
 from pipeline.targets.android.package import Assets, package_apk
-from pipeline.targets.android.sign import sign
+from pipeline.targets.android.sign import check_signing_key, sign
 from pipeline.targets.target import BundleReport, BundleRequest
 
 MEGABYTE = 10**6
@@ -28,9 +28,10 @@ def bundle_app(request: BundleRequest, folder: Path) -> BundleReport:
         folder: an empty folder.
 
     Raises:
-        InputError: an input is unusable, or the signing key is not fully specified.
+        InputError: an input is unusable, or the signing key is not fully specified or cannot sign an app.
         PocketGemmaError: a tool is missing or fails, or the APK does not pass a check.
     """
+    check_signing_key()  # Before the work, not after it.
     models = app_models(request.model, request.base, request.adapters, request.max_model_bytes)
     started = time.monotonic()
     app = build_app(request.abis, request.title, compress_libraries=request.compress_libraries)

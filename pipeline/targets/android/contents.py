@@ -5,6 +5,7 @@ import zipfile
 from typing import Any
 
 from pipeline.digests import sha256_of_stream
+from pipeline.formats.zip_bounds import check_sizes
 from pipeline.targets.android.assets import (
     ADAPTERS_FOLDER,
     BASE_ENTRY,
@@ -21,7 +22,11 @@ def read_packaged_files(archive: zipfile.ZipFile) -> list[PackagedFile]:
     Returns:
         The model, its base, the adapters in the order of the manifest, then the adapters that the manifest
         does not list.
+
+    Raises:
+        InputError: it would unpack to far more than an app does.
     """
+    check_sizes(archive)
     names = set(archive.namelist())
     manifest = read_app_manifest(archive)
     listed = manifest.get("adapters")

@@ -13,13 +13,15 @@ from pathlib import Path
 from pipeline.cache import cached
 from pipeline.digests import sha256_of_file
 from pipeline.errors import InputError
+from pipeline.targets.android.keystore import (
+    KEY_ALIAS,
+    KEY_PASSWORD,
+    KEYSTORE,
+    KEYSTORE_PASSWORD,
+    check_keystore,
+)
 from pipeline.targets.android.project import app_settings
 from pipeline.targets.android.tools import find_tool, run_tool
-
-KEYSTORE = "POCKETGEMMA_KEYSTORE"
-KEYSTORE_PASSWORD = "POCKETGEMMA_KEYSTORE_PASSWORD"
-KEY_ALIAS = "POCKETGEMMA_KEY_ALIAS"
-KEY_PASSWORD = "POCKETGEMMA_KEY_PASSWORD"
 
 # The debug key is not secret. It must stay the same, or the phone refuses to update an installed build.
 _DEBUG_ALIAS = "debug"
@@ -62,6 +64,17 @@ def signing_key() -> SigningKey:
     password = os.environ[KEYSTORE_PASSWORD]
     secrets = {KEYSTORE_PASSWORD: password, KEY_PASSWORD: os.environ.get(KEY_PASSWORD) or password}
     return SigningKey(keystore, os.environ[KEY_ALIAS], debug=False, secrets=secrets)
+
+
+def check_signing_key() -> None:
+    """Refuse a key of yours that cannot sign an app.
+
+    Raises:
+        InputError: as for `signing_key` and `check_keystore`.
+    """
+    key = signing_key()
+    if not key.debug:
+        check_keystore(key.keystore, key.alias, key.secrets)
 
 
 def signer_digest() -> str:
@@ -111,7 +124,7 @@ def sign(unsigned: Path, target: Path) -> SigningKey:
 
     Raises:
         InputError: your key is not fully specified.
-        PocketGemmaError: apksigner fails, for example because the password is wrong.
+        PocketGemmaError: apksigner fails.
     """
     key = signing_key()
     settings = app_settings()

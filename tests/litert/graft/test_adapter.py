@@ -184,6 +184,24 @@ def test_the_weight_map_is_saved_next_to_the_base_and_used_again(
     refuse(base, tmp_path, folder, "does not match its weight map")
 
 
+def test_nothing_is_written_into_a_finished_stage(
+    base: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POCKETGEMMA_CACHE", str(tmp_path / "cache"))
+    stage = tmp_path / "run" / "convert"
+    stage.mkdir(parents=True)
+    finished = stage / "base.litertlm"
+    finished.write_bytes(base.read_bytes())
+    (stage / "manifest.json").write_text("{}", encoding="utf-8")
+    before = sorted(stage.iterdir())
+    first = graft_adapter(finished, tmp_path, folder, tmp_path / "first.litertlm")
+    second = graft_adapter(finished, tmp_path, folder, tmp_path / "second.litertlm")
+    assert (first.recognized, second.recognized) == (True, False)
+    with pytest.raises(InputError, match="lies in the finished result of convert, which nothing else may"):
+        graft_adapter(finished, tmp_path, folder, stage / "mine.litertlm")
+    assert sorted(stage.iterdir()) == before
+
+
 def test_an_adapter_of_another_base_is_refused(base: Path, folder: Path, tmp_path: Path) -> None:
     adapter = tmp_path / "adapter.safetensors"
     config = folder / "config.json"

@@ -1,5 +1,6 @@
 """Promise: an incomplete model file is refused before the runtime opens it; every one has a chat format."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,14 @@ def test_other_files_are_refused(tmp_path: Path, name: str, content: bytes | Non
     assert "\n" not in str(refused.value)
 
 
+def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path) -> None:
+    pipe = tmp_path / "model.litertlm"
+    os.mkfifo(pipe)
+    for path in (pipe, tmp_path):
+        with pytest.raises(InputError, match="is no regular file; expected a .litertlm or .task file"):
+            check_model_file(path)
+
+
 def test_a_complete_file_passes(tmp_path: Path) -> None:
     check_model_file(write_container(tmp_path / "model.litertlm"))
 
@@ -34,4 +43,5 @@ def test_the_chat_format_is_that_of_the_template(tmp_path: Path) -> None:
 
 
 def test_a_task_has_the_default_chat_format(tmp_path: Path) -> None:
+    (tmp_path / "model.task").write_bytes(b"PK")
     assert chat_format_of(tmp_path / "model.task") == DEFAULT_CHAT

@@ -5,11 +5,12 @@ import random
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import pytest
 
-from pipeline.commands.chat import Conversation, chat_with
+from pipeline.commands.chat.command import Options, chat_with
 from pipeline.data.examples import Example
 from pipeline.errors import InputError
 from pipeline.evaluation.in_runtime import answer_all
@@ -21,7 +22,9 @@ from pipeline.formats.tflite import read_tflite
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.litert.convert.export import export_litertlm
 from pipeline.litert.model_check import model_differences
+from pipeline.litert.runtime.conversation import Conversation
 from pipeline.litert.runtime.engine import Runtime
+from pipeline.litert.runtime.sampling import GREEDY
 from pipeline.litert.runtime_adapters import lora_base, write_adapter, write_for_base
 from pipeline.tuning.adapter import Adapter
 from tests.support.lora import BASE_DIGEST, LORA, adapter_for, converted_base, merged_folder, write_peft
@@ -271,33 +274,32 @@ def test_questions_of_a_file_are_asked_with_an_adapter(
 
 def test_a_conversation_continues_with_another_adapter(runtime: Runtime, files: dict[str, Path]) -> None:
     first, second = QUESTIONS[:2]
-    with Conversation(runtime, files) as conversation:
+    with Conversation(runtime, files, sampling=GREEDY) as conversation:
         assert conversation.active == "poet"
-        said = conversation.reply(first, greedy=True)
+        said = "".join(conversation.ask(first))
         conversation.use("clerk")
-        found = conversation.reply(second, greedy=True)
+        found = "".join(conversation.ask(second))
         conversation.begin()
         conversation.use("none")
-        assert conversation.reply(first, greedy=True) == ANSWERS[first]
+        assert "".join(conversation.ask(first)) == ANSWERS[first]
     history = [*user(first), {"role": "assistant", "content": said}, *user(second)]
     assert found.strip() == runtime.answer(history, max_new_tokens=100, adapter=files["clerk"]).text  # type: ignore[arg-type]
 
 
-def test_the_terminal_chat_lists_and_switches_adapters(
+def test_the_chat_command_lists_and_switches_adapters(
     base: Path,
     files: dict[str, Path],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    lines = iter(
-        ["/adapter", "/adapter prose", "/adapter none", QUESTIONS[0], "/new", "/adapter clerk", "/quit"]
-    )
-    monkeypatch.setattr("pipeline.console.console.input", lambda _: next(lines))
-    chat_with(base, adapters=list(files.values()))
-    printed = " ".join(capsys.readouterr().out.split())
-    assert "* poet clerk none" in printed
-    assert "prose: no such adapter; available: poet, clerk, none" in printed
-    assert f"Using none. {ANSWERS[QUESTIONS[0]]} This is a new conversation. Using clerk." in printed
+    lines = ("/adapter", "/adapter prose", "/adapter none", QUESTIONS[0], "/new", "/adapter clerk", "/exit")
+    monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO("\n".join(lines).encode())))
+    assert chat_with(base, adapters=list(files.values()), options=Options(temperature=0)) == 2
+    printed = capsys.readouterr()
+    assert printed.out.strip() == ANSWERS[QUESTIONS[0]]
+    notes = " ".join(printed.err.split())
+    assert notes.startswith("* poet clerk none error: standard input line 2: prose: no such adapter")
+    assert notes.endswith("Using none. This is a new conversation. Using clerk.")
 
 
 def test_two_adapters_of_one_name_are_refused(tmp_path: Path, base: Path, files: dict[str, Path]) -> None:

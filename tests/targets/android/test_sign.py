@@ -5,8 +5,9 @@ import pytest
 
 from pipeline.errors import InputError, PocketGemmaError
 from pipeline.targets.android import sign
+from pipeline.targets.android.keystore import KEY_ALIAS, KEY_PASSWORD, KEYSTORE, KEYSTORE_PASSWORD
+from pipeline.targets.android.sign import check_signing_key, signer_digest, signing_key
 from pipeline.targets.android.sign import sign as sign_apk
-from pipeline.targets.android.sign import signer_digest, signing_key
 from pipeline.targets.android.tools import find_tool
 
 SECRET = "correct horse battery staple"
@@ -26,10 +27,10 @@ fi
 def own_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     keystore = tmp_path / "mine.p12"
     keystore.write_bytes(b"a keystore")
-    monkeypatch.setenv(sign.KEYSTORE, str(keystore))
-    monkeypatch.setenv(sign.KEYSTORE_PASSWORD, SECRET)
-    monkeypatch.setenv(sign.KEY_ALIAS, "release")
-    monkeypatch.delenv(sign.KEY_PASSWORD, raising=False)
+    monkeypatch.setenv(KEYSTORE, str(keystore))
+    monkeypatch.setenv(KEYSTORE_PASSWORD, SECRET)
+    monkeypatch.setenv(KEY_ALIAS, "release")
+    monkeypatch.delenv(KEY_PASSWORD, raising=False)
     return keystore
 
 
@@ -53,9 +54,9 @@ def test_the_password_is_passed_only_in_the_environment(
     key = sign_apk(tmp_path / "in.apk", tmp_path / "out.apk")
     arguments = Path(f"{recorded}.arguments").read_text()
     assert SECRET not in arguments
-    assert f"env:{sign.KEYSTORE_PASSWORD}" in arguments
-    assert f"env:{sign.KEY_PASSWORD}" in arguments
-    assert f"{sign.KEY_PASSWORD}={SECRET}\n" in Path(f"{recorded}.environment").read_text()
+    assert f"env:{KEYSTORE_PASSWORD}" in arguments
+    assert f"env:{KEY_PASSWORD}" in arguments
+    assert f"{KEY_PASSWORD}={SECRET}\n" in Path(f"{recorded}.environment").read_text()
     assert SECRET not in repr(key)
 
 
@@ -71,8 +72,15 @@ def test_a_refused_password_is_not_in_the_message(
 
 
 def test_a_separate_key_password_is_used(own_key: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(sign.KEY_PASSWORD, "another")
-    assert signing_key().secrets == {sign.KEYSTORE_PASSWORD: SECRET, sign.KEY_PASSWORD: "another"}
+    monkeypatch.setenv(KEY_PASSWORD, "another")
+    assert signing_key().secrets == {KEYSTORE_PASSWORD: SECRET, KEY_PASSWORD: "another"}
+
+
+def test_your_key_is_checked_and_the_debug_key_is_not(own_key: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match="POCKETGEMMA_KEYSTORE: mine.p12 is not a keystore"):
+        check_signing_key()
+    monkeypatch.delenv(KEYSTORE)
+    check_signing_key()
 
 
 def test_a_missing_keystore_is_bad_input(own_key: Path) -> None:
@@ -82,8 +90,8 @@ def test_a_missing_keystore_is_bad_input(own_key: Path) -> None:
 
 
 def test_missing_variables_are_all_named(own_key: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(sign.KEYSTORE_PASSWORD)
-    monkeypatch.delenv(sign.KEY_ALIAS)
+    monkeypatch.delenv(KEYSTORE_PASSWORD)
+    monkeypatch.delenv(KEY_ALIAS)
     with pytest.raises(InputError, match="set POCKETGEMMA_KEYSTORE_PASSWORD and POCKETGEMMA_KEY_ALIAS too"):
         signing_key()
 
@@ -91,9 +99,9 @@ def test_missing_variables_are_all_named(own_key: Path, monkeypatch: pytest.Monk
 def test_signers_are_distinguished_without_a_secret(own_key: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mine = signer_digest()
     assert SECRET not in mine
-    monkeypatch.setenv(sign.KEYSTORE_PASSWORD, "changed")
+    monkeypatch.setenv(KEYSTORE_PASSWORD, "changed")
     assert signer_digest() == mine
     own_key.write_bytes(b"another keystore")
     assert signer_digest() != mine
-    monkeypatch.delenv(sign.KEYSTORE)
+    monkeypatch.delenv(KEYSTORE)
     assert signer_digest() == "debug"

@@ -1,0 +1,1 @@
+"""Chat with a converted model in the terminal, or answer questions from standard input."""

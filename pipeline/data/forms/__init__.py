@@ -1,2 +1,0 @@
-"""One module for each form of conversation in a row. `pipeline.data.conversations` finds them
-automatically."""

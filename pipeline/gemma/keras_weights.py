@@ -1,0 +1,88 @@
+"""The weights of a Keras model as the tensors that Hugging Face has: their names and their axes."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.families.family import GemmaShape
+from pipeline.families.names import keras_block, layer_scalar, layer_tensor
+
+if TYPE_CHECKING:
+    import keras
+    import keras_hub
+
+Change = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+
+class KerasWeight:
+    """A weight of a Keras model as a tensor, which is read when it is written to a file.
+
+    Args:
+        tensor: its name in a text-only Hugging Face folder.
+        variable: a kernel, norm scales, a table or a single number.
+        as_tensor: from the axes of the variable to those of the tensor; None: they are the same.
+        as_variable: the inverse.
+
+    Attributes:
+        tensor: as above.
+        shape: of the tensor.
+    """
+
+    def __init__(
+        self,
+        tensor: str,
+        variable: "keras.Variable",
+        as_tensor: Change | None = None,
+        as_variable: Change | None = None,
+    ) -> None:
+        self.tensor, self._variable = tensor, variable
+        self._as_tensor, self._as_variable = as_tensor, as_variable
+        nothing = np.broadcast_to(np.float32(0), variable.shape)
+        self.shape: tuple[int, ...] = (as_tensor(nothing) if as_tensor else nothing).shape
+
+    def read(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Entries start..stop of the tensor's first axis, float32."""
+        from keras import ops
+
+        if self._as_tensor is None:
+            return np.asarray(ops.convert_to_numpy(self._variable[start:stop]), np.float32)
+        values = np.asarray(ops.convert_to_numpy(self._variable), np.float32)
+        return np.ascontiguousarray(self._as_tensor(values)[start:stop])
+
+    def assign(self, values: NDArray[np.float32]) -> None:
+        """Write the whole tensor, of its `shape`, into the variable, in the variable's type."""
+        self._variable.assign(self._as_variable(values) if self._as_variable else values)
+
+
+def keras_weights(backbone: "keras_hub.models.Backbone", shape: GemmaShape) -> Iterator[KerasWeight]:
+    """Every weight of a backbone.
+
+    Args:
+        backbone: a Gemma.
+        shape: of the backbone.
+
+    Raises:
+        KeyError: the backbone lacks a layer of its family; names the layer.
+    """
+    family = shape.family
+    for other in family.other_matrices:
+        variable = getattr(backbone.get_layer(other.keras_layer), other.keras_variable)
+        changes = () if other.lookup else (other.as_matrix, other.as_variable)
+        yield KerasWeight(other.tensor, variable, *changes)
+    for index in range(shape.layers):
+        block = backbone.get_layer(keras_block(index))
+        layers: dict[str, Any] = {layer.name: layer for layer in block._flatten_layers(include_self=False)}
+        for matrix in shape.matrices_in(index):
+            kernel = layers[matrix.keras_layer].kernel
+            as_kernel = partial(matrix.as_kernel, shape=tuple(kernel.shape))
+            yield KerasWeight(layer_tensor(index, matrix.module), kernel, matrix.as_matrix, as_kernel)
+        for norm in shape.norms_in(index):
+            yield KerasWeight(layer_tensor(index, norm.module), layers[norm.keras_layer].scale)
+        for name in family.scalars:
+            number = getattr(block, name)
+            yield KerasWeight(layer_scalar(index, name), number, np.atleast_1d, np.squeeze)
+    for last in family.other_norms:
+        yield KerasWeight(last.tensor, backbone.get_layer(last.keras_layer).scale)

@@ -1,0 +1,3 @@
+from tests.support.converted_models import folder, model
+
+__all__ = ["folder", "model"]

@@ -1,6 +1,7 @@
 """Ask a model every question in a file, and print how many answers are right."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from rich.table import Table
 
 from pipeline.console import console
 from pipeline.data.checks import check_files
+from pipeline.data.conversations import Candidate
 from pipeline.data.faults import Faults
 from pipeline.data.sources import find_files
 from pipeline.errors import InputError
@@ -15,6 +17,7 @@ from pipeline.evaluation.answers import Answer, Scores, score
 from pipeline.families.registry import read_shape
 from pipeline.gemma.causal_lm import use_backend
 from pipeline.gemma.tokenizer import Tokenizer
+from pipeline.litert.runtime.model_file import context_length_of
 from pipeline.recipe.schema import Config
 from pipeline.run.finished import refuse_finished_stage
 from pipeline.run.folder import Run
@@ -49,8 +52,9 @@ def ask_file(
     tokenizer = Tokenizer.of_preset(preset)
     faults = Faults()
     policy = replace(config.data.policy, duplicates="keep")
-    examples = check_files(find_files([str(data)], "test"), policy, tokenizer, faults).examples
+    checked = check_files(find_files([str(data)], "test"), policy, tokenizer, faults)
     faults.raise_if_any()
+    examples = checked.examples
     if not examples:
         raise InputError(f"{data}: contains no questions")
     limit = config.verify.max_new_tokens
@@ -60,6 +64,7 @@ def ask_file(
         from pipeline.litert.runtime.probe import make_sure_it_opens
 
         run.manifest("convert")
+        _check_context(checked.candidates, run.files.convert.model, tokenizer)
         separate = run.files.convert.adapter if run.files.convert.adapter.is_file() else None
         make_sure_it_opens(run.files.convert.model)
         with Runtime(run.files.convert.model) as runtime:
@@ -85,6 +90,29 @@ def ask_file(
         title = "base in Keras" if base else f"fine-tuned in {'Keras' if on == 'keras' else 'LiteRT-LM'}"
         _print(scores, title)
     return scores
+
+
+def _check_context(candidates: Sequence[Candidate], model: Path, tokenizer: Tokenizer) -> None:
+    """Check that a model can read every question with its answer. The recipe may say another context than
+    the model was converted with.
+
+    Raises:
+        InputError: it cannot; lists the rows.
+    """
+    context, faults = context_length_of(model), Faults()
+    if context is None:
+        return
+    lengths = tokenizer.example_lengths(
+        (candidate.example.context, candidate.example.response) for candidate in candidates
+    )
+    for candidate, prompt, response in zip(candidates, *lengths, strict=True):
+        if prompt + response > context:
+            faults.add(
+                candidate.place,
+                f"{prompt + response} tokens long, the context of the converted model has {context}; shorten "
+                "it, or raise convert.context_length and convert again",
+            )
+    faults.raise_if_any()
 
 
 def _print(scores: Scores, title: str) -> None:

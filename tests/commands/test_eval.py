@@ -104,6 +104,28 @@ def test_a_file_whose_rows_are_all_dropped_is_refused(
         ask_file(run, short, data, on="keras", base=True)
 
 
+def test_rows_beyond_the_context_of_the_model_are_named_before_it_is_opened(
+    run: Run, config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with run.stage("convert", settings={}):
+        pass
+    opened = iter([RuntimeError("opened")])
+
+    def open_model(model: Path) -> None:
+        raise next(opened)
+
+    monkeypatch.setattr("pipeline.commands.eval.context_length_of", lambda model: 30)
+    monkeypatch.setattr("pipeline.litert.runtime.probe.make_sure_it_opens", open_model)
+    long = {"prompt": "What is Fe? " * 6, "response": "Iron."}
+    data = write_jsonl(tmp_path / "test.jsonl", [ROWS[0], long])
+    with pytest.raises(InputError, match="the context of the converted model has 30; shorten it") as caught:
+        ask_file(run, config, data, on="runtime")
+    assert "test.jsonl line 2: " in str(caught.value)
+    assert "line 1" not in str(caught.value)
+    with pytest.raises(RuntimeError, match="opened"):
+        ask_file(run, config, write_jsonl(tmp_path / "short.jsonl", ROWS), on="runtime")
+
+
 def test_answers_that_cannot_be_written_are_reported(
     run: Run, config: Config, asked: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -3,7 +3,7 @@ read and written without PEFT.
 
 What PEFT merges is W0 + scale * B A with scale = alpha / r, or alpha / sqrt(r) for rank-stabilized LoRA
 (Kalajdzievski 2023, arXiv:2312.03732), A (r, in) and B (out, r). Everything else that a configuration may ask
-for is refused by name.
+for is refused by name (`peft_config`).
 """
 
 import json
@@ -18,34 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import InputError
-from pipeline.families.names import EMBEDDING_MODULE
+from pipeline.families.names import EMBEDDING_MODULE, text_tensor
+from pipeline.formats.peft_config import MLX_ADVICE, beyond_plain_lora, check_config, value_for
 from pipeline.formats.safetensors import FLOATS, SafetensorsTensor, read_safetensors
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 """The files of a PEFT adapter's folder."""
 
-PLAIN_LORA = frozenset(
-    (
-        "alpha_pattern", "auto_mapping", "base_model_name_or_path", "corda_config", "ensure_weight_tying",
-        "eva_config",
-        "exclude_modules", "fan_in_fan_out", "inference_mode", "init_lora_weights", "layers_pattern",
-        "layers_to_transform",
-        "loftq_config", "lora_alpha", "lora_dropout", "lora_ga_config", "megatron_config", "megatron_core",
-        "peft_type",
-        "peft_version", "qalora_group_size", "r", "rank_pattern", "revision", "runtime_config",
-        "target_modules", "task_type",
-        "use_rslora",
-    )
-)  # fmt: skip
-"""Keys of a configuration that are read here, or that change nothing in how A and B are merged into linear
-layers."""
-
-NEUTRAL: tuple[Any, ...] = (None, False, "none", [], {}, "")
-"""Values that ask for nothing."""
-
-CHANGED_BASES = ("pissa", "olora", "corda", "loftq", "lora_ga")
-"""Initializations (init_lora_weights) that take something out of the base: A and B then belong to that
-residual, not to the base."""
+MLX_WEIGHTS = "adapters.safetensors"
+"""The file of an mlx-lm adapter's folder."""
 
 TENSOR = re.compile(r"base_model\.model\.(?P<module>[\w.]+)\.lora_(?P<part>[AB])\.weight")
 """Names of the tensors: the module that A or B belongs to, by Hugging Face's name."""
@@ -97,55 +78,44 @@ class PeftAdapter:
     @property
     def beyond_plain_lora(self) -> list[str]:
         """Keys of the configuration that ask for more than A and B of linear layers."""
-        return [key for key, value in self.config.items() if key not in PLAIN_LORA and value not in NEUTRAL]
+        return beyond_plain_lora(self.config)
 
     def pairs(self) -> dict[str, LoraPair]:
-        """A, B and scale of each adapted matrix by its Hugging Face name, such as
-        `model.layers.0.mlp.up_proj.weight`.
+        """A, B and scale of each adapted matrix by its name in a text-only Hugging Face folder, such as
+        `model.layers.0.mlp.up_proj.weight`; the prefixes of multimodal folders are taken off.
 
         Raises:
             InputError: not LoRA with nothing but A and B of linear layers; an A without its B, or another
                 rank than configured.
         """
-        self._check_config()
+        check_config(self.folder / CONFIG, self.config)
         path, tensors = self.folder / WEIGHTS, self._tensors()
-        found = {}
+        found: dict[str, LoraPair] = {}
         for module in sorted({module for module, _ in tensors}):
-            name = f"{module}.weight"
+            name = text_tensor(f"{module}.weight")
+            if name is None:
+                raise InputError(
+                    f"{path}: changes {module}, which is not in the text decoder, the only part in use; "
+                    "train with target_modules of the text decoder"
+                )
+            if name in found:
+                raise InputError(f"{path}: has two A for {name}; save the adapter again")
             for part in "AB":
                 if (module, part) not in tensors:
                     raise InputError(f"{path}: {name} lacks its {part}; save the adapter again")
             a, b = tensors[module, "A"], tensors[module, "B"]
-            rank, configured = a.shape[0], self._configured("rank_pattern", "r", module)
+            rank, configured = a.shape[0], value_for(self.config, "r", module)
             if b.shape[1] != rank or rank != configured:
                 raise InputError(
                     f"{path}: {name} has A {a.shape} and B {b.shape}, {CONFIG} declares rank {configured}; "
                     "save the adapter again"
                 )
-            alpha = self._configured("alpha_pattern", "lora_alpha", module)
+            alpha = value_for(self.config, "lora_alpha", module)
             scale = alpha / math.sqrt(rank) if self.config.get("use_rslora") else alpha / rank
             found[name] = LoraPair(a, b, scale)
         if not found:
             raise InputError(f"{path}: holds no A and B; save the adapter again")
         return found
-
-    def _check_config(self) -> None:
-        path = self.folder / CONFIG
-        if self.config.get("peft_type") != "LORA":
-            raise InputError(f"{path}: peft_type is {self.config.get('peft_type')!r}, expected 'LORA'")
-        for key in self.beyond_plain_lora:
-            raise InputError(
-                f"{path}: {key} is {self.config[key]!r:.60}: only plain LoRA (A and B of linear layers) is "
-                "supported; merge the adapter "
-                "with PEFT (merge_and_unload) and convert the merged model"
-            )
-        start = str(self.config.get("init_lora_weights", "")).lower()
-        if start.startswith(CHANGED_BASES):
-            raise InputError(
-                f"{path}: init_lora_weights is {start!r}: the adapter was trained on a changed base; save it "
-                "with PEFT's "
-                "path_initial_model_for_weight_conversion, or merge it with PEFT"
-            )
 
     def _tensors(self) -> dict[tuple[str, str], SafetensorsTensor]:
         """A and B by module and part.
@@ -174,14 +144,6 @@ class PeftAdapter:
             found[match["module"], match["part"]] = tensor
         return found
 
-    def _configured(self, patterns: str, default: str, module: str) -> Any:
-        """The value for a module: that of the first pattern that fits the end of its name, as PEFT looks them
-        up."""
-        for pattern, value in (self.config.get(patterns) or {}).items():
-            if re.match(rf"(.*\.)?({pattern})$", module):
-                return value
-        return self.config.get(default)
-
 
 def read_peft_folder(folder: Path) -> PeftAdapter:
     """Read the configuration and the list of tensors of a PEFT adapter; reads no tensor.
@@ -200,6 +162,8 @@ def read_peft_folder(folder: Path) -> PeftAdapter:
         raise InputError(f"{folder / CONFIG}: not readable as JSON: {error}") from None
     if not isinstance(config, dict):
         raise InputError(f"{folder / CONFIG}: expected a JSON object, found {type(config).__name__}")
+    if (folder / MLX_WEIGHTS).is_file() and not (folder / WEIGHTS).is_file():
+        raise InputError(f"{folder}: {MLX_ADVICE}")
     if not (folder / WEIGHTS).is_file():
         raise InputError(f"{folder}: {WEIGHTS} is missing; save the adapter again")
     return PeftAdapter(folder, config, read_safetensors(folder / WEIGHTS).tensors)

@@ -13,7 +13,7 @@ from pipeline.formats.tflite import read_tflite
 from pipeline.formats.tflite_model import decode_inputs
 from pipeline.litert.convert.lora_inputs import RANKS
 from pipeline.tuning.adapter import Adapter
-from pipeline.tuning.load import load_adapter
+from pipeline.tuning.load import find_adapter, load_adapter
 from pipeline.tuning.peft import peft_runtime_factors
 from pipeline.tuning.runtime_factors import MERGE_INSTEAD, RuntimeFactors, rank_of
 
@@ -71,10 +71,11 @@ def write_for_base(source: Path, base: Path, output: Path) -> AdapterFile:
     taker = lora_base(base)
     if taker is None:
         raise InputError(f"{base}: {TAKES_NONE}")
-    if source.is_dir():
-        factors, digest = peft_runtime_factors(source), taker.base_digest
+    folder, own = find_adapter(source)
+    if own is None:
+        factors, digest = peft_runtime_factors(folder), taker.base_digest
     else:
-        adapter = load_adapter(source)
+        adapter = load_adapter(own)
         factors, digest = adapter.method.runtime_factors(adapter), adapter.base_digest
     if _fitting(factors) > taker.rank:
         raise InputError(

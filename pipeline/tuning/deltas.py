@@ -27,6 +27,7 @@ class Deltas:
         kind: the adapter's format, for messages.
         matrices: the adapted matrices by Hugging Face name.
         base_digest: digest of the preset that it was trained on; empty if the adapter does not record it.
+        declared_base: the name of that model, if the adapter records a name only.
         recipe: quantization recipe that it was trained for; empty for an ordinary adapter.
         scales: with a recipe: scales (out, blocks) of every matrix of the model, by Hugging Face name.
     """
@@ -34,6 +35,7 @@ class Deltas:
     kind: str
     matrices: Mapping[str, MatrixDelta]
     base_digest: str = ""
+    declared_base: str = ""
     recipe: str = ""
     scales: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 

@@ -1,27 +1,33 @@
 """Adapters of Hugging Face's PEFT: read as additions to matrices or as factors for the runtime, and written
 from ours."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 
+from pipeline.errors import InputError
 from pipeline.families.names import RUNTIME_TARGETS, parse_hugging_face_name
-from pipeline.formats.peft import LoraPair, read_peft_folder, write_peft_folder
+from pipeline.formats.peft import WEIGHTS, LoraPair, read_peft_folder, write_peft_folder
 from pipeline.tuning.adapter import Adapter
 from pipeline.tuning.deltas import Deltas, Rows
-from pipeline.tuning.runtime_factors import RuntimeFactors, refuse_other_matrices
+from pipeline.tuning.runtime_factors import Factors, RuntimeFactors, refuse_other_matrices
+from pipeline.tuning.values import check_finite, refuse_untrained
 
 
 def read_peft(folder: Path) -> Deltas:
     """The additions of a PEFT adapter.
 
     Raises:
-        InputError: not plain LoRA for the matrices of a Gemma.
+        InputError: not plain LoRA for the matrices of a Gemma, or not trained.
     """
-    pairs = read_peft_folder(folder).pairs()
+    found = read_peft_folder(folder)
+    pairs = found.pairs()
+    _check_values(folder, pairs)
     return Deltas(
-        "PEFT", {name: ((pair.b.shape[0], pair.a.shape[1]), _rows(pair)) for name, pair in pairs.items()}
+        "PEFT",
+        {name: ((pair.b.shape[0], pair.a.shape[1]), _rows(pair)) for name, pair in pairs.items()},
+        declared_base=str(found.config.get("base_model_name_or_path") or ""),
     )
 
 
@@ -32,7 +38,9 @@ def peft_runtime_factors(folder: Path) -> RuntimeFactors:
         InputError: not plain LoRA, or it adapts a matrix that the runtime takes no adapter for.
     """
     found, others = {}, []
-    for name, (a, b, scale) in read_peft_folder(folder).pairs().items():
+    pairs = read_peft_folder(folder).pairs()
+    _check_values(folder, pairs)
+    for name, (a, b, scale) in pairs.items():
         layer, target = parse_hugging_face_name(name) or (-1, name)
         if target not in RUNTIME_TARGETS:
             others.append(target)
@@ -50,6 +58,28 @@ def write_peft(adapter: Adapter, folder: Path) -> None:
         InputError: PEFT has no form for the adapter's method.
     """
     write_peft_folder(folder, adapter.method.peft_content(adapter))
+
+
+def _check_values(folder: Path, pairs: Mapping[str, LoraPair]) -> None:
+    """Check that the numbers can be those of a training.
+
+    Raises:
+        InputError: one is infinite or NaN, or every B is zero.
+    """
+    path = folder / WEIGHTS
+    try:
+        refuse_untrained(_finite(path, pairs))
+    except InputError as error:
+        text = str(error)
+        raise InputError(text if text.startswith(str(path)) else f"{path}: {text}") from None
+
+
+def _finite(path: Path, pairs: Mapping[str, LoraPair]) -> Iterator[Factors]:
+    """A and B of each matrix, checked."""
+    for name, pair in pairs.items():
+        a, b = pair.a.read_all(), pair.b.read_all()
+        check_finite(path, {f"A of {name}": a, f"B of {name}": b})
+        yield a, b
 
 
 def _rows(pair: LoraPair) -> Callable[[], Rows]:

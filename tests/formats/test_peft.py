@@ -65,6 +65,17 @@ def test_each_matrix_has_a_b_and_the_configured_scale(
         ({"something_new": 1}, "something_new is 1: only plain LoRA"),
         ({"init_lora_weights": "PiSSA_niter_4"}, "trained on a changed base"),
         ({"r": 4}, "declares rank 4"),
+        ({"r": None}, "r is missing, expected a whole number, 1 or more"),
+        ({"r": "8"}, "r is '8', expected a whole number"),
+        ({"r": True}, "r is True, expected a whole number"),
+        ({"lora_alpha": None}, "lora_alpha is missing, expected a number other than 0; write the value"),
+        ({"lora_alpha": float("nan")}, "lora_alpha is nan, expected a number"),
+        ({"lora_alpha": 0}, "lora_alpha is 0, expected a number other than 0"),
+        ({"rank_pattern": ["q_proj"]}, r"rank_pattern is \['q_proj'\], expected patterns and numbers"),
+        ({"rank_pattern": {"q_proj": 2.5}}, r"rank_pattern\['q_proj'\] is 2.5, expected a whole number"),
+        ({"alpha_pattern": {"q_proj": "8"}}, r"alpha_pattern\['q_proj'\] is '8', expected a number"),
+        ({"alpha_pattern": {"q_proj(": 8}}, r"alpha_pattern: 'q_proj\(' is not a regular expression"),
+        ({"fine_tune_type": "lora"}, "an adapter of mlx-lm; merge it into its model with mlx_lm.fuse"),
     ],
 )
 def test_a_configuration_that_asks_for_more_is_refused(
@@ -107,6 +118,46 @@ def test_tensors_that_are_no_a_and_b_are_refused(
 ) -> None:
     with pytest.raises(InputError, match=message):
         read_peft_folder(write(tmp_path, {name: tensor})).pairs()
+
+
+MULTIMODAL = ("model.language_model.", "language_model.model.")
+
+
+@pytest.mark.parametrize("prefix", MULTIMODAL)
+def test_the_text_decoder_of_a_multimodal_model_is_read_by_its_names_in_a_text_only_one(
+    tmp_path: Path, prefix: str
+) -> None:
+    write(tmp_path, rank_pattern={f"{prefix}layers.0.self_attn.q_proj": 3})
+    inner = f"base_model.model.{prefix}layers.0.self_attn.q_proj"
+    a, b = np.full((3, 6), 2, np.float32), np.full((4, 3), 5, np.float32)
+    save_file({f"{inner}.lora_A.weight": a, f"{inner}.lora_B.weight": b}, tmp_path / WEIGHTS)
+    [(name, pair)] = read_peft_folder(tmp_path).pairs().items()
+    assert name == "model.layers.0.self_attn.q_proj.weight"
+    assert pair.scale == 8 / 3
+    assert np.array_equal(pair.a.read_all(), a)
+
+
+@pytest.mark.parametrize(
+    ("module", "message"),
+    [
+        ("model.vision_tower.encoder.layers.0.q_proj", "which is not in the text decoder"),
+        ("model.language_model.layers.0.self_attn.q_proj", "has two A for model.layers.0.self_attn.q_proj"),
+    ],
+)
+def test_what_a_text_decoder_cannot_take_is_refused(tmp_path: Path, module: str, message: str) -> None:
+    more = {
+        f"base_model.model.{module}.lora_A.weight": np.ones((2, 6), np.float32),
+        f"base_model.model.{module}.lora_B.weight": np.ones((4, 2), np.float32),
+    }
+    with pytest.raises(InputError, match=message):
+        read_peft_folder(write(tmp_path, more)).pairs()
+
+
+def test_the_folder_of_an_adapter_of_mlx_is_named(tmp_path: Path) -> None:
+    (tmp_path / CONFIG).write_text(json.dumps({"lora_parameters": {"rank": 8, "scale": 20.0}}))
+    save_file({"model.layers.0.self_attn.q_proj.lora_a": np.ones((6, 2))}, tmp_path / "adapters.safetensors")
+    with pytest.raises(InputError, match=r"mlx_lm\.fuse, and use the folder that this writes as model\.pre"):
+        read_peft_folder(tmp_path)
 
 
 def test_a_folder_that_is_not_whole_is_refused(tmp_path: Path) -> None:

@@ -4,11 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from pipeline.errors import InputError
+from pipeline.formats.peft import PeftFactors, lora_content, write_peft_folder
 from pipeline.tuning.load import load_adapter, load_deltas, read_checked
 from pipeline.tuning.methods.lora import LoraFactors
+from pipeline.tuning.peft import peft_runtime_factors
 
 NAME = "decoder_block_0.down"
 
@@ -53,3 +56,56 @@ def test_a_folder_without_an_adapter_is_refused(tmp_path: Path) -> None:
         InputError, match="no adapter in this folder; expected adapter.safetensors, or PEFT's"
     ):
         load_deltas(tmp_path)
+
+
+def test_a_folder_of_checkpoints_names_those_inside(tmp_path: Path) -> None:
+    for name in ("checkpoint-900", "checkpoint-1200", "logs"):
+        (tmp_path / name).mkdir()
+    for name in ("checkpoint-900", "checkpoint-1200"):
+        (tmp_path / name / "adapter_config.json").touch()
+    with pytest.raises(
+        InputError, match="name one of the folders in it: checkpoint-900, checkpoint-1200$"
+    ) as caught:
+        load_deltas(tmp_path)
+    assert str(caught.value).startswith(f"{tmp_path}: no adapter in this folder; ")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_an_adapter_with_values_that_are_no_numbers_is_refused(tmp_path: Path, value: float) -> None:
+    a, b = np.ones((6, 2), np.float32), np.ones((2, 4), np.float32)
+    a[3, 1] = value
+    LoraFactors(2, 1.0, ("down",), {NAME: (a, b)}).adapter("abc").save(tmp_path / "adapter.safetensors")
+    with pytest.raises(InputError, match=rf"{NAME}\.lora_a contains NaN or infinite values"):
+        load_adapter(tmp_path / "adapter.safetensors")
+
+
+def write_peft(folder: Path, a: NDArray[np.float32], b: NDArray[np.float32]) -> Path:
+    module = PeftFactors(a, b, 4.0)
+    content = lora_content({"model.layers.0.self_attn.q_proj": module, "model.layers.1.mlp.up_proj": module})
+    write_peft_folder(folder, content)
+    return folder
+
+
+@pytest.mark.parametrize("part", ["A", "B"])
+def test_a_peft_adapter_with_values_that_are_no_numbers_is_refused(tmp_path: Path, part: str) -> None:
+    a, b = np.ones((2, 6), np.float32), np.ones((4, 2), np.float32)
+    (a if part == "A" else b)[1, 1] = np.nan
+    folder = write_peft(tmp_path / "peft", a, b)
+    for read in (load_deltas, peft_runtime_factors):
+        with pytest.raises(InputError, match=f"adapter_model.safetensors: {part} of model.layers.0.* NaN"):
+            read(folder)
+
+
+def test_an_adapter_that_was_never_trained_is_refused(tmp_path: Path) -> None:
+    a, b = np.ones((2, 6), np.float32), np.zeros((4, 2), np.float32)
+    folder = write_peft(tmp_path / "peft", a, b)
+    with pytest.raises(InputError, match="adapter_model.safetensors: the adapter changes nothing: B is zero"):
+        load_deltas(folder)
+    own = LoraFactors(
+        2, 1.0, ("query",), {"decoder_block_0.query": (np.ones((1, 6, 2), np.float32), b.T)}
+    ).adapter("abc")
+    own.save(tmp_path / "adapter.safetensors")
+    with pytest.raises(InputError, match="the adapter changes nothing: B is zero"):
+        load_deltas(tmp_path / "adapter.safetensors")
+    with pytest.raises(InputError, match="the adapter changes nothing: B is zero"):
+        own.method.runtime_factors(own)

@@ -48,6 +48,7 @@ class Report:
         search_seconds: for locating the matrices; 0 with a weight map.
         seconds: for everything else.
         peak_memory_bytes: of this process.
+        declared_base: the base by the name that a PEFT adapter records; whether it is this one cannot be told.
     """
 
     recipe: str
@@ -58,6 +59,7 @@ class Report:
     search_seconds: float
     seconds: float
     peak_memory_bytes: int
+    declared_base: str = ""
 
     def __str__(self) -> str:
         how = (
@@ -70,6 +72,11 @@ class Report:
             f"wrote {self.matrices} matrices from a {self.kind} adapter in {self.seconds:.1f} s: "
             f"{self.bytes / 1e6:.1f} MB, "
             f"peak memory {self.peak_memory_bytes / 1e6:.0f} MB"
+            + (
+                f"\nthe adapter names {self.declared_base} as its base; the preset must be that model"
+                if self.declared_base
+                else ""
+            )
         )
 
 
@@ -147,6 +154,7 @@ def graft_adapter(
         searched,
         time.monotonic() - started - searched,
         memory.peak_bytes,
+        additions.declared_base,
     )
 
 

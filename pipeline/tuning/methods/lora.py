@@ -25,6 +25,7 @@ from pipeline.tuning.deltas import Deltas, Rows
 from pipeline.tuning.method import Attachment, Change, Cost, Method, MethodSettings
 from pipeline.tuning.runtime_factors import Factors, RuntimeFactors, refuse_other_matrices
 from pipeline.tuning.targets import adapted_kernels
+from pipeline.tuning.values import refuse_untrained
 
 if TYPE_CHECKING:
     import keras
@@ -153,6 +154,7 @@ class Lora:
 
     def deltas(self, adapter: Adapter) -> Deltas:
         factors = LoraFactors.of(adapter)
+        refuse_untrained(factors.pairs.values())
         matrices = {}
         for name, pair in factors.pairs.items():
             kind = _kind(name)
@@ -166,6 +168,7 @@ class Lora:
     def runtime_factors(self, adapter: Adapter) -> RuntimeFactors:
         factors = LoraFactors.of(adapter)
         refuse_other_matrices(factors.targets)
+        refuse_untrained(factors.pairs.values())
         found = {}
         for name, (a, b) in factors.pairs.items():
             layer, target = parse_adapter_name(name)

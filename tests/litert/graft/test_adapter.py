@@ -139,6 +139,7 @@ def write_peft(folder: Path) -> np.ndarray:
         {f"{module}.lora_A.weight": a, f"{module}.lora_B.weight": b}, folder / "adapter_model.safetensors"
     )
     config = {"peft_type": "LORA", "r": 2, "lora_alpha": 1, "target_modules": ["up_proj"]}
+    config["base_model_name_or_path"] = "google/gemma"
     (folder / "adapter_config.json").write_text(json.dumps(config))
     return np.asarray((b.double() @ a.double() * 0.5).float())
 
@@ -148,6 +149,7 @@ def test_a_peft_adapter_is_merged(folder: Path, tmp_path: Path) -> None:
     base = write_base(tmp_path / "base.litertlm", matrices_of(folder), "int8")
     report = graft_adapter(base, tmp_path, folder, tmp_path / "out.litertlm")
     assert (report.kind, report.matrices) == ("PEFT", 1)
+    assert str(report).endswith("\nthe adapter names google/gemma as its base; the preset must be that model")
     matrices = matrices_of(folder)
     matrices["model.layers.1.mlp.up_proj.weight"] = matrices["model.layers.1.mlp.up_proj.weight"] + delta
     wanted = expected(base, folder, "int8", matrices, tmp_path / "expected.litertlm")

@@ -26,7 +26,8 @@ class Computation:
         local_rope_base: in layers with a sliding window, if it differs; None: any.
         rope_types: kinds of rotary embeddings.
         global_rope_types: the same in layers that see the whole context, if they differ.
-        values: further keys of config.json and their only values; null counts as the value.
+        values: further keys of config.json and their only values; null counts as the value, and None as the
+            only value means that the key must not be set.
         global_every: one layer in this many sees the whole context, the others have a sliding window; None:
             all see it.
         may_be_global: whether all layers may see the whole context instead.

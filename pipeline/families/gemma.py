@@ -87,7 +87,14 @@ GEMMA: Family = Family(
     read_transformers=lambda path, document: read_transformers_config(
         path, document, GEMMA, sliding_window=False
     ),
-    computation=Computation(ROPE_BASE, values={"rms_norm_eps": NORM_EPSILON}),
+    computation=Computation(
+        ROPE_BASE,
+        values={
+            "rms_norm_eps": NORM_EPSILON,
+            "attn_logit_softcapping": None,
+            "final_logit_softcapping": None,
+        },
+    ),
     text_class=CLASS,
     transformers_config=_from_keras,
     is_variant=lambda config: not has_post_norms(config) and is_plain(config),

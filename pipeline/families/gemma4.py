@@ -240,7 +240,11 @@ GEMMA4: Family = Family(
     read_keras=_read_keras,
     read_transformers=_read_transformers,
     as_keras_reads=_as_keras_reads,
-    computation=Computation(global_rope_types=("proportional",)),
+    computation=Computation(
+        global_rope_types=("proportional",),
+        # KerasHub would apply it, transformers and the converter do not.
+        values={"attn_logit_softcapping": None},
+    ),
     text_class=CLASS,
     transformers_config=_from_keras,
     presets={

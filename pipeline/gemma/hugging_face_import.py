@@ -20,8 +20,9 @@ from pipeline.families.family import GemmaShape
 from pipeline.families.names import EMBEDDING, HEAD, is_derived_tensor, tensor_shapes, text_tensor
 from pipeline.families.tokenizer_files import SENTENCEPIECE_FILE, TOKENIZER_JSON
 from pipeline.formats.safetensors import FLOATS, SafetensorsTensor, copy_tensors, read_safetensors
+from pipeline.gemma.foreign_weights import explain
 from pipeline.gemma.presets import check_family, link_preset, weight_files
-from pipeline.gemma.tokenizer_json import has_more_tokens, sentencepiece_model
+from pipeline.gemma.tokenizer_json import check_added_tokens, has_more_tokens, sentencepiece_model
 
 VALUES_AT_A_TIME = 1 << 24
 """Values of a tensor that are checked at a time."""
@@ -87,13 +88,16 @@ def _check_config(
 ) -> None:
     quantization = document.get("quantization_config") or text.get("quantization_config")
     if quantization:
-        method = quantization.get("quant_method", "unknown method")
+        named = isinstance(quantization, Mapping) and quantization.get("quant_method")
+        method = named or "unknown method"
         raise InputError(
             f"{path}: the weights are quantized ({method}); use the unquantized model, and convert.recipe to "
             "quantize the result"
         )
     computation = shape.family.computation
-    difference = computation.difference(text) if computation else None
+    # A multimodal configuration may say it beside text_config.
+    said = {"tie_word_embeddings": document.get("tie_word_embeddings"), **text}
+    difference = computation.difference(said) if computation else None
     if difference:
         raise InputError(
             f"{path}: {difference}; KerasHub does not support this variant of {shape.family.name}"
@@ -123,6 +127,9 @@ def _kept(source: Path, tensors: Tensors, shape: GemmaShape) -> dict[str, Safete
         ours = text_tensor(name)
         if ours is not None and not is_derived_tensor(name):
             kept[ours] = tensor
+    foreign = explain(tensors)
+    if foreign:
+        raise InputError(f"{source}: {foreign}")
     head = kept.pop(HEAD, None)
     wanted = tensor_shapes(shape)
     missing, unknown = wanted.keys() - kept.keys(), kept.keys() - wanted.keys()
@@ -168,7 +175,12 @@ def _equal(one: SafetensorsTensor, other: SafetensorsTensor) -> bool:
 
 
 def _rebuild_tokenizer(source: Path, shape: GemmaShape) -> bytes | None:
-    """The SentencePiece model made from tokenizer.json, where there is no other or that one lacks tokens."""
+    """The SentencePiece model made from tokenizer.json, where there is no other or that one lacks tokens.
+
+    Raises:
+        InputError: tokens were added that only an older form of file lists.
+    """
+    check_added_tokens(source)
     described, original = source / TOKENIZER_JSON, source / SENTENCEPIECE_FILE
     if not described.is_file() or (
         original.is_file() and not has_more_tokens(described, original, shape.vocabulary)

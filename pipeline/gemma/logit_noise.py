@@ -6,6 +6,7 @@ float64 within one implementation. A difference between two implementations of a
 wrong mask, rotary base, norm or scale is hundreds of times more.
 """
 
+import math
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -85,6 +86,12 @@ def logit_noise(
     return [
         _compared(len(ids), *logits) for ids, *logits in zip(sequences, ours, single, double, strict=True)
     ]
+
+
+def worst_of(noise: Sequence[SequenceNoise]) -> SequenceNoise:
+    """The sequence with the largest ratio; one that is NaN counts as larger than any number, which `max`
+    alone would skip."""
+    return max(noise, key=lambda each: (math.isnan(each.ratio), each.ratio))
 
 
 def _compared(

@@ -202,8 +202,9 @@ def _h5_elements(path: Path) -> int:
     return elements
 
 
-def check_finite(preset: Path) -> None:
-    """Check that no weight in the HDF5 files of a KerasHub preset is NaN or infinite; reads all of them.
+def check_weights(preset: Path) -> None:
+    """Check that no weight in the HDF5 files of a KerasHub preset is quantized, NaN or infinite; reads all of
+    them.
 
     Raises:
         InputError: one is; names the file and the weight.
@@ -216,6 +217,11 @@ def check_finite(preset: Path) -> None:
         step = max(1, VALUES_AT_A_TIME // max(1, item.size // item.shape[0]))
         for start in range(0, item.shape[0], step):
             values = item[start : start + step]
+            if values.dtype.itemsize == 1:  # integers, or Keras's float8
+                raise InputError(
+                    f"{path}: {name} is stored as {values.dtype}: the preset is quantized; use the "
+                    "unquantized one, and convert.recipe to quantize the result"
+                )
             # Keras stores bfloat16 as two opaque bytes.
             wide = widen(values.view(np.uint16)) if values.dtype.kind == "V" else values
             if wide.dtype.kind == "f" and not np.isfinite(wide).all():

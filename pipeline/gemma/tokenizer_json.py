@@ -11,14 +11,22 @@ from typing import Any
 
 from pipeline.errors import InputError
 from pipeline.families.config import read_json, section
+from pipeline.families.tokenizer_files import SENTENCEPIECE_FILE, TOKENIZER_JSON
 from pipeline.formats.tokenizer_file import SENTENCEPIECE, Vocabulary
-from pipeline.gemma.sentencepiece_model import Piece, PieceType, serialize
+from pipeline.gemma.sentencepiece_model import SPACE, Piece, PieceType, serialize
+
+ADDED_TOKENS = "added_tokens.json"
+"""Tokens and ids, as older versions of transformers save them beside tokenizer.model."""
+
+IMAGE_TOKEN = "<image_soft_token>"
+"""Stands for an image in Gemma 3, behind the last row of the embedding."""
 
 BYTE = re.compile(r"<0x[0-9A-F]{2}>")
 
 
 def has_more_tokens(path: Path, sentencepiece: Path, rows: int) -> bool:
-    """Whether a tokenizer.json has tokens that a SentencePiece model lacks.
+    """Whether a tokenizer.json has tokens that a SentencePiece model lacks, behind its last piece or in place
+    of a piece that was unused.
 
     Args:
         path: of the tokenizer.json.
@@ -26,8 +34,31 @@ def has_more_tokens(path: Path, sentencepiece: Path, rows: int) -> bool:
         rows: of the embedding; a token beyond it does not count. Text-only Gemma 3 folders list a token for
             images there.
     """
-    pieces = Vocabulary(sentencepiece.read_bytes(), SENTENCEPIECE).facts.vocabulary or 0
-    return any(pieces <= int(token["id"]) < rows for token in read_json(path).get("added_tokens") or ())
+    vocabulary = Vocabulary(sentencepiece.read_bytes(), SENTENCEPIECE)
+    tokens = {int(token["id"]): str(token["content"]) for token in read_json(path).get("added_tokens") or ()}
+    return any(
+        number < rows and vocabulary.token((number,)).text != content.replace(" ", SPACE)
+        for number, content in tokens.items()
+    )
+
+
+def check_added_tokens(folder: Path) -> None:
+    """Check that a folder with tokens in added_tokens.json has a tokenizer.json, which lists them, too.
+
+    Raises:
+        InputError: it has none, and tokenizer.model lacks a token: text would be split into other pieces than
+            in training.
+    """
+    listed, sentencepiece = folder / ADDED_TOKENS, folder / SENTENCEPIECE_FILE
+    if not listed.is_file() or (folder / TOKENIZER_JSON).is_file() or not sentencepiece.is_file():
+        return
+    vocabulary = Vocabulary(sentencepiece.read_bytes(), SENTENCEPIECE)
+    for content, number in read_json(listed).items():
+        if vocabulary.token((number,)).text != content.replace(" ", SPACE) and content != IMAGE_TOKEN:
+            raise InputError(
+                f"{listed}: {content!r} was added to the vocabulary, but {SENTENCEPIECE_FILE} lacks it; "
+                f"save the tokenizer again with its {TOKENIZER_JSON}"
+            )
 
 
 def sentencepiece_model(path: Path, specials: Mapping[str, str], rows: int) -> bytes:

@@ -200,7 +200,7 @@ def _check_layers(inner: Any, batch: Batch, final: torch.Tensor) -> None:
     for index, layer in enumerate(inner.layers):
         stream.hidden = run_layer(layer, stream, index)
     difference = (inner.norm(stream.hidden) - final)[batch.real].abs().max()
-    if difference > LAYERS_TOLERANCE * final[batch.real].abs().max():
+    if not difference <= LAYERS_TOLERANCE * final[batch.real].abs().max():
         raise PocketGemmaError(
             "this model cannot be calibrated: its layers do not compute one after the other; set "
             "convert.rounding: least_squares"

@@ -13,7 +13,7 @@ from pipeline.gemma.gguf_preset import WrittenPreset, is_gguf, write_preset
 from pipeline.gemma.hubs import Fetched, fetch
 from pipeline.gemma.hugging_face_import import Imported, import_hugging_face
 from pipeline.gemma.keras_text_part import write_text_part
-from pipeline.gemma.presets import check_family, check_finite, check_preset, known_presets, link_preset
+from pipeline.gemma.presets import check_family, check_preset, check_weights, known_presets, link_preset
 from pipeline.quantization.schemes import SCHEMES
 from pipeline.quantization.size import weight_bytes
 from pipeline.recipe.schema import Config
@@ -50,10 +50,10 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
                 console.print(f"  {line}")
         elif check_family(fetched.path).vision:
             console.print(f"  {_text_only(write_text_part(fetched.path, preset_folder))}")
-            check_finite(preset_folder)
+            check_weights(preset_folder)
         else:
             check_preset(fetched.path)
-            check_finite(fetched.path)
+            check_weights(fetched.path)
             link_preset(fetched.path, preset_folder)
         # Where the later stages read it.
         shape = check_preset(preset_folder)

@@ -14,7 +14,7 @@ from pipeline.families.family import GemmaShape
 from pipeline.families.registry import read_shape
 from pipeline.gemma.causal_lm import load_causal_lm, use_backend
 from pipeline.gemma.hugging_face import write_hugging_face
-from pipeline.gemma.logit_noise import SequenceNoise, logit_noise
+from pipeline.gemma.logit_noise import SequenceNoise, logit_noise, worst_of
 from pipeline.gemma.presets import preset_digest
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.recipe.schema import Config
@@ -70,7 +70,7 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         write_hugging_face(merged, tokenizer, written.huggingface)
         sequences = _compared_sequences(run.files.prepare.train, tokenizer, shape)
         noise = logit_noise(merged, written.huggingface, sequences)
-        worst = max(noise, key=lambda each: each.ratio)
+        worst = worst_of(noise)
         if not worst.ratio <= limits.max_logit_noise:
             raise _different(worst, limits.max_logit_noise)
         # Measured differences vary a little from run to run. They are in the manifest's details, so that the

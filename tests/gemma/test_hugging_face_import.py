@@ -214,6 +214,49 @@ REFUSED: list[tuple[str, Damage, str]] = [
         _config(use_bidirectional_attention=True),
         "use_bidirectional_attention is True, expected False",
     ),
+    ("quantized in a list", _config(quantization_config=["int8"]), "the weights are quantized"),
+    (
+        "fp8",
+        _weight(
+            lambda weights: weights.update(
+                {UP: weights[UP].astype(np.int8), UP + "_scale_inv": np.ones((1, 1), np.float32)}
+            )
+        ),
+        "the weights are quantized; use the unquantized model",
+    ),
+    (
+        "bitsandbytes by name",
+        _weight(
+            lambda weights: weights.update(
+                {UP: np.ones((64, 1), np.uint8), UP + ".absmax": np.ones(4, np.float32)}
+            )
+        ),
+        "the weights are quantized; use the unquantized model",
+    ),
+    (
+        "adapter attached",
+        _weight(
+            lambda weights: weights.update(
+                {
+                    UP.replace(".weight", ".base_layer.weight"): weights.pop(UP),
+                    UP.replace(".weight", ".lora_A.default.weight"): np.ones((2, 16), np.float32),
+                }
+            )
+        ),
+        r"an adapter is still attached to the model; merge it \(in PEFT: merge_and_unload\)",
+    ),
+    (
+        "adapter of the whole model",
+        _weight(
+            lambda weights: weights.update(
+                {
+                    f"base_model.model.{name.replace('.weight', '.base_layer.weight')}": weights.pop(name)
+                    for name in list(weights)
+                }
+            )
+        ),
+        "an adapter is still attached to the model",
+    ),
     ("untied by config", _config(tie_word_embeddings=False), "tie_word_embeddings is False, expected True"),
 ]
 
@@ -229,6 +272,35 @@ def test_another_folder_is_refused(tmp_path: Path, weights: Weights, damage: Dam
         import_hugging_face(source, tmp_path / "target")
     assert str(source) in str(error.value) and "\n" not in str(error.value)
     assert not (tmp_path / "target").exists()
+
+
+def test_a_multimodal_configuration_says_untied_beside_its_text_part(
+    tmp_path: Path, weights: Weights
+) -> None:
+    config = MULTIMODAL | {"tie_word_embeddings": False}
+    source = write_folder(tmp_path / "source", prefixed(weights, "language_model.model."), config)
+    with pytest.raises(InputError, match="tie_word_embeddings is False, expected True"):
+        import_hugging_face(source, tmp_path / "target")
+
+
+def test_a_token_in_place_of_an_unused_piece_counts(tmp_path: Path, weights: Weights) -> None:
+    source = write_folder(tmp_path / "source", weights, TRANSFORMERS_CONFIG)
+    [*_, last] = range(Tokenizer.of_preset(source).vocabulary_size)
+    write_tokenizer_json(source / "tokenizer.json")
+    assert not import_hugging_face(source, tmp_path / "plain").rebuilt_tokenizer
+    assert len(Tokenizer.of_preset(tmp_path / "plain").encode("<term>")) > 1
+    write_tokenizer_json(source / "tokenizer.json", added={"<term>": last})
+    assert import_hugging_face(source, tmp_path / "target").rebuilt_tokenizer
+    assert Tokenizer.of_preset(tmp_path / "target").encode("<term>") == [last]
+
+
+def test_added_tokens_without_a_tokenizer_json_are_refused(tmp_path: Path, weights: Weights) -> None:
+    source = write_folder(tmp_path / "source", weights, TRANSFORMERS_CONFIG)
+    write_json(source / "added_tokens.json", {"<image_soft_token>": 262144})
+    import_hugging_face(source, tmp_path / "target")
+    write_json(source / "added_tokens.json", {"<image_soft_token>": 262144, "<term>": 399})
+    with pytest.raises(InputError, match=r"'<term>' was added to the vocabulary, but tokenizer\.model lacks"):
+        import_hugging_face(source, tmp_path / "other")
 
 
 def test_a_git_lfs_pointer_is_named(tmp_path: Path, weights: Weights) -> None:

@@ -2,6 +2,7 @@
 model; each way of computing something else is many times that."""
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from pipeline.gemma.causal_lm import load_causal_lm, matrix_layers
 from pipeline.gemma.hugging_face import write_hugging_face
-from pipeline.gemma.logit_noise import logit_noise
+from pipeline.gemma.logit_noise import SequenceNoise, logit_noise, worst_of
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.recipe.sections.merge import MergeSection
 from tests.support.finished_run import DEMO
@@ -139,3 +140,11 @@ def test_a_wrong_weight_is_beyond_the_limit(
     model = load_causal_lm(BASE)
     damage(model.backbone)
     assert worst(model, right, sequences) > CLEAR * LIMIT
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_sequence_whose_logits_are_no_numbers_is_the_worst_wherever_it_is(place: int) -> None:
+    noise = [SequenceNoise(10, 2.0, 1.0), SequenceNoise(10, 3.0, 1.0)]
+    assert worst_of(noise).ratio == 3
+    noise.insert(place, SequenceNoise(10, math.nan, 1.0))
+    assert math.isnan(worst_of(noise).ratio)

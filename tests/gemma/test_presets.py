@@ -10,7 +10,7 @@ import pytest
 from pipeline.errors import InputError
 from pipeline.families.family import GemmaShape
 from pipeline.families.registry import FAMILIES, read_shape
-from pipeline.gemma.presets import check_finite, check_preset, known_presets, preset_files, weight_files
+from pipeline.gemma.presets import check_preset, check_weights, known_presets, preset_files, weight_files
 from tests.support.presets import (
     KERAS_CONFIG,
     SHAPE,
@@ -294,7 +294,7 @@ def test_the_addresses_of_short_names_end_in_that_name() -> None:
 def test_weights_that_are_no_numbers_are_refused(keras_preset: Path, value: float, dtype: str) -> None:
     import h5py
 
-    check_finite(keras_preset)
+    check_weights(keras_preset)
     path = keras_preset / "model.weights.h5"
     values = np.ones((70, 3), np.float32)
     values[65, 1] = value
@@ -302,4 +302,15 @@ def test_weights_that_are_no_numbers_are_refused(keras_preset: Path, value: floa
         stored = values if dtype == "float32" else (values.view(np.uint32) >> 16).astype(np.uint16).view("V2")
         file.create_dataset("layers/gemma3_decoder_block/vars/0", data=stored)
     with pytest.raises(InputError, match="decoder_block/vars/0 contains NaN or infinite values"):
-        check_finite(keras_preset)
+        check_weights(keras_preset)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8"])
+def test_a_quantized_keras_preset_is_refused(keras_preset: Path, dtype: str) -> None:
+    import h5py
+
+    with h5py.File(keras_preset / "model.weights.h5", "a") as file:
+        del file["layers/token_embedding/vars/0"]
+        file["layers/token_embedding/vars/0"] = np.ones((4, 2), dtype)
+    with pytest.raises(InputError, match=f"vars/0 is stored as {dtype}: the preset is quantized"):
+        check_weights(keras_preset)

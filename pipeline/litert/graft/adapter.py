@@ -48,7 +48,7 @@ class Report:
         search_seconds: for locating the matrices; 0 with a weight map.
         seconds: for everything else.
         peak_memory_bytes: of this process.
-        declared_base: the base by the name that a PEFT adapter records; whether it is this one cannot be told.
+        declared_base: the name that a PEFT adapter records of its base; it cannot be compared.
     """
 
     recipe: str

@@ -4,7 +4,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from pipeline.families.names import ALL_LINEAR, DEFAULT_TARGETS, SHARED_TARGETS, TARGETS, targets_named
+from pipeline.families.names import (
+    ALL_LINEAR,
+    DEFAULT_TARGETS,
+    SHARED_TARGETS,
+    TARGETS,
+    last_module_names,
+    targets_named,
+)
 from pipeline.recipe.section import OneOf, Section, Share, sorted_by
 from pipeline.tuning.registry import METHODS
 
@@ -56,7 +63,7 @@ class FinetuneSection(Section):
         DEFAULT_TARGETS,
         min_length=1,
         description="the matrices of each decoder layer that get an adapter; Hugging Face's names, such as "
-        f"`q_proj`, are accepted, and `{ALL_LINEAR}` stands for {', '.join(SHARED_TARGETS)}",
+        f"`{last_module_names()[1]}`, are accepted, and `{ALL_LINEAR}` stands for {', '.join(SHARED_TARGETS)}",
     )
     dropout: Share = Field(
         0.0,

@@ -39,7 +39,8 @@ class Agreement:
     @property
     def interval(self) -> Interval:
         """The ratio with its 95 % interval."""
-        factor = math.exp(min(Z * self.log_deviation, 700.0))
+        exponent = Z * self.log_deviation
+        factor = math.exp(exponent) if exponent < LARGEST_EXPONENT else math.inf
         return Interval(self.ratio, self.ratio / factor, self.ratio * factor)
 
     @property
@@ -53,6 +54,9 @@ class Agreement:
         low = self.interval.low
         return low if self.others is None else min(low, self.others.interval.low)
 
+
+LARGEST_EXPONENT = 700.0
+"""Beyond it, exp leaves the range of a float. Among so few questions the interval is all numbers."""
 
 OUTLIERS = 2
 """How many questions alone do not show that the runtime computes something else."""

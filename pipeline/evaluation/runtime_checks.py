@@ -1,6 +1,7 @@
 """Checks of a converted model in the open runtime: token IDs, the next turn of a conversation, and a run-time
 adapter."""
 
+import math
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from pipeline.evaluation.comparison import TokenIds
 from pipeline.evaluation.conversations import conversations
 from pipeline.families.chat import Message
 from pipeline.gemma.tokenizer import Tokenizer
+from pipeline.litert.runtime.chat import ContextFullError
 from pipeline.litert.runtime.engine import Runtime
 from pipeline.litert.runtime_adapters import check_adapter_file, write_adapter
 from pipeline.tuning.adapter import Adapter
@@ -23,15 +25,15 @@ def token_ids(runtime: Runtime, tokenizer: Tokenizer, examples: Sequence[Example
     Args:
         runtime: the open model.
         tokenizer: the one used in training.
-        examples: some of them are used as conversations, besides the built-in ones.
+        examples: some of them are used as conversations, besides the built-in ones. What is longer than the
+            context of the model is left out.
     """
+    context = runtime.context_length or math.inf
+    wanted = [(name, messages, tokenizer.prompt_ids(messages)) for name, messages in conversations(examples)]
     return [
-        TokenIds(
-            conversation=name,
-            training=[tokenizer.bos_id, *tokenizer.encode(tokenizer.chat.render_prompt(messages))],
-            runtime=runtime.token_ids(messages),
-        )
-        for name, messages in conversations(examples)
+        TokenIds(conversation=name, training=training, runtime=runtime.token_ids(messages))
+        for name, messages, training in wanted
+        if len(training) < context
     ]
 
 
@@ -49,7 +51,8 @@ def turn_differences(
     Args:
         runtime: the open model.
         tokenizer: the one used in training.
-        examples: the first question to which the reply stops by itself is asked, then the last question.
+        examples: the first question to which the reply stops by itself is asked, then the last question. If
+            the context has no room for both, the next one is taken.
         max_new_tokens: where a reply is truncated.
         adapter: an adapter file for a model that takes one; None means the model itself.
 
@@ -64,7 +67,10 @@ def turn_differences(
         with runtime.chat(greedy=True, adapter=adapter) as chat:
             list(chat.stream(example.question))
             before = chat.tokens
-            list(chat.stream(examples[-1].question, max_new_tokens=1))
+            try:
+                list(chat.stream(examples[-1].question, max_new_tokens=1))
+            except ContextFullError:
+                continue
             found = chat.tokens - before - 1
         return (
             []

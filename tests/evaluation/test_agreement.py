@@ -39,6 +39,7 @@ def test_the_interval_covers_the_true_ratio_in_about_95_of_100_samples() -> None
 def test_one_question_gives_no_interval() -> None:
     found = agreement([-1.0], [-1.1], [-1.2], [3])
     assert math.isinf(found.log_deviation)
+    assert (found.interval.low, found.interval.high) == (0, math.inf)
     assert found.interval.low < 1e-100 and found.interval.high > 1e100
 
 
@@ -65,3 +66,11 @@ def test_what_changes_every_answer_is_sure() -> None:
 def test_too_few_questions_to_leave_any_out() -> None:
     found = agreement([-1.0] * 3, [-1.1] * 3, [-1.1 - 1e-4] * 3, [3] * 3)
     assert found.others is None and found.surely == found.interval.low
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_an_answer_that_is_no_number_is_no_outlier_to_leave_out(place: int) -> None:
+    runtime = [-1.0, -2.0, -3.0, -4.0]
+    runtime[place] = math.nan
+    found = agreement(runtime, [-1.0, -2.0, -3.0, -4.0], [-1.1, -2.1, -3.1, -4.1], [1] * 4)
+    assert not found.surely <= 1e30

@@ -16,6 +16,7 @@ from pipeline.evaluation.runtime_checks import adapter_differences, token_ids, t
 from pipeline.families.chat import Message
 from pipeline.formats.runtime_adapter import AdapterFile
 from pipeline.gemma.tokenizer import Tokenizer
+from pipeline.litert.runtime.chat import ContextFullError
 from pipeline.litert.runtime.engine import Reply, Runtime
 from pipeline.tuning.adapter import Adapter
 from pipeline.tuning.methods.lora import LoraFactors
@@ -35,9 +36,13 @@ class FakeRuntime:
         tokenizer: the one of training.
         extra: tokens that it adds, compared with training.
         stops_at: the first question to which it stops by itself.
+        context_length: tokens that a conversation can have.
     """
 
-    def __init__(self, tokenizer: Tokenizer, extra: int = 0, stops_at: int = 0) -> None:
+    def __init__(
+        self, tokenizer: Tokenizer, extra: int = 0, stops_at: int = 0, context_length: int | None = None
+    ) -> None:
+        self.context_length = context_length
         self.tokenizer, self.extra, self.stops_at = tokenizer, extra, stops_at
         self.model = Path("model.litertlm")
         self.tokens = 0
@@ -67,6 +72,8 @@ class FakeRuntime:
         first = not self.tokens
         before = "" if first else "\n"
         self.tokens += len(self.tokenizer.encode(before + question)) + 1 + (0 if first else self.extra)
+        if self.context_length and self.tokens >= self.context_length:
+            raise ContextFullError("full")
         self.asked.append(text)
         yield "yes"
 
@@ -87,6 +94,26 @@ def test_the_token_ids_of_both_sides_are_listed_by_conversation(tokenizer: Token
     assert not any(
         ids.same for ids in token_ids(as_runtime(FakeRuntime(tokenizer, extra=1)), tokenizer, EXAMPLES)
     )
+
+
+def test_conversations_that_exceed_the_context_are_left_out(tokenizer: Tokenizer) -> None:
+    every = token_ids(as_runtime(FakeRuntime(tokenizer)), tokenizer, EXAMPLES)
+    lengths = sorted(len(ids.training) for ids in every)
+    runtime = as_runtime(FakeRuntime(tokenizer, context_length=lengths[-1]))
+    assert len(token_ids(runtime, tokenizer, EXAMPLES)) == sum(length < lengths[-1] for length in lengths)
+
+
+def test_where_the_context_has_no_room_for_a_second_question_another_first_one_is_asked(
+    tokenizer: Tokenizer,
+) -> None:
+    first = Example(({"role": "user", "content": "long " * 50 + "0"}, {"role": "assistant", "content": "A"}))
+    room = len(tokenizer.prompt_ids(first.context)) + 5
+    fake = FakeRuntime(tokenizer, extra=1, context_length=room)
+    examples = [first, *EXAMPLES[1:]]
+    assert len(turn_differences(as_runtime(fake), tokenizer, examples, max_new_tokens=8)) == 1
+    assert fake.asked == [first.question, "question 1", "question 2"]
+    tight = FakeRuntime(tokenizer, context_length=30)
+    assert turn_differences(as_runtime(tight), tokenizer, EXAMPLES, max_new_tokens=8) == []
 
 
 def test_a_runtime_that_continues_as_training_does_passes(tokenizer: Tokenizer) -> None:

@@ -21,8 +21,8 @@ from pipeline.families.registry import FAMILIES
 def test_a_soft_cap_is_computed_or_refused(family: str, key: str, computed: bool) -> None:
     computation = FAMILIES[family].computation
     assert computation is not None
-    rope = {"rope_parameters": {"full_attention": {"rope_type": (computation.global_rope_types or [""])[0]}}}
-    plain = rope if computation.global_rope_types else {}
+    kinds = [{"rope_type": kind} for kind in computation.global_rope_types]
+    plain = {"rope_parameters": {"full_attention": kinds[0]}} if kinds else {}
     assert computation.difference(plain | {key: None}) is None
     assert computation.difference(plain | {key: 30.0}) == (
         None if computed else f"{key} is 30.0, expected None"

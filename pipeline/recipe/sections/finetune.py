@@ -63,7 +63,8 @@ class FinetuneSection(Section):
         DEFAULT_TARGETS,
         min_length=1,
         description="the matrices of each decoder layer that get an adapter; Hugging Face's names, such as "
-        f"`{last_module_names()[1]}`, are accepted, and `{ALL_LINEAR}` stands for {', '.join(SHARED_TARGETS)}",
+        f"`{last_module_names()[1]}`, are accepted, and `{ALL_LINEAR}` stands for "
+        f"{', '.join(SHARED_TARGETS)}",
     )
     dropout: Share = Field(
         0.0,

@@ -4,8 +4,6 @@ import codecs
 from pathlib import Path
 from typing import BinaryIO, Protocol, TextIO
 
-from rich.markup import escape
-
 from pipeline.console import console, errors
 from pipeline.data.encoding import not_utf8
 from pipeline.data.faults import Place
@@ -78,7 +76,7 @@ class LineQuestions:
         if self._ended:
             return None
         if self._prompts:
-            errors.print("[bold]you>[/] ", end="")
+            errors.print("you>", style="bold", end=" ")
         try:
             line = self._stream.readline(LONGEST_LINE + 1)
         except OSError as error:
@@ -98,11 +96,11 @@ class LineQuestions:
             raise InputError(f"{self._place}: {not_utf8(line, error)}; save it as UTF-8") from None
 
     def note(self, text: str) -> None:
-        errors.print(f"[dim]{escape(text)}[/]")
+        errors.print(text, style="dim", markup=False)
 
     def refuse(self, error: PocketGemmaError) -> None:
         place = "" if str(error).startswith(str(STANDARD_INPUT)) else f"{self._place}: "
-        errors.print("[bold red]error:[/]", end=" ")
+        errors.print("error:", style="bold red", end=" ")
         errors.print(f"{place}{error}", markup=False)
 
     @property

@@ -50,7 +50,7 @@ def faults(source: str) -> Iterator[str]:
         if isinstance(node, ast.Subscript):
             key = node.slice
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "get":
-            key = node.args[0]
+            key = next(iter(node.args), None)
         if isinstance(key, ast.Constant) and key.value == "model_type":
             yield f"{key.lineno}: {key.value!r}"
         members: list[ast.expr | None] = []

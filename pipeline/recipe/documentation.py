@@ -99,7 +99,7 @@ def _limits(schema: Mapping[str, Any]) -> Iterator[str]:
     if "exclusiveMinimum" in schema:
         yield f"more than {schema['exclusiveMinimum']:g}"
     if least is not None and most is not None:
-        yield f"{least:g} to {most:g}"
+        yield f"{least:g} to {most:,}"
     elif least is not None:
         yield f"{least:g} or more"
     elif most is not None:

@@ -1,6 +1,7 @@
 """Build the app that contains the verified model, sign it, and check the result."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -84,8 +85,8 @@ def _request(config: Config, run: Run) -> BundleRequest:
     base = converted.base if config.carries_base else None
     if base and not base.is_file():
         raise PocketGemmaError(
-            f"{base}: missing, but bundle.base needs it; run: pocketgemma convert --run {run.root}, with the "
-            "same recipe"
+            f"{base}: missing, but bundle.base needs it; run with the same recipe: pocketgemma convert --run "
+            f"{shlex.quote(str(run.root))}"
         )
     own = [converted.adapter] if config.convert.adapters == "runtime" else []
     return BundleRequest(

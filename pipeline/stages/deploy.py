@@ -17,14 +17,21 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
     """
     target = load_target(config.bundle.target)
     device = target.find_device()
+    folder = run.files.deploy.folder
     settings: dict[str, Any] = {"name": config.name, "phone": device.serial if device else None}
     with run.stage("deploy", settings=settings, after=("bundle",), force=force) as work:
         files = target.app_files(run.files.bundle.folder, config.name)
         if not work.up_to_date:
-            DeployFiles(work.folder).instructions.write_text(target.instructions(files), encoding="utf-8")
+            _write_instructions(DeployFiles(work.folder), target.instructions(files.relative_to(folder)))
             if device:
                 target.deploy(device, files)
                 work.details.update(phone=device.name)
     if not device:
-        console.print(run.files.deploy.instructions.read_text(encoding="utf-8").rstrip())
+        console.print(target.instructions(files).rstrip())
     console.print(str(files.app), style="bold")
+
+
+def _write_instructions(written: DeployFiles, commands: str) -> None:
+    written.instructions.write_text(
+        f"Run these commands in the folder of this file.\n\n{commands}", encoding="utf-8"
+    )

@@ -4,6 +4,7 @@ A target is a package in this folder whose module `target` defines `TARGET`. Sta
 through the protocol `Target` only, so a second target needs no change to them.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -118,6 +119,11 @@ class AppFiles:
 
     app: Path
     models: Sequence[Path]
+
+    def relative_to(self, folder: Path) -> "AppFiles":
+        """The same files as seen from a folder, so that commands which name them outlive a move of both."""
+        app, *models = (Path(os.path.relpath(path, folder)) for path in (self.app, *self.models))
+        return AppFiles(app, models)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,5 @@
 import os
+import shlex
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,30 @@ def test_without_a_phone_it_prints_instructions_and_then_the_path(
     assert f"adb install -r {apk}" in printed
     assert "copy the APK to the phone" in printed
     assert printed.strip().splitlines()[-1] == str(apk)
+
+
+def test_the_written_instructions_outlive_a_move_of_the_run(
+    tmp_path: Path, no_phone: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deploy.run(CONFIG, bundled(tmp_path, pushed=True))
+    moved = tmp_path / "Umlaut ü $HOME [1]"
+    (tmp_path / "run").rename(moved)
+    run = Run(moved)
+    commands = [
+        shlex.split(line)
+        for line in run.files.deploy.instructions.read_text().splitlines()
+        if line.startswith("  adb")
+    ]
+    named = [command[3] if command[1] == "install" else command[2] for command in (commands[0], commands[2])]
+    folder = run.files.deploy.folder
+    assert [(folder / name).read_bytes() for name in named] == [b"an apk", b"a large model"]
+
+    capsys.readouterr()
+    deploy.run(CONFIG, run)
+    printed = capsys.readouterr().out
+    assert "up to date" in printed
+    (install,) = [shlex.split(line) for line in printed.splitlines() if "adb install" in line]
+    assert Path(install[3]).read_bytes() == b"an apk"
 
 
 def test_a_second_run_is_up_to_date_and_still_ends_with_the_path(

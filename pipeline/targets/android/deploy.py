@@ -1,5 +1,7 @@
 """Android's part of the deploy stage: install the app over adb, or explain how to do it by hand."""
 
+import shlex
+
 from pipeline.console import console
 from pipeline.targets.android.adb import install, model_path, push_model, start
 from pipeline.targets.android.project import app_settings
@@ -28,12 +30,12 @@ def instructions(files: AppFiles) -> str:
     application_id = app_settings().application_id
     lines = [
         "No phone is connected. To install the app over USB (needs adb, and USB debugging turned on):",
-        f"  adb install -r {files.app}",
+        f"  adb install -r {shlex.quote(str(files.app))}",
     ]
     if files.models:
         paths = {model: model_path(application_id, model.name) for model in files.models}
         lines.append(f"  adb shell mkdir -p {next(iter(paths.values())).rpartition('/')[0]}")
-        lines += [f"  adb push {model} {path}" for model, path in paths.items()]
+        lines += [f"  adb push {shlex.quote(str(model))} {path}" for model, path in paths.items()]
     else:
         lines += [
             "To install it without a cable:",

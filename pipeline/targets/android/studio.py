@@ -6,6 +6,7 @@ Gradle compiles the Kotlin code and the shim. It cannot provide LiteRT-LM's libr
 adapters, manifest, questions): this script copies them from a finished bundle stage to android/build/studio.
 """
 
+import shlex
 import shutil
 import sys
 import zipfile
@@ -37,7 +38,9 @@ def prepare_studio(run: Path, target: Path = TARGET) -> list[Path]:
     bundle = RunFiles(run).bundle
     apk = next(iter(bundle.apks), None)
     if apk is None:
-        raise InputError(f"{run}: the bundle stage has not run yet; run: pocketgemma bundle --run {run}")
+        raise InputError(
+            f"{run}: the bundle stage has not run yet; run: pocketgemma bundle --run {shlex.quote(str(run))}"
+        )
     shutil.rmtree(target, ignore_errors=True)
     with zipfile.ZipFile(apk) as archive:
         for name in archive.namelist():
@@ -61,6 +64,6 @@ if __name__ == "__main__":
     print(f"{TARGET}: ready; open {ROOT} in Android Studio")
     for model in pushed:
         print(
-            f"too large for the APK, run: adb push {model} "
+            f"too large for the APK, run: adb push {shlex.quote(str(model))} "
             f"{model_path(app_settings().application_id, model.name)}"
         )

@@ -169,7 +169,8 @@ def test_the_base_is_packaged_if_the_recipe_asks_for_it(run: Run, capsys: pytest
 def test_a_missing_base_is_an_error_that_names_the_command(run: Run) -> None:
     (run.folder("convert") / "base.litertlm").unlink()
     with pytest.raises(
-        PocketGemmaError, match=r"base.litertlm: missing, but bundle.base needs it; run: pocketgemma convert"
+        PocketGemmaError,
+        match=r"missing, but bundle.base needs it; run with the same recipe: pocketgemma convert",
     ):
         bundle.run(config(base=True), run)
 

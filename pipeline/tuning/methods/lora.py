@@ -36,6 +36,8 @@ A, B = ".lora_a", ".lora_b"
 
 FLOAT32_BYTES = 4
 
+DAMAGED = "copy the file again, or train again"
+
 
 @dataclass(frozen=True)
 class LoraFactors:
@@ -103,6 +105,7 @@ class Lora:
         missing = [name + part for name in names for part in (A, B) if name + part not in file.tensors]
         if missing or not names:
             raise InputError(f"{file.path}: lacks {', '.join(missing) or 'all tensors'}; train it again")
+        _check_header(file, list(names))
 
     def attach(self, backbone: "keras_hub.models.Backbone", settings: MethodSettings) -> Attachment:
         return Attachment(settings, enable_lora(backbone, settings.rank, settings.alpha, settings.targets))
@@ -237,6 +240,30 @@ def weight_delta(a: NDArray[np.float32], b: NDArray[np.float32], scale: float) -
     """
     product: NDArray[np.float64] = np.matmul(a, b, dtype=np.float64)
     return (product * scale).astype(np.float32)
+
+
+def _check_header(file: AdapterSafetensors, names: Sequence[str]) -> None:
+    """Check rank, alpha and targets: finite, and those of the tensors.
+
+    Raises:
+        InputError: one is not; the header says another scale or other matrices than were trained.
+    """
+    rank, alpha, targets = (file.settings[key] for key in ("rank", "alpha", "targets"))
+    if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not (math.isfinite(alpha) and alpha):
+        raise InputError(f"{file.path}: alpha is {alpha!r}, expected a number other than 0; {DAMAGED}")
+    for name in names:
+        ranks = file.tensors[name + A].shape[-1:], file.tensors[name + B].shape[:1]
+        if any(found != (rank,) for found in ranks):
+            raise InputError(
+                f"{file.path}: its rank is {rank!r}, but {name} has A of {file.tensors[name + A].shape} and "
+                f"B of {file.tensors[name + B].shape}; {DAMAGED}"
+            )
+    trained = {name.rpartition(".")[2] for name in names}
+    if not isinstance(targets, list) or set(map(str, targets)) != trained:
+        raise InputError(
+            f"{file.path}: its targets are {targets!r}, but it has tensors for "
+            f"{', '.join(sorted(trained))}; {DAMAGED}"
+        )
 
 
 def kernel_shape(pair: Factors) -> tuple[int, ...]:

@@ -192,3 +192,26 @@ def test_the_cost_is_what_training_counts_and_writes(base: Path, targets: tuple[
 
 def test_the_formula_names_the_scale() -> None:
     assert METHOD.formula(queries().adapter("base")) == "W0 + 2·A·B"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"alpha": float("inf")}, "alpha is inf, expected a number other than 0"),
+        ({"alpha": 0}, "alpha is 0, expected a number other than 0"),
+        ({"alpha": "6"}, "alpha is '6', expected a number other than 0"),
+        ({"rank": 2}, r"its rank is 2, but decoder_block_0\.query has A of \(4, 128, 3\) and B of \(3, 32\)"),
+        ({"targets": ["value"]}, r"its targets are \['value'\], but it has tensors for query"),
+        ({"targets": "query"}, "its targets are 'query', but it has tensors for query"),
+    ],
+)
+def test_a_header_that_contradicts_the_tensors_is_refused(
+    tmp_path: Path, settings: dict[str, Any], message: str
+) -> None:
+    adapter = queries().adapter("base")
+    path = tmp_path / "adapter.safetensors"
+    write_adapter_safetensors(
+        path, METHOD.format, "base", {**adapter.settings, **settings}, dict(adapter.tensors)
+    )
+    with pytest.raises(InputError, match=message):
+        load_adapter(path)

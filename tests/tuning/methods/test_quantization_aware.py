@@ -197,7 +197,7 @@ def test_training_improves_the_rounded_model(base: Path, tmp_path: Path) -> None
 
 
 def plain_adapter() -> Adapter:
-    pair = (np.zeros((4, 8, 2), np.float32), np.zeros((2, 4), np.float32))
+    pair = (np.ones((4, 8, 2), np.float32), np.ones((2, 4), np.float32))
     return lora.LoraFactors(2, 2.0, ("query",), {"decoder_block_0.query": pair}).adapter("base")
 
 

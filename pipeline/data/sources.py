@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from pipeline.addresses import DATASETS
 from pipeline.data.readers import READERS
 from pipeline.data.rows import COMPRESSED, DataFile
 from pipeline.errors import InputError
 from pipeline.gemma.hubs import fetch_dataset
-
-DATASETS = "hf://datasets/"
 
 Split = Literal["train", "validation", "test"]
 SPLITS: dict[Split, re.Pattern[str]] = {
@@ -47,12 +46,6 @@ def find_files(sources: Sequence[str], split: Split) -> list[Path]:
         else:
             files += _of_path(Path(source), split)
     return list(dict.fromkeys(files))
-
-
-def source_name(sources: Sequence[str]) -> str:
-    """The name of sources for people: that of the first, and how many others there are."""
-    first = sources[0].removeprefix(DATASETS) if sources[0].startswith(DATASETS) else Path(sources[0]).name
-    return first if len(sources) == 1 else f"{first} and {len(sources) - 1} more"
 
 
 def _of_path(path: Path, split: Split) -> list[Path]:

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.data.sources import DATASETS, find_files
+from pipeline.addresses import DATASETS
+from pipeline.data.sources import find_files
 from pipeline.errors import InputError
 from pipeline.recipe.reading import PATHS
 from pipeline.recipe.schema import Config

@@ -5,8 +5,8 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+from pipeline.addresses import source_name
 from pipeline.console import console
-from pipeline.data.sources import source_name
 from pipeline.digests import digest_of_json
 from pipeline.errors import PocketGemmaError
 from pipeline.evaluation.interval import wilson_interval

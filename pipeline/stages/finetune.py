@@ -6,9 +6,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from pipeline.addresses import source_name
 from pipeline.console import console
 from pipeline.data.examples import read_examples
-from pipeline.data.sources import source_name
 from pipeline.data.tokenize import EncodedExamples, encode
 from pipeline.errors import InputError
 from pipeline.families.registry import read_shape

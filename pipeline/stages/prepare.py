@@ -8,12 +8,13 @@ from typing import Any
 
 from rich.table import Table
 
+from pipeline.addresses import source_name
 from pipeline.console import console
 from pipeline.data.checks import CheckedFile, check_files, check_leaks, count_near_leaks
 from pipeline.data.conversations import Candidate
 from pipeline.data.examples import write_examples
 from pipeline.data.faults import Faults
-from pipeline.data.sources import Split, find_files, source_name
+from pipeline.data.sources import Split, find_files
 from pipeline.data.split import mix_replay, split_validation
 from pipeline.data.summary import describe_tokens, prompts_with_several_responses
 from pipeline.errors import InputError

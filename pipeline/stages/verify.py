@@ -190,13 +190,12 @@ class Sides:
 
 
 def _questions(prepared: PrepareFiles) -> list[Example]:
-    """The test examples; without a test file the validation examples; without any, the training examples:
-    whether the file equals the model in Keras shows on them, too."""
-    if prepared.test.exists():
-        return read_examples(prepared.test)
-    validation = read_examples(prepared.validation)
-    if validation:
-        return validation
+    """The test examples; without any the validation examples; without those, too, the training examples:
+    whether the file equals the model in Keras shows on them as well."""
+    for path in (prepared.test, prepared.validation):
+        examples = read_examples(path) if path.exists() else []
+        if examples:
+            return examples
     console.print(
         "  there are no test or validation examples: training examples are asked, and their accuracy says "
         "nothing about new questions; set data.test"

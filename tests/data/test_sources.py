@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.addresses import source_name
 from pipeline.data import sources
-from pipeline.data.sources import Split, find_files, source_name
+from pipeline.data.sources import Split, find_files
 from pipeline.errors import InputError
 
 

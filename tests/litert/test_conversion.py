@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pipeline.errors import InputError, PocketGemmaError
@@ -20,7 +21,8 @@ from pipeline.tuning.methods.lora import LoraFactors
 
 SPEC = ModelSpec("int8", (64,), 256, 0.7, 40, 0.9, "tuned")
 BASE_SPEC = replace(SPEC, description="base")
-ADAPTER = LoraFactors(2, 2.0, ("query",), {}).adapter("digest of the preset")
+FACTORS = {"decoder_block_0.query": (np.ones((4, 8, 2), np.float32), np.ones((2, 4), np.float32))}
+ADAPTER = LoraFactors(2, 2.0, ("query",), FACTORS).adapter("digest of the preset")
 CONVERTED = {"method": "full conversion", "seconds": 30.0, "bytes": 9, "converter_seconds": 30.0}
 GRAFTED = {"method": "graft", "matrices": 12, "seconds": 0.5, "bytes": 9}
 OTHER_ROUNDINGS = ["least_squares", "gptq", "quantization_aware"]

@@ -269,7 +269,9 @@ def test_your_own_key_signs_the_app_and_its_password_is_written_nowhere(
     monkeypatch.setenv("POCKETGEMMA_KEYSTORE", str(keystore))
     monkeypatch.setenv("POCKETGEMMA_KEY_ALIAS", "release")
     monkeypatch.setenv("POCKETGEMMA_KEYSTORE_PASSWORD", "wrong-" + password)
-    with pytest.raises(PocketGemmaError, match="signing metals.apk: apksigner failed") as caught:
+    with pytest.raises(
+        PocketGemmaError, match="POCKETGEMMA_KEYSTORE_PASSWORD: wrong password for own.p12"
+    ) as caught:
         bundle.run(config(), run)
     assert password not in str(caught.value)
     assert not run.folder("bundle").exists()

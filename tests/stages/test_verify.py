@@ -228,13 +228,21 @@ def test_the_recipes_limits_apply(copy: Path) -> None:
         verify.run(config(min_accuracy=100.0), run)
 
 
-def test_without_questions_the_error_names_the_setting(copy: Path) -> None:
+def test_without_other_questions_it_asks_training_examples(
+    copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for name in ("test", "validation"):
         path = copy / "prepare" / f"{name}.jsonl"
         path.unlink()
         path.write_text("")
-    with Run(copy) as run, pytest.raises(PocketGemmaError, match="data.validation_share"):
+    with Run(copy) as run:
         verify.run(config(), run)
+    assert "training examples are asked" in capsys.readouterr().out
+    asked = (copy / "verify" / "answers.jsonl").read_text().splitlines()
+    train = (copy / "prepare" / "train.jsonl").read_text().splitlines()
+    prompts = {json.loads(line)["messages"][-2]["content"] for line in train}
+    assert asked
+    assert {json.loads(line)["question"] for line in asked} <= prompts
 
 
 def test_a_base_file_that_is_not_the_base_is_refused(copy: Path) -> None:

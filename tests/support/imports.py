@@ -7,6 +7,7 @@ from pathlib import Path
 import pipeline
 
 PACKAGE = Path(pipeline.__file__).parent
+SETTINGS = "pipeline.recipe.sections."
 
 
 def imported_modules(module: str) -> set[str]:
@@ -14,7 +15,8 @@ def imported_modules(module: str) -> set[str]:
     those import.
 
     Names of modules in strings count, because some work is done by `python -m` in another process. Imports
-    for type checking do not.
+    for type checking do not. What the sections of a recipe import does not, either: its effect is in the
+    settings of a stage.
     """
     found: set[str] = set()
     left = [module]
@@ -24,6 +26,8 @@ def imported_modules(module: str) -> set[str]:
         if name in found or path is None:
             continue
         found.add(name)
+        if name.startswith(SETTINGS):
+            continue
         left += _named(ast.parse(path.read_text(encoding="utf-8")))
     return found
 

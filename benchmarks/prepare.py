@@ -74,17 +74,18 @@ def main() -> None:
             write(data, examples)
             settings = {"name": "rows", "model": {"preset": options.preset}, "data": {"train": str(data)}}
             recipe.write_text(yaml.safe_dump(settings), encoding="utf-8")
-            command = [
-                sys.executable,
-                "-m",
-                "pipeline",
-                "prepare",
-                "--config",
-                str(recipe),
-                "--run",
-                str(run),
-            ]
-            subprocess.run(command, check=True, cwd=ROOT)
+            for stage in ("download", "prepare"):  # in processes of their own: memory is a process's peak
+                command = [
+                    sys.executable,
+                    "-m",
+                    "pipeline",
+                    stage,
+                    "--config",
+                    str(recipe),
+                    "--run",
+                    str(run),
+                ]
+                subprocess.run(command, check=True, cwd=ROOT)
             manifest = json.loads(RunFiles(run).stage("prepare").manifest.read_text(encoding="utf-8"))
             summary = json.loads(RunFiles(run).prepare.summary.read_text(encoding="utf-8"))
             found.append(

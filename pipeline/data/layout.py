@@ -4,7 +4,7 @@ The usual names of public data sets are known. A column whose meaning is known i
 ignored; where two readings are possible the recipe decides, by `data.columns` or `data.template`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from string import Formatter
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from pipeline.data.policy import ColumnNames
 from pipeline.data.proposal import propose
 from pipeline.data.refused import refused_column
+from pipeline.data.turns import is_turn
 from pipeline.data.values import MissingValueError, column_value, is_blank, normalized
 from pipeline.errors import InputError
 
@@ -27,6 +28,7 @@ ANSWERS = (
 SYSTEMS = ("system", "system_prompt", "system_message", "systeminstruction", "system_instruction")
 CONVERSATIONS = ("messages", "conversations", "conversation", "contents", "dialog", "dialogue", "chat")
 HISTORIES = ("history",)
+KNOWN = frozenset((*INSTRUCTIONS, *QUESTIONS, *CONTEXTS, *ANSWERS, *SYSTEMS, *CONVERSATIONS, *HISTORIES))
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,23 @@ class Layout:
             f"{name} from {column}" for name in ("system", "history") if (column := getattr(self, name))
         ]
         return ", ".join(parts)
+
+
+def is_known_column(name: str) -> bool:
+    """Whether a name says what a column holds of a conversation."""
+    return normalized(name) in KNOWN
+
+
+def is_conversation(name: str, first: Mapping[str, Any]) -> bool:
+    """Whether a list of objects is the turns of one conversation, and not rows.
+
+    Args:
+        name: of the list.
+        first: its first object.
+    """
+    if normalized(name) in CONVERSATIONS:
+        return not any(normalized(key) in CONVERSATIONS for key in first)
+    return is_turn(first) and not any(map(is_known_column, first))
 
 
 def fields(template: str) -> tuple[str, ...]:
@@ -163,6 +182,8 @@ def _by_names(values: dict[str, Any], names: dict[str, str]) -> Layout:
                 f"{contexts[0]} beside {messages} has no place in the conversation; write it into a turn, "
                 f"or set data.columns.messages to {messages} to leave it out"
             )
+        if isinstance(values[messages], str) and not values[messages].lstrip().startswith(("[", "{")):
+            raise InputError(f"{messages} is text, expected a list of turns{propose(values)}")
         return Layout(messages=messages, system=system)
     if response and prompt:
         return Layout(prompt=prompt, response=response, system=system, history=history)

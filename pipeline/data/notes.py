@@ -44,7 +44,10 @@ class Notes:
     def lines(self) -> list[str]:
         """The notes in sentences, the usual ones first."""
         most = self.layouts.most_common(SHOWN)
-        lines = [layout + (f" ({count:,} rows)" if len(self.layouts) > 1 else "") for layout, count in most]
+        lines = [
+            layout + (f" ({count:,} row{'s' * (count != 1)})" if len(self.layouts) > 1 else "")
+            for layout, count in most
+        ]
         if len(self.layouts) > SHOWN:
             lines.append(f"{len(self.layouts) - SHOWN} more layouts of columns, listed in summary.json")
         if self.tags:
@@ -57,10 +60,10 @@ class Notes:
             lines.append(f"keys of turns that are not used: {keys}")
         if self.earlier_answers:
             lines.append(
-                f"only the last answer is learned: {self.earlier_answers:,} conversations have earlier ones"
+                f"only the last answer is learned; conversations with earlier ones: {self.earlier_answers:,}"
             )
         if self.numbers:
             lines.append(f"numbers instead of text, learned as their digits: {self.numbers:,}")
         if self.marks:
-            lines.append(f"marks of missing values, kept as text: {self.marks:,} rows")
+            lines.append(f"marks of missing values, kept as text: {self.marks:,}")
         return lines

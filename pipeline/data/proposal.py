@@ -5,35 +5,15 @@ from typing import Any
 from pipeline.data.values import normalized
 
 PROMPT_LIKE = (
-    "prompt",
-    "question",
-    "text",
-    "sentence",
-    "utterance",
-    "content",
-    "source",
-    "src",
-    "title",
-    "body",
-    "input",
-    "query",
+    *("prompt", "question", "problem", "instruction", "text", "sentence", "utterance", "content", "source"),
+    *("src", "article", "document", "dialogue", "title", "body", "input", "query"),
 )
 RESPONSE_LIKE = (
-    "response",
-    "answer",
-    "answers",
-    "category",
-    "label",
-    "intent",
-    "class",
-    "target",
-    "tgt",
-    "output",
-    "summary",
-    "translation",
-    "sentiment",
-    "tag",
+    *("response", "answer", "answers", "category", "label", "intent", "class", "target", "tgt", "output"),
+    *("summary", "highlights", "translation", "solution", "code", "sql", "sentiment", "tag"),
 )
+TEXTS = ("text", "value", "content")
+"""Keys of objects that hold the text itself."""
 
 
 LONGEST_NAME = 20
@@ -49,8 +29,10 @@ def propose(values: dict[str, Any]) -> str:
     names = [path for path, value in _leaves(values) if isinstance(value, str | int) and value != ""]
     if all(" " in name.strip() for name in values) and any(len(name) > LONGEST_NAME for name in values):
         return "; the first line looks like data: add a header line such as prompt,response"
-    prompt = _like(names, PROMPT_LIKE, ())
+    answers = tuple(name for name in names if normalized(name).split(".")[0] in RESPONSE_LIKE)
+    prompt = _like(names, PROMPT_LIKE, answers)
     response = _like(names, RESPONSE_LIKE, (prompt,))
+    names = [name for name in names if not normalized(name).startswith("system")]
     if len(names) == 2 and not (prompt and response):
         prompt, response = (prompt or next(n for n in names if n != response)), response
         response = response or next(name for name in names if name != prompt)
@@ -80,7 +62,7 @@ def _like(names: list[str], words: tuple[str, ...], taken: tuple[str, ...]) -> s
     for depth in (-1, 0):  # The name itself before the column of objects that it is in.
         for word in words:
             if exact := [name for name, part in parts.items() if part[depth] == word]:
-                return exact[0]
+                return next((name for name in exact if parts[name][-1] in TEXTS), exact[0])
     for word in words:
         if within := [name for name, part in parts.items() if word in part[-1].split("_")]:
             return within[0]

@@ -18,6 +18,7 @@ _ANY = {
     TOOLS: ("tools", "functions", "tool_calls", "function_call", "tool_choice"),
     MEDIA: ("image", "images", "audio", "audios", "video", "videos"),
     PREFERENCES: ("chosen", "rejected"),
+    REASONING: ("reasoning_content", "reasoning", "thinking", "cot", "complex_cot", "chain_of_thought"),
 }
 COLUMNS = {name: reason for reason, names in _ANY.items() for name in names}
 """Columns that are refused with any value."""
@@ -31,7 +32,6 @@ BY_TYPE: dict[str, tuple[type, str]] = {
 TURN_KEYS = {
     **COLUMNS,
     "tool_call_id": TOOLS,
-    **dict.fromkeys(("reasoning_content", "reasoning", "thinking"), REASONING),
     "refusal": "a refusal instead of an answer; write it as the content if it is to be learned",
     **dict.fromkeys(
         ("train_detail", "training_detail", "loss_weight"),

@@ -2,6 +2,7 @@
 contents, and pairs of input and output."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from pipeline.data.notes import Notes
@@ -61,6 +62,11 @@ def read_turns(column: str, value: Any, notes: Notes) -> NamedTurns:
     if turns:
         _check_learned(turns[-1][0], value[-1])
     return turns
+
+
+def is_turn(item: Mapping[str, Any]) -> bool:
+    """Whether an object has a role and a text."""
+    return any(key in item for key in ROLE_KEYS) and any(key in item for key in CONTENT_KEYS)
 
 
 def _pair(pair: dict[str, Any]) -> list[dict[str, Any]]:

@@ -84,7 +84,9 @@ def as_text(name: str, value: Any, notes: Notes) -> str:
         notes.numbers += 1
         return str(value)
     kind = KINDS.get(type(value), type(value).__name__)
-    raise InputError(f"{name} is {kind}, {json.dumps(value, default=str):.40}; expected text")
+    raise InputError(
+        f"{name} is {kind}, {json.dumps(value, default=str):.40}; expected text: write it as it should read"
+    )
 
 
 def normalized(name: str) -> str:

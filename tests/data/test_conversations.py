@@ -166,7 +166,13 @@ def test_a_file_without_the_named_columns_is_read_by_the_usual_names_where_that_
         ({"text": "Q", "category": "A"}, "{prompt: text, response: category}"),
         ({"sentence": "Q", "label": 1, "idx": 3}, "{prompt: sentence, response: label}"),
         ({"en": "Q", "fr": "A"}, "{prompt: en, response: fr}"),
-        ({"id": "1", "summary": "A", "document": "Q", "title": "T"}, "{prompt: title, response: summary}"),
+        ({"id": "1", "summary": "A", "document": "Q"}, "{prompt: document, response: summary}"),
+        ({"text": "Q", "code": "A", "test_list": ["t"]}, "{prompt: text, response: code}"),
+        (
+            {"title": "Q", "answers": {"id": ["x"], "text": ["A"]}},
+            "{prompt: title, response: answers.text}",
+        ),
+        ({"system": "S", "summary": "A"}, "{prompt: …, response: …}"),
         ({"data": {"prompt": "Q", "response": "A"}}, "{prompt: data.prompt, response: data.response}"),
         ({"question": "Q", "answers": {"text": ["A"]}}, "{prompt: question, response: answers.text}"),
         ({"a": "Q", "b": "A", "c": "?"}, "{prompt: …, response: …}"),
@@ -176,6 +182,19 @@ def test_unknown_columns_get_a_proposal(values: dict[str, Any], proposal: str) -
     what = fault_of(values)
     assert what.startswith("no prompt and response columns; found ")
     assert what.endswith(f"data.columns: {proposal}") or f"data.columns: {proposal}" in what
+
+
+@pytest.mark.parametrize(
+    ("values", "advice"),
+    [
+        ({"dialogue": "A: hi", "summary": "S"}, "set data.columns: {prompt: dialogue, response: summary}"),
+        ({"system": "S", "chat": "USER: hi"}, "set data.columns: {prompt: …, response: …} to two of them"),
+    ],
+)
+def test_a_conversation_in_running_text_is_refused(values: dict[str, Any], advice: str) -> None:
+    what = fault_of(values)
+    assert " is text, expected a list of turns; " in what
+    assert what.endswith(advice)
 
 
 def test_a_missing_header_line_is_recognized() -> None:
@@ -221,10 +240,10 @@ def test_all_that_reading_decided_is_noted() -> None:
     )
     assert found.candidates[0].example.response == "42"
     assert found.notes.lines() == [
-        "prompt from prompt, response from response (1 rows)",
-        "conversation from messages (1 rows)",
+        "prompt from prompt, response from response (1 row)",
+        "conversation from messages (1 row)",
         "keys of turns that are not used: name (1)",
-        "only the last answer is learned: 1 conversations have earlier ones",
+        "only the last answer is learned; conversations with earlier ones: 1",
         "numbers instead of text, learned as their digits: 1",
     ]
 
@@ -279,7 +298,10 @@ def test_examples_read_back_as_written(tmp_path: Path) -> None:
         ({"prompt": "Q"}, "no prompt and response columns; found prompt"),
         ({}, "found none"),
         ({"prompt": True, "response": "A"}, "prompt is a boolean, true; expected text"),
-        ({"prompt": "Q", "response": 3.5}, "response is a number with a fraction, 3.5; expected text"),
+        (
+            {"prompt": "Q", "response": 3.5},
+            "response is a number with a fraction, 3.5; expected text: write it as it should read",
+        ),
         ({"prompt": "Q", "response": ["A"]}, 'response is a list, ["A"]; expected text'),
         ({"prompt": "Q", "response": "A", "system": {"a": 1}}, "turn 1 must have role and content"),
         (
@@ -308,6 +330,7 @@ def test_examples_read_back_as_written(tmp_path: Path) -> None:
             "turn 2 has train_detail: weights of parts",
         ),
         ({"messages": [USER, ASSISTANT], "tools": [{"name": "f"}]}, "tools holds tool calls"),
+        ({"Question": "Q", "Complex_CoT": "because", "Response": "A"}, "Complex_CoT holds reasoning"),
         ({"prompt": "Q", "response": "A", "image": "x.png"}, "image holds images, audio or video"),
         ({"messages": [USER, ASSISTANT | {"tool_calls": [{"id": 1}]}]}, "turn 2 has tool_calls: tool calls"),
         ({"messages": [USER | {"images": ["x"]}, ASSISTANT]}, "turn 1 has images: images, audio or video"),
@@ -329,7 +352,8 @@ def test_examples_read_back_as_written(tmp_path: Path) -> None:
         ({"messages": [USER, ASSISTANT | {"weight": 0.5}]}, "turn 2 has weight 0.5, expected 0 or 1"),
         ({"system": "T", "messages": [SYSTEM, USER, ASSISTANT]}, "two different system messages"),
         ({"instruction": "Q", "output": "A", "history": ["Q1", "A1"]}, "expected a list of pairs"),
-        ({"messages": "not json"}, "messages is text, but not a JSON list"),
+        ({"messages": "not json"}, "messages is text, expected a list of turns"),
+        ({"messages": "[not json"}, "messages is text, but not a JSON list"),
         ({"messages": {"role": "user"}}, "expected a list of turns"),
         ({"messages": [5]}, "turn 1 must have role and content"),
         ({"messages": [{"role": "user"}]}, "turn 1 must have role and content"),

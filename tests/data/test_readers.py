@@ -69,6 +69,35 @@ def test_json_holds_rows_in_lines_lists_columns_or_one_after_another(
     assert rows_of(file) == PAIRS
 
 
+TURNS = [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "A"}]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"messages": TURNS, "source": "x"},
+        {"conversation": [{"input": "Q", "output": "A"}, {"input": "R", "output": "B"}]},
+        {"conversations": [{"from": "human", "value": "Q"}, {"from": "gpt", "value": "A"}]},
+        {"thread": TURNS},
+        {"prompt": "Q", "response": "A", "sources": [{"title": "T"}]},
+        {"system": "S", "data": [{"prompt": "Q", "response": "A"}]},
+    ],
+)
+@pytest.mark.parametrize("indent", [None, 2])
+def test_the_only_row_of_a_file_is_not_taken_for_a_list_of_rows(
+    tmp_path: Path, row: dict[str, Any], indent: int | None
+) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text(json.dumps(row, indent=indent), encoding="utf-8")
+    assert rows_of(file) == [row]
+
+
+def test_an_object_may_hold_conversations_by_that_name(tmp_path: Path) -> None:
+    file, rows = tmp_path / "rows.json", [{"id": 1, "messages": TURNS}, {"id": 2, "messages": TURNS}]
+    file.write_text(json.dumps({"conversations": rows}), encoding="utf-8")
+    assert rows_of(file) == rows
+
+
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le"])

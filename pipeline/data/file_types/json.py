@@ -6,6 +6,7 @@ from typing import Any
 
 from pipeline.data.encoding import decode
 from pipeline.data.faults import Faults, Place
+from pipeline.data.layout import is_conversation, is_known_column
 from pipeline.data.rows import DataFile, Row
 
 SUFFIXES = (".jsonl", ".json", ".ndjson")
@@ -120,10 +121,13 @@ def _rows(values: list[Any]) -> list[Any]:
 
 
 def _rows_of_object(document: dict[str, Any]) -> list[Any]:
-    """The rows of one object: those of its only list of objects, or of its columns of equal length."""
-    lists: list[list[Any]] = [value for value in document.values() if _is_list_of_objects(value)]
+    """The rows of one object: those of its only list of objects, or of its columns of equal length. An object
+    that has a conversation of its own, or the text of a part of one, is a row itself."""
+    lists = {name: value for name, value in document.items() if _is_list_of_objects(value)}
     if len(lists) == 1:
-        return lists[0]
+        ((name, rows),) = lists.items()
+        beside = any(other != name and is_known_column(other) for other in document)
+        return [document] if beside or is_conversation(name, rows[0]) else rows
     for kind in (list, dict):
         columns = list(document.values())
         if all(isinstance(column, kind) and column for column in columns):

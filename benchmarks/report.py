@@ -298,6 +298,27 @@ def prepare(document: dict[str, Any]) -> list[str]:
     return lines + table(("file type", "MB", "tokens", "seconds", "peak memory, GB"), rows)
 
 
+def calibration(document: dict[str, Any]) -> list[str]:
+    """GPTQ in the shapes of real Gemmas."""
+    lines = ["## GPTQ in larger shapes", "", source(document, document["machine"]), ""]
+    lines += [
+        f"Random weights in the shapes of Gemma 3, `{document['recipe']}`, with as many tokens of examples "
+        "as `convert` takes. Seconds and peak memory are those of the process that rounds.",
+        "",
+    ]
+    rows = (
+        (
+            f"Gemma 3 {entry['shape'].upper()}",
+            f"{entry['parameters'] / 1e6:,.0f}",
+            f"{entry['tokens']:,}",
+            f"{entry['seconds']:.0f}",
+            f"{entry['peak_memory_bytes'] / 1e9:.2f}",
+        )
+        for entry in document["rows"]
+    )
+    return lines + table(("shape", "million parameters", "tokens", "seconds", "peak memory, GB"), rows)
+
+
 def forgetting(document: dict[str, Any]) -> list[str]:
     """What a fine-tune changes beside the new skill."""
     lines = ["## Forgetting", "", source(document, document["machine"]), ""]
@@ -640,6 +661,7 @@ def main() -> None:
         "memory": memory,
         "forgetting": forgetting,
         "prepare": prepare,
+        "calibration": calibration,
         "clean_clone": pipeline,
         "app": app,
         "finetune_backends": backends,

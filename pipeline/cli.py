@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="pocketgemma",
     help="Fine-tune a Gemma on your examples and run it offline on an Android phone.",
-    epilog="Exit codes: 0 success, 1 a stage or a check failed, 2 unusable input (a file, a key, an option).",
+    epilog="Exit codes: 0 success, 1 a stage or a check failed, 2 unusable input (a file, a key, an option), "
+    "3 too few questions to decide, 130 interrupted.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -313,6 +314,24 @@ def doctor(debug: DebugOption = False) -> None:
 
     if not examine():
         raise typer.Exit(1)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"pocketgemma {version('pocketgemma')}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    pass
 
 
 def main() -> NoReturn:

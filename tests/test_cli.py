@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,11 @@ def test_help_names_every_command_and_the_exit_codes() -> None:
     assert [name for name in commands if f"\n  {name} " not in result.stdout] == []
     assert "0 success, 1 a stage or a check failed" in result.stdout
     assert "2 unusable input" in result.stdout
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    done = pocketgemma("--version")
+    assert (done.returncode, done.stdout) == (0, f"pocketgemma {version('pocketgemma')}\n")
 
 
 def test_help_imports_nothing_heavy() -> None:

@@ -541,9 +541,11 @@ def planted_faults(document: dict[str, Any]) -> list[str]:
         fault["fault"]: [
             next(_failed(each) for each in model["verify"] if each["fault"] == fault["fault"])
             for model in models
+            if model["verify"]
         ]
         for fault in models[0]["verify"]
     }
+    names = [model["name"] for model in models if model["verify"]]
     lines += table(("fault", *names), ((fault, *found) for fault, found in found_by.items()))
     return [*lines, ""]
 

@@ -1,10 +1,12 @@
 """Which check catches which fault: faults are planted in a finished run, and the checks are asked.
 
     python -m tests.tools.planted_faults --config CONFIG --run RUN --name NAME --out FILE [--questions N]
+        [--merge-only]
 
-RUN is a run folder that has passed verify, with an int8 model. Faults of the model file are planted in a copy
-of it and shown to the verify stage; faults of the merged Hugging Face folder are shown to the comparison of
-logits in the merge stage. FILE, a JSON file, gets one section for each NAME.
+RUN is a run folder that has passed verify, with an int8 model; with --merge-only, one that has passed merge.
+Faults of the model file are planted in a copy of it and shown to the verify stage; faults of the merged
+Hugging Face folder are shown to the comparison of logits in the merge stage. FILE, a JSON file, gets one
+section for each NAME.
 """
 
 import argparse
@@ -229,6 +231,7 @@ def main() -> None:
     parser.add_argument("--name", required=True, help="of the model, for the table")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--questions", type=int, default=24)
+    parser.add_argument("--merge-only", action="store_true")
     options = parser.parse_args()
     config = load_config(options.config)
     asked = {"questions": options.questions, "max_questions": options.questions, "accept_undecided": True}
@@ -245,7 +248,7 @@ def main() -> None:
             "max_runtime_noise": config.verify.max_runtime_noise,
         },
         "merge": list(check_folders(run, window["sliding_window"] + 32)),
-        "verify": list(check_files(config, run)),
+        "verify": [] if options.merge_only else list(check_files(config, run)),
     }
     out = json.loads(options.out.read_text(encoding="utf-8")) if options.out.exists() else {"models": []}
     out["models"] = [each for each in out["models"] if each["name"] != options.name] + [section]

@@ -63,4 +63,4 @@ def _describe(alike: list[tuple[Place, str]]) -> str:
         return f"{place}: {what}"
     numbers = ", ".join(str(other.number) for other, _ in others[:3])
     more = f" and {len(others) - 3:,} more" if len(others) > 3 else ""
-    return f"{place}: {what} (also {place.unit} {numbers}{more})"
+    return f"{place}: {what} (also {place.unit}{'s' * (len(others) > 1)} {numbers}{more})"

@@ -195,7 +195,7 @@ def test_a_fault_of_many_rows_is_said_once_for_each_file() -> None:
     faults.add(Place(Path("train.csv"), 3), "another")
     faults.add(Place(Path("test.parquet"), 5, "row"), "7 tokens long, 'y'")
     assert raised(faults)[1:] == [
-        "  train.csv line 1: 1 tokens long, 'x1' (also line 2, 3, 4 and 9,999 more)",
+        "  train.csv line 1: 1 tokens long, 'x1' (also lines 2, 3, 4 and 9,999 more)",
         "  train.csv line 3: another",
         "  test.parquet row 5: 7 tokens long, 'y'",
     ]

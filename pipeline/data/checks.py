@@ -1,5 +1,6 @@
 """Checks on examples: duplicates, length, and prompts that occur in both training and held-out data."""
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from pipeline.data.faults import Faults, Place
 from pipeline.data.notes import Notes
 from pipeline.data.policy import RowPolicy
 from pipeline.data.readers import read_rows
-from pipeline.families.chat import ChatFormat
+from pipeline.families.chat import ChatFormat, trim_answer
 from pipeline.gemma.tokenizer import Tokenizer
 
 
@@ -70,7 +71,7 @@ def drop_duplicates(
     first: dict[tuple[tuple[str, str], ...], Place] = {}
     kept = []
     for candidate in candidates:
-        turns = tuple((turn["role"], turn["content"].strip()) for turn in candidate.example.messages)
+        turns = tuple((turn["role"], trim_answer(turn["content"])) for turn in candidate.example.messages)
         if turns not in first:
             first[turns] = candidate.place
             kept.append(candidate)
@@ -122,23 +123,29 @@ def fit_window(
 
 
 def _truncate(example: Example, room: int, tokenizer: Tokenizer) -> Example | None:
-    """The example with the longest start of its response, in whole words, that is at most `room` tokens
-    long."""
-    words = example.response.split(" ")
-    fits, beyond = 0, len(words)
-    while beyond - fits > 1:
-        middle = (fits + beyond) // 2
-        if len(tokenizer.response_ids(_with_response(example, words[:middle]).response)) <= room:
-            fits = middle
-        else:
-            beyond = middle
-    shorter = _with_response(example, words[:fits])
-    return shorter if shorter.response else None
+    """The example with the longest start of its response that is at most `room` tokens long: in whole words,
+    or in characters if the first word alone is longer."""
+
+    def start(pieces: Sequence[str]) -> Example:
+        fits, beyond = 0, len(pieces)
+        while beyond - fits > 1:
+            middle = (fits + beyond) // 2
+            if len(tokenizer.response_ids(_with_response(example, pieces[:middle]).response)) <= room:
+                fits = middle
+            else:
+                beyond = middle
+        return _with_response(example, pieces[:fits])
+
+    for pieces in (re.split(r"(?<=\s)(?=\S)", example.response), example.response):
+        shorter = start(pieces)
+        if shorter.response:
+            return shorter
+    return None
 
 
-def _with_response(example: Example, words: Sequence[str]) -> Example:
+def _with_response(example: Example, pieces: Sequence[str]) -> Example:
     return replace(
-        example, messages=(*example.messages[:-1], {"role": "assistant", "content": " ".join(words).rstrip()})
+        example, messages=(*example.messages[:-1], {"role": "assistant", "content": "".join(pieces).rstrip()})
     )
 
 

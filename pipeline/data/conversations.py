@@ -1,20 +1,20 @@
 """From rows to examples: each row's conversation, and whether it is valid."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.data.examples import Example
 from pipeline.data.faults import Faults, Place
-from pipeline.data.layout import Layout, fields, fill, find_layout
+from pipeline.data.layout import Layout, check_named, fields, fill, find_layout
 from pipeline.data.notes import Notes
 from pipeline.data.policy import RowPolicy
 from pipeline.data.rows import Row
 from pipeline.data.tags import choose_tags
-from pipeline.data.turns import NamedTurns, read_turns
+from pipeline.data.turns import NamedTurns, check_learned, read_turns, turns_in_text
 from pipeline.data.values import MissingValueError, as_text, column_value, is_blank, is_mark_of_missing
 from pipeline.errors import InputError
-from pipeline.families.chat import ChatFormat, Message, Role
+from pipeline.families.chat import ChatFormat, Message, Role, trim_answer
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,15 @@ def read_conversations(rows: list[Row], policy: RowPolicy, faults: Faults, chat:
     extras: list[dict[str, Any]] = []
     notes, missing = Notes(), 0
     layouts = _layouts(policy)
+    columns = policy.columns
+    if rows and not columns.optional and (fault := check_named([row.values for row in rows], columns)):
+        faults.add(rows[0].place, fault)
+        return Conversations([], 0, notes)
     for row in rows:
         try:
             layout = layouts(row.values)
+            if not columns.named:
+                check_learned("the row", {name: flag for name, flag in row.values.items() if flag in (0, 1)})
             messages = _read(row.values, layout, policy, notes, chat)
         except MissingValueError as error:
             if policy.missing == "drop":
@@ -89,7 +95,8 @@ def _layouts(policy: RowPolicy) -> Callable[[dict[str, Any]], Layout]:
         found = known.get(present)
         if found is None:
             found = find_layout(values, policy.columns)
-            if not (found.messages and len(found.used) < len(present)):  # Depends on more than the names.
+            # Refusals by value, and what stands beside a conversation, depend on more than the names.
+            if not (found.messages and len(found.used) < len(present)):
                 known[present] = found
         return found
 
@@ -105,16 +112,27 @@ def _read(
         _check_text(name, message["content"], chat)
     messages = tuple(message for _, message in turns)
     _check_order(messages)
-    for name, message in turns[-2:]:
-        if is_mark_of_missing(message["content"]):
+    for name, text in _parts(values, layout, turns):
+        if is_mark_of_missing(text):
             if policy.missing != "keep":
                 raise MissingValueError(
-                    f"{name} is {message['content'].strip()!r}, the mark of a missing value (if it is an "
-                    "answer, set data.missing to keep)"
+                    f"{name} is {text.strip()!r}, the mark of a missing value (if it is what the row means, "
+                    "set data.missing to keep)"
                 )
             notes.marks += 1
     notes.earlier_answers += any(message["role"] == "assistant" for message in messages[:-1])
     return messages
+
+
+def _parts(values: dict[str, Any], layout: Layout, turns: NamedTurns) -> Iterator[tuple[str, str]]:
+    """The texts, each with its name, that may be the mark of a missing value: the last question and its
+    answer, the system message, and the columns that are joined to the prompt."""
+    yield from ((name, message["content"]) for name, message in turns[-2:])
+    if turns[0][1]["role"] == "system" and len(turns) > 2:
+        yield turns[0][0], turns[0][1]["content"]
+    joined = fields(layout.template) if layout.template else layout.prompt
+    if layout.template or len(layout.prompt) > 1:
+        yield from ((name, text) for name in joined if isinstance(text := column_value(values, name), str))
 
 
 def _turns(values: dict[str, Any], layout: Layout, notes: Notes) -> NamedTurns:
@@ -158,7 +176,9 @@ def _prompt(values: dict[str, Any], layout: Layout, notes: Notes) -> Any:
         )
     if len(layout.prompt) == 1:
         return column_value(values, layout.prompt[0])
-    return "\n\n".join(as_text(name, column_value(values, name), notes).strip() for name in layout.prompt)
+    return "\n\n".join(
+        trim_answer(as_text(name, column_value(values, name), notes)) for name in layout.prompt
+    )
 
 
 def _side(layout: Layout, value: Any, role: Role, notes: Notes) -> NamedTurns:
@@ -170,8 +190,9 @@ def _side(layout: Layout, value: Any, role: Role, notes: Notes) -> NamedTurns:
         if layout.prompt
         else "data.template"
     )
-    if isinstance(value, list) and value and isinstance(value[0], dict):
-        return read_turns(name, value, notes)
+    turns = turns_in_text(value) if isinstance(value, str) else value
+    if isinstance(turns, list) and turns and isinstance(turns[0], dict):
+        return read_turns(name, turns, notes)
     return [(name, {"role": role, "content": as_text(name, value, notes)})]
 
 

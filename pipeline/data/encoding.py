@@ -30,7 +30,9 @@ def decode(file: DataFile, faults: Faults) -> list[tuple[int, str]]:
         (codec for mark, codec in MARKS.items() if content.startswith(mark)), _unmarked(content)
     )
     try:
-        return list(enumerate(content.decode(encoding).split("\n"), start=1))
+        # A mark at the start is no text, whatever the encoding is called.
+        text = content.decode(encoding).removeprefix("\ufeff")
+        return list(enumerate(text.split("\n"), start=1))
     except UnicodeDecodeError as error:
         if encoding not in ("utf-8", "utf-8-sig"):
             named = "data.encoding" if file.encoding else "its byte order mark"

@@ -11,8 +11,12 @@ from pipeline.errors import InputError
 SHOWN = 20
 """How many different faults are listed; the count covers all."""
 
-VARYING = re.compile(r"'[^']*'|\"[^\"]*\"|\d[\d,]*")
-"""What may differ between faults of one kind: quoted values and numbers."""
+VARYING = re.compile(
+    r"'[^']*'|\"[^\"]*\""
+    r"|['\"\[{].*?(?=[;,] expected|$)"
+    r"|-?\d[\d,.]*(?:e[+-]?\d+)?|\b(?:true|false|Infinity)\b"
+)
+"""What may differ between faults of one kind: quoted values, also those that are cut off, and numbers."""
 
 
 @dataclass(frozen=True)

@@ -9,25 +9,32 @@ from dataclasses import dataclass
 from string import Formatter
 from typing import Any
 
+from pipeline.data.names import listed
 from pipeline.data.policy import ColumnNames
 from pipeline.data.proposal import propose
 from pipeline.data.refused import refused_column
 from pipeline.data.turns import is_turn
-from pipeline.data.values import MissingValueError, column_value, is_blank, normalized
+from pipeline.data.values import MissingValueError, column_value, has_path, is_blank, normalized
 from pipeline.errors import InputError
 
-INSTRUCTIONS = ("instruction",)
-QUESTIONS = ("prompt", "question", "query", "problem", "user", "human", "input_text", "inputs")
-CONTEXTS = ("input", "context", "passage", "document")
+INSTRUCTIONS = ("instruction", "instructions")
+QUESTIONS = ("prompt", "question", "query", "problem", "user", "human", "input_text", "inputs", "message")
+CONTEXTS = (
+    *("input", "context", "passage", "document", "paragraph", "article", "story", "evidence", "background"),
+    "knowledge",
+)
 """What an instruction or a question refers to; it follows after an empty line. `input` alone is the
 question."""
 ANSWERS = (
     *("response", "answer", "completion", "output", "reply", "solution", "assistant", "output_text"),
     *("target", "targets"),
 )
-SYSTEMS = ("system", "system_prompt", "system_message", "systeminstruction", "system_instruction")
+SYSTEMS = (
+    *("system", "system_prompt", "system_message", "system_instruction", "system_instructions"),
+    *("systemprompt", "systemmessage", "systeminstruction", "systeminstructions"),
+)
 CONVERSATIONS = ("messages", "conversations", "conversation", "contents", "dialog", "dialogue", "chat")
-HISTORIES = ("history",)
+HISTORIES = ("history", "chat_history", "conversation_history")
 KNOWN = frozenset((*INSTRUCTIONS, *QUESTIONS, *CONTEXTS, *ANSWERS, *SYSTEMS, *CONVERSATIONS, *HISTORIES))
 
 
@@ -98,7 +105,12 @@ def fields(template: str) -> tuple[str, ...]:
     Raises:
         ValueError: a brace is never closed, or names nothing.
     """
-    parts = list(Formatter().parse(template))
+    try:
+        parts = list(Formatter().parse(template))
+    except ValueError:
+        raise ValueError(
+            "each brace must have its counterpart; write {{ and }} for braces themselves"
+        ) from None
     if any(spec or conversion or name == "" for _, name, spec, conversion in parts):
         raise ValueError("braces must hold the name of a column; write {{ and }} for braces themselves")
     return tuple(name for _, name, _, _ in parts if name)
@@ -134,33 +146,50 @@ def find_layout(values: dict[str, Any], columns: ColumnNames) -> Layout:
     return _by_names(values, names)
 
 
+def check_named(rows: Sequence[Mapping[str, Any]], columns: ColumnNames) -> str:
+    """The fault of the first column in a recipe that no row has; empty if there is none.
+
+    Args:
+        rows: all rows that are read with these names.
+        columns: the names.
+    """
+    named = {
+        "data.columns.prompt": columns.prompt,
+        "data.columns.response": columns.response,
+        "data.columns.system": columns.system,
+        "data.columns.messages": columns.messages,
+    } | {f"data.template's {{{name}}}": name for name in fields(columns.template or "")}
+    for key, path in named.items():
+        if path and not any(has_path(row, path) for row in rows):
+            found = dict.fromkeys(name for row in rows for name in row)
+            return f"{key} is {path}, which is no column; found {listed(found)}"
+    return ""
+
+
 def _has_named(values: dict[str, Any], columns: ColumnNames) -> bool:
     wanted = (columns.prompt, columns.response, columns.messages, *fields(columns.template or ""))
-    return any(name and column_value(values, name) is not None for name in wanted)
+    return all(column_value(values, name) is not None for name in wanted if name)
 
 
 def _named(values: dict[str, Any], names: dict[str, str], columns: ColumnNames) -> Layout:
     """The layout that the recipe names; what it leaves open is found by name."""
-    wanted = {
-        "data.columns.prompt": columns.prompt,
-        "data.columns.response": columns.response,
-        "data.columns.messages": columns.messages,
-    } | {f"data.template's {{{name}}}": name for name in fields(columns.template or "")}
-    for key, path in wanted.items():
-        if path and path not in values and path.partition(".")[0] not in values:
-            raise InputError(f"{key} is {path}, which is no column; found {', '.join(values) or 'none'}")
-    system = columns.system if columns.system and not is_blank(column_value(values, columns.system)) else None
+    system = columns.system or _one(names, SYSTEMS)
     if columns.messages:
-        return Layout(messages=columns.messages, system=system or _one(names, SYSTEMS))
+        if columns.prompt or columns.response or columns.template:
+            raise InputError(
+                "data.columns.messages is a whole conversation: remove it, or the columns of the prompt "
+                "and the response"
+            )
+        return Layout(messages=columns.messages, system=system)
     prompt: tuple[str, ...] = (columns.prompt,) if columns.prompt else ()
     response = columns.response or _one(names, ANSWERS)
     if not columns.template and not prompt:
         taken = {normalized(name): name for name in names.values() if name != response}
         prompt = _prompt(taken)
+    if response and response in (*prompt, *fields(columns.template or "")):
+        raise InputError(f"{response} is both in the prompt and the response; name another column for one")
     if response and (prompt or columns.template):
-        return Layout(
-            prompt=prompt, template=columns.template, response=response, system=system or _one(names, SYSTEMS)
-        )
+        return Layout(prompt=prompt, template=columns.template, response=response, system=system)
     raise InputError(_nothing_found(values, names))
 
 
@@ -233,4 +262,4 @@ def _nothing_found(values: dict[str, Any], names: dict[str, str]) -> str:
         )
         if empty is not None and (_prompt(names) if kind == "response" else _one(names, ANSWERS)):
             raise MissingValueError(f"{empty} is empty")
-    return f"no prompt and response columns; found {', '.join(values) or 'none'}{propose(values)}"
+    return f"no prompt and response columns; found {listed(values)}{propose(values)}"

@@ -5,6 +5,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipeline.data.names import listed
+
 SHOWN = 3
 
 
@@ -51,12 +53,12 @@ class Notes:
         if len(self.layouts) > SHOWN:
             lines.append(f"{len(self.layouts) - SHOWN} more layouts of columns, listed in summary.json")
         if self.tags:
-            lines.append(f"tags: {', '.join(self.tags)}")
+            lines.append(f"tags: {listed(self.tags)}")
         if self.unused:
-            columns = ", ".join(f"{name or '(no name)'} ({reason})" for name, reason in self.unused.items())
+            columns = listed(f"{name or '(no name)'} ({reason})" for name, reason in self.unused.items())
             lines.append(f"columns that are not used: {columns}")
         if self.turn_keys:
-            keys = ", ".join(f"{key} ({count:,})" for key, count in self.turn_keys.items())
+            keys = listed(f"{key} ({count:,})" for key, count in self.turn_keys.items())
             lines.append(f"keys of turns that are not used: {keys}")
         if self.earlier_answers:
             lines.append(

@@ -33,13 +33,19 @@ def propose(values: dict[str, Any]) -> str:
     prompt = _like(names, PROMPT_LIKE, answers)
     response = _like(names, RESPONSE_LIKE, (prompt,))
     names = [name for name in names if not normalized(name).startswith("system")]
+    lists = [name for name, value in values.items() if isinstance(value, list) and value]
+    if len(lists) > 1 and all(isinstance(values[name][0], dict) for name in lists):
+        wrapped = " and ".join(lists)
+        return f"; write the rows of {wrapped} into files of their own, and name each in the recipe"
+    unsure = ""
     if len(names) == 2 and not (prompt and response):
+        unsure = " (if these are data, add a header line such as prompt,response)"
         prompt, response = (prompt or next(n for n in names if n != response)), response
         response = response or next(name for name in names if name != prompt)
     if prompt and response:
         return (
             f"; looks like prompt={prompt}, response={response}: set "
-            f"data.columns: {{prompt: {prompt}, response: {response}}}"
+            f"data.columns: {{prompt: {prompt}, response: {response}}}{unsure}"
         )
     return "; set data.columns: {prompt: …, response: …} to two of them"
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.data.values import is_blank
+from pipeline.data.values import is_blank, normalized
 
 TOOLS = "tool calls, which fine-tuning does not support yet"
 MEDIA = "images, audio or video, and fine-tuning uses text only"
@@ -13,32 +13,55 @@ WANTED = "true and false: in preference data, false marks an answer that is not 
 REASONING = (
     "reasoning, which Gemma's chat format has no place for; write it into the answer if it is to be learned"
 )
+REFUSAL = "a refusal instead of an answer; write it as the content if it is to be learned"
+WEIGHTS = "weights of parts of an answer, and answers are learned whole"
 
 _ANY = {
     TOOLS: ("tools", "functions", "tool_calls", "function_call", "tool_choice"),
-    MEDIA: ("image", "images", "audio", "audios", "video", "videos"),
+    MEDIA: (
+        *("image", "images", "img", "audio", "audios", "video", "videos"),
+        *(f"{kind}_{form}" for kind in ("image", "audio", "video") for form in ("url", "path", "file")),
+    ),
     PREFERENCES: ("chosen", "rejected"),
-    REASONING: ("reasoning_content", "reasoning", "thinking", "cot", "complex_cot", "chain_of_thought"),
+    REASONING: (
+        *("reasoning_content", "reasoning", "thinking", "thought", "rationale", "cot", "complex_cot"),
+        "chain_of_thought",
+    ),
+    CHOICES: ("choices", "options", "endings"),
 }
 COLUMNS = {name: reason for reason, names in _ANY.items() for name in names}
 """Columns that are refused with any value."""
-BY_TYPE: dict[str, tuple[type, str]] = {
-    "choices": (list, CHOICES),
-    "options": (list, CHOICES),
-    "label": (bool, WANTED),
-}
-"""Columns that are refused with a value of a type; of other types they say something else."""
+PREFERENCE_PARTS = frozenset(("chosen", "rejected"))
+"""Words in the name of a column with one side of a preference, such as `rejected_response`."""
+CHOICE_COLUMNS = (
+    ("a", "b", "c", "d"),
+    ("opa", "opb"),
+    ("option_a", "option_b"),
+    ("option1", "option2"),
+    ("ending0", "ending1"),
+)
+"""The first of several columns that hold a choice each."""
+FLAGS = ("label", "is_correct", "correct", "accepted", "is_accepted")
+"""Columns that may say whether an answer is wanted; other values than true and false say something else."""
 
 TURN_KEYS = {
-    **COLUMNS,
+    **{name: reason for name, reason in COLUMNS.items() if reason != CHOICES},
     "tool_call_id": TOOLS,
-    "refusal": "a refusal instead of an answer; write it as the content if it is to be learned",
-    **dict.fromkeys(
-        ("train_detail", "training_detail", "loss_weight"),
-        "weights of parts of an answer, and answers are learned whole",
-    ),
+    "refusal": REFUSAL,
+    **dict.fromkeys(("train_detail", "training_detail", "loss_weight"), WEIGHTS),
 }
 """Keys of turns that are refused with any value."""
+
+TEXT_PARTS = ("text", "input_text", "output_text")
+"""Types of parts that are text."""
+PART_WORDS = {
+    TOOLS: ("function", "tool", "executable", "code"),
+    REASONING: ("thinking", "thought", "reasoning"),
+    REFUSAL: ("refusal",),
+    WEIGHTS: ("weight", "train", "loss", "mask"),
+    MEDIA: ("image", "audio", "video", "inline", "file", "media"),
+}
+"""What a part is or has, by a word in its type or in its keys."""
 
 
 def refused_column(names: Mapping[str, str], values: Mapping[str, Any]) -> str:
@@ -49,9 +72,17 @@ def refused_column(names: Mapping[str, str], values: Mapping[str, Any]) -> str:
         values: the row.
     """
     for name, column in names.items():
-        kind, reason = BY_TYPE.get(name, (object, COLUMNS.get(name, "")))
-        if reason and isinstance(values[column], kind):
+        reason = COLUMNS.get(name, "")
+        if not reason and PREFERENCE_PARTS & set(name.split("_")):
+            reason = PREFERENCES
+        if not reason and name in FLAGS and str(values[column]).strip().lower() in ("true", "false"):
+            reason = WANTED
+        if reason:
             return f"{column} holds {reason}; remove it, or name the columns to use in data.columns"
+    for columns in CHOICE_COLUMNS:
+        if all(name in names for name in columns):
+            found = " and ".join(names[name] for name in columns)
+            return f"{found} hold {CHOICES}, or name the columns to use in data.columns"
     return ""
 
 
@@ -60,4 +91,19 @@ def refused_key(turn: Mapping[str, Any]) -> str:
     for key, reason in TURN_KEYS.items():
         if not is_blank(turn.get(key)):
             return f"has {key}: {reason}"
+    return ""
+
+
+def refused_part(part: Mapping[str, Any]) -> str:
+    """The fault of a part of a turn that is not text alone; empty if it is."""
+    kind = part.get("type", "text")
+    keys = [key for key, value in part.items() if key not in ("type", "text") and not is_blank(value)]
+    for reason, words in PART_WORDS.items():
+        for name in (*([str(kind)] if kind not in TEXT_PARTS else []), *keys):
+            if any(word in normalized(name) for word in words):
+                return f"has a part with {name}: {reason}"
+    if kind not in TEXT_PARTS:
+        return f"has a part of type {kind!r:.40}, expected one of {', '.join(TEXT_PARTS)}"
+    if not isinstance(part.get("text"), str):
+        return f"has a part {dict(part)!r:.40}, expected one with text"
     return ""

@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline.data.faults import Place
 from pipeline.errors import InputError
+from pipeline.formats.safetensors import LFS_POINTER
 
 COMPRESSED = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
 """Suffixes of compressed files, and pyarrow's names of the codecs."""
@@ -18,6 +19,29 @@ class Row:
 
     place: Place
     values: dict[str, Any]
+
+
+KINDS = {
+    LFS_POINTER: "a pointer of Git LFS and not the file itself; fetch it with: git lfs pull",
+    b"\x1f\x8b": "a gzip file by its content; give it the suffix .gz behind its own",
+    b"\x28\xb5\x2f\xfd": "a zstd file by its content; give it the suffix .zst behind its own",
+    b"pk\x03\x04": "a ZIP archive by its content, as Excel's workbooks are; save it as CSV, or unpack it",
+    b"<!doctype html": "a web page; download the file itself",
+    b"<html": "a web page; download the file itself",
+}
+"""What files are given in place of data, by how they begin in lowercase."""
+
+
+def _check_kind(path: Path, content: bytes) -> None:
+    """Check that a file is not of a common other kind.
+
+    Raises:
+        InputError: it is; says what to do.
+    """
+    start = content[:64].lstrip().lower()
+    for beginning, what in KINDS.items():
+        if start.startswith(beginning):
+            raise InputError(f"{path}: {what}")
 
 
 @dataclass(frozen=True)
@@ -53,6 +77,7 @@ class DataFile:
         except OSError as error:
             raise InputError(f"{self.path}: cannot be read: {error.strerror or error}") from None
         if codec is None:
+            _check_kind(self.path, content)
             return content
         import pyarrow
 

@@ -52,7 +52,10 @@ def _of_path(path: Path, split: Split) -> list[Path]:
     if path.is_dir():
         return _of_folder(path, split, str(path))
     if not path.exists() and re.search(r"[*?\[]", path.name):
-        found = sorted(each for each in path.parent.glob(path.name) if each.is_file())
+        try:
+            found = sorted(each for each in path.parent.glob(path.name) if each.is_file())
+        except ValueError as error:
+            raise InputError(f"{path}: not a usable pattern: {error}") from None
         if not found:
             raise InputError(f"{path}: matches no file; check the data section of the recipe")
         return found

@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline.data.notes import Notes
-from pipeline.data.values import is_blank
+from pipeline.data.values import is_blank, normalized
 
 LONGEST = 80
 """Characters of the longest value that still names a group."""
 MOST_VALUES = 100
 """Different values of a column that still divide the rows into groups."""
+IDENTIFIERS = frozenset(("id", "idx", "index", "unnamed:_0", "__index_level_0__"))
+"""Normalized names of columns that number the rows."""
 ALL_DIFFERENT = 20
 """From so many rows on, a column in which no value repeats is an identifier."""
 
@@ -42,14 +44,16 @@ def _unsuitable(name: str, values: list[Any]) -> str:
     """Why a column is no tag; empty if it is one."""
     if not name:
         return "has no name"
-    for kind, what in ((list, "lists"), (dict, "objects")):
+    if normalized(name) in IDENTIFIERS:
+        return "numbers of rows"
+    for kind, what in ((list, "lists"), (dict, "objects"), (bytes, "binary data")):
         if any(isinstance(value, kind) for value in values):
             return what
     texts = {str(value).strip() for value in values}
     if any(len(text) > LONGEST or "\n" in text for text in texts):
         return "long text"
     try:
-        "".join(texts).encode("utf-8")
+        "".join((name, *texts)).encode("utf-8")
     except UnicodeEncodeError:
         return "not valid Unicode"
     if len(texts) > MOST_VALUES or (len(texts) == len(values) >= ALL_DIFFERENT):

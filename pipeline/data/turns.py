@@ -1,12 +1,12 @@
 """A list of turns in one column: OpenAI's and Hugging Face's messages, ShareGPT's conversations, Gemini's
 contents, and pairs of input and output."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.data.json_text import explain, read_json_text
 from pipeline.data.notes import Notes
-from pipeline.data.refused import MEDIA, TOOLS, refused_key
+from pipeline.data.refused import TOOLS, refused_key, refused_part
 from pipeline.data.values import MissingValueError, as_text, is_blank
 from pipeline.errors import InputError
 from pipeline.families.chat import Message, Role
@@ -25,8 +25,10 @@ TOOL_ROLES = frozenset(("tool", "function", "function_call", "function_response"
 
 ROLE_KEYS = ("role", "from")
 CONTENT_KEYS = ("content", "value", "parts", "text")
-LEARN_FLAGS = ("weight", "train", "training", "loss")
+LEARN_FLAGS = ("weight", "train", "training", "loss", "learn", "trainable")
 """Keys that say whether a turn is learned: OpenAI's weight of 0 or 1, Axolotl's train."""
+SKIP_FLAGS = ("mask", "masked", "skip")
+"""Keys that say whether a turn is left out of learning."""
 
 
 def read_turns(column: str, value: Any, notes: Notes) -> NamedTurns:
@@ -43,25 +45,26 @@ def read_turns(column: str, value: Any, notes: Notes) -> NamedTurns:
     """
     if isinstance(value, str):  # A CSV field holds the list as text.
         try:
-            value = json.loads(value)
+            value = read_json_text(value)
         except (ValueError, RecursionError) as error:
-            raise InputError(f"{column} is text, but not a JSON list: {error}") from None
+            raise InputError(f"{column} is text, but not a JSON list: {explain(value, error)}") from None
     if not isinstance(value, list) or not value:
         raise InputError(f"{column} is {value!r:.40}, expected a list of turns")
     if all(isinstance(turn, str) for turn in value):
         roles: tuple[Role, Role] = ("user", "assistant")
         value = [{"role": roles[index % 2], "content": text} for index, text in enumerate(value)]
     elif all(isinstance(turn, dict) and {"input", "output"} <= turn.keys() for turn in value):
-        value = [turn for pair in value for turn in _pair(pair)]
-    turns = [_turn(f"turn {number}", turn, notes) for number, turn in enumerate(value, start=1)]
+        value = [turn for number, pair in enumerate(value, start=1) for turn in _pair(number, pair)]
+    read = [(*_turn(f"turn {number}", turn, notes), turn) for number, turn in enumerate(value, start=1)]
     # An empty system turn is none.
-    turns = [turn for turn in turns if turn[1]["role"] != "system" or not is_blank(turn[1]["content"])]
-    for name, turn in turns:
-        if is_blank(turn["content"]):
+    kept = [each for each in read if each[1]["role"] != "system" or not is_blank(each[1]["content"])]
+    for name, message, _ in kept:
+        if is_blank(message["content"]):
             raise MissingValueError(f"{name} is empty")
-    if turns:
-        _check_learned(turns[-1][0], value[-1])
-    return turns
+    if kept:
+        name, _, turn = kept[-1]
+        check_learned(name, turn)
+    return [(name, message) for name, message, _ in kept]
 
 
 def is_turn(item: Mapping[str, Any]) -> bool:
@@ -69,13 +72,58 @@ def is_turn(item: Mapping[str, Any]) -> bool:
     return any(key in item for key in ROLE_KEYS) and any(key in item for key in CONTENT_KEYS)
 
 
-def _pair(pair: dict[str, Any]) -> list[dict[str, Any]]:
-    """The turns of one pair of input and output."""
+def turns_in_text(text: str) -> list[Any] | None:
+    """The turns in a text that is a JSON list of them, as in a cell of CSV; None if it is other text."""
+    if not text.lstrip().startswith("[") or not any(f'"{key}"' in text for key in ROLE_KEYS):
+        return None
+    try:
+        value = read_json_text(text)
+    except (ValueError, RecursionError):
+        return None
+    turns = isinstance(value, list) and all(isinstance(each, dict) and is_turn(each) for each in value)
+    return value if turns and value else None
+
+
+def check_learned(name: str, flags: Mapping[str, Any]) -> None:
+    """Refuse an answer that a flag beside it excludes from learning, or weighs.
+
+    Args:
+        name: of the turn, or of the row, for messages.
+        flags: the turn or the row; other keys do not count.
+
+    Raises:
+        InputError: a flag does.
+    """
+    not_learned = "this answer is not to be learned, but it is the one that the row teaches; remove the row"
+    for flag in SKIP_FLAGS:
+        if flags.get(flag) == 1:
+            raise InputError(f"{name} has {flag} {flags[flag]!r}: {not_learned}")
+    for flag in LEARN_FLAGS:
+        value = flags.get(flag)
+        if value is not None and value not in (0, 1):
+            raise InputError(
+                f"{name} has {flag} {value!r:.20}, expected 0 or 1: answers have no weights between"
+            )
+        if value is not None and not value:
+            raise InputError(f"{name} has {flag} {value!r}: {not_learned}")
+
+
+def _pair(number: int, pair: dict[str, Any]) -> list[dict[str, Any]]:
+    """The turns of one pair of input and output; its other keys count as the answer's.
+
+    Raises:
+        InputError: a key says more about the question.
+    """
+    for key in ("instruction", "context"):
+        if not is_blank(pair.get(key)):
+            raise InputError(f"pair {number} has {key} beside input; write it into input")
     system = [{"role": "system", "content": pair["system"]}] if pair.get("system") else []
+    taken = ("system", "input", "output", *ROLE_KEYS, *CONTENT_KEYS)
+    rest = {key: value for key, value in pair.items() if key not in taken}
     return [
         *system,
         {"role": "user", "content": pair["input"]},
-        {"role": "assistant", "content": pair["output"]},
+        {"role": "assistant", "content": pair["output"]} | rest,
     ]
 
 
@@ -94,7 +142,7 @@ def _turn(name: str, turn: Any, notes: Notes) -> tuple[str, Message]:
     if known not in ROLES:
         raise InputError(f"{name} has role {role!r:.40}, expected one of {', '.join(ROLES)}")
     for key, value in keys.items():
-        if key not in (role_key, content_key, *LEARN_FLAGS) and not is_blank(value):
+        if key not in (role_key, content_key, *LEARN_FLAGS, *SKIP_FLAGS) and not is_blank(value):
             notes.turn_keys[key] += 1
     content = keys[content_key]
     return name, {"role": ROLES[known], "content": _content(name, content, notes)}
@@ -111,26 +159,12 @@ def _content(name: str, content: Any, notes: Notes) -> str:
         if isinstance(part, str):
             texts.append(part)
             continue
-        text = part.get("text") if isinstance(part, dict) else None
-        if not isinstance(text, str) or part.get("type", "text") not in ("text", "input_text", "output_text"):
-            kind = (
-                part.get("type") or next(iter(part), None) if isinstance(part, dict) else type(part).__name__
-            )
-            raise InputError(f"{name} has a part of type {kind}: {MEDIA}")
-        texts.append(text)
+        if not isinstance(part, dict):
+            raise InputError(f"{name} has a part {part!r:.40}, expected text")
+        if refused := refused_part(part):
+            raise InputError(f"{name} {refused}")
+        notes.turn_keys.update(
+            key for key, value in part.items() if key not in ("type", "text") and not is_blank(value)
+        )
+        texts.append(part["text"])
     return as_text(name, "".join(texts), notes) if any(texts) else ""
-
-
-def _check_learned(name: str, turn: dict[str, Any]) -> None:
-    """Refuse a last turn that its own flag excludes from learning, or weighs."""
-    for flag in LEARN_FLAGS:
-        value = turn.get(flag)
-        if value is not None and value not in (0, 1):
-            raise InputError(
-                f"{name} has {flag} {value!r:.20}, expected 0 or 1: answers have no weights between"
-            )
-        if value is not None and not value:
-            raise InputError(
-                f"{name} has {flag} {value!r}: this answer is not to be learned, but it is the one that "
-                "the row teaches; remove the row"
-            )

@@ -4,6 +4,7 @@ import json
 import math
 import re
 import unicodedata
+from collections.abc import Mapping
 from typing import Any
 
 from pipeline.data.notes import Notes
@@ -66,7 +67,25 @@ def column_value(values: dict[str, Any], path: str) -> Any:
     return value
 
 
-KINDS = {bool: "a boolean", float: "a number with a fraction", list: "a list", dict: "an object"}
+def has_path(values: Mapping[str, Any], path: str) -> bool:
+    """Whether a row has a column, or a path into a column of objects, whatever its value."""
+    if path in values:
+        return True
+    value: Any = values
+    for part in path.split("."):
+        if not isinstance(value, dict) or part not in value:
+            return False
+        value = value[part]
+    return True
+
+
+KINDS = {
+    bytes: "binary data",
+    bool: "a boolean",
+    float: "a number with a fraction",
+    list: "a list",
+    dict: "an object",
+}
 
 
 def as_text(name: str, value: Any, notes: Notes) -> str:

@@ -211,3 +211,36 @@ def test_without_faults_nothing_is_raised() -> None:
     faults = Faults()
     faults.raise_if_any()
     assert faults.found == []
+
+
+def test_a_response_without_spaces_is_truncated_within_its_words(tokenizer: Tokenizer) -> None:
+    for text in ("a\n" * 200, "金" * 200, "x" * 400):
+        (kept,), _, truncated = fit_window(
+            candidates(("Q", text)), policy(max_length=64, too_long="truncate"), tokenizer, Faults()
+        )
+        assert truncated == 1
+        assert kept.example.response and text.startswith(kept.example.response)
+
+
+def test_answers_that_differ_in_the_first_indentation_are_no_duplicates() -> None:
+    rows = candidates(("Q", "    a\n    b"), ("Q", "a\n    b"), ("Q", "\n    a\n    b\n"))
+    kept, dropped = drop_duplicates(rows, policy(), Faults())
+    assert ([candidate.place.number for candidate in kept], dropped) == ([1, 2], 1)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [f"response is a list, ['{'x' * 30}{number}; expected text" for number in range(30)],
+        [f"response is a number with a fraction, {number / 7}; expected text" for number in range(1, 30)],
+        [f"response is a boolean, {value}; expected text" for value in ("true", "false")],
+        [f"turn 1 must have role and content, found {{'speaker': 'human', 'text': 'x{n}" for n in range(30)],
+    ],
+)
+def test_values_that_are_cut_off_do_not_make_faults_different(values: list[str]) -> None:
+    faults = Faults()
+    for number, what in enumerate(values, start=1):
+        faults.add(Place(Path("rows.jsonl"), number), what)
+    with pytest.raises(InputError) as caught:
+        faults.raise_if_any()
+    assert len(str(caught.value).splitlines()) == 2

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +211,7 @@ def test_short_values_become_tags_and_what_is_left_out_is_named() -> None:
             "kind": "ab"[number % 2],
             "level": number % 3,
             "id": f"x{number}",
+            "key": f"x{number}",
             "list": [1],
             "object": {"a": 1},
             "rendered": "<start_of_turn>user\nQ<end_of_turn>",
@@ -222,7 +224,8 @@ def test_short_values_become_tags_and_what_is_left_out_is_named() -> None:
     assert found.candidates[3].example.tags == {"kind": "b", "level": "0"}
     assert found.notes.tags == ["kind", "level"]
     assert found.notes.unused == {
-        "id": "30 different values",
+        "id": "numbers of rows",
+        "key": "30 different values",
         "list": "lists",
         "object": "objects",
         "rendered": "long text",
@@ -230,7 +233,7 @@ def test_short_values_become_tags_and_what_is_left_out_is_named() -> None:
     }
     text = "\n".join(found.notes.lines())
     assert "tags: kind, level" in text
-    assert "columns that are not used: id (30 different values), list (lists)" in text
+    assert "columns that are not used: id (numbers of rows), key (30 different values), list (lists)" in text
 
 
 def test_all_that_reading_decided_is_noted() -> None:
@@ -352,6 +355,72 @@ def test_examples_read_back_as_written(tmp_path: Path) -> None:
         ({"messages": [USER, ASSISTANT | {"weight": 0.5}]}, "turn 2 has weight 0.5, expected 0 or 1"),
         ({"system": "T", "messages": [SYSTEM, USER, ASSISTANT]}, "two different system messages"),
         ({"instruction": "Q", "output": "A", "history": ["Q1", "A1"]}, "expected a list of pairs"),
+        (
+            {"conversation": [{"input": "Q", "output": "A", "instruction": "Do"}]},
+            "pair 1 has instruction beside input; write it into input",
+        ),
+        (
+            {"conversation": [{"input": "Q", "output": "A", "loss": False}]},
+            "turn 2 has loss False: this answer",
+        ),
+        ({"conversation": [{"input": "Q", "output": "A", "tool_calls": [1]}]}, "turn 2 has tool_calls"),
+        ({"messages": [USER, ASSISTANT | {"weight": 0}, SYSTEM | {"content": ""}]}, "turn 2 has weight 0"),
+        ({"messages": [USER, ASSISTANT | {"masked": True}]}, "turn 2 has masked True: this answer"),
+        (
+            {
+                "contents": [
+                    {"role": "user", "parts": [{"text": "Q", "inlineData": {"data": "x"}}]},
+                    ASSISTANT,
+                ]
+            },
+            "turn 1 has a part with inlineData: images",
+        ),
+        (
+            {
+                "contents": [
+                    USER,
+                    {"role": "model", "parts": [{"text": "hm", "thought": True}, {"text": "A"}]},
+                ]
+            },
+            "turn 2 has a part with thought: reasoning",
+        ),
+        (
+            {"messages": [USER, ASSISTANT | {"content": [{"type": "text", "text": "A", "weight": 0}]}]},
+            "turn 2 has a part with weight: weights of parts",
+        ),
+        (
+            {"contents": [USER, {"role": "model", "parts": [{"functionCall": {"name": "f"}}]}]},
+            "turn 2 has a part with functionCall: tool calls",
+        ),
+        (
+            {"messages": [USER, ASSISTANT | {"content": [{"type": "table", "text": "A"}]}]},
+            "turn 2 has a part of type 'table', expected one of text",
+        ),
+        ({"prompt": "Q", "response": "A", "weight": 0}, "the row has weight 0: this answer"),
+        ({"prompt": "Q", "response": "A", "train": False}, "the row has train False: this answer"),
+        ({"prompt": "Q", "response": "A", "rationale": "so"}, "rationale holds reasoning"),
+        ({"prompt": "Q", "response": "A", "rejected_response": "B"}, "rejected_response holds preference"),
+        ({"prompt": "Q", "completion": "A", "label": "False"}, "label holds true and false"),
+        (
+            {"question": "Q", "choices": {"text": ["a"], "label": ["A"]}, "answer": "A"},
+            "choices holds the choices",
+        ),
+        ({"question": "Q", "options": "a) x b) y", "answer": "a"}, "options holds the choices"),
+        (
+            {"question": "Q", "A": "w", "B": "x", "C": "y", "D": "z", "answer": "A"},
+            "A and B and C and D hold the choices",
+        ),
+        ({"question": "Q", "answer": "A", "image_url": "x"}, "image_url holds images"),
+        (
+            {"train": [{"a": 1}], "test": [{"a": 1}]},
+            "; write the rows of train and test into files of their own",
+        ),
+        (
+            {"messages": '[{"role": "user", "content": "a", "content": "b"}]'},
+            "messages is text, but not a JSON list: invalid JSON: the key content occurs twice",
+        ),
+        ({"pro\n\x1b[31mmpt": "Q", "x": "A", "y": "B"}, "found pro\\n\\x1b[31mmpt, x, y"),
+        ({f"c{number}": "x" for number in range(30)}, "c19, and 10 more"),
         ({"messages": "not json"}, "messages is text, expected a list of turns"),
         ({"messages": "[not json"}, "messages is text, but not a JSON list"),
         ({"messages": {"role": "user"}}, "expected a list of turns"),
@@ -386,3 +455,80 @@ def test_control_tokens_inside_text_are_refused_but_not_in_tags(token: str) -> N
         {"messages": [USER, {"role": "assistant", "content": f"A{token}"}]}
     )
     assert example_of({"prompt": "Q", "response": "A", "kind": token}).tags == {"kind": token}
+
+
+@pytest.mark.parametrize(
+    ("values", "taught"),
+    [
+        ({"instruction": "I", "message": "Q", "answer": "A"}, ["I\n\nQ", "A"]),
+        ({"question": "Q", "answer": "A", "story": "S"}, ["Q\n\nS", "A"]),
+        ({"prompt": "Q", "response": "A", "systemPrompt": "S"}, ["S", "Q", "A"]),
+        ({"message": "Q", "response": "A", "chat_history": [["q", "a"]]}, ["q", "a", "Q", "A"]),
+        ({"prompt": '[{"role": "user", "content": "Q"}]', "completion": "A"}, ["Q", "A"]),
+        ({"prompt": '["role"]', "completion": "A"}, ['["role"]', "A"]),
+        (
+            {"instruction": "Mend it.", "input": "\n    x = 1\n    y = 2\n", "output": "ok"},
+            ["Mend it.\n\n    x = 1\n    y = 2", "ok"],
+        ),
+        (
+            {"conversation": [{"input": "q", "output": "a", "loss": False}, {"input": "Q", "output": "A"}]},
+            ["q", "a", "Q", "A"],
+        ),
+    ],
+)
+def test_what_is_taught(values: dict[str, Any], taught: list[str]) -> None:
+    assert [message["content"] for message in example_of(values).messages] == taught
+
+
+@pytest.mark.parametrize(
+    ("values", "policy"),
+    [
+        ({"instruction": "Do it", "input": "nan", "output": "b"}, POLICY),
+        ({"text": "#N/A", "answer": "b"}, columns(template="Classify: {text}")),
+        ({"prompt": "Q", "response": "A", "system": "None"}, POLICY),
+    ],
+)
+def test_each_part_of_a_prompt_and_the_system_message_may_be_missing(
+    values: dict[str, Any], policy: RowPolicy
+) -> None:
+    assert "the mark of a missing value" in fault_of(values, policy)
+    assert example_of(values, replace(policy, missing="keep")).response
+
+
+def test_a_named_system_message_counts_in_the_rows_that_have_one() -> None:
+    rows = [
+        {"q": "a", "r": "b", "meta": {"system": text}} if text is not None else {"q": "a", "r": "b"}
+        for text in ("", "S", None, "S")
+    ]
+    found = read(*rows, policy=columns(prompt="q", response="r", system="meta.system"))
+    assert [len(candidate.example.messages) for candidate in found.candidates] == [2, 3, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("names", "fault"),
+    [
+        ({"system": "personna"}, "data.columns.system is personna, which is no column; found prompt, meta"),
+        ({"response": "meta.answer"}, "data.columns.response is meta.answer, which is no column"),
+        ({"messages": "m", "response": "r"}, "data.columns.response is r, which is no column"),
+        ({"messages": "meta", "response": "prompt"}, "data.columns.messages is a whole conversation"),
+        ({"prompt": "prompt", "response": "prompt"}, "prompt is both in the prompt and the response"),
+        ({"template": "{prompt} {meta}", "response": "meta"}, "meta is both in the prompt and the response"),
+    ],
+)
+def test_names_in_the_recipe_that_cannot_be_meant_are_refused_once(names: dict[str, str], fault: str) -> None:
+    faults = Faults()
+    rows = [Row(PLACE, {"prompt": "Q", "meta": {"a": "A"}})] * 3
+    read_conversations(rows, columns(**names), faults, CHAT)
+    assert {what for _, what in faults.found} == {faults.found[0][1]}
+    assert faults.found[0][1].startswith(fault)
+
+
+def test_a_file_with_some_of_the_named_columns_is_read_by_the_usual_names_where_that_is_allowed() -> None:
+    row = {"text": "T", "question": "Q", "answer": "A"}
+    assert example_of(row, columns(prompt="text", response="label", optional=True)).response == "A"
+
+
+def test_a_key_that_is_not_valid_unicode_is_no_tag() -> None:
+    assert read({"prompt": "Q", "response": "A", "\ud83d": "x"}).notes.unused == {
+        "\ud83d": "not valid Unicode"
+    }

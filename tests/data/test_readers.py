@@ -307,3 +307,128 @@ def test_every_module_of_file_types_is_found() -> None:
     modules = {path.stem for path in Path(file_types.__path__[0]).glob("*.py")} - {"__init__"}
     assert modules == {reader.__module__.rpartition(".")[2] for reader in READERS.values()}
     assert list(READERS) == [".arrow", ".csv", ".json", ".jsonl", ".ndjson", ".parquet", ".tsv"]
+
+
+ROWS = [{"prompt": "a", "response": "b"}, {"prompt": "c", "response": "d"}]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '[\n{"prompt":"a","response":"b"},\n{"prompt":"c","response":"d"}\n]',
+        '{"data": [\n{"prompt":"a","response":"b"},\n{"prompt":"c","response":"d"}\n]}',
+    ],
+)
+def test_a_document_may_have_an_object_on_each_line(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "rows.json"
+    file.write_text(content)
+    assert rows_of(file) == ROWS
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ('[{"prompt":"a","response":"b"},\n]', "rows.json line 2: has a comma before ]; remove it"),
+        ('{"prompt":"a"}\n\ufeff{"prompt":"c"}', "rows.json line 2: has a byte order mark inside"),
+        ('{"prompt":"a"}\n\0\0', "rows.json line 2: contains NUL characters"),
+    ],
+)
+def test_common_mistakes_in_json_are_said_in_words(tmp_path: Path, content: str, fault: str) -> None:
+    file = tmp_path / "rows.json"
+    file.write_text(content, encoding="utf-8")
+    assert faults_of(file)[0].startswith(fault)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "fault"),
+    [
+        ("rows.csv", b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS"),
+        ("rows.jsonl", b"<!DOCTYPE html><html>", "a web page"),
+        ("rows.csv", b"PK\x03\x04rest", "a ZIP archive by its content"),
+        ("rows.jsonl", b"\x1f\x8b\x08rest", "a gzip file by its content"),
+    ],
+)
+def test_a_file_of_another_kind_says_what_it_is(
+    tmp_path: Path, name: str, content: bytes, fault: str
+) -> None:
+    file = tmp_path / name
+    file.write_bytes(content)
+    with pytest.raises(InputError, match=fault):
+        read_rows(file, Faults())
+
+
+def test_a_repeated_header_is_no_row(tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("prompt,response\na,b\n\ufeffprompt,response\nc,d\n", encoding="utf-8")
+    assert faults_of(file) == [
+        "rows.csv line 3: is the header once more, as where files were joined; remove the line"
+    ]
+
+
+def test_text_after_a_closing_quote_is_explained(tmp_path: Path) -> None:
+    file = tmp_path / "rows.tsv"
+    file.write_text('prompt\tresponse\n"it" is\tb\n')
+    assert "text follows a closing quote in this record; double the quotes" in faults_of(file)[0]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le"])
+def test_a_byte_order_mark_is_no_text_where_the_encoding_is_named(tmp_path: Path, encoding: str) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("\ufeffprompt,response\na,b\n", encoding=encoding)
+    assert rows_of(file, encoding) == [{"prompt": "a", "response": "b"}]
+
+
+def test_parquet_columns_that_python_has_no_values_for_do_not_stop_the_others(tmp_path: Path) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    table = pyarrow.table(
+        {
+            "prompt": ["a"],
+            "response": ["b"],
+            "time": pyarrow.array([1_700_000_000_123_456_789], pyarrow.timestamp("ns")),
+            "took": pyarrow.array([1], pyarrow.duration("ns")),
+            "raw": pyarrow.array([b"\xff\xd8"], pyarrow.binary()),
+        }
+    )
+    pyarrow.parquet.write_table(table, tmp_path / "rows.parquet")
+    (row,) = rows_of(tmp_path / "rows.parquet")
+    assert (row["prompt"], row["response"], row["raw"]) == ("a", "b", b"\xff\xd8")
+    assert row["time"] == "2023-11-14 22:13:20.123456789"
+
+
+def test_parquet_class_labels_inside_objects_and_lists_become_names(tmp_path: Path) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    label = {"_type": "ClassLabel", "names": ["neg", "pos"]}
+    features = {"m": {"label": label}, "many": {"_type": "List", "feature": label}, "label": label}
+    table = pyarrow.table({"m": [{"label": 1}], "many": [[0, 1]], "label": [-1]})
+    table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+    pyarrow.parquet.write_table(table, tmp_path / "rows.parquet")
+    assert rows_of(tmp_path / "rows.parquet") == [
+        {"m": {"label": "pos"}, "many": ["neg", "pos"], "label": None}
+    ]
+
+
+@pytest.mark.parametrize(
+    "metadata", ['{"info": {"features": [1]}}', '{"info": {"features": {"label": 5}}}', "["]
+)
+def test_an_unusable_description_of_columns_is_left_aside(tmp_path: Path, metadata: str) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    table = pyarrow.table({"label": [1]}).replace_schema_metadata({"huggingface": metadata})
+    pyarrow.parquet.write_table(table, tmp_path / "rows.parquet")
+    assert rows_of(tmp_path / "rows.parquet") == [{"label": 1}]
+
+
+def test_two_parquet_columns_of_one_name_are_refused(tmp_path: Path) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    table = pyarrow.table([["a"], ["b"]], names=["prompt", "prompt"])
+    pyarrow.parquet.write_table(table, tmp_path / "rows.parquet")
+    assert faults_of(tmp_path / "rows.parquet") == [
+        "rows.parquet: two columns have the name prompt; rename or remove one"
+    ]

@@ -17,7 +17,7 @@ HUGGING_FACE = b"huggingface"
 def read(file: DataFile, faults: Faults) -> Iterator[Row]:
     """Yield the rows of a file; whatever is not a row goes to `faults`.
 
-    A column of class labels becomes their names, if the file has them; bytes become text.
+    Class labels become their names, if the file has them, and bytes that are UTF-8 become text.
     """
     import pyarrow
 
@@ -39,14 +39,15 @@ def read(file: DataFile, faults: Faults) -> Iterator[Row]:
             place = Place(file.path, number, "row")
             try:
                 row = values()
-                for name, value in row.items():
-                    if isinstance(value, bytes):
-                        row[name] = value.decode("utf-8")
-                    elif name in labels and isinstance(value, int) and 0 <= value < len(labels[name]):
-                        row[name] = labels[name][value]
-                yield Row(place, row)
             except UnicodeDecodeError as error:
                 faults.add(place, f"not valid UTF-8: {error.reason}")
+                continue
+            for name, value in row.items():
+                if isinstance(value, bytes):
+                    row[name] = _text(value)
+                elif name in labels:
+                    row[name] = _named(value, labels[name])
+            yield Row(place, row)
 
 
 def _table(file: DataFile) -> Any:
@@ -56,7 +57,7 @@ def _table(file: DataFile) -> Any:
 
     content = pyarrow.BufferReader(file.content)
     if file.suffix == ".parquet":
-        return pyarrow.parquet.read_table(content)
+        return pyarrow.parquet.ParquetFile(content).read()
     try:
         return pyarrow.ipc.open_stream(content).read_all()
     except pyarrow.ArrowInvalid:
@@ -66,6 +67,7 @@ def _table(file: DataFile) -> Any:
 
 def _values(batch: Any) -> Iterator[Callable[[], dict[str, Any]]]:
     """For each row of a pyarrow.RecordBatch a function that returns it, or raises what is wrong with it."""
+    batch = _convertible(batch)
     try:
         for values in batch.to_pylist():
             yield partial(dict, values)
@@ -80,14 +82,69 @@ def _row(batch: Any, index: int) -> dict[str, Any]:
     return values
 
 
-def _labels(schema: Any) -> dict[str, list[str]]:
-    """The names of the classes in each column of class labels."""
+def _convertible(batch: Any) -> Any:
+    """The batch with columns as text that Python has no values for, such as times in nanoseconds."""
+    import pyarrow
+
+    columns = []
+    for column in batch.columns:
+        try:
+            column.to_pylist()
+        except UnicodeDecodeError:
+            pass  # Said for each row.
+        except (ValueError, OverflowError, pyarrow.ArrowException):
+            try:
+                column = column.cast(pyarrow.string())
+            except pyarrow.ArrowException:
+                column = pyarrow.nulls(len(column))
+        columns.append(column)
+    return pyarrow.record_batch(columns, names=batch.schema.names)
+
+
+def _text(value: bytes) -> str | bytes:
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return value
+
+
+Feature = Any
+"""What the datasets library writes about a column: an object, or a list of one for lists."""
+
+
+def _labels(schema: Any) -> dict[str, Feature]:
+    """The columns with class labels in them, as the datasets library describes them."""
     try:
         features = json.loads((schema.metadata or {})[HUGGING_FACE])["info"]["features"]
-    except (KeyError, ValueError, TypeError):
+        return {name: feature for name, feature in features.items() if _has_labels(feature)}
+    except (KeyError, ValueError, TypeError, AttributeError, RecursionError):
         return {}
-    return {
-        name: feature["names"]
-        for name, feature in features.items()
-        if isinstance(feature, dict) and feature.get("_type") == "ClassLabel" and "names" in feature
-    }
+
+
+def _has_labels(feature: Feature) -> bool:
+    if isinstance(feature, list):
+        return any(map(_has_labels, feature))
+    if not isinstance(feature, dict):
+        return False
+    if feature.get("_type") == "ClassLabel":
+        names = feature.get("names")
+        return isinstance(names, list) and all(isinstance(name, str) for name in names)
+    return any(map(_has_labels, feature.values()))
+
+
+def _named(value: Any, feature: Feature) -> Any:
+    """A value with the names of the class labels in it; -1 stands for no label."""
+    if isinstance(feature, list) and isinstance(value, list) and feature:
+        return [_named(each, feature[0]) for each in value]
+    if not isinstance(feature, dict):
+        return value
+    if feature.get("_type") == "ClassLabel":
+        names = feature["names"]
+        if not isinstance(value, int) or not -1 <= value < len(names):
+            return value
+        return names[value] if value >= 0 else None
+    if isinstance(value, list):
+        return [_named(each, feature.get("feature")) for each in value]
+    if isinstance(value, dict):
+        return {key: _named(each, feature.get(key)) for key, each in value.items()}
+    return value

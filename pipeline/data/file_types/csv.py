@@ -79,6 +79,9 @@ def _read(file: DataFile, text: str, separator: str, skipped: int, faults: Fault
                     faults.add(place, f"two columns have the name {twice}; rename or remove one")
                     return
                 continue
+            if [name.strip("\ufeff \t\r") for name in record] == header:
+                faults.add(place, "is the header once more, as where files were joined; remove the line")
+                continue
             while len(fields) > len(header) and fields[-1] is None:
                 fields.pop()
             if len(fields) != len(header):
@@ -93,7 +96,11 @@ def _read(file: DataFile, text: str, separator: str, skipped: int, faults: Fault
                 )
     except csv.Error as error:
         open_quote = "unexpected end of data" in str(error)
-        what = "a quote opens in this record and never closes" if open_quote else str(error)
+        what = (
+            "a quote opens in this record and never closes"
+            if open_quote
+            else f"text follows a closing quote in this record; double the quotes inside a field ({error})"
+        )
         faults.add(Place(file.path, start + skipped), f"invalid CSV: {what}")
 
 

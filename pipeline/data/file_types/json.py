@@ -6,6 +6,7 @@ from typing import Any
 
 from pipeline.data.encoding import decode
 from pipeline.data.faults import Faults, Place
+from pipeline.data.json_text import explain, read_json_values
 from pipeline.data.layout import is_conversation, is_known_column
 from pipeline.data.rows import DataFile, Row
 
@@ -15,33 +16,29 @@ SAMPLE = 20
 """How many lines are looked at to tell one object per line from a document of many lines."""
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object whose keys differ; json itself would keep the last of two in silence.
-
-    Raises:
-        ValueError: a key occurs twice.
-    """
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {twice} occurs twice; keep one")
-    return found
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_unique)
-
-
 def read(file: DataFile, faults: Faults) -> Iterator[Row]:
     """Yield the rows of a file; whatever is not a row goes to `faults`."""
     lines = [(number, line) for number, line in decode(file, faults) if line.strip()]
-    in_lines = any(map(_is_object, lines[:SAMPLE]))
-    if len(lines) == 1 and in_lines:  # One row, or an object that holds all rows.
-        in_lines = len(_rows([json.loads(lines[0][1])])) == 1
-    if in_lines:
+    if _in_lines(lines):
         yield from _read_lines(file, lines, faults)
     else:
         yield from _read_document(file, lines, faults)
+
+
+def _in_lines(lines: list[tuple[int, str]]) -> bool:
+    """Whether each line is a row, and not a part of one document."""
+    if not lines or lines[0][1].lstrip().startswith("["):
+        return False
+    if _is_object(lines[0]):
+        # One row, or an object that holds all rows.
+        return len(lines) > 1 or len(_rows([json.loads(lines[0][1])])) == 1
+    if not any(map(_is_object, lines[:SAMPLE])):
+        return False
+    try:  # A document may have lines that are objects.
+        list(read_json_values("\n".join(line for _, line in lines).strip()))
+    except (ValueError, RecursionError):
+        return True
+    return False
 
 
 def _is_object(line: tuple[int, str]) -> bool:
@@ -56,9 +53,9 @@ def _read_lines(file: DataFile, lines: list[tuple[int, str]], faults: Faults) ->
     for number, line in lines:
         place = Place(file.path, number)
         try:
-            values = list(_values(line))
+            values = list(read_json_values(line))
         except (ValueError, RecursionError) as error:
-            faults.add(place, _explain(line, error))
+            faults.add(place, explain(line, error))
             continue
         for value in values:
             if isinstance(value, dict):
@@ -67,38 +64,17 @@ def _read_lines(file: DataFile, lines: list[tuple[int, str]], faults: Faults) ->
                 faults.add(place, f"expected one JSON object {{…}} per line, found {type(value).__name__}")
 
 
-def _values(text: str) -> Iterator[Any]:
-    """The JSON values that stand one after another in a text."""
-    start = 0
-    while start < len(text):
-        value, end = _DECODER.raw_decode(text, start)
-        yield value
-        start = end + len(text[end:]) - len(text[end:].lstrip())
-
-
-def _explain(line: str, error: Exception) -> str:
-    """What is wrong with a line, in the words of who wrote it where the mistake is a common one."""
-    stripped = line.strip()
-    if stripped.startswith(("//", "#", "/*")):
-        return "is a comment, which JSON does not have; remove it"
-    if stripped.startswith(("{'", "['")):
-        return "has text in single quotes; JSON takes double quotes (in Python, write rows with json.dumps)"
-    if stripped.endswith("},"):
-        return "ends with a comma; remove it, or put the rows into a list: [ … ]"
-    return f"invalid JSON: {error}"
-
-
 def _read_document(file: DataFile, lines: list[tuple[int, str]], faults: Faults) -> Iterator[Row]:
     text = "\n".join(line for _, line in lines)
     if not text:
         return
     try:
-        values = list(_values(text.strip()))
+        values = list(read_json_values(text.strip()))
     except (ValueError, RecursionError) as error:
         number, line = lines[0]
         if isinstance(error, json.JSONDecodeError):
             number, line = lines[min(error.lineno, len(lines)) - 1]
-        faults.add(Place(file.path, number), _explain(line, error))
+        faults.add(Place(file.path, number), explain(line, error))
         return
     for number, value in enumerate(_rows(values), start=1):
         place = Place(file.path, number, "row")

@@ -8,13 +8,17 @@ from pipeline.data.values import is_blank, normalized
 TOOLS = "tool calls, which fine-tuning does not support yet"
 MEDIA = "images, audio or video, and fine-tuning uses text only"
 PREFERENCES = "preference data, of which fine-tuning would learn one side: chosen"
-CHOICES = "the choices of a question, which are not part of the prompt; write them into it"
+CHOICES = "the choices of a question, which are not part of the prompt"
 WANTED = "true and false: in preference data, false marks an answer that is not wanted"
-REASONING = (
-    "reasoning, which Gemma's chat format has no place for; write it into the answer if it is to be learned"
-)
-REFUSAL = "a refusal instead of an answer; write it as the content if it is to be learned"
+REASONING = "reasoning, which Gemma's chat format has no place for"
+REFUSAL = "a refusal instead of an answer"
 WEIGHTS = "weights of parts of an answer, and answers are learned whole"
+
+ADVICE = {
+    CHOICES: "write them into the prompt",
+    REASONING: "write it into the answer if it is to be learned",
+    REFUSAL: "write it as the content if it is to be learned",
+}
 
 _ANY = {
     TOOLS: ("tools", "functions", "tool_calls", "function_call", "tool_choice"),
@@ -78,11 +82,11 @@ def refused_column(names: Mapping[str, str], values: Mapping[str, Any]) -> str:
         if not reason and name in FLAGS and str(values[column]).strip().lower() in ("true", "false"):
             reason = WANTED
         if reason:
-            return f"{column} holds {reason}; remove it, or name the columns to use in data.columns"
+            return f"{column} holds {reason}; {_advice(reason)}"
     for columns in CHOICE_COLUMNS:
         if all(name in names for name in columns):
             found = " and ".join(names[name] for name in columns)
-            return f"{found} hold {CHOICES}, or name the columns to use in data.columns"
+            return f"{found} hold {CHOICES}; {_advice(CHOICES)}"
     return ""
 
 
@@ -90,7 +94,7 @@ def refused_key(turn: Mapping[str, Any]) -> str:
     """The fault of the first key of a turn that cannot be used; empty if there is none."""
     for key, reason in TURN_KEYS.items():
         if not is_blank(turn.get(key)):
-            return f"has {key}: {reason}"
+            return f"has {key}: {_with_advice(reason)}"
     return ""
 
 
@@ -101,9 +105,17 @@ def refused_part(part: Mapping[str, Any]) -> str:
     for reason, words in PART_WORDS.items():
         for name in (*([str(kind)] if kind not in TEXT_PARTS else []), *keys):
             if any(word in normalized(name) for word in words):
-                return f"has a part with {name}: {reason}"
+                return f"has a part with {name}: {_with_advice(reason)}"
     if kind not in TEXT_PARTS:
         return f"has a part of type {kind!r:.40}, expected one of {', '.join(TEXT_PARTS)}"
     if not isinstance(part.get("text"), str):
         return f"has a part {dict(part)!r:.40}, expected one with text"
     return ""
+
+
+def _advice(reason: str) -> str:
+    return f"{ADVICE.get(reason, 'remove it')}, or name the columns to use in data.columns"
+
+
+def _with_advice(reason: str) -> str:
+    return f"{reason}; {ADVICE[reason]}" if reason in ADVICE else reason

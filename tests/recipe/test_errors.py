@@ -40,7 +40,10 @@ from tests.support.recipes import SMALL, refused
             SMALL | {"data": {"train": "a", "template": "Classify: text"}},
             "data.template: names no column; write one in braces, for example 'Classify: {text}'",
         ),
-        (SMALL | {"data": {"train": "a", "template": "{text"}}, "data.template: expected '}'"),
+        (
+            SMALL | {"data": {"train": "a", "template": "{text"}},
+            "data.template: each brace must have its counterpart",
+        ),
         (SMALL | {"data": {"train": "a", "encoding": "ansi9"}}, "data.encoding: unknown encoding 'ansi9'"),
         (
             SMALL | {"data": {"train": "a", "template": "{x}", "columns": {"prompt": "x"}}},

@@ -6,7 +6,7 @@ from pathlib import Path
 from pipeline.addresses import DATASETS
 from pipeline.data.sources import find_files
 from pipeline.errors import InputError
-from pipeline.recipe.reading import PATHS
+from pipeline.recipe.keys import PATHS
 from pipeline.recipe.schema import Config
 from pipeline.run.stages import STAGES
 

@@ -88,6 +88,19 @@ from tests.support.recipes import SMALL, refused
         ("name: [unclosed", "not valid YAML: line 1: "),
         ("name: a\ndata: {train: a}\nname: b", "not valid YAML: line 3: name occurs twice; remove one"),
         ("name: a\ndata:\n  train: a\n  train: b", "not valid YAML: line 4: train occurs twice; remove one"),
+        ("name: a\ndata: {train: a}\nyes: 5", "yes: unknown key; known keys: name, model"),
+        ("name: a\ndata: {train: a}\ntrue: 5", "true: unknown key; known keys: name, model"),
+        (
+            "name: a\ndata:\n  train: a\n  template: {{prompt}}",
+            "not valid YAML: line 4: expected a key, found a list or a section; put text with braces in "
+            "quotes",
+        ),
+        ("name: a\n? [data]\n: {train: a}", "not valid YAML: line 2: expected a key, found a list"),
+        ("name: !!int x", "not valid YAML: line 1: 'x' is no int; put text in quotes"),
+        ("name: !!bool x", "not valid YAML: line 1: 'x' is no bool; put text in quotes"),
+        ("name: !!timestamp x", "not valid YAML: line 1: 'x' is no timestamp; put text in quotes"),
+        (f"name: {'9' * 5000}", f"not valid YAML: line 1: '{'9' * 40}' is no int; put text in quotes"),
+        ("[" * 5000, "not valid YAML: its lists and sections are nested too deeply"),
         ("name: !!python/object/apply:os.system ['true']", "not valid YAML: "),
     ],
 )

@@ -5,7 +5,7 @@ from typing import Any
 
 from pipeline.errors import InputError
 from pipeline.recipe.keys import OPTIONAL, PATHS, TEXTS
-from pipeline.recipe.section import resolve
+from pipeline.recipe.paths import resolve
 from pipeline.recipe.yaml_text import read_flow, read_plain
 
 QUOTES = ('"', "'")

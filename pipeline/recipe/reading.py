@@ -28,7 +28,7 @@ def load_config(path: Path, overrides: Iterable[str] = ()) -> Config:
     try:
         return Config.model_validate(document, context={"folder": path.resolve().parent})
     except ValidationError as error:
-        raise InputError(explain(path, error)) from None
+        raise InputError(explain(path, error, document)) from None
 
 
 def _read(path: Path) -> dict[str, Any]:

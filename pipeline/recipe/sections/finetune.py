@@ -88,7 +88,9 @@ class FinetuneSection(Section):
         "the quantized model",
     )
     epochs: int = Field(3, ge=1, description="how many times at most training goes through all examples")
-    batch_size: int = Field(8, ge=1, description="how many examples make up one training step")
+    batch_size: int = Field(
+        8, ge=1, description="how many examples make up one training step; at most all of them"
+    )
     learning_rate: float = Field(
         2e-4, gt=0, description="the learning rate at the end of the warmup, which is the highest"
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 from pipeline.addresses import DATASETS
 from pipeline.data.sources import find_files
 from pipeline.errors import InputError
-from pipeline.recipe.reading import PATHS
+from pipeline.recipe.keys import PATHS
 from pipeline.recipe.schema import Config
 from pipeline.run.stages import STAGES
 
@@ -23,7 +23,7 @@ def check_files(config: Config, until: str) -> None:
         until: the last stage that is to run.
 
     Raises:
-        InputError: some do not, or an address is unknown; lists them with their keys.
+        InputError: some do not or cannot be read, or an address is unknown; lists them with their keys.
     """
     order = list(STAGES)
     sections = [name for name, stage in READ_BY.items() if order.index(stage) <= order.index(until)]
@@ -35,6 +35,8 @@ def check_files(config: Config, until: str) -> None:
                 find_files([source], "train")
         except InputError as error:
             faults.append(f"{key}: {error}")
+        except OSError as error:
+            faults.append(f"{key}: {source}: cannot be read: {error.strerror}; check its permissions")
     if faults:
         raise InputError("\n".join(faults))
 

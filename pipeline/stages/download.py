@@ -1,11 +1,13 @@
 """Put the preset into the run folder: the included demo, a local folder or GGUF file, or a download."""
 
+import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 
 from pipeline.console import console
-from pipeline.errors import InputError
+from pipeline.errors import InputError, PocketGemmaError
 from pipeline.families.registry import read_form
 from pipeline.formats.gguf import shards
 from pipeline.gemma.gguf_preset import SUFFIX as GGUF
@@ -40,23 +42,24 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
             return
         fetched = Fetched(local, "") if local else fetch(preset)
         preset_folder = DownloadFiles(work.folder).preset
-        if is_gguf(fetched.path):
-            written = write_preset(fetched.path, preset_folder)
-            work.details["gguf"] = {"file": fetched.path.name, "tensors": written.quantizations}
-            console.print(f"  {_described(fetched.path.name, written)}")
-        elif read_form(fetched.path) == "transformers":
-            imported = import_hugging_face(fetched.path, preset_folder)
-            for line in _import_notes(imported):
-                console.print(f"  {line}")
-        elif check_family(fetched.path).vision:
-            console.print(f"  {_text_only(write_text_part(fetched.path, preset_folder))}")
-            check_weights(preset_folder)
-        else:
-            check_preset(fetched.path)
-            check_weights(fetched.path)
-            link_preset(fetched.path, preset_folder)
-        # Where the later stages read it.
-        shape = check_preset(preset_folder)
+        with _named_as_given(preset_folder, preset):
+            if is_gguf(fetched.path):
+                written = write_preset(fetched.path, preset_folder)
+                work.details["gguf"] = {"file": fetched.path.name, "tensors": written.quantizations}
+                console.print(f"  {_described(fetched.path.name, written)}")
+            elif read_form(fetched.path) == "transformers":
+                imported = import_hugging_face(fetched.path, preset_folder)
+                for line in _import_notes(imported):
+                    console.print(f"  {line}")
+            elif check_family(fetched.path).vision:
+                console.print(f"  {_text_only(write_text_part(fetched.path, preset_folder))}")
+                check_weights(preset_folder)
+            else:
+                check_preset(fetched.path)
+                check_weights(fetched.path)
+                link_preset(fetched.path, preset_folder)
+            # Where the later stages read it.
+            shape = check_preset(preset_folder)
         work.details.update(
             preset=preset if "://" in preset or preset == DEMO else fetched.path.name,
             version=fetched.version,
@@ -71,6 +74,23 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
             f"  {shape}: {shape.parameters / 1e6:,.1f} million parameters, "
             f"about {weight_bytes(shape, SCHEMES[recipe]) / 1e6:,.0f} MB as {recipe}",
         )
+
+
+@contextmanager
+def _named_as_given(working: Path, preset: str) -> Iterator[None]:
+    """Errors about files in the working folder name the preset of the recipe: that folder is removed."""
+
+    def given(found: re.Match[str]) -> str:
+        if not found[1]:
+            return preset
+        path = Path(preset) / found[1]
+        return str(path) if path.exists() else f"{preset}: {found[1]}"
+
+    try:
+        yield
+    except PocketGemmaError as error:
+        message = re.sub(re.escape(str(working)) + r"(?:/([\w./-]+))?", given, str(error))
+        raise type(error)(message) from error
 
 
 def _import_notes(imported: Imported) -> Iterator[str]:

@@ -32,16 +32,29 @@ class Result(NamedTuple):
 
 
 class StopDiverged(keras.callbacks.Callback):
-    """Ends a training whose loss is no longer a number."""
+    """Ends a training whose loss is no longer a number, at the step at which it is none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._epoch = 0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        _refuse_diverged("training", (logs or {}).get("loss"), f"in epoch {self._epoch + 1}")
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         for name, what in (("loss", "training"), ("val_loss", "validation")):
-            loss = (logs or {}).get(name)
-            if loss is not None and not np.isfinite(float(loss)):
-                raise PocketGemmaError(
-                    f"training diverged: the {what} loss is {float(loss)} after epoch {epoch + 1}; lower "
-                    "finetune.learning_rate"
-                )
+            _refuse_diverged(what, (logs or {}).get(name), f"after epoch {epoch + 1}")
+
+
+def _refuse_diverged(what: str, loss: float | None, when: str) -> None:
+    if loss is not None and not np.isfinite(float(loss)):
+        raise PocketGemmaError(
+            f"training diverged: the {what} loss is {float(loss)} {when}; lower finetune.learning_rate, or "
+            "finetune.alpha where the recipe sets it"
+        )
 
 
 class KeepBest(keras.callbacks.Callback):

@@ -31,7 +31,7 @@ class TrainingSettings:
 
     Attributes:
         epochs: at most; early stopping may end training before.
-        batch_size: examples for each step.
+        batch_size: examples for each step; at most all of them.
         learning_rate: the highest, after the warm-up.
         warmup_steps: steps over which the learning rate rises linearly; at most half of all steps.
         final_learning_rate: share of `learning_rate` that is left at the end of the cosine.
@@ -90,16 +90,18 @@ def fit(
         files: for the history.
 
     Raises:
-        PocketGemmaError: training diverged, or the trained model is worse than the untrained one.
+        PocketGemmaError: the untrained model computes no number, training diverged, or the trained model is
+            worse than the untrained one.
     """
     import keras
 
     from pipeline.tuning.callbacks import KeepBest, ProgressBar, Result, StopDiverged, TensorBoardHistory
     from pipeline.tuning.loss import Batches, exact_match_metric, response_model
 
-    train_batches = Batches(train, settings.batch_size, settings.seed)
+    rows = min(settings.batch_size, len(train))  # more would be padding
+    train_batches = Batches(train, rows, settings.seed)
     compared = validation if len(validation) else train.first(COMPARED_WITHOUT_VALIDATION)
-    compared_batches = Batches(compared, settings.batch_size, None)
+    compared_batches = Batches(compared, rows, None)
     total_steps = train_batches.steps * settings.epochs
 
     model = response_model(backbone)
@@ -122,7 +124,9 @@ def fit(
         found = model.evaluate(compared_batches.as_dataset(), verbose=0, return_dict=True)
         return Result(*(float(found[name]) for name in Result._fields))
 
+    kind = "validation" if len(validation) else "training"
     untrained = measure()
+    check_untrained(untrained, kind)
     best = KeepBest(settings.monitor, settings.patience) if len(validation) else None
     with progress_bar() as progress:
         task = progress.add_task("training", total=total_steps, note="")
@@ -142,7 +146,7 @@ def fit(
             ],
         )
     trained = best.best if best and best.best else measure()
-    compare(trained, untrained, settings, "validation" if best else "training")
+    compare(trained, untrained, settings, kind)
     with suppress(OSError):  # a table for people to read is no reason to lose a training
         _write_history(files.history, history.history)
     return Training(
@@ -156,6 +160,24 @@ def fit(
     )
 
 
+def check_untrained(untrained: "Result", examples: str) -> None:
+    """Refuse a model that computes no number before it is trained: it would compute none afterwards. The
+    product of A and B is 0 then, so only the base or an infinite scale can be the cause.
+
+    Args:
+        untrained: of the model with the adapter that is to be trained.
+        examples: which examples, in a word.
+
+    Raises:
+        PocketGemmaError: the loss is not finite.
+    """
+    if not math.isfinite(untrained.loss):
+        raise PocketGemmaError(
+            f"the loss on the {examples} examples is {untrained.loss} before any training; check "
+            "model.preset, set finetune.dtype: float32, or lower finetune.alpha"
+        )
+
+
 def compare(trained: "Result", untrained: "Result", settings: TrainingSettings, examples: str) -> None:
     """Refuse a training after which the model does worse than before, and mention one that changed nothing
     for the better.
@@ -167,13 +189,8 @@ def compare(trained: "Result", untrained: "Result", settings: TrainingSettings, 
         examples: which examples, in a word.
 
     Raises:
-        PocketGemmaError: the model does worse, or a loss is not a number.
+        PocketGemmaError: the model does worse, or its loss is not a number.
     """
-    if not math.isfinite(untrained.loss):
-        raise PocketGemmaError(
-            f"the loss of the base on the {examples} examples is {untrained.loss} before any training; check "
-            "model.preset, or set finetune.dtype: float32"
-        )
     improved = trained.order(settings.monitor) >= untrained.order(settings.monitor)
     if improved and math.isfinite(trained.loss):
         return

@@ -23,7 +23,8 @@ from tests.support.recipes import SMALL, refused
         (
             SMALL | {"finetune": {"targets": ["query", "wq"]}},
             "finetune.targets.1: expected one of query, key, value, output, gate, up, down, per_layer_gate, "
-            "per_layer_projection, got 'wq'",
+            "per_layer_projection, all-linear, q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, "
+            "down_proj, per_layer_input_gate, got 'wq'",
         ),
         (SMALL | {"finetune": {"targets": []}}, "finetune.targets: expected 1 or more entries, got []"),
         (SMALL | {"convert": {"recipe": "int2"}}, "fp16, fp32, got 'int2'; did you mean 'int8'?"),
@@ -31,7 +32,15 @@ from tests.support.recipes import SMALL, refused
             SMALL | {"convert": {"prefill_lengths": [4096]}},
             "convert.prefill_lengths: 4096 exceeds convert.context_length: 1280; shorten",
         ),
-        (SMALL | {"data": {"train": 5}}, "data.train: expected a list, got 5"),
+        (SMALL | {"data": {"train": 5}}, "data.train: expected a path or a list of paths, got 5"),
+        (SMALL | {"data": {"train": None}}, "data.train: expected a path or a list of paths, got null"),
+        (SMALL | {"data": {"train": {}}}, "data.train: expected a path or a list of paths, got {}"),
+        (SMALL | {"data": {"train": [5]}}, "data.train.0: expected a path, got 5"),
+        (SMALL | {"model": {"preset": None}}, "model.preset: expected a path, got null"),
+        (
+            "name: a\ndata: {train: a, template: {text}}",
+            "expected text, got {'text': null}; put text with braces in quotes",
+        ),
         (
             SMALL | {"data": {"train": "a", "columns": {"promt": "x"}}},
             "data.columns.promt: unknown key; did you mean 'prompt'?",
@@ -73,7 +82,10 @@ from tests.support.recipes import SMALL, refused
             "name: a\ndata: {train: a}\nverify: {min_accuracy: .nan}",
             "verify.min_accuracy: expected a finite number, got nan",
         ),
-        (SMALL | {"finetune": {"seed": 2**32}}, "finetune.seed: expected 4.29497e+09 or less"),
+        (
+            SMALL | {"finetune": {"seed": 2**32}},
+            "finetune.seed: expected 4,294,967,295 or less, got 4294967296",
+        ),
         ({"name": "small"}, "data: missing; add it"),
         ({"name": "small", "data": {}}, "data.train: missing; add it"),
         ({"data": {"train": "a"}}, "name: missing; add it"),
@@ -85,12 +97,25 @@ from tests.support.recipes import SMALL, refused
             "'tensorflow'?",
         ),
         (SMALL | {"bundle": {"title": ""}}, "bundle.title: expected 1 or more characters, got ''"),
-        (SMALL | {"finetune": None}, "finetune: expected a section with keys of its own, got None"),
+        (SMALL | {"finetune": None}, "finetune: expected a section with keys of its own, got null"),
         ("- a\n- b\n", "expected sections such as 'model:' and 'data:', found a list"),
         ("", "name: missing; add it"),
         ("name: [unclosed", "not valid YAML: line 1: "),
         ("name: a\ndata: {train: a}\nname: b", "not valid YAML: line 3: name occurs twice; remove one"),
         ("name: a\ndata:\n  train: a\n  train: b", "not valid YAML: line 4: train occurs twice; remove one"),
+        ("name: a\ndata: {train: a}\nyes: 5", "yes: unknown key; known keys: name, model"),
+        ("name: a\ndata: {train: a}\ntrue: 5", "true: unknown key; known keys: name, model"),
+        (
+            "name: a\ndata:\n  train: a\n  template: {{prompt}}",
+            "not valid YAML: line 4: expected a key, found a list or a section; put text with braces in "
+            "quotes",
+        ),
+        ("name: a\n? [data]\n: {train: a}", "not valid YAML: line 2: expected a key, found a list"),
+        ("name: !!int x", "not valid YAML: line 1: 'x' is no int; put text in quotes"),
+        ("name: !!bool x", "not valid YAML: line 1: 'x' is no bool; put text in quotes"),
+        ("name: !!timestamp x", "not valid YAML: line 1: 'x' is no timestamp; put text in quotes"),
+        (f"name: {'9' * 5000}", f"not valid YAML: line 1: '{'9' * 40}' is no int; put text in quotes"),
+        ("[" * 5000, "not valid YAML: its lists and sections are nested too deeply"),
         ("name: !!python/object/apply:os.system ['true']", "not valid YAML: "),
     ],
 )
@@ -100,6 +125,32 @@ def test_the_message_names_file_key_and_what_was_expected(
     said = refused(tmp_path, document)
     assert message in said
     assert said.startswith(str(tmp_path / "recipe.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "line"),
+    [
+        (["finetune.targets=Quary"], "finetune.targets: expected one of query, "),
+        (["finetune.targets=[Quary]"], "finetune.targets.0: expected one of query, "),
+        (["convert.prefill_lengths=[0]"], "convert.prefill_lengths.0: expected 1 or more, got 0"),
+        (
+            ['data.train=["a\\0b"]'],
+            "data.train.0: a path contains no NUL character, got 'a\\x00b'; remove it",
+        ),
+        (["bundle.abis=[x]"], "bundle.abis.0: expected one of arm64-v8a, x86_64, got 'x'"),
+    ],
+)
+def test_a_wrong_entry_of_a_list_is_one_line(tmp_path: Path, overrides: list[str], line: str) -> None:
+    said = refused(tmp_path, SMALL, *overrides)
+    assert said.startswith(f"{tmp_path / 'recipe.yaml'}: {line}")
+    assert len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize("rank", ["x" * 1000, "0x" + "f" * 5000, f"[{'[a, ' * 50}{']' * 50}]"])
+def test_a_long_value_is_shortened_in_the_message(tmp_path: Path, rank: str) -> None:
+    said = refused(tmp_path, SMALL, f"finetune.rank={rank}")
+    assert "finetune.rank: " in said
+    assert len(said) < len(str(tmp_path)) + 250
 
 
 def test_all_errors_are_reported_together_one_on_a_line(tmp_path: Path) -> None:

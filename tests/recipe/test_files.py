@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import InputError
+from pipeline.recipe import files
 from pipeline.recipe.files import check_files
 from pipeline.recipe.schema import Config
 
@@ -51,3 +52,16 @@ def test_folders_patterns_and_data_sets_on_a_hub_are_no_missing_files(tmp_path: 
     for train, message in (("s3://x/y", "unknown address"), (f"{tmp_path}/shard-*.csv", "matches no file")):
         with pytest.raises(InputError, match=f"data.train: .*{message}"):
             check_files(recipe(train), "finetune")
+
+
+def test_a_file_behind_a_closed_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(sources: list[str], split: str) -> None:
+        raise PermissionError(13, "Permission denied", sources[0])
+
+    monkeypatch.setattr(files, "find_files", closed)
+    path = tmp_path / "train.jsonl"
+    with pytest.raises(InputError) as caught:
+        check_files(config(tmp_path, train="train.jsonl"), "prepare")
+    assert str(caught.value) == (
+        f"data.train: {path}: cannot be read: Permission denied; check its permissions"
+    )

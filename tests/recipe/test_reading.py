@@ -1,9 +1,11 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.recipe.reading import PATHS, load_config
+from pipeline.recipe.keys import PATHS
+from pipeline.recipe.reading import load_config
 from tests.support.recipes import SMALL, recipe, refused
 
 
@@ -56,6 +58,69 @@ def test_overrides_are_read_as_yaml_and_the_last_one_wins(tmp_path: Path) -> Non
     assert config.model.preset == "hf://a/b=c"
 
 
+@pytest.mark.parametrize(
+    ("written", "rank"), [("010", 10), ("0o10", 8), ("0x10", 16), ("+7", 7), ("'9'", 9), ("8.0", 8)]
+)
+def test_numbers_are_those_of_yaml_1_2(tmp_path: Path, written: str, rank: int) -> None:
+    text = f"name: a\ndata: {{train: a}}\nfinetune: {{rank: {written}}}"
+    assert load_config(recipe(tmp_path, text)).finetune.rank == rank
+    assert load_config(recipe(tmp_path, SMALL), [f"finetune.rank={written}"]).finetune.rank == rank
+
+
+@pytest.mark.parametrize(
+    ("written", "rate"), [("1e-4", 1e-4), (".5", 0.5), ("1_0.5", 10.5), ("'1e-4'", 1e-4)]
+)
+def test_a_number_needs_no_point_before_its_exponent(tmp_path: Path, written: str, rate: float) -> None:
+    text = f"name: a\ndata: {{train: a}}\nfinetune: {{learning_rate: {written}}}"
+    assert load_config(recipe(tmp_path, text)).finetune.learning_rate == rate
+    given = load_config(recipe(tmp_path, SMALL), [f"finetune.learning_rate={written}"])
+    assert given.finetune.learning_rate == rate
+
+
+@pytest.mark.parametrize("written", ["12:30", "2024-13-45", "0b11", "yes"])
+def test_what_only_yaml_1_1_takes_for_another_type_is_text(tmp_path: Path, written: str) -> None:
+    text = f"name: a\ndata: {{train: a}}\nbundle: {{title: {written}}}\nfinetune: {{rank: {written}}}"
+    assert refused(tmp_path, text).endswith(f"finetune.rank: expected a whole number, got {written!r}")
+    override = f"finetune.rank={written}"
+    assert refused(tmp_path, SMALL, override).endswith(f"expected a whole number, got {written!r}")
+
+
+@pytest.mark.parametrize(
+    ("override", "value"),
+    [
+        ("data.template=# {prompt}", "# {prompt}"),
+        ("data.template={prompt} is?", "{prompt} is?"),
+        ("data.template=[x] {prompt}", "[x] {prompt}"),
+        ('data.template="{prompt} "', "{prompt} "),
+        ("data.template=null", None),
+        ("data.template=", None),
+        ("data.columns.prompt=# q", "# q"),
+        ("bundle.title=Ask #1", "Ask #1"),
+        ('bundle.title="Ask" #1', '"Ask" #1'),
+        ('bundle.title="Ask: 1"', "Ask: 1"),
+        ("bundle.title='tis", "'tis"),
+        ("bundle.title=*Ask*", "*Ask*"),
+        ("bundle.title=2024", "2024"),
+        ("convert.description=", ""),
+        ("bundle.sample_questions=['#1?', b]", ("#1?", "b")),
+    ],
+)
+def test_text_on_the_command_line_is_taken_whole(tmp_path: Path, override: str, value: object) -> None:
+    found: Any = load_config(recipe(tmp_path, SMALL), [override])
+    for part in override.partition("=")[0].split("."):
+        found = getattr(found, part)
+    assert found == value
+
+
+@pytest.mark.parametrize(
+    ("value", "names"),
+    [("a #1.jsonl", ["a #1.jsonl"]), ("*.jsonl", ["*.jsonl"]), ("5", ["5"]), ("[a, 'b #2']", ["a", "b #2"])],
+)
+def test_paths_on_the_command_line_are_taken_whole(tmp_path: Path, value: str, names: list[str]) -> None:
+    config = load_config(recipe(tmp_path, SMALL), [f"data.train={value}"])
+    assert config.data.train == tuple(str(Path.cwd() / name) for name in names)
+
+
 @pytest.mark.parametrize("value", ["./mine.jsonl", "mine.jsonl"])
 def test_paths_in_overrides_are_start_at_the_current_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str
@@ -73,6 +138,11 @@ def test_paths_in_overrides_are_start_at_the_current_folder(
         ("=5", "expected key.path=value"),
         ("finetune..rank=5", "expected key.path=value"),
         ("finetune.rank=[", "the value is not valid YAML; quote it"),
+        ("finetune.rank=16 # more", "finetune.rank: expected a whole number, got '16 # more'"),
+        ("finetune.rank=!!int x", "finetune.rank: expected a whole number, got '!!int x'"),
+        ("finetune.targets=[query] # few", "the value is not valid YAML; quote it"),
+        (f"finetune.rank={'9' * 5000}", "the value is not valid YAML; quote it"),
+        ("finetune.targets=[\a]", "the value is not valid YAML; quote it"),
         ("name.rank=5", "name is not a section"),
         ("finetune.rnk=5", "finetune.rnk: unknown key; did you mean 'rank'?"),
         ("finetune=5", "finetune: expected a section with keys of its own, got 5"),

@@ -61,23 +61,49 @@ def test_the_base_is_a_separate_file_only_for_a_merged_model(
     assert not load_config(recipe(tmp_path, SMALL)).carries_base
 
 
-def numbers() -> list[tuple[str, str]]:
-    """Every key that takes a number with a fraction."""
+def numbers(*kinds: str) -> list[tuple[str, str]]:
+    """Every key that takes a number of one of these kinds, or a list of such numbers."""
     return [
         (name, key)
         for name, section in SECTIONS.items()
         for key, schema in section.model_json_schema()["properties"].items()
-        if "number" in {schema.get("type"), *(each.get("type") for each in schema.get("anyOf", ()))}
+        if {*kinds}
+        & {each.get("type") for each in (schema, schema.get("items", {}), *schema.get("anyOf", ()))}
     ]
+
+
+def with_value(name: str, key: str, value: object) -> dict[str, object]:
+    section: dict[str, object] = {"data": {"train": "a"}}.get(name, {}) | {key: value}
+    return {**SMALL, name: section}
 
 
 @pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan")])
 def test_no_number_may_be_infinite_or_nan(value: float) -> None:
-    assert len(numbers()) >= 17
-    for name, key in numbers():
-        section: dict[str, object] = {"data": {"train": "a"}}.get(name, {}) | {key: value}
+    assert len(numbers("number")) >= 17
+    for name, key in numbers("number"):
         with pytest.raises(ValueError, match="finite"):
-            Config.model_validate(SMALL | {name: section})
+            Config.model_validate(with_value(name, key, value))
+
+
+@pytest.mark.parametrize("value", [True, False, [True], [8, False]])
+def test_a_truth_value_is_no_number(value: object) -> None:
+    assert len(numbers("integer", "number")) >= 30
+    for name, key in numbers("integer", "number"):
+        with pytest.raises(ValueError, match="not as expected|valid integer|valid number"):
+            Config.model_validate(with_value(name, key, value))
+
+
+@pytest.mark.parametrize(("value", "taken"), [(True, True), ("no", False), ("on", True), (0, False)])
+def test_truth_has_many_names(value: object, taken: bool) -> None:
+    assert Config.model_validate(with_value("convert", "graft", value)).convert.graft is taken
+
+
+@pytest.mark.parametrize("value", [1e39, 1e-39])
+def test_no_number_is_beyond_float32(value: float) -> None:
+    for name, key in (("finetune", "alpha"), ("finetune", "learning_rate"), ("finetune", "clip_norm")):
+        with pytest.raises(ValueError, match="not as expected"):
+            Config.model_validate(with_value(name, key, value))
+    assert Config.model_validate(with_value("finetune", "alpha", 1e38)).finetune.alpha == 1e38
 
 
 SEVEN = ("query", "key", "value", "output", "gate", "up", "down")
@@ -94,6 +120,11 @@ SEVEN = ("query", "key", "value", "output", "gate", "up", "down")
         ("all-linear", SEVEN),
         (["all-linear"], SEVEN),
         ("q_proj", ("query",)),
+        ("q_proj,v_proj", ("query", "value")),
+        ("Query, V_Proj", ("query", "value")),
+        (["Q_PROJ", "self_attn.V_proj"], ("query", "value")),
+        ("all_linear", SEVEN),
+        ("ALL-LINEAR", SEVEN),
     ],
 )
 def test_targets_are_taken_by_the_names_of_other_tools_once_and_in_one_order(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sentencepiece import SentencePieceProcessor
 
 from pipeline.errors import InputError, PocketGemmaError
 from pipeline.families.names import hugging_face_name
@@ -17,6 +18,7 @@ from pipeline.stages import download
 from tests.support.gguf_files import random_weights, write_gguf
 from tests.support.hubs import COMMIT, TOKEN, Hub, serve
 from tests.support.presets import SHAPE, write_keras_preset, write_transformers_folder
+from tests.support.tokenizers import tokenizer_bytes
 
 KAGGLE = "kaggle://keras/gemma3/keras/gemma3_instruct_270m"
 HUGGING_FACE = "hf://google/gemma-3-270m-it"
@@ -165,6 +167,33 @@ def test_a_broken_preset_is_not_published(run: Run, tmp_path: Path) -> None:
     folder = write_transformers_folder(tmp_path / "mine")
     (folder / "model.safetensors").unlink()
     assert "only available as pickles" in refused(str(folder), run)
+
+
+def test_a_faulty_file_is_named_where_it_is_and_not_in_the_run_folder(run: Run, tmp_path: Path) -> None:
+    folder = write_transformers_folder(tmp_path / "mine")
+    (folder / "tokenizer.model").write_bytes(b"no model")
+    said = refused(str(folder), run)
+    assert said.startswith(f"{folder / 'tokenizer.model'}: not a SentencePiece model")
+    assert ".working" not in said
+
+
+def test_a_file_that_was_made_is_named_after_what_it_was_made_from(run: Run, tmp_path: Path) -> None:
+    pieces = SentencePieceProcessor(model_proto=tokenizer_bytes())
+    tokens = [pieces.id_to_piece(place) for place in range(len(pieces))]
+    renamed = ["<other>" if token == "<end_of_turn>" else token for token in tokens]
+    path = write_gguf(tmp_path / "tiny.gguf", tokenizer={"tokens": renamed})
+    assert refused(str(path), run).startswith(f"{path}: tokenizer.model: lacks <end_of_turn>: ")
+
+
+def test_a_faulty_file_of_a_hub_is_named_by_its_address(
+    run: Run, hugging_face: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def faulty(preset: Path) -> None:
+        raise InputError(f"{preset / 'tokenizer.model'}: lacks <bos>; {preset}: incomplete")
+
+    monkeypatch.setattr(download, "check_preset", faulty)
+    said = refused(HUGGING_FACE, run)
+    assert said == f"{HUGGING_FACE}: tokenizer.model: lacks <bos>; {HUGGING_FACE}: incomplete"
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,16 @@ def test_a_loss_that_is_not_finite_stops_training_with_advice(logs: dict[str, fl
         StopDiverged().on_epoch_end(2, logs)
 
 
+def test_training_stops_at_the_step_whose_loss_is_not_finite() -> None:
+    from pipeline.tuning.callbacks import StopDiverged
+
+    stop = StopDiverged()
+    stop.on_epoch_begin(1)
+    stop.on_train_batch_end(0, {"loss": 2.0})
+    with pytest.raises(PocketGemmaError, match=r"loss is nan in epoch 2; lower .*finetune\.alpha"):
+        stop.on_train_batch_end(1, {"loss": float("nan")})
+
+
 def test_the_bar_moves_with_the_steps_and_each_epoch_prints_its_losses() -> None:
     from pipeline.tuning.callbacks import ProgressBar
 

@@ -104,8 +104,26 @@ def test_a_training_that_makes_the_model_worse_is_refused(monitor: str, loss: fl
     )
 
 
-def test_a_base_that_computes_no_number_is_no_fault_of_the_training() -> None:
-    from pipeline.tuning.callbacks import Result
+def test_a_model_that_computes_no_number_is_not_trained(
+    base: Path, examples: EncodedExamples, tmp_path: Path
+) -> None:
+    backbone = load_causal_lm(base).backbone
+    METHOD.attach(backbone, MethodSettings(8, 1e308, TARGETS))
+    with pytest.raises(PocketGemmaError) as caught:
+        fit(backbone, examples, examples, SETTINGS, FinetuneFiles(tmp_path))
+    assert str(caught.value) == (
+        "the loss on the validation examples is nan before any training; check model.preset, set "
+        "finetune.dtype: float32, or lower finetune.alpha"
+    )
+    assert not list(tmp_path.iterdir())
 
-    with pytest.raises(PocketGemmaError, match=r"is nan before any training; check model\.preset"):
-        compare(Result(1.0, 1.0), Result(float("nan"), 0.0), SETTINGS, "validation")
+
+def test_a_batch_has_no_more_rows_than_there_are_examples(
+    base: Path, examples: EncodedExamples, tmp_path: Path
+) -> None:
+    for name, size in (("all", len(examples)), ("more", 10**12)):
+        training, adapter = train(base, examples, tmp_path / name, epochs=1, batch_size=size)
+        assert training.steps == 1
+        adapter.save(tmp_path / f"{name}.safetensors")
+    first, second = ((tmp_path / f"{name}.safetensors").read_bytes() for name in ("all", "more"))
+    assert first == second

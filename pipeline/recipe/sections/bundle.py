@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.recipe.section import FilePath, OneOf, Section
+from pipeline.recipe.paths import FilePath
+from pipeline.recipe.section import OneOf, Section
 from pipeline.targets import DEFAULT, target_names
 
 

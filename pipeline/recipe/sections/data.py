@@ -7,7 +7,8 @@ from pydantic import Field, field_validator, model_validator
 
 from pipeline.data.layout import fields
 from pipeline.data.policy import ColumnNames, RowPolicy
-from pipeline.recipe.section import FilePaths, Section, Share
+from pipeline.recipe.paths import FilePaths
+from pipeline.recipe.section import Section, Share
 
 
 class ColumnsSection(Section):

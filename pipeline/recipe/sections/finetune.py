@@ -23,12 +23,22 @@ LARGEST_SEED = 2**32 - 1
 """The largest that NumPy takes for all random numbers of a process."""
 
 
+OTHER_TARGETS = (ALL_LINEAR, *last_module_names()[1:])
+"""What other tools call targets; without the embedding, which gets no adapter."""
+
+
 def _in_our_names(value: Any) -> Any:
-    """Targets by the names that other tools give them: one name, or a list of names."""
-    names = [value] if isinstance(value, str) else value
+    """Targets by the names that other tools give them, in any case: a list of names, or names with commas."""
+    names = value.split(",") if isinstance(value, str) else value
     if not isinstance(names, list | tuple):
         return value
-    return [each for name in names for each in (targets_named(name) if isinstance(name, str) else (name,))]
+    return [each for name in names for each in (_known(name) if isinstance(name, str) else (name,))]
+
+
+def _known(name: str) -> tuple[str, ...]:
+    lower = name.strip().lower()
+    found = targets_named(ALL_LINEAR if lower.replace("_", "-") == ALL_LINEAR else lower)
+    return found if set(found) <= {*TARGETS} else (name.strip(),)
 
 
 class FinetuneSection(Section):
@@ -56,14 +66,14 @@ class FinetuneSection(Section):
         "is 1",
     )
     targets: Annotated[
-        tuple[Annotated[str, OneOf.of(TARGETS)], ...],
+        tuple[Annotated[str, OneOf.of(TARGETS, OTHER_TARGETS)], ...],
         BeforeValidator(_in_our_names),
         sorted_by(TARGETS.index),
     ] = Field(
         DEFAULT_TARGETS,
         min_length=1,
         description="the matrices of each decoder layer that get an adapter; Hugging Face's names, such as "
-        f"`{last_module_names()[1]}`, are accepted, and `{ALL_LINEAR}` stands for "
+        f"`{last_module_names()[1]}`, are accepted, also as text with commas; `{ALL_LINEAR}` stands for "
         f"{', '.join(SHARED_TARGETS)}",
     )
     dropout: Share = Field(
@@ -78,7 +88,9 @@ class FinetuneSection(Section):
         "the quantized model",
     )
     epochs: int = Field(3, ge=1, description="how many times at most training goes through all examples")
-    batch_size: int = Field(8, ge=1, description="how many examples make up one training step")
+    batch_size: int = Field(
+        8, ge=1, description="how many examples make up one training step; at most all of them"
+    )
     learning_rate: float = Field(
         2e-4, gt=0, description="the learning rate at the end of the warmup, which is the highest"
     )

@@ -2,7 +2,8 @@
 
 from pydantic import Field
 
-from pipeline.recipe.section import DEMO, FilePath, Section
+from pipeline.recipe.paths import FilePath
+from pipeline.recipe.section import DEMO, Section
 
 
 class ModelSection(Section):

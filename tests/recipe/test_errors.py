@@ -53,7 +53,10 @@ from tests.support.recipes import SMALL, refused
             SMALL | {"data": {"train": "a", "template": "{text"}},
             "data.template: each brace must have its counterpart",
         ),
-        (SMALL | {"data": {"train": "a", "encoding": "ansi9"}}, "data.encoding: unknown encoding 'ansi9'"),
+        *(
+            (SMALL | {"data": {"train": "a", "encoding": name}}, f"data.encoding: unknown encoding '{name}'")
+            for name in ("ansi9", "base64", "rot13", "undefined", "")
+        ),
         (
             SMALL | {"data": {"train": "a", "template": "{x}", "columns": {"prompt": "x"}}},
             "data: template and columns.prompt or columns.messages exclude each other",

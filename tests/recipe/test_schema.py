@@ -167,3 +167,12 @@ def test_the_recipe_offers_exactly_the_schemes_and_the_roundings() -> None:
             assert getattr(found.convert, key) == name
         with pytest.raises(ValueError, match="not a known name"):
             Config.model_validate(SMALL | {"convert": {key: "other"}})
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [("CP1252", "cp1252"), ("utf16", "utf-16"), ("utf-16-le", "utf-16-le"), ("utf-32", "utf-32")],
+)
+def test_an_encoding_has_the_name_of_its_codec(tmp_path: Path, name: str, codec: str) -> None:
+    document = SMALL | {"data": {"train": "a", "encoding": name}}
+    assert load_config(recipe(tmp_path, document)).data.encoding == codec

@@ -86,9 +86,12 @@ class DataSection(Section):
     @field_validator("encoding")
     @classmethod
     def _encoding_is_known(cls, encoding: str | None) -> str | None:
+        if encoding is None:
+            return None
         try:
-            return encoding and codecs.lookup(encoding).name
-        except LookupError:
+            "a".encode(encoding)  # Some codecs are not of text, such as base64.
+            return codecs.lookup(encoding).name
+        except (LookupError, UnicodeError, ValueError):
             raise ValueError(f"unknown encoding {encoding!r}; for example utf-8, utf-16, cp1252") from None
 
     @model_validator(mode="after")

@@ -6,7 +6,8 @@ if command -v uv >/dev/null 2>&1; then
   uv=uv
 else
   # uv is an ordinary Python package; a small environment of its own leaves the system's Python untouched.
-  [ -x .venv-uv/bin/uv ] || { python3 -m venv .venv-uv && .venv-uv/bin/pip install --quiet 'uv>=0.9'; }
+  # python -m pip: the first line of the script pip would not survive every character in the path of this folder.
+  [ -x .venv-uv/bin/uv ] || { python3 -m venv .venv-uv && .venv-uv/bin/python -m pip install --quiet 'uv>=0.9'; }
   uv=.venv-uv/bin/uv
 fi
 

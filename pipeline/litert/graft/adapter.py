@@ -27,9 +27,10 @@ from pipeline.machine import PeakMemory
 from pipeline.quantization.rounding import PIECE, Quantized, nearest, with_scales
 from pipeline.quantization.roundings import NEAREST, find_rounding
 from pipeline.quantization.schemes import SCHEMES
-from pipeline.run.finished import finished_stage_of, refuse_finished_stage
+from pipeline.run.finished import finished_stage_of
+from pipeline.run.outputs import check_output
 from pipeline.tuning.deltas import Deltas, Rows
-from pipeline.tuning.load import load_deltas
+from pipeline.tuning.load import adapter_files, load_deltas
 
 MAP_SUFFIX = ".weight-map.json"
 
@@ -117,11 +118,10 @@ def graft_adapter(
 
     Raises:
         InputError: the adapter belongs to another base, the base was not converted from the preset by a known
-            recipe, it does not match its weight map, or a file cannot be read or written.
+            recipe, it does not match its weight map, or a file cannot be read or written; or the output is
+            one of the other files.
     """
-    if output.resolve() == base.resolve():
-        raise InputError(f"{output}: is the base itself; choose another --out file")
-    refuse_finished_stage(output)
+    check_output(output, [base, _map_beside(base), *adapter_files(adapter), preset], "--out")
     with PeakMemory() as memory:
         started = time.monotonic()
         additions, matrices = load_deltas(adapter), PresetMatrices(preset)
@@ -177,7 +177,7 @@ def _check_base(adapter: Path, additions: Deltas, preset: Path, digest: Future[s
 
 def _weight_map(base: Path, matrices: PresetMatrices) -> tuple[WeightMap, bool]:
     """The weight map next to the base or in the cache, or a new one, and whether it is new."""
-    path = base.with_name(base.name + MAP_SUFFIX)
+    path = _map_beside(base)
     if not path.is_file() and finished_stage_of(base):
         path = _cached_map(base)
     if path.is_file():
@@ -186,6 +186,10 @@ def _weight_map(base: Path, matrices: PresetMatrices) -> tuple[WeightMap, bool]:
     with suppress(OSError):  # in a read-only folder, the matrices are located each time
         weight_map.save(path)
     return weight_map, True
+
+
+def _map_beside(base: Path) -> Path:
+    return base.with_name(base.name + MAP_SUFFIX)
 
 
 def _cached_map(base: Path) -> Path:

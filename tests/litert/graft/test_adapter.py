@@ -233,9 +233,45 @@ def test_a_base_of_other_weights_is_refused(base: Path, tmp_path: Path) -> None:
     refuse(base, tmp_path, other, "by none of the recipes")
 
 
-def test_the_base_is_never_overwritten(base: Path, folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is the base itself"):
-        graft_adapter(base, tmp_path, folder, base)
+@pytest.mark.parametrize(
+    "output",
+    [
+        "base.litertlm",
+        "base.litertlm.weight-map.json",
+        "adapter.safetensors",
+        "folder/model.safetensors",
+        "folder/new.litertlm",
+        "link.litertlm",
+    ],
+)
+@pytest.mark.parametrize("located", [False, True], ids=["first", "again"])
+def test_what_is_read_is_never_overwritten(
+    base: Path, folder: Path, tmp_path: Path, output: str, located: bool
+) -> None:
+    if located:
+        graft_adapter(base, tmp_path, folder, tmp_path / "out.litertlm")
+    (tmp_path / "link.litertlm").symlink_to(base)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(InputError, match=r"(is read by this|which this) command.*; choose .*--out$"):
+        graft_adapter(base, tmp_path, folder, tmp_path / output)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("output", ["adapter_config.json", "adapter_model.safetensors"])
+def test_no_file_of_a_peft_adapter_is_overwritten(
+    base: Path, folder: Path, tmp_path: Path, output: str
+) -> None:
+    write_peft(tmp_path)
+    before = (tmp_path / output).read_bytes()
+    with pytest.raises(InputError, match=f"{output}: is read by this command"):
+        graft_adapter(base, tmp_path / "adapter_model.safetensors", folder, tmp_path / output)
+    assert (tmp_path / output).read_bytes() == before
+
+
+def test_a_folder_as_output_is_refused(base: Path, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "outputs").mkdir()
+    with pytest.raises(InputError, match="outputs: is a folder; name the file to write with --out"):
+        graft_adapter(base, tmp_path, folder, tmp_path / "outputs")
 
 
 def test_the_command_reports_its_result_in_two_lines(base: Path, folder: Path, tmp_path: Path) -> None:

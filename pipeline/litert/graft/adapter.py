@@ -31,6 +31,7 @@ from pipeline.run.finished import finished_stage_of
 from pipeline.run.outputs import check_output
 from pipeline.tuning.deltas import Deltas, Rows
 from pipeline.tuning.load import adapter_files, load_deltas
+from pipeline.tuning.values import check_merged
 
 MAP_SUFFIX = ".weight-map.json"
 
@@ -86,17 +87,25 @@ class Merged:
 
     Attributes:
         shape: (out, in).
+
+    Args:
+        place: the adapter and the matrix, for messages.
     """
 
-    def __init__(self, base: Matrix, delta: Rows | None) -> None:
+    def __init__(self, place: str, base: Matrix, delta: Rows | None) -> None:
         self.shape = base.shape
+        self._place = place
         self._base = base
         self._delta = delta
 
     def __getitem__(self, rows: slice) -> NDArray[np.float32]:
         start, stop, _ = rows.indices(self.shape[0])
         part = self._base[start:stop]
-        return part if self._delta is None else part + self._delta(start, part)
+        if self._delta is None:
+            return part
+        merged = part + self._delta(start, part)
+        check_merged(self._place, merged)
+        return merged
 
 
 def graft_adapter(
@@ -138,7 +147,7 @@ def graft_adapter(
         names = matrices.names() if every else list(additions.matrices)
         with ThreadPoolExecutor(1) as pool:
             digest = pool.submit(preset_digest, preset) if additions.base_digest else None
-            changed = _changed(additions, matrices, weight_map, names, rounding)
+            changed = _changed(adapter, additions, matrices, weight_map, names, rounding)
             written = graft(
                 base,
                 weight_map,
@@ -200,7 +209,7 @@ def _cached_map(base: Path) -> Path:
 
 
 def _changed(
-    additions: Deltas, matrices: PresetMatrices, weight_map: WeightMap, names: list[str], rounding: str
+    adapter: Path, additions: Deltas, matrices: PresetMatrices, weight_map: WeightMap, names: list[str], rounding: str
 ) -> Iterator[tuple[str, Iterator[Quantized]]]:
     for name in names:
         location = weight_map.matrices.get(name)
@@ -208,14 +217,31 @@ def _changed(
             raise InputError(
                 f"{matrices.folder}: {name} is not in the weight map of the base; delete the weight map"
             )
-        yield name, _pieces(additions, matrices, name, location, rounding)
+        place = f"{adapter}: {name}"
+        yield name, _checked(place, _pieces(place, additions, matrices, name, location, rounding))
+
+
+def _checked(place: str, pieces: Iterator[Quantized]) -> Iterator[Quantized]:
+    """The pieces of a matrix, without numpy's warnings about what is refused here.
+
+    Raises:
+        InputError: a value or a scale is beyond the type that stores it.
+    """
+    while True:
+        with np.errstate(over="ignore", invalid="ignore"):
+            piece = next(pieces, None)
+        if piece is None:
+            return
+        check_merged(place, piece.values)
+        check_merged(place, piece.scales)
+        yield piece
 
 
 def _pieces(
-    additions: Deltas, matrices: PresetMatrices, name: str, location: WeightLocation, rounding: str
+    place: str, additions: Deltas, matrices: PresetMatrices, name: str, location: WeightLocation, rounding: str
 ) -> Iterator[Quantized]:
     addition = additions.matrices.get(name)
-    merged = Merged(matrices[name], addition[1]() if addition else None)
+    merged = Merged(place, matrices[name], addition[1]() if addition else None)
     if name not in additions.scales:
         of_weights = find_rounding(rounding).of_weights if location.bits < 16 else nearest
         assert of_weights

@@ -17,6 +17,7 @@ from pipeline.cache import sha256_of_weights
 from pipeline.digests import sha256_of_file
 from pipeline.errors import InputError
 from pipeline.families.names import EMBEDDING
+from pipeline.foreign import read_json_object
 from pipeline.formats.tflite_weights import WeightMatrix, weight_matrices
 from pipeline.gemma.matrices import PresetMatrices
 from pipeline.machine import keep_freed_memory
@@ -114,9 +115,9 @@ class WeightMap:
             InputError: the file cannot be read, or is not a weight map.
         """
         try:
-            document = json.loads(path.read_text(encoding="utf-8"))
-            if document.pop("format") != FORMAT or document["recipe"] not in SCHEMES:
-                raise ValueError("unknown format")
+            document = read_json_object(path)
+            if document.pop("format", None) != FORMAT or document["recipe"] not in SCHEMES:
+                raise ValueError
             matrices = {
                 name: WeightLocation(
                     **(entry | {"shape": tuple(entry["shape"]), "scales": tuple(entry["scales"])})
@@ -124,8 +125,13 @@ class WeightMap:
                 for name, entry in document.pop("matrices").items()
             }
             return cls(**document, matrices=matrices)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InputError(f"{path}: not a weight map ({error}); delete it") from None
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+        except (InputError, ValueError, KeyError, TypeError, AttributeError):
+            raise InputError(
+                f"{path}: damaged, or not a weight map of this version; delete it, and the next graft writes it "
+                "again"
+            ) from None
 
 
 def locate_matrices(litertlm: Path, matrices: Iterable[tuple[str, Rows]], scheme: Scheme) -> WeightMap:

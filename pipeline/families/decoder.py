@@ -107,7 +107,9 @@ def read_keras_config(
 ) -> GemmaShape:
     """The shape in a KerasHub backbone's `config`; `ffn_divisor` for classes that count gate and up
     together."""
-    window = config.get("sliding_window_size") if config.get("use_sliding_window_attention") else None
+    window = None
+    if config.get("use_sliding_window_attention") and config.get("sliding_window_size") is not None:
+        window = positive(path, config, "sliding_window_size")
     return GemmaShape(
         family=family,
         layers=layer_count(path, config, "num_layers"),

@@ -118,12 +118,9 @@ class WeightMap:
             document = read_json_object(path)
             if document.pop("format", None) != FORMAT or document["recipe"] not in SCHEMES:
                 raise ValueError
-            matrices = {
-                name: WeightLocation(
-                    **(entry | {"shape": tuple(entry["shape"]), "scales": tuple(entry["scales"])})
-                )
-                for name, entry in document.pop("matrices").items()
-            }
+            matrices = {name: _location(entry) for name, entry in document.pop("matrices").items()}
+            if type(document["bytes"]) is not int or not isinstance(document["sha256"], str):
+                raise ValueError
             return cls(**document, matrices=matrices)
         except OSError as error:
             raise InputError(f"{path}: cannot be read: {error.strerror}") from None
@@ -132,6 +129,20 @@ class WeightMap:
                 f"{path}: damaged, or not a weight map of this version; delete it, and the next graft writes it "
                 "again"
             ) from None
+
+
+def _location(entry: Mapping[str, Any]) -> WeightLocation:
+    """An entry of a file.
+
+    Raises:
+        ValueError, KeyError, TypeError: it is not as `save` writes it.
+    """
+    (rows, columns), scales = entry["shape"], tuple(entry["scales"])
+    block = entry["block"]
+    numbers = [rows, columns, entry["bits"], entry["offset"], *scales, *([] if block is None else [block])]
+    if any(type(number) is not int or number < 0 for number in numbers):
+        raise ValueError
+    return WeightLocation((rows, columns), entry["bits"], block, entry["offset"], scales)
 
 
 def locate_matrices(litertlm: Path, matrices: Iterable[tuple[str, Rows]], scheme: Scheme) -> WeightMap:

@@ -21,6 +21,7 @@ from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.litert.runtime.model_file import context_length_of
 from pipeline.recipe.reading import PATHS
 from pipeline.recipe.schema import Config
+from pipeline.recipe.section import DEMO
 from pipeline.run.folder import Run
 from pipeline.run.outputs import check_output, replacing
 from pipeline.tuning.devices import choose_compute
@@ -84,7 +85,7 @@ def _inputs(run: Run, config: Config, data: Path, recipe: Path | None) -> Iterat
         sources += [value] if isinstance(value, str) else value
     for source in sources:
         path = Path(source)
-        if "://" in source:
+        if "://" in source or source == DEMO:
             continue
         yield from [path] if path.exists() or not path.name else path.parent.glob(path.name)
 

@@ -188,3 +188,14 @@ def test_older_answers_stay_until_the_new_ones_are_complete(
     ask_file(run, config, data, on="keras", base=True, output=tmp_path / "link.jsonl")
     assert len(answers.read_text(encoding="utf-8").splitlines()) == len(ROWS)
     assert sorted(tmp_path.iterdir()) == sorted([*before, data])
+
+
+def test_a_folder_that_is_named_like_the_demo_is_no_input(
+    run: Run, config: Config, asked: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "demo").mkdir()
+    assert config.model.preset == "demo"
+    answers = tmp_path / "demo" / "answers.jsonl"
+    ask_file(run, config, write_jsonl(tmp_path / "test.jsonl", ROWS), on="keras", base=True, output=answers)
+    assert len(answers.read_text(encoding="utf-8").splitlines()) == len(ROWS)

@@ -222,7 +222,7 @@ def evaluate(
     from pipeline.run.folder import Run
 
     settings = _config(config, set_)
-    ask_file(Run(_root(settings, run)), settings, data, on=on.value, base=base, output=answers)
+    ask_file(Run(_root(settings, run)), settings, data, on=on.value, base=base, output=answers, recipe=config)
 
 
 @app.command()

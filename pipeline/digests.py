@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 from typing import IO, Any
 
+from pipeline.foreign import parse_json
+
 FRESH_NS = 50_000_000
 """The digest of a file that changed less than this ago, in ns, is not cached: a second change within the same
 tick of the file system's clock might leave size and time unchanged."""
@@ -51,7 +53,7 @@ class DigestCache:
         self._changed = False
         self._known: dict[str, list[Any]] = {}
         try:
-            document = json.loads(path.read_text(encoding="utf-8"))
+            document = parse_json(path.read_bytes())
         except (OSError, ValueError):
             return
         if isinstance(document, dict):

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from pipeline.console import console
 from pipeline.litert.runtime_adapters import write_for_base
-from pipeline.run.finished import refuse_finished_stage
+from pipeline.run.outputs import check_output
+from pipeline.tuning.load import adapter_files
 
 
 def adapter_file(adapter: Path, base: Path, output: Path) -> None:
@@ -16,8 +17,8 @@ def adapter_file(adapter: Path, base: Path, output: Path) -> None:
         output: the .tflite to write.
 
     Raises:
-        InputError: a file is unusable, or they do not belong together.
+        InputError: a file is unusable, they do not belong together, or the output is one of them.
     """
-    refuse_finished_stage(output)
+    check_output(output, [base, *adapter_files(adapter)], "--out")
     written = write_for_base(adapter, base, output)
     console.print(f"{output}: rank {written.rank}, {output.stat().st_size / 1e6:.2f} MB")

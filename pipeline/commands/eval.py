@@ -1,7 +1,8 @@
 """Ask a model every question in a file, and print how many answers are right."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,14 +19,23 @@ from pipeline.families.registry import read_shape
 from pipeline.gemma.causal_lm import use_backend
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.litert.runtime.model_file import context_length_of
+from pipeline.recipe.reading import PATHS
 from pipeline.recipe.schema import Config
-from pipeline.run.finished import refuse_finished_stage
+from pipeline.recipe.section import DEMO
 from pipeline.run.folder import Run
+from pipeline.run.outputs import check_output, replacing
 from pipeline.tuning.devices import choose_compute
 
 
 def ask_file(
-    run: Run, config: Config, data: Path, *, on: str, base: bool = False, output: Path | None = None
+    run: Run,
+    config: Config,
+    data: Path,
+    *,
+    on: str,
+    base: bool = False,
+    output: Path | None = None,
+    recipe: Path | None = None,
 ) -> Scores:
     """Answer all questions in a file greedily, print the scores, and write the answers if a file for them is
     given.
@@ -37,16 +47,55 @@ def ask_file(
         data: a file of examples, or a folder of them.
         on: `keras` (the base and the adapter, as trained) or `runtime` (the converted model in LiteRT-LM).
         base: whether to leave out the adapter; in Keras only.
-        output: a JSONL file for the answers.
+        output: a JSONL file for the answers; an older one is replaced once they are complete.
+        recipe: the file that the recipe was read from.
 
     Raises:
-        InputError: a file or a result is missing, or rows are invalid.
+        InputError: a file or a result is missing, rows are invalid, or the answers would replace something
+            that is read.
     """
     if base and on != "keras":
         raise InputError("--base works with --on keras only; the converted model contains the adapter")
-    if output is not None:
-        refuse_finished_stage(output)
-        _write(output, [])  # Before the work, not after it.
+    with ExitStack() as stack:
+        save = None
+        if output is not None:
+            check_output(output, _inputs(run, config, data, recipe), "--answers")
+            save = stack.enter_context(replacing(output, "--answers"))
+        answers = _answer(run, config, data, on=on, base=base)
+        scores = score(answers)
+        try:
+            if save is not None:
+                save("".join(json.dumps(each.as_json(), ensure_ascii=False) + "\n" for each in answers))
+        finally:
+            title = "base in Keras" if base else f"fine-tuned in {'Keras' if on == 'keras' else 'LiteRT-LM'}"
+            _print(scores, title)
+    return scores
+
+
+def _inputs(run: Run, config: Config, data: Path, recipe: Path | None) -> Iterator[Path]:
+    """What the command and the stages of its recipe read."""
+    yield from (run.files.download.preset, run.files.convert.model, run.files.convert.adapter)
+    yield run.files.finetune.adapter
+    if recipe is not None:
+        yield recipe
+    sources = [str(data)]
+    for key in sorted(PATHS):
+        section, _, name = key.partition(".")
+        value = getattr(getattr(config, section), name) or ()
+        sources += [value] if isinstance(value, str) else value
+    for source in sources:
+        path = Path(source)
+        if "://" in source or source == DEMO:
+            continue
+        yield from [path] if path.exists() or not path.name else path.parent.glob(path.name)
+
+
+def _answer(run: Run, config: Config, data: Path, *, on: str, base: bool) -> list[Answer]:
+    """Every question in a file, answered.
+
+    Raises:
+        InputError: as `ask_file`.
+    """
     preset = run.files.download.preset
     run.manifest("download")
     tokenizer = Tokenizer.of_preset(preset)
@@ -68,28 +117,17 @@ def ask_file(
         separate = run.files.convert.adapter if run.files.convert.adapter.is_file() else None
         make_sure_it_opens(run.files.convert.model)
         with Runtime(run.files.convert.model) as runtime:
-            answers = in_runtime.answer_all(runtime, examples, max_new_tokens=limit, adapter=separate)
-    else:
-        from pipeline.evaluation import in_keras
+            return in_runtime.answer_all(runtime, examples, max_new_tokens=limit, adapter=separate)
+    from pipeline.evaluation import in_keras
 
-        adapter = None
-        if not base:
-            run.manifest("finetune")
-            adapter = run.files.finetune.adapter
-        use_backend(
-            choose_compute(
-                config.finetune.backend, config.finetune.dtype, read_shape(preset).parameters
-            ).backend
-        )
-        answers = in_keras.answer_all(preset, examples, max_new_tokens=limit, adapter=adapter)
-    scores = score(answers)
-    try:
-        if output is not None:
-            _write(output, answers)
-    finally:
-        title = "base in Keras" if base else f"fine-tuned in {'Keras' if on == 'keras' else 'LiteRT-LM'}"
-        _print(scores, title)
-    return scores
+    adapter = None
+    if not base:
+        run.manifest("finetune")
+        adapter = run.files.finetune.adapter
+    use_backend(
+        choose_compute(config.finetune.backend, config.finetune.dtype, read_shape(preset).parameters).backend
+    )
+    return in_keras.answer_all(preset, examples, max_new_tokens=limit, adapter=adapter)
 
 
 def _check_context(candidates: Sequence[Candidate], model: Path, tokenizer: Tokenizer) -> None:
@@ -126,14 +164,3 @@ def _print(scores: Scores, title: str) -> None:
         for value, percent in values.items():
             table.add_row(value, f"{percent:.1f} %")
         console.print(table)
-
-
-def _write(output: Path, answers: list[Answer]) -> None:
-    try:
-        with output.open("w", encoding="utf-8") as file:
-            for answer in answers:
-                file.write(json.dumps(answer.as_json(), ensure_ascii=False) + "\n")
-    except OSError as error:
-        raise InputError(
-            f"{output}: cannot be written: {error.strerror}; choose another file with --answers"
-        ) from None

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.families.config import number, positive, section
+from pipeline.families.config import layer_count, number, positive, section
 from pipeline.families.family import Family, GemmaShape, MatrixKind, NormKind
 
 
@@ -107,10 +107,12 @@ def read_keras_config(
 ) -> GemmaShape:
     """The shape in a KerasHub backbone's `config`; `ffn_divisor` for classes that count gate and up
     together."""
-    window = config.get("sliding_window_size") if config.get("use_sliding_window_attention") else None
+    window = None
+    if config.get("use_sliding_window_attention") and config.get("sliding_window_size") is not None:
+        window = positive(path, config, "sliding_window_size")
     return GemmaShape(
         family=family,
-        layers=positive(path, config, "num_layers"),
+        layers=layer_count(path, config, "num_layers"),
         hidden=positive(path, config, "hidden_dim"),
         query_heads=positive(path, config, "num_query_heads"),
         kv_heads=positive(path, config, "num_key_value_heads"),
@@ -153,7 +155,7 @@ def text_shape(
     window = text.get("sliding_window")
     return GemmaShape(
         family=family,
-        layers=positive(path, text, "num_hidden_layers"),
+        layers=layer_count(path, text, "num_hidden_layers"),
         hidden=positive(path, text, "hidden_size"),
         query_heads=positive(path, text, "num_attention_heads"),
         kv_heads=positive(path, text, "num_key_value_heads"),
@@ -223,6 +225,7 @@ def sizes_from_gguf(path: Path, metadata: Mapping[str, Any], architecture: str) 
     sizes: dict[str, Any] = {
         name: positive(path, metadata, f"{architecture}.{key}") for name, key in names.items()
     }
+    layer_count(path, metadata, f"{architecture}.block_count")
     return sizes | {
         "rms_norm_eps": number(path, metadata, f"{architecture}.attention.layer_norm_rms_epsilon")
     }

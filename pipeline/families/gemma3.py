@@ -135,6 +135,7 @@ GEMMA3: Family = Family(
         rope_types=("default", "linear"),
         global_every=GLOBAL_EVERY,
         may_be_global=True,
+        query_scalar_of_hidden=True,
     ),
     text_class=CLASS,
     transformers_config=_from_keras,

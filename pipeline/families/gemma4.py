@@ -145,8 +145,9 @@ def _with_layers(path: Path, shape: GemmaShape, config: Mapping[str, Any]) -> Ge
     if not config.get(LAYER_INPUT):
         raise _refuse(path, "no per-layer embeddings")
     kinds = config.get("layer_types")
-    if not isinstance(kinds, Sequence) or len(kinds) != shape.layers or not {*kinds} <= {FULL, LOCAL}:
-        raise InputError(f"{path}: layer_types is {kinds!r}, expected {shape.layers} times {FULL} or {LOCAL}")
+    listed = isinstance(kinds, list | tuple) and len(kinds) == shape.layers
+    if not listed or not all(kind in (FULL, LOCAL) for kind in kinds):
+        raise InputError(f"{path}: layer_types is {kinds!r:.60}, expected {shape.layers} times {FULL} or {LOCAL}")
     first_shared = shape.layers - int(config.get("num_kv_shared_layers") or 0)
     wide = bool(config.get("use_double_wide_mlp"))
     shared = frozenset({"key", "value", KEY_NORM.keras_layer})
@@ -182,12 +183,14 @@ def _as_keras_reads(text: dict[str, Any]) -> dict[str, Any]:
     """Newer versions of transformers write the width of the heads layer by layer."""
     own = text.get("per_layer_config")
     kinds = text.get("layer_types") or []
-    if not own or text.get("global_head_dim") or not isinstance(own, dict):
+    if not own or text.get("global_head_dim") or not (isinstance(own, dict) and isinstance(kinds, list)):
         return text
     widths = {
-        layer.get("head_dim") for index, layer in own.items() if index.isdigit() and int(index) < len(kinds)
+        layer.get("head_dim") if isinstance(layer, dict) else None
+        for index, layer in own.items()
+        if index.isdecimal() and len(index) < 5 and int(index) < len(kinds)
     }
-    if len(widths) != 1:
+    if len(widths) != 1 or not all(isinstance(width, int) for width in widths):
         return text
     return {key: value for key, value in text.items() if key != "per_layer_config"} | {
         "global_head_dim": widths.pop()

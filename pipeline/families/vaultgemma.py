@@ -45,7 +45,7 @@ CAPS = ("attn_logit_softcapping", "final_logit_softcapping")
 def _has_windows(text: Mapping[str, Any]) -> bool:
     """Whether layers have a sliding window; every other one if the configuration does not list them."""
     kinds = text.get("layer_types")
-    return not kinds or "sliding_attention" in kinds
+    return not (isinstance(kinds, list) and kinds) or "sliding_attention" in kinds
 
 
 def _read_transformers(path: Path, document: dict[str, Any]) -> GemmaShape:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pipeline.errors import InputError
 from pipeline.families.names import is_adapter_name
 from pipeline.formats.safetensors import FLOATS, SafetensorsTensor, read_safetensors
+from pipeline.foreign import parse_json
 
 HEADER = "pocketgemma"
 """The entry of the safetensors metadata that holds our header, a JSON document."""
@@ -91,7 +92,7 @@ def read_adapter_safetensors(path: Path) -> AdapterSafetensors:
             "folder of a PEFT adapter"
         )
     try:
-        settings = dict(json.loads(file.metadata[HEADER]))
+        settings = dict(parse_json(file.metadata[HEADER]))
         format, base_digest = str(settings.pop(FORMAT)), str(settings.pop(BASE_DIGEST))
     except (KeyError, TypeError, ValueError):
         raise InputError(f"{path}: damaged: its header cannot be read; copy it or train again") from None

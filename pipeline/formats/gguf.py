@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import InputError
+from pipeline.foreign import LFS_POINTER, refuse_pointer
 
 if TYPE_CHECKING:
     from gguf import GGUFReader, ReaderTensor
@@ -142,10 +143,11 @@ def _open(path: Path) -> "GGUFReader":
 
     try:
         with path.open("rb") as file:
-            magic = file.read(len(MAGIC))
+            start = file.read(len(LFS_POINTER))
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    if magic != MAGIC:
+    refuse_pointer(path, start, "weights")
+    if not start.startswith(MAGIC):
         raise InputError(f"{path}: not a GGUF file: it does not begin with {MAGIC.decode()}")
     try:
         return gguf.GGUFReader(path)

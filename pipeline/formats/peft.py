@@ -21,6 +21,7 @@ from pipeline.errors import InputError
 from pipeline.families.names import EMBEDDING_MODULE, text_tensor
 from pipeline.formats.peft_config import MLX_ADVICE, beyond_plain_lora, check_config, value_for
 from pipeline.formats.safetensors import FLOATS, SafetensorsTensor, read_safetensors
+from pipeline.foreign import read_json_object
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 """The files of a PEFT adapter's folder."""
@@ -152,16 +153,12 @@ def read_peft_folder(folder: Path) -> PeftAdapter:
         InputError: a file is missing, damaged or truncated.
     """
     try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        config = read_json_object(folder / CONFIG)
     except FileNotFoundError:
         raise InputError(
             f"{folder}: a folder without {CONFIG}; expected the folder of a PEFT adapter, with {CONFIG} and "
             f"{WEIGHTS}"
         ) from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{folder / CONFIG}: not readable as JSON: {error}") from None
-    if not isinstance(config, dict):
-        raise InputError(f"{folder / CONFIG}: expected a JSON object, found {type(config).__name__}")
     if (folder / MLX_WEIGHTS).is_file() and not (folder / WEIGHTS).is_file():
         raise InputError(f"{folder}: {MLX_ADVICE}")
     if not (folder / WEIGHTS).is_file():

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import InputError
 from pipeline.families.names import parse_runtime_name, runtime_name
+from pipeline.foreign import parse_json
 from pipeline.formats.tflite import IDENTIFIER, Tflite, read_tflite
 
 BLOCK = 64 * 1024
@@ -197,7 +198,7 @@ def _metadata(tflite: Tflite, content: bytes) -> tuple[int, dict[str, Any]]:
         KeyError, IndexError, ValueError: one of them is missing or damaged.
     """
     buffer = tflite.buffers[tflite.metadata[MANIFEST]]
-    manifest = json.loads(content[buffer.begin : buffer.end])
+    manifest = parse_json(content[buffer.begin : buffer.end])
     return tflite.metadata[RANK], dict(manifest)
 
 

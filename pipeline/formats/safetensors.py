@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import InputError
+from pipeline.foreign import LFS_POINTER, parse_json, refuse_pointer
 
 LENGTH_BYTES = 8
 METADATA = "__metadata__"
@@ -51,9 +52,6 @@ BITS = {
     "C64": 64,
 }
 """Bits of an element, by the format's name of its type."""
-
-LFS_POINTER = b"version https://git-lfs."
-"""How a file begins that stands for one in Git Large File Storage."""
 
 ROWS_AT_A_TIME = 1 << 23
 """Elements that are widened at a time when a file is written: 32 MB in float32."""
@@ -130,22 +128,23 @@ def read_safetensors(path: Path) -> SafetensorsFile:
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
-            if file.read(len(LFS_POINTER)) == LFS_POINTER:
-                raise InputError(f"{path}: a Git LFS pointer, not the weights; run: git lfs pull")
+            refuse_pointer(path, file.read(len(LFS_POINTER)), "weights")
             file.seek(0)
             length = int.from_bytes(file.read(LENGTH_BYTES), "little")
             if length > size:
                 raise ValueError("its header is longer than the file")
-            header = json.loads(file.read(length))
-        metadata = dict(header.pop(METADATA, None) or {})
+            header = _parse(file.read(length))
+        metadata = header.pop(METADATA, None) or {}
+        if not isinstance(metadata, dict):
+            raise ValueError(f"its {METADATA} is no object")
         begin = LENGTH_BYTES + length
-        tensors = {name: _tensor(path, entry, begin) for name, entry in header.items()}
+        tensors = {name: _tensor(path, name, entry, begin) for name, entry in header.items()}
         end = begin + _check_offsets(header)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}; expected a safetensors file") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except ValueError as error:
         raise InputError(
-            f"{path}: damaged, or not a safetensors file: {_reason(error)}; copy or download it again"
+            f"{path}: damaged, or not a safetensors file: {error}; copy or download it again"
         ) from None
     if size != end:
         raise InputError(
@@ -233,18 +232,51 @@ def _header(entries: Mapping[str, tuple[str, tuple[int, ...], int]]) -> bytes:
     return len(text).to_bytes(LENGTH_BYTES, "little") + text
 
 
-def _tensor(path: Path, entry: Any, begin: int) -> SafetensorsTensor:
-    shape, offset = tuple(int(length) for length in entry["shape"]), int(entry["data_offsets"][0])
-    if min(shape, default=0) < 0:
-        raise ValueError(f"a shape of {shape}")
-    return SafetensorsTensor(path, str(entry["dtype"]), shape, begin + offset)
+def _parse(text: bytes) -> dict[str, Any]:
+    """The header.
+
+    Raises:
+        ValueError: it is no JSON object.
+    """
+    try:
+        header = parse_json(text)
+    except ValueError as error:
+        raise ValueError(f"its header is not JSON: {error}") from None
+    if not isinstance(header, dict):
+        raise ValueError("its header is no JSON object")
+    return header
+
+
+def _tensor(path: Path, name: str, entry: Any, begin: int) -> SafetensorsTensor:
+    """What the header says about a tensor.
+
+    Raises:
+        ValueError: something is missing or of another type.
+    """
+    if not isinstance(entry, dict):
+        raise ValueError(f"its header describes {name} by {entry!r:.60}, expected an object")
+    missing = [key for key in ("dtype", "shape", "data_offsets") if key not in entry]
+    if missing:
+        raise ValueError(f"its header lacks {missing[0]!r} of {name}")
+    dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
+    if not isinstance(dtype, str):
+        raise ValueError(f"the dtype of {name} is {dtype!r:.60}")
+    if not _are_whole(shape) or min(shape, default=0) < 0:
+        raise ValueError(f"{name} has a shape of {tuple(shape) if isinstance(shape, list) else shape!r:.60}")
+    if not _are_whole(offsets) or len(offsets) != 2:
+        raise ValueError(f"the data_offsets of {name} are {offsets!r:.60}")
+    return SafetensorsTensor(path, dtype, tuple(shape), begin + offsets[0])
+
+
+def _are_whole(values: Any) -> bool:
+    return isinstance(values, list) and all(type(value) is int for value in values)
 
 
 def _check_offsets(entries: Mapping[str, Any]) -> int:
     """Where the last tensor ends, counted from the end of the header.
 
     Raises:
-        ValueError, KeyError, TypeError: a tensor does not follow the one before, or has not the bytes of its
+        ValueError: a tensor does not follow the one before, or has not the bytes of its
             shape.
     """
     end = 0
@@ -258,10 +290,3 @@ def _check_offsets(entries: Mapping[str, Any]) -> int:
         end = stop
     return int(end)
 
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, UnicodeDecodeError):
-        return "its header is not text"
-    if isinstance(error, json.JSONDecodeError):
-        return f"its header is not JSON: {error}"
-    return f"its header lacks {error}" if isinstance(error, KeyError) else str(error)

@@ -1,10 +1,10 @@
 """The vocabulary of a tokenizer file: the text of its pieces by token id. Needs no tokenizer library."""
 
-import json
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from pipeline.foreign import parse_json
 from pipeline.formats.protobuf import ERRORS, fields
 
 SENTENCEPIECE, HUGGING_FACE = "SentencePiece", "Hugging Face"
@@ -75,6 +75,6 @@ def _text(piece: bytes) -> bytes:
 
 def _hugging_face(data: bytes) -> dict[int, bytes]:
     # The section is a uint64 with the size of the JSON, then the JSON, compressed.
-    document = json.loads(zlib.decompress(data[8:]))
+    document = parse_json(zlib.decompress(data[8:]))
     pieces = {number: piece.encode() for piece, number in document["model"]["vocab"].items()}
     return pieces | {each["id"]: each["content"].encode() for each in document.get("added_tokens", [])}

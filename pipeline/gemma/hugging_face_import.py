@@ -108,11 +108,15 @@ def _read_tensors(source: Path) -> dict[str, SafetensorsTensor]:
     """All tensors by their names in the files.
 
     Raises:
-        InputError: no safetensors, or one is damaged.
+        InputError: no safetensors, one is damaged, or two hold the same tensor.
     """
     tensors: dict[str, SafetensorsTensor] = {}
     for path in weight_files(source):
-        tensors |= read_safetensors(path).tensors
+        found = read_safetensors(path).tensors
+        twice = min(tensors.keys() & found.keys(), default=None)
+        if twice:
+            raise InputError(f"{path}: holds {twice}, as {tensors[twice].path.name} does; download both again")
+        tensors |= found
     return tensors
 
 
@@ -122,14 +126,21 @@ def _kept(source: Path, tensors: Tensors, shape: GemmaShape) -> dict[str, Safete
     Raises:
         InputError: they are not those of the shape.
     """
-    kept = {}
+    kept: dict[str, SafetensorsTensor] = {}
+    names: dict[str, list[str]] = {}
     for name, tensor in tensors.items():
         ours = text_tensor(name)
         if ours is not None and not is_derived_tensor(name):
+            names.setdefault(ours, []).append(name)
             kept[ours] = tensor
     foreign = explain(tensors)
     if foreign:
         raise InputError(f"{source}: {foreign}")
+    twice = next((found for found in names.values() if len(found) > 1), None)
+    if twice:
+        raise InputError(
+            f"{source}: has the same tensor twice, as {' and '.join(twice)}; save the model again with one of them"
+        )
     head = kept.pop(HEAD, None)
     wanted = tensor_shapes(shape)
     missing, unknown = wanted.keys() - kept.keys(), kept.keys() - wanted.keys()

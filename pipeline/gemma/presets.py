@@ -7,6 +7,7 @@ loading either library.
 
 import os
 import shutil
+from codecs import BOM_UTF8
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from pipeline.errors import InputError
 from pipeline.families.config import read_json, section
 from pipeline.families.family import GemmaShape
 from pipeline.families.registry import read_family, read_shape, supported_families
+from pipeline.foreign import LFS_POINTER, refuse_pointer
 from pipeline.formats.safetensors import read_safetensors, widen
 from pipeline.gemma.tokenizer import Tokenizer, tokenizer_file
 
@@ -111,7 +113,7 @@ def preset_files(preset: Path) -> list[Path]:
 
 def link_preset(source: Path, target: Path, *, without: Sequence[str] = ()) -> None:
     """Put the files of a preset into another folder, as hard links if the file system allows it, else as
-    copies.
+    copies. JSON loses a byte order mark, which the model libraries do not read.
 
     Args:
         source: the preset.
@@ -124,6 +126,9 @@ def link_preset(source: Path, target: Path, *, without: Sequence[str] = ()) -> N
         published = target / file.relative_to(source)
         published.parent.mkdir(parents=True, exist_ok=True)
         real = file.resolve()  # The cache of Hugging Face contains symbolic links.
+        if file.suffix == ".json" and (content := real.read_bytes()).startswith(BOM_UTF8):
+            published.write_bytes(content.removeprefix(BOM_UTF8))
+            continue
         try:
             os.link(real, published)
         except OSError:
@@ -163,8 +168,14 @@ def weight_index(preset: Path) -> Path | None:
 
 def _shards(index: Path) -> list[Path]:
     names: set[str] = set()
-    for value in section(index, read_json(index), "weight_map").values():
-        names.update(value if isinstance(value, list) else [value])
+    for tensor, value in section(index, read_json(index), "weight_map").items():
+        files = value if isinstance(value, list) else [value]
+        if not all(isinstance(name, str) for name in files):
+            raise InputError(
+                f"{index}: weight_map names {value!r:.60} as the file of {tensor}, expected a name; download "
+                "it again"
+            )
+        names.update(files)
     missing = sorted(name for name in names if Path(name).name != name or not (index.parent / name).is_file())
     if missing or not names:
         raise InputError(
@@ -193,6 +204,8 @@ def _h5_elements(path: Path) -> int:
             elements += item.size
 
     try:
+        with path.open("rb") as start:
+            refuse_pointer(path, start.read(len(LFS_POINTER)), "weights")
         with h5py.File(path, "r") as file:
             file.visititems(add)
     except (OSError, RuntimeError) as error:

@@ -8,6 +8,7 @@ from pipeline.errors import InputError
 from pipeline.families.chat import ChatFormat, Message
 from pipeline.families.registry import read_family
 from pipeline.families.tokenizer_files import SENTENCEPIECE_PATHS
+from pipeline.foreign import LFS_POINTER, refuse_pointer
 from pipeline.machine import available_cores
 
 BATCH = 4096
@@ -47,9 +48,15 @@ class Tokenizer:
         self.chat = chat
         self._lengths: dict[str, int] = {}
         try:
+            with path.open("rb") as file:
+                refuse_pointer(path, file.read(len(LFS_POINTER)))
             self._processor = SentencePieceProcessor(model_file=str(path))
-        except (OSError, RuntimeError) as error:
-            raise InputError(f"{path}: not a SentencePiece model: {error}") from None
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
+        except RuntimeError:
+            raise InputError(
+                f"{path}: damaged, or not a SentencePiece model; copy or download it again"
+            ) from None
         missing = [
             token
             for token in (chat.bos, chat.eos, chat.pad, chat.start_of_turn, chat.end_of_turn)

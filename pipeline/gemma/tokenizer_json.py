@@ -33,12 +33,14 @@ def has_more_tokens(path: Path, sentencepiece: Path, rows: int) -> bool:
         sentencepiece: of the SentencePiece model.
         rows: of the embedding; a token beyond it does not count. Text-only Gemma 3 folders list a token for
             images there.
+
+    Raises:
+        InputError: the file is no tokenizer.json.
     """
     vocabulary = Vocabulary(sentencepiece.read_bytes(), SENTENCEPIECE)
-    tokens = {int(token["id"]): str(token["content"]) for token in read_json(path).get("added_tokens") or ()}
     return any(
         number < rows and vocabulary.token((number,)).text != content.replace(" ", SPACE)
-        for number, content in tokens.items()
+        for content, number in _added_tokens(path, read_json(path)).items()
     )
 
 
@@ -47,13 +49,13 @@ def check_added_tokens(folder: Path) -> None:
 
     Raises:
         InputError: it has none, and tokenizer.model lacks a token: text would be split into other pieces than
-            in training.
+            in training; or added_tokens.json lists no ids.
     """
     listed, sentencepiece = folder / ADDED_TOKENS, folder / SENTENCEPIECE_FILE
     if not listed.is_file() or (folder / TOKENIZER_JSON).is_file() or not sentencepiece.is_file():
         return
     vocabulary = Vocabulary(sentencepiece.read_bytes(), SENTENCEPIECE)
-    for content, number in read_json(listed).items():
+    for content, number in _ids(listed, read_json(listed)).items():
         if vocabulary.token((number,)).text != content.replace(" ", SPACE) and content != IMAGE_TOKEN:
             raise InputError(
                 f"{listed}: {content!r} was added to the vocabulary, but {SENTENCEPIECE_FILE} lacks it; "
@@ -82,15 +84,15 @@ def sentencepiece_model(path: Path, specials: Mapping[str, str], rows: int) -> b
             f"{path}: model.type is {model.get('type')!r}, expected 'BPE' with byte_fallback: not Gemma's "
             "tokenizer"
         )
-    vocabulary: dict[str, int] = section(path, model, "vocab")
-    added = {str(token["content"]): int(token["id"]) for token in document.get("added_tokens") or ()}
+    vocabulary = _ids(path, section(path, model, "vocab"))
+    added = _added_tokens(path, document)
     texts = {index: text for text, index in {**vocabulary, **added}.items()}
     ids = {name: {**vocabulary, **added}.get(text) for name, text in specials.items()}
     missing = [specials[name] for name, index in ids.items() if index is None]
     if missing:
         raise InputError(f"{path}: lacks {', '.join(missing)}: not Gemma's tokenizer")
     ranks: dict[str, int] = {}
-    for rank, pair in enumerate(_merges(model)):
+    for rank, pair in enumerate(_merges(path, model)):
         ranks.setdefault("".join(pair), rank)
     controls = {index for index in ids.values() if index is not None}
     pieces = []
@@ -111,8 +113,51 @@ def sentencepiece_model(path: Path, specials: Mapping[str, str], rows: int) -> b
     return serialize(pieces, {name: index for name, index in ids.items() if index is not None})
 
 
-def _merges(model: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Pairs of pieces; older files write them as one text with a space between."""
-    for merge in model.get("merges") or ():
-        left, right = merge.split(" ", 1) if isinstance(merge, str) else merge
-        yield left, right
+def _ids(path: Path, listed: Mapping[str, Any]) -> Mapping[str, int]:
+    """Ids by the text of tokens, checked.
+
+    Raises:
+        InputError: an id is no whole number, 0 or more.
+    """
+    for text, number in listed.items():
+        if type(number) is not int or number < 0:
+            raise InputError(
+                f"{path}: the id of {text!r:.60} is {number!r:.60}, expected a whole number; save the "
+                "tokenizer again"
+            )
+    return listed
+
+
+def _added_tokens(path: Path, document: Mapping[str, Any]) -> Mapping[str, int]:
+    """Ids of the added tokens of a tokenizer.json by their text.
+
+    Raises:
+        InputError: they are not listed as objects with content and id.
+    """
+    listed = document.get("added_tokens") or []
+    if not isinstance(listed, list) or not all(
+        isinstance(each, dict) and isinstance(each.get("content"), str) for each in listed
+    ):
+        raise InputError(
+            f"{path}: added_tokens is {listed!r:.60}, expected a list of objects with content and id; save "
+            "the tokenizer again"
+        )
+    return _ids(path, {each["content"]: each.get("id") for each in listed})
+
+
+def _merges(path: Path, model: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Pairs of pieces; older files write them as one text with a space between.
+
+    Raises:
+        InputError: one is no pair.
+    """
+    merges = model.get("merges") or []
+    if not isinstance(merges, list):
+        raise InputError(f"{path}: model.merges is {merges!r:.60}, expected a list; save the tokenizer again")
+    for merge in merges:
+        pair = merge.split(" ", 1) if isinstance(merge, str) else merge
+        if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(part, str) for part in pair):
+            raise InputError(
+                f"{path}: model.merges has {merge!r:.60}, expected a pair of pieces; save the tokenizer again"
+            )
+        yield pair[0], pair[1]

@@ -79,14 +79,15 @@ def report_peft(folder: Path) -> Report:
     """
     found = read_peft_folder(folder)
     config, weights = found.config, folder / WEIGHTS
-    targets = config.get("target_modules") or ()
+    targets, alpha = config.get("target_modules"), config.get("lora_alpha")
+    usable = isinstance(alpha, int | float)
     adapter = Adapter(
         form="peft",
         name=None,
         rank=config.get("r"),
-        alpha=config.get("lora_alpha"),
+        alpha=alpha if usable else None,
         base=config.get("base_model_name_or_path"),
-        targets=(targets,) if isinstance(targets, str) else tuple(sorted(targets)),
+        targets=tuple(sorted(map(str, targets if isinstance(targets, list) else [targets] if targets else []))),
         matrices=len({name.split(".lora_")[0] for name in found.tensors}),
         parameters=sum(tensor.elements for tensor in found.tensors.values()),
         tensors=_tensors(found.tensors),
@@ -97,6 +98,8 @@ def report_peft(folder: Path) -> Report:
         for key in ("rank_pattern", "alpha_pattern")
         if config.get(key)
     ]
+    if alpha is not None and not usable:
+        notes.append(f"lora_alpha is {alpha!r:.60}: not a number")
     return Report(
         "adapter",
         folder.name,

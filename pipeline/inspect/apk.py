@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.digests import sha256_of_file
+from pipeline.foreign import parse_json
 from pipeline.errors import InputError, PocketGemmaError
 from pipeline.formats.aligned_zip import entry_offset
 from pipeline.formats.litertlm import map_file
@@ -186,7 +187,7 @@ def _library(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, *, ex
 
 def _json(archive: zipfile.ZipFile, name: str, notes: list[str]) -> Any:
     try:
-        return json.loads(archive.read(name))
+        return parse_json(archive.read(name))
     except KeyError:
         notes.append(f"it has no {name}: not an app of this package")
     except ValueError:

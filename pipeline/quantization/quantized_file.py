@@ -62,9 +62,9 @@ def read_quantized(path: Path) -> Iterator[tuple[str, Quantized]]:
                 yield name, Quantized(values, scales, width)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; expected a file of quantized matrices") from None
-    except (SafetensorError, KeyError, ValueError, IndexError) as error:
+    except (SafetensorError, KeyError, ValueError, IndexError, TypeError, AttributeError):
         raise InputError(
-            f"{path}: damaged, or not a file of quantized matrices ({error}); run the conversion again"
+            f"{path}: damaged, or not a file of quantized matrices; run the conversion again"
         ) from None
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.digests import digest_of_json
 from pipeline.errors import InputError
+from pipeline.foreign import parse_json
 from pipeline.run.files import MANIFEST
 
 FORMAT = 2
@@ -69,7 +70,7 @@ def read_manifest(path: Path) -> Manifest:
         FileNotFoundError: there is none.
         ValueError: it is not a manifest.
     """
-    document = json.loads(path.read_text(encoding="utf-8"))
+    document = parse_json(path.read_bytes())
     found = _current(document) if isinstance(document, dict) else {}
     missing = [key for key, kind in MANIFEST_KEYS.items() if not isinstance(found.get(key), kind)]
     if missing:

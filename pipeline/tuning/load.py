@@ -81,3 +81,16 @@ def find_adapter(path: Path) -> tuple[Path, Path | None]:
         f"{path}: no adapter in this folder; "
         + (advice or f"expected {ADAPTER}, or PEFT's {CONFIG} and {WEIGHTS}")
     )
+
+
+def adapter_files(path: Path) -> list[Path]:
+    """The files that are read of the adapter that a path means.
+
+    Args:
+        path: as for `load_deltas`.
+
+    Raises:
+        InputError: as `find_adapter`.
+    """
+    folder, own = find_adapter(path)
+    return [folder / CONFIG, folder / WEIGHTS] if own is None else [own]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import PocketGemmaError
 from pipeline.tuning.adapter import Adapter
+from pipeline.tuning.values import check_merged
 
 if TYPE_CHECKING:
     import keras_hub
@@ -63,10 +64,13 @@ def merge(backbone: "keras_hub.models.Backbone", adapter: Adapter) -> None:
     """Add what an adapter adds to the variables of a float32 backbone, in place.
 
     Raises:
-        InputError: the adapter belongs to another base, or its method cannot be merged.
+        InputError: the adapter belongs to another base, its method cannot be merged, or a sum is infinite.
     """
     for change in adapter.method.changes(adapter, backbone):
-        change.variable.assign(_numpy(change.variable) + change.delta())
+        with np.errstate(over="ignore", invalid="ignore"):
+            merged = _numpy(change.variable) + change.delta()
+        check_merged(change.name, merged)
+        change.variable.assign(merged)
 
 
 def prove_merge(

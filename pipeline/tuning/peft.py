@@ -12,7 +12,7 @@ from pipeline.formats.peft import WEIGHTS, LoraPair, read_peft_folder, write_pef
 from pipeline.tuning.adapter import Adapter
 from pipeline.tuning.deltas import Deltas, Rows
 from pipeline.tuning.runtime_factors import Factors, RuntimeFactors, refuse_other_matrices
-from pipeline.tuning.values import check_finite, refuse_untrained
+from pipeline.tuning.values import check_finite, check_product, refuse_untrained, scaled
 
 
 def read_peft(folder: Path) -> Deltas:
@@ -35,7 +35,8 @@ def peft_runtime_factors(folder: Path) -> RuntimeFactors:
     """A PEFT adapter in the form of the runtime's adapters: A and B transposed, the scale multiplied into B.
 
     Raises:
-        InputError: not plain LoRA, or it adapts a matrix that the runtime takes no adapter for.
+        InputError: not plain LoRA, it adapts a matrix that the runtime takes no adapter for, or a product is
+            beyond float32.
     """
     found, others = {}, []
     pairs = read_peft_folder(folder).pairs()
@@ -45,8 +46,9 @@ def peft_runtime_factors(folder: Path) -> RuntimeFactors:
         if target not in RUNTIME_TARGETS:
             others.append(target)
             continue
-        left, right = (tensor.read_all().T for tensor in (a, b))
-        found[target, layer] = (np.ascontiguousarray(left), np.ascontiguousarray(right * np.float32(scale)))
+        left, right = (np.ascontiguousarray(tensor.read_all().T) for tensor in (a, b))
+        found[target, layer] = (left, scaled(right, scale))
+        check_product(f"{folder / WEIGHTS}: {name}", *found[target, layer])
     refuse_other_matrices(others)
     return found
 

@@ -145,3 +145,57 @@ def test_tags_are_text_whatever_is_in_them(
     for text in (*values, "[/b] kind"):
         assert text in output
     assert len(answers.read_text(encoding="utf-8").splitlines()) == len(values)
+
+
+@pytest.mark.parametrize("output", ["test.jsonl", "recipe.yaml", "train-1.jsonl", "qs/answers.jsonl"])
+def test_answers_never_replace_what_is_read(
+    run: Run, config: Config, asked: dict[str, Any], tmp_path: Path, output: str
+) -> None:
+    (tmp_path / "qs").mkdir()
+    for name in ("test.jsonl", "recipe.yaml", "train-1.jsonl", "qs/test.jsonl"):
+        write_jsonl(tmp_path / name, ROWS)
+    data = tmp_path / ("qs" if output.startswith("qs/") else "test.jsonl")
+    files = config.model_copy(
+        update={"data": config.data.model_copy(update={"train": (str(tmp_path / "train-*.jsonl"),)})}
+    )
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.*l") if path.is_file()}
+    with pytest.raises(InputError, match=r"(is read by this|which this) command") as caught:
+        ask_file(
+            run,
+            files,
+            data,
+            on="keras",
+            base=True,
+            output=tmp_path / output,
+            recipe=tmp_path / "recipe.yaml",
+        )
+    assert "\n" not in str(caught.value)
+    assert not asked
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.*l") if path.is_file()} == before
+
+
+def test_older_answers_stay_until_the_new_ones_are_complete(
+    run: Run, config: Config, asked: dict[str, Any], tmp_path: Path
+) -> None:
+    answers = tmp_path / "answers.jsonl"
+    answers.write_text("older", encoding="utf-8")
+    (tmp_path / "link.jsonl").symlink_to(answers)
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(InputError, match="no such file"):
+        ask_file(run, config, tmp_path / "none.jsonl", on="keras", base=True, output=answers)
+    assert (answers.read_text(encoding="utf-8"), sorted(tmp_path.iterdir())) == ("older", before)
+    data = write_jsonl(tmp_path / "test.jsonl", ROWS)
+    ask_file(run, config, data, on="keras", base=True, output=tmp_path / "link.jsonl")
+    assert len(answers.read_text(encoding="utf-8").splitlines()) == len(ROWS)
+    assert sorted(tmp_path.iterdir()) == sorted([*before, data])
+
+
+def test_a_folder_that_is_named_like_the_demo_is_no_input(
+    run: Run, config: Config, asked: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "demo").mkdir()
+    assert config.model.preset == "demo"
+    answers = tmp_path / "demo" / "answers.jsonl"
+    ask_file(run, config, write_jsonl(tmp_path / "test.jsonl", ROWS), on="keras", base=True, output=answers)
+    assert len(answers.read_text(encoding="utf-8").splitlines()) == len(ROWS)

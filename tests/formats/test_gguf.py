@@ -107,8 +107,11 @@ def test_a_truncated_file_is_refused(tmp_path: Path, share: float) -> None:
 
 def test_other_content_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.gguf"
-    path.write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
+    path.write_bytes(b"GGML and something else")
     with pytest.raises(InputError, match="not a GGUF file: it does not begin with GGUF"):
+        read_gguf(path)
+    path.write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
+    with pytest.raises(InputError, match="a.gguf: a Git LFS pointer, not the weights; run: git lfs pull"):
         read_gguf(path)
 
 

@@ -73,6 +73,8 @@ def test_each_matrix_has_a_b_and_the_configured_scale(
         ({"lora_alpha": 0}, "lora_alpha is 0, expected a number other than 0"),
         ({"rank_pattern": ["q_proj"]}, r"rank_pattern is \['q_proj'\], expected patterns and numbers"),
         ({"rank_pattern": {"q_proj": 2.5}}, r"rank_pattern\['q_proj'\] is 2.5, expected a whole number"),
+        ({"use_rslora": "false"}, "use_rslora is 'false', expected true or false; write the value"),
+        ({"lora_alpha": 10**399}, "adapter_config.json: not readable as JSON: a number of 400 digits"),
         ({"alpha_pattern": {"q_proj": "8"}}, r"alpha_pattern\['q_proj'\] is '8', expected a number"),
         ({"alpha_pattern": {"q_proj(": 8}}, r"alpha_pattern: 'q_proj\(' is not a regular expression"),
         ({"fine_tune_type": "lora"}, "an adapter of mlx-lm; merge it into its model with mlx_lm.fuse"),
@@ -170,6 +172,12 @@ def test_a_folder_that_is_not_whole_is_refused(tmp_path: Path) -> None:
     (tmp_path / CONFIG).write_text("{")
     with pytest.raises(InputError, match="not readable as JSON"):
         read_peft_folder(tmp_path)
+    (tmp_path / CONFIG).write_text("[" * 100_000)
+    with pytest.raises(InputError, match="not readable as JSON: its values are nested too deeply; copy"):
+        read_peft_folder(tmp_path)
+    (tmp_path / CONFIG).write_bytes(b'{"r": "\xff"}')
+    with pytest.raises(InputError, match="not readable as JSON: byte 7 is not UTF-8 text; copy"):
+        read_peft_folder(tmp_path)
     write(tmp_path)
     (tmp_path / WEIGHTS).write_bytes((tmp_path / WEIGHTS).read_bytes()[:-1])
     with pytest.raises(InputError, match="truncated"):
@@ -201,3 +209,10 @@ def test_what_is_written_is_read_back_with_every_rank_and_scale(tmp_path: Path) 
         written = modules[name.removesuffix(".weight")]
         assert np.array_equal(pair.a.read_all(), written.a)
         assert np.array_equal(pair.b.read_all(), written.b)
+
+
+def test_a_byte_order_mark_is_no_fault(tmp_path: Path) -> None:
+    write(tmp_path)
+    config = read_peft_folder(tmp_path).config
+    (tmp_path / CONFIG).write_bytes(b"\xef\xbb\xbf" + (tmp_path / CONFIG).read_bytes())
+    assert read_peft_folder(tmp_path).config == config

@@ -87,9 +87,15 @@ def write(path: Path, header: Any, content: bytes) -> None:
 @pytest.mark.parametrize(
     ("header", "message"),
     [
-        ([], "damaged, or not a safetensors file"),
-        ({"a": 3}, "damaged, or not a safetensors file"),
-        ({"a": {"dtype": "F32", "shape": [2]}}, "its header lacks 'data_offsets'"),
+        ([], "damaged, or not a safetensors file: its header is no JSON object; copy or"),
+        ({"a": 3}, "damaged, or not a safetensors file: its header describes a by 3, expected an object"),
+        ({"a": None}, "its header describes a by None, expected an object"),
+        ({"__metadata__": "x"}, "its __metadata__ is no object"),
+        ({"a": {"dtype": "F32", "shape": [2]}}, "its header lacks 'data_offsets' of a; copy"),
+        ({"a": {"dtype": 5, "shape": [2], "data_offsets": [0, 8]}}, "the dtype of a is 5"),
+        ({"a": {"dtype": "F32", "shape": None, "data_offsets": [0, 8]}}, "a has a shape of None"),
+        ({"a": {"dtype": "F32", "shape": ["2"], "data_offsets": [0, 8]}}, r"a has a shape of \('2',\)"),
+        ({"a": {"dtype": "F32", "shape": [2], "data_offsets": [0]}}, r"the data_offsets of a are \[0\]"),
         ({"a": {"dtype": "F32", "shape": [3], "data_offsets": [0, 8]}}, "a has 8 bytes"),
         ({"a": {"dtype": "F32", "shape": [1], "data_offsets": [4, 8]}}, "expected it to begin at 0"),
         ({"a": {"dtype": "F32", "shape": [-1, -2], "data_offsets": [0, 8]}}, r"a shape of \(-1, -2\)"),
@@ -127,4 +133,11 @@ def test_damage_anywhere_in_the_header_is_refused_or_read_within_the_file(path: 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="No such file"):
+        read_safetensors(tmp_path / "x.safetensors")
+
+
+def test_a_header_that_is_nested_without_end_is_refused(tmp_path: Path) -> None:
+    text = b"[" * 100_000
+    (tmp_path / "x.safetensors").write_bytes(len(text).to_bytes(8, "little") + text)
+    with pytest.raises(InputError, match="its header is not JSON: its values are nested too deeply; copy or"):
         read_safetensors(tmp_path / "x.safetensors")

@@ -257,6 +257,62 @@ REFUSED: list[tuple[str, Damage, str]] = [
         ),
         "an adapter is still attached to the model",
     ),
+    (
+        "pattern of layers",
+        _config(sliding_window_pattern=2),
+        "sliding_window_pattern is 2, expected 6; KerasHub does not support this variant of gemma3",
+    ),
+    ("saved pattern", _config(_sliding_window_pattern=1), "_sliding_window_pattern is 1, expected 6"),
+    (
+        "query scalar",
+        _config(query_pre_attn_scalar=999),
+        r"query_pre_attn_scalar is 999, expected 8 \(head_dim\) or 8 \(hidden_size / num_attention_heads\)",
+    ),
+    ("window as text", _config(sliding_window="64"), "sliding_window is '64', expected a whole number, 1 or"),
+    ("negative window", _config(sliding_window=-1), "sliding_window is -1, expected a whole number, 1 or"),
+    ("no window", _config(sliding_window=0), "sliding_window is 0, expected a whole number, 1 or more"),
+    ("window missing", _config(sliding_window=None), "sliding_window is missing, expected a whole number"),
+    (
+        "few layer types",
+        _config(layer_types=["sliding_attention"]),
+        r"layer_types has 1 entries, expected 2 \(num_hidden_layers\)",
+    ),
+    ("layer types", _config(layer_types=5), "layer_types is 5, expected a list"),
+    ("nested layer types", _config(layer_types=[[], []]), r"layer_types\[0\] is \[\], expected 'sliding_att"),
+    ("rope as text", _config(rope_scaling="linear"), "rope_scaling is 'linear', expected an object"),
+    ("rope as number", _config(rope_parameters=5), "rope_parameters is 5, expected an object"),
+    (
+        "rope of a kind",
+        _config(rope_parameters={"full_attention": 5}),
+        "rope_parameters.full_attention is 5, expected an object",
+    ),
+    ("rope base as text", _config(rope_theta="much"), "rope_theta is 'much', expected 1000000.0"),
+    (
+        "rope factor",
+        _config(rope_scaling={"rope_type": "linear", "factor": "8"}),
+        "rope_scaling.factor is '8', expected a number above 0",
+    ),
+    (
+        "factor without type",
+        _config(rope_scaling={"factor": 8.0}),
+        "rope_scaling.factor is 8.0, expected 1.0 with the type 'default'",
+    ),
+    (
+        "factor of no kind of layer",
+        _config(rope_parameters={"rope_type": "linear", "factor": 8.0}),
+        "rope_parameters.factor is 8.0, expected 1.0 with the type 'linear'",
+    ),
+    ("cap", _config(final_logit_softcapping="30"), "final_logit_softcapping is '30', expected a number above"),
+    (
+        "layers",
+        _config(num_hidden_layers=10**12),
+        "num_hidden_layers is 1,000,000,000,000, expected at most 1,000 layers",
+    ),
+    (
+        "twice",
+        _weight(lambda weights: weights.update({"language_model." + UP: weights[UP].copy()})),
+        f"has the same tensor twice, as language_model.{UP} and {UP}; save the model again",
+    ),
     ("untied by config", _config(tie_word_embeddings=False), "tie_word_embeddings is False, expected True"),
 ]
 
@@ -320,11 +376,13 @@ def test_a_git_lfs_pointer_is_named(tmp_path: Path, weights: Weights) -> None:
             "rope_theta": 1000000,
             "rope_local_base_freq": 10000,
             "rope_scaling": None,
-            "query_pre_attn_scalar": 256,
+            "query_pre_attn_scalar": 8,
+            "sliding_window_pattern": 6,
         },
         {"rope_scaling": {"factor": 8.0, "rope_type": "linear"}, "attn_logit_softcapping": None},
         {"layer_types": ["sliding_attention", "sliding_attention"], "use_bidirectional_attention": False},
         {"layer_types": ["full_attention", "full_attention"]},
+        {"num_attention_heads": 2, "query_pre_attn_scalar": 8.0, "rms_norm_eps": 1e-6},
         {
             "rope_parameters": {
                 "full_attention": {"rope_theta": 1000000.0, "rope_type": "default"},
@@ -356,3 +414,48 @@ def test_a_gemma_3n_is_refused_before_its_weights_are_read(tmp_path: Path) -> No
     with pytest.raises(InputError, match=r"Gemma 3n is not supported; use Gemma 4 E2B, kaggle://\S+$"):
         import_hugging_face(tmp_path, tmp_path / "target")
     assert not (tmp_path / "target").exists()
+
+
+@pytest.mark.parametrize("value", [5, None, [None]])
+def test_an_index_that_names_no_file_is_refused(tmp_path: Path, weights: Weights, value: object) -> None:
+    source = write_folder(tmp_path / "source", weights, TRANSFORMERS_CONFIG)
+    (source / "model.safetensors").rename(source / "a.safetensors")
+    write_json(source / "model.safetensors.index.json", {"weight_map": {UP: value}})
+    with pytest.raises(InputError, match=rf"index.json: weight_map names .* as the file of {UP}, expected a n"):
+        import_hugging_face(source, tmp_path / "target")
+
+
+def test_a_tensor_in_two_shards_is_refused(tmp_path: Path, weights: Weights) -> None:
+    source = write_folder(tmp_path / "source", weights, TRANSFORMERS_CONFIG)
+    (source / "model.safetensors").rename(source / "a.safetensors")
+    save_file({UP: weights[UP]}, source / "b.safetensors")
+    write_json(
+        source / "model.safetensors.index.json", {"weight_map": {EMBEDDING: "a.safetensors", UP: "b.safetensors"}}
+    )
+    with pytest.raises(InputError, match=rf"b.safetensors: holds {UP}, as a.safetensors does"):
+        import_hugging_face(source, tmp_path / "target")
+
+
+def test_a_byte_order_mark_is_left_behind(tmp_path: Path, weights: Weights) -> None:
+    source = write_folder(tmp_path / "source", weights, TRANSFORMERS_CONFIG)
+    config = (source / "config.json").read_bytes()
+    (source / "config.json").write_bytes(b"\xef\xbb\xbf" + config)
+    assert import_hugging_face(source, tmp_path / "target").shape == SHAPE
+    assert (tmp_path / "target" / "config.json").read_bytes() == config
+
+
+@pytest.mark.parametrize("name", ["tokenizer.model", "tokenizer.json", "config.json"])
+def test_any_file_may_be_a_git_lfs_pointer(tmp_path: Path, weights: Weights, name: str) -> None:
+    source = write_folder(tmp_path / "source", weights, TRANSFORMERS_CONFIG)
+    (source / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    with pytest.raises(InputError, match=f"{name}: a Git LFS pointer, not the file itself; run: git lfs pull"):
+        import_hugging_face(source, tmp_path / "target")
+        check_preset(tmp_path / "target")
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "config.json"])
+def test_json_that_is_nested_without_end_is_refused(tmp_path: Path, weights: Weights, name: str) -> None:
+    source = write_folder(tmp_path / "source", weights, TRANSFORMERS_CONFIG)
+    (source / name).write_text("[" * 100_000, encoding="utf-8")
+    with pytest.raises(InputError, match=f"{name}: not readable as JSON: its values are nested too deeply; copy"):
+        import_hugging_face(source, tmp_path / "target")

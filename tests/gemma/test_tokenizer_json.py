@@ -80,6 +80,16 @@ def _changed(path: Path, change: Any) -> Path:
         (lambda document: document["model"].update(byte_fallback=False), "with byte_fallback"),
         (lambda document: document["model"]["vocab"].pop("<eos>"), "lacks <eos>: not Gemma's tokenizer"),
         (lambda document: document.pop("model"), "model is missing"),
+        (lambda document: document.update(added_tokens=5), "added_tokens is 5, expected a list of objects"),
+        (lambda document: document.update(added_tokens=[None]), r"added_tokens is \[None\], expected a list"),
+        (
+            lambda document: document.update(added_tokens=[{"content": "<a>"}]),
+            "the id of '<a>' is None, expected a whole number; save the tokenizer again",
+        ),
+        (lambda document: document["model"]["vocab"].update(x="5"), "the id of 'x' is '5', expected a whole"),
+        (lambda document: document["model"].update(merges=5), "model.merges is 5, expected a list"),
+        (lambda document: document["model"].update(merges=["ab"]), "model.merges has 'ab', expected a pair"),
+        (lambda document: document["model"].update(merges=[None]), "model.merges has None, expected a pair"),
     ],
 )
 def test_another_tokenizer_is_refused(tmp_path: Path, change: Any, message: str) -> None:

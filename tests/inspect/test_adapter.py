@@ -11,6 +11,7 @@ from safetensors.numpy import save_file
 from pipeline.errors import InputError
 from pipeline.inspect.file import inspect_file
 from pipeline.inspect.render import print_report
+from pipeline.inspect.render import print_report
 from pipeline.tuning.methods.lora import LoraFactors
 from tests.inspect.conftest import write_runtime_adapter
 
@@ -54,6 +55,27 @@ def test_our_adapter_is_reported_with_its_rank_and_base(tmp_path: Path) -> None:
     assert adapter is not None
     assert (adapter.form, adapter.rank, adapter.alpha, adapter.base) == ("pocketgemma", 2, 4.0, "ab" * 32)
     assert (adapter.targets, adapter.matrices, adapter.parameters) == (("query", "value"), 4, 4 * 24)
+
+
+@pytest.mark.parametrize(
+    ("changes", "targets", "notes"),
+    [
+        ({"lora_alpha": "16"}, ("q_proj",), ("lora_alpha is '16': not a number",)),
+        ({"target_modules": 5}, ("5",), ()),
+        ({"target_modules": None}, (), ()),
+        ({"target_modules": [5, "q_proj"]}, ("5", "q_proj"), ()),
+    ],
+)
+def test_a_peft_folder_of_any_configuration_is_reported(
+    tmp_path: Path, changes: dict[str, object], targets: tuple[str, ...], notes: tuple[str, ...]
+) -> None:
+    config = {"r": 8, "lora_alpha": 16, "target_modules": "q_proj"}
+    (tmp_path / "adapter_config.json").write_text(json.dumps(config | changes))
+    save_file({"x.lora_A.weight": np.zeros((8, 4), np.float16)}, tmp_path / "adapter_model.safetensors")
+    found = inspect_file(tmp_path)
+    assert found.adapter is not None
+    assert (found.adapter.targets, found.notes) == (targets, notes)
+    print_report(found, everything=True)
 
 
 def test_a_peft_folder_is_reported(tmp_path: Path) -> None:

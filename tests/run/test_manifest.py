@@ -84,3 +84,14 @@ def test_differences_are_named_by_kind() -> None:
     before, now = entries(a="1", b="1", c="1"), entries(a="1", b="2", d="1")
     assert file_differences(before, now) == "changed: b; missing: c; new: d"
     assert file_differences(before, before) == ""
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"[" * 100_000, "nested too deeply"), (b"\xff", "byte 0 is not UTF-8 text"), (b"[]", "missing or of the")],
+)
+def test_other_content_is_refused_with_the_reason(tmp_path: Path, content: bytes, message: str) -> None:
+    path = written(tmp_path)
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        read_manifest(path)

@@ -109,3 +109,47 @@ def test_an_adapter_that_was_never_trained_is_refused(tmp_path: Path) -> None:
         load_deltas(tmp_path / "adapter.safetensors")
     with pytest.raises(InputError, match="the adapter changes nothing: B is zero"):
         own.method.runtime_factors(own)
+
+
+@pytest.mark.parametrize(
+    ("zeros", "said"),
+    [("A", "A is zero in every matrix; train"), ("AB", "B is zero in every matrix, as before training; train")],
+)
+def test_which_factor_is_zero_is_said(tmp_path: Path, zeros: str, said: str) -> None:
+    a, b = np.full((2, 6), "A" not in zeros, np.float32), np.full((4, 2), "B" not in zeros, np.float32)
+    with pytest.raises(InputError, match=f"the adapter changes nothing: {said}"):
+        load_deltas(write_peft(tmp_path / "peft", a, b))
+
+
+def test_zeros_in_one_factor_of_each_matrix_change_nothing(tmp_path: Path) -> None:
+    ones, zeros = np.ones((2, 6), np.float32), np.zeros((4, 2), np.float32)
+    modules = {
+        "model.layers.0.self_attn.q_proj": PeftFactors(ones, zeros, 4.0),
+        "model.layers.1.mlp.up_proj": PeftFactors(ones * 0, zeros + 1, 4.0),
+    }
+    write_peft_folder(tmp_path, lora_content(modules))
+    with pytest.raises(InputError, match="changes nothing: A or B is zero in every matrix; train"):
+        load_deltas(tmp_path)
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize(("value", "alpha"), [(1e30, 4.0), (1.0, 1e308)])
+def test_a_product_that_the_runtime_cannot_compute_is_refused(
+    tmp_path: Path, value: float, alpha: float
+) -> None:
+    a, b = np.full((2, 6), value, np.float32), np.full((4, 2), value, np.float32)
+    write_peft_folder(tmp_path, lora_content({"model.layers.0.self_attn.q_proj": PeftFactors(a, b, alpha)}))
+    message = r"layers.0.self_attn.q_proj.weight: infinite or NaN with what the adapter adds"
+    with pytest.raises(InputError, match=f"adapter_model.safetensors: model.{message}"):
+        peft_runtime_factors(tmp_path)
+    pair = (a.T.reshape(1, 6, 2), np.ascontiguousarray(b.T))
+    own = LoraFactors(2, alpha, ("query",), {"decoder_block_0.query": pair}).adapter("abc")
+    with pytest.raises(InputError, match="decoder_block_0.query: infinite or NaN with what the adapter adds"):
+        own.method.runtime_factors(own)
+
+
+def test_large_factors_with_a_product_of_ordinary_size_are_taken(tmp_path: Path) -> None:
+    a, b = np.full((2, 6), 1e30, np.float32), np.full((4, 2), 1e-30, np.float32)
+    a[1], b[3, 1], b[:3, 1] = 0, 1e30, 0  # the bound of the product is beyond float32, the product is not
+    write_peft_folder(tmp_path, lora_content({"model.layers.0.self_attn.q_proj": PeftFactors(a, b, 2.0)}))
+    assert peft_runtime_factors(tmp_path)["query", 0][0].shape == (6, 2)

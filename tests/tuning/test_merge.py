@@ -49,6 +49,13 @@ def merged_model(base: Path, adapter: Adapter) -> Any:
     return model
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_a_sum_that_is_not_finite_is_refused(base: Path, adapter: Adapter) -> None:
+    large = replace(adapter, settings=dict(adapter.settings) | {"alpha": 1e308})
+    with pytest.raises(InputError, match=r"decoder_block_0\.\w+: infinite or NaN with what the adapter adds"):
+        merged_model(base, large)
+
+
 def test_the_merged_model_says_what_base_and_adapter_say(base: Path, adapter: Adapter) -> None:
     apart = load_causal_lm(base)
     before = logits(apart)

@@ -27,9 +27,11 @@ from pipeline.machine import PeakMemory
 from pipeline.quantization.rounding import PIECE, Quantized, nearest, with_scales
 from pipeline.quantization.roundings import NEAREST, find_rounding
 from pipeline.quantization.schemes import SCHEMES
-from pipeline.run.finished import finished_stage_of, refuse_finished_stage
+from pipeline.run.finished import finished_stage_of
+from pipeline.run.outputs import check_output
 from pipeline.tuning.deltas import Deltas, Rows
-from pipeline.tuning.load import load_deltas
+from pipeline.tuning.load import adapter_files, load_deltas
+from pipeline.tuning.values import check_merged
 
 MAP_SUFFIX = ".weight-map.json"
 
@@ -85,17 +87,25 @@ class Merged:
 
     Attributes:
         shape: (out, in).
+
+    Args:
+        place: the adapter and the matrix, for messages.
     """
 
-    def __init__(self, base: Matrix, delta: Rows | None) -> None:
+    def __init__(self, place: str, base: Matrix, delta: Rows | None) -> None:
         self.shape = base.shape
+        self._place = place
         self._base = base
         self._delta = delta
 
     def __getitem__(self, rows: slice) -> NDArray[np.float32]:
         start, stop, _ = rows.indices(self.shape[0])
         part = self._base[start:stop]
-        return part if self._delta is None else part + self._delta(start, part)
+        if self._delta is None:
+            return part
+        merged = part + self._delta(start, part)
+        check_merged(self._place, merged)
+        return merged
 
 
 def graft_adapter(
@@ -117,11 +127,10 @@ def graft_adapter(
 
     Raises:
         InputError: the adapter belongs to another base, the base was not converted from the preset by a known
-            recipe, it does not match its weight map, or a file cannot be read or written.
+            recipe, it does not match its weight map, or a file cannot be read or written; or the output is
+            one of the other files.
     """
-    if output.resolve() == base.resolve():
-        raise InputError(f"{output}: is the base itself; choose another --out file")
-    refuse_finished_stage(output)
+    check_output(output, [base, _map_beside(base), *adapter_files(adapter), preset], "--out")
     with PeakMemory() as memory:
         started = time.monotonic()
         additions, matrices = load_deltas(adapter), PresetMatrices(preset)
@@ -138,7 +147,7 @@ def graft_adapter(
         names = matrices.names() if every else list(additions.matrices)
         with ThreadPoolExecutor(1) as pool:
             digest = pool.submit(preset_digest, preset) if additions.base_digest else None
-            changed = _changed(additions, matrices, weight_map, names, rounding)
+            changed = _changed(adapter, additions, matrices, weight_map, names, rounding)
             written = graft(
                 base,
                 weight_map,
@@ -177,7 +186,7 @@ def _check_base(adapter: Path, additions: Deltas, preset: Path, digest: Future[s
 
 def _weight_map(base: Path, matrices: PresetMatrices) -> tuple[WeightMap, bool]:
     """The weight map next to the base or in the cache, or a new one, and whether it is new."""
-    path = base.with_name(base.name + MAP_SUFFIX)
+    path = _map_beside(base)
     if not path.is_file() and finished_stage_of(base):
         path = _cached_map(base)
     if path.is_file():
@@ -188,6 +197,10 @@ def _weight_map(base: Path, matrices: PresetMatrices) -> tuple[WeightMap, bool]:
     return weight_map, True
 
 
+def _map_beside(base: Path) -> Path:
+    return base.with_name(base.name + MAP_SUFFIX)
+
+
 def _cached_map(base: Path) -> Path:
     """Where the weight map of a base is kept whose folder may not be changed."""
     folder = cache_root() / "weight-maps"
@@ -196,7 +209,7 @@ def _cached_map(base: Path) -> Path:
 
 
 def _changed(
-    additions: Deltas, matrices: PresetMatrices, weight_map: WeightMap, names: list[str], rounding: str
+    adapter: Path, additions: Deltas, matrices: PresetMatrices, weight_map: WeightMap, names: list[str], rounding: str
 ) -> Iterator[tuple[str, Iterator[Quantized]]]:
     for name in names:
         location = weight_map.matrices.get(name)
@@ -204,14 +217,31 @@ def _changed(
             raise InputError(
                 f"{matrices.folder}: {name} is not in the weight map of the base; delete the weight map"
             )
-        yield name, _pieces(additions, matrices, name, location, rounding)
+        place = f"{adapter}: {name}"
+        yield name, _checked(place, _pieces(place, additions, matrices, name, location, rounding))
+
+
+def _checked(place: str, pieces: Iterator[Quantized]) -> Iterator[Quantized]:
+    """The pieces of a matrix, without numpy's warnings about what is refused here.
+
+    Raises:
+        InputError: a value or a scale is beyond the type that stores it.
+    """
+    while True:
+        with np.errstate(over="ignore", invalid="ignore"):
+            piece = next(pieces, None)
+        if piece is None:
+            return
+        check_merged(place, piece.values)
+        check_merged(place, piece.scales)
+        yield piece
 
 
 def _pieces(
-    additions: Deltas, matrices: PresetMatrices, name: str, location: WeightLocation, rounding: str
+    place: str, additions: Deltas, matrices: PresetMatrices, name: str, location: WeightLocation, rounding: str
 ) -> Iterator[Quantized]:
     addition = additions.matrices.get(name)
-    merged = Merged(matrices[name], addition[1]() if addition else None)
+    merged = Merged(place, matrices[name], addition[1]() if addition else None)
     if name not in additions.scales:
         of_weights = find_rounding(rounding).of_weights if location.bits < 16 else nearest
         assert of_weights

@@ -17,6 +17,7 @@ from pipeline.cache import sha256_of_weights
 from pipeline.digests import sha256_of_file
 from pipeline.errors import InputError
 from pipeline.families.names import EMBEDDING
+from pipeline.foreign import read_json_object
 from pipeline.formats.tflite_weights import WeightMatrix, weight_matrices
 from pipeline.gemma.matrices import PresetMatrices
 from pipeline.machine import keep_freed_memory
@@ -114,18 +115,34 @@ class WeightMap:
             InputError: the file cannot be read, or is not a weight map.
         """
         try:
-            document = json.loads(path.read_text(encoding="utf-8"))
-            if document.pop("format") != FORMAT or document["recipe"] not in SCHEMES:
-                raise ValueError("unknown format")
-            matrices = {
-                name: WeightLocation(
-                    **(entry | {"shape": tuple(entry["shape"]), "scales": tuple(entry["scales"])})
-                )
-                for name, entry in document.pop("matrices").items()
-            }
+            document = read_json_object(path)
+            if document.pop("format", None) != FORMAT or document["recipe"] not in SCHEMES:
+                raise ValueError
+            matrices = {name: _location(entry) for name, entry in document.pop("matrices").items()}
+            if type(document["bytes"]) is not int or not isinstance(document["sha256"], str):
+                raise ValueError
             return cls(**document, matrices=matrices)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InputError(f"{path}: not a weight map ({error}); delete it") from None
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+        except (InputError, ValueError, KeyError, TypeError, AttributeError):
+            raise InputError(
+                f"{path}: damaged, or not a weight map of this version; delete it, and the next graft writes it "
+                "again"
+            ) from None
+
+
+def _location(entry: Mapping[str, Any]) -> WeightLocation:
+    """An entry of a file.
+
+    Raises:
+        ValueError, KeyError, TypeError: it is not as `save` writes it.
+    """
+    (rows, columns), scales = entry["shape"], tuple(entry["scales"])
+    block = entry["block"]
+    numbers = [rows, columns, entry["bits"], entry["offset"], *scales, *([] if block is None else [block])]
+    if any(type(number) is not int or number < 0 for number in numbers):
+        raise ValueError
+    return WeightLocation((rows, columns), entry["bits"], block, entry["offset"], scales)
 
 
 def locate_matrices(litertlm: Path, matrices: Iterable[tuple[str, Rows]], scheme: Scheme) -> WeightMap:

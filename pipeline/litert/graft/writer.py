@@ -97,7 +97,10 @@ def _copy(source: Path, output: Path) -> Iterator[Path]:
             raise InputError(f"{source}: cannot be copied to {output.parent}: {error.strerror}") from None
         yield working
         working.chmod(0o644)
-        working.replace(output)
+        try:
+            working.replace(output)
+        except OSError as error:
+            raise InputError(f"{output}: cannot be written: {error.strerror}") from None
     except BaseException:
         working.unlink(missing_ok=True)
         raise

@@ -4,6 +4,7 @@ import json
 import zipfile
 from typing import Any
 
+from pipeline.foreign import parse_json
 from pipeline.digests import sha256_of_stream
 from pipeline.formats.zip_bounds import check_sizes
 from pipeline.targets.android.assets import (
@@ -49,7 +50,7 @@ def read_packaged_files(archive: zipfile.ZipFile) -> list[PackagedFile]:
 def read_app_manifest(archive: zipfile.ZipFile) -> dict[str, Any]:
     """assets/manifest.json; empty if it is missing or not a JSON object."""
     try:
-        document = json.loads(archive.read(MANIFEST_ENTRY))
+        document = parse_json(archive.read(MANIFEST_ENTRY))
     except (KeyError, ValueError):
         return {}
     return document if isinstance(document, dict) else {}

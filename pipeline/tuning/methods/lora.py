@@ -25,7 +25,7 @@ from pipeline.tuning.deltas import Deltas, Rows
 from pipeline.tuning.method import Attachment, Change, Cost, Method, MethodSettings
 from pipeline.tuning.runtime_factors import Factors, RuntimeFactors, refuse_other_matrices
 from pipeline.tuning.targets import adapted_kernels
-from pipeline.tuning.values import refuse_untrained
+from pipeline.tuning.values import check_product, refuse_untrained, scaled
 
 if TYPE_CHECKING:
     import keras
@@ -175,7 +175,8 @@ class Lora:
         found = {}
         for name, (a, b) in factors.pairs.items():
             layer, target = parse_adapter_name(name)
-            found[target, layer] = _one_pair(MATRICES[target], a, b * np.float32(factors.scale))
+            found[target, layer] = _one_pair(MATRICES[target], a, scaled(b, factors.scale))
+            check_product(name, *found[target, layer])
         return found
 
     def peft_content(self, adapter: Adapter) -> PeftContent:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from pipeline.errors import InputError
 from pipeline.families.names import MATRICES, hugging_face_name
@@ -233,9 +234,78 @@ def test_a_base_of_other_weights_is_refused(base: Path, tmp_path: Path) -> None:
     refuse(base, tmp_path, other, "by none of the recipes")
 
 
-def test_the_base_is_never_overwritten(base: Path, folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is the base itself"):
-        graft_adapter(base, tmp_path, folder, base)
+@pytest.mark.parametrize(
+    "output",
+    [
+        "base.litertlm",
+        "base.litertlm.weight-map.json",
+        "adapter.safetensors",
+        "folder/model.safetensors",
+        "folder/new.litertlm",
+        "link.litertlm",
+    ],
+)
+@pytest.mark.parametrize("located", [False, True], ids=["first", "again"])
+def test_what_is_read_is_never_overwritten(
+    base: Path, folder: Path, tmp_path: Path, output: str, located: bool
+) -> None:
+    if located:
+        graft_adapter(base, tmp_path, folder, tmp_path / "out.litertlm")
+    (tmp_path / "link.litertlm").symlink_to(base)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(InputError, match=r"(is read by this|which this) command.*; choose .*--out$"):
+        graft_adapter(base, tmp_path, folder, tmp_path / output)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("output", ["adapter_config.json", "adapter_model.safetensors"])
+def test_no_file_of_a_peft_adapter_is_overwritten(
+    base: Path, folder: Path, tmp_path: Path, output: str
+) -> None:
+    write_peft(tmp_path)
+    before = (tmp_path / output).read_bytes()
+    with pytest.raises(InputError, match=f"{output}: is read by this command"):
+        graft_adapter(base, tmp_path / "adapter_model.safetensors", folder, tmp_path / output)
+    assert (tmp_path / output).read_bytes() == before
+
+
+def test_a_folder_as_output_is_refused(base: Path, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "outputs").mkdir()
+    with pytest.raises(InputError, match="outputs: is a folder; name the file to write with --out"):
+        graft_adapter(base, tmp_path, folder, tmp_path / "outputs")
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize(
+    ("recipe", "values", "alpha", "rounding"),
+    [
+        ("int8", 1e30, 1, "nearest"),
+        ("int8", 1e30, 1, "least_squares"),
+        ("int8", 1.0, 1e308, "nearest"),
+        ("fp16", 200.0, 2, "nearest"),
+        ("int4_block32", 3000.0, 2, "nearest"),
+    ],
+    ids=["product", "least squares", "alpha", "float16", "scales"],
+)
+def test_what_no_type_of_the_base_can_hold_is_refused(
+    folder: Path, tmp_path: Path, recipe: str, values: float, alpha: float, rounding: str
+) -> None:
+    base = write_base(tmp_path / "base.litertlm", matrices_of(folder), recipe)
+    write_peft_values(tmp_path, np.float32(values), alpha)
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(InputError, match=r"up_proj.weight: infinite or NaN with what the adapter adds: the"):
+        graft_adapter(base, tmp_path, folder, tmp_path / "out.litertlm", rounding)
+    assert [path for path in tmp_path.iterdir() if path not in before and "map" not in path.name] == []
+
+
+def write_peft_values(folder: Path, value: np.float32, alpha: float) -> None:
+    """A PEFT adapter of one matrix whose A and B have one value everywhere."""
+    module = "base_model.model.model.layers.1.mlp.up_proj"
+    factors = {"A": np.full((2, HIDDEN), value), "B": np.full((FFN, 2), value)}
+    tensors = {f"{module}.lora_{part}.weight": values for part, values in factors.items()}
+    save_file(tensors, folder / "adapter_model.safetensors")
+    config = {"peft_type": "LORA", "r": 2, "lora_alpha": alpha, "target_modules": ["up_proj"]}
+    (folder / "adapter_config.json").write_text(json.dumps(config))
 
 
 def test_the_command_reports_its_result_in_two_lines(base: Path, folder: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Promise: each matrix of a base is located in its converted file exactly once, by its own bytes; otherwise
 it is named and refused."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -109,11 +110,35 @@ def test_a_saved_map_is_read_back_unchanged(folder: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", "{}", '{"format": "pocketgemma-weight-map-1", "recipe": "int5"}']
+    "content", ["", "[]", "[" * 100_000, "{}", '{"format": "pocketgemma-weight-map-1", "recipe": "int8"}', '{"format": "pocketgemma-weight-map-1", "recipe": "int5"}']
 )
 def test_a_file_that_is_not_a_weight_map_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "map.json").write_text(content)
-    with pytest.raises(InputError, match="not a weight map"):
+    with pytest.raises(InputError, match=r"map.json: damaged, or not a weight map of this version; delete it, and the next graft writes"):
+        WeightMap.load(tmp_path / "map.json")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("offset", "64"),
+        ("offset", -1),
+        ("shape", [32]),
+        ("shape", None),
+        ("scales", [None]),
+        ("block", "32"),
+        ("bits", 8.0),
+    ],
+)
+def test_a_map_with_other_values_than_numbers_is_refused(
+    folder: Path, tmp_path: Path, key: str, value: object
+) -> None:
+    base = write_base(tmp_path / "base.litertlm", matrices_of(folder), "int8")
+    locate_matrices(base, PresetMatrices(folder).items(), SCHEMES["int8"]).save(tmp_path / "map.json")
+    document = json.loads((tmp_path / "map.json").read_text(encoding="utf-8"))
+    document["matrices"][UP][key] = value
+    (tmp_path / "map.json").write_text(json.dumps(document), encoding="utf-8")
+    with pytest.raises(InputError, match="map.json: damaged, or not a weight map of this version; delete it"):
         WeightMap.load(tmp_path / "map.json")
 
 

@@ -194,7 +194,7 @@ def write_adapter(
 @app.command("eval")
 def evaluate(
     data: Annotated[
-        Path,
+        str,  # a Path would make hf:/ of hf://
         typer.Option(
             "--data", metavar="FILE", help="Questions with answers, in any form that data.test takes."
         ),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from typer.main import get_command
+from typer.testing import CliRunner
 
 from pipeline.cli import app
 from pipeline.run.stages import STAGES
@@ -145,3 +146,16 @@ def test_inspecting_gives_json_or_one_line(tmp_path: Path) -> None:
     assert "6×64" in pocketgemma("inspect", str(path)).stdout
     result = pocketgemma("inspect", str(tmp_path / "nothing"))
     assert (result.returncode, len(result.stderr.splitlines())) == (2, 1)
+
+
+def test_the_address_of_questions_on_a_hub_is_kept_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipeline.commands import eval as command
+
+    asked: list[object] = []
+    monkeypatch.setattr(command, "ask_file", lambda run, config, data, **options: asked.append(data))
+    recipe = str(ROOT / "configs" / "science.yaml")
+    arguments = ["eval", "--data", "hf://datasets/a/b", "--config", recipe, "--run", str(tmp_path / "run")]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    assert asked == ["hf://datasets/a/b"]

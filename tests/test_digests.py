@@ -83,7 +83,9 @@ def test_the_digest_of_a_file_that_just_changed_is_not_cached(tmp_path: Path) ->
     assert cache.sha256(file) == ABC
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"5", b'{"/x": 5}', b'{"/x": [1]}', b"\xff\xfe", b"[" * 100_000])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b"5", b'{"/x": 5}', b'{"/x": [1]}', b"\xff\xfe", b"[" * 100_000]
+)
 def test_a_damaged_cache_is_ignored(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "cache").write_bytes(content)
     file = old(tmp_path / "abc", "abc")

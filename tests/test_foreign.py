@@ -8,7 +8,9 @@ from pipeline.errors import InputError
 from pipeline.foreign import parse_json, read_json_object, refuse_pointer
 
 
-@pytest.mark.parametrize("content", ['{"ß": [1, -2.5, null]}'.encode(), b'\xef\xbb\xbf{"\xc3\x9f": [1, -2.5, null]}'])
+@pytest.mark.parametrize(
+    "content", ['{"ß": [1, -2.5, null]}'.encode(), b'\xef\xbb\xbf{"\xc3\x9f": [1, -2.5, null]}']
+)
 def test_utf_8_is_read_with_and_without_a_byte_order_mark(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "a.json").write_bytes(content)
     assert parse_json(content) == read_json_object(tmp_path / "a.json") == {"ß": [1, -2.5, None]}

@@ -19,7 +19,7 @@ from pipeline.families.registry import read_shape
 from pipeline.gemma.causal_lm import use_backend
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.litert.runtime.model_file import context_length_of
-from pipeline.recipe.reading import PATHS
+from pipeline.recipe.keys import PATHS
 from pipeline.recipe.schema import Config
 from pipeline.recipe.section import DEMO
 from pipeline.run.folder import Run
@@ -30,7 +30,7 @@ from pipeline.tuning.devices import choose_compute
 def ask_file(
     run: Run,
     config: Config,
-    data: Path,
+    data: Path | str,
     *,
     on: str,
     base: bool = False,
@@ -44,7 +44,7 @@ def ask_file(
         run: the run folder; it needs the results of finetune (Keras) or convert (runtime).
         config: the recipe; its data section defines how rows are read, its verify section how long replies
             can be.
-        data: a file of examples, or a folder of them.
+        data: a file of examples, a folder of them, or the address of a data set, as text.
         on: `keras` (the base and the adapter, as trained) or `runtime` (the converted model in LiteRT-LM).
         base: whether to leave out the adapter; in Keras only.
         output: a JSONL file for the answers; an older one is replaced once they are complete.
@@ -72,7 +72,7 @@ def ask_file(
     return scores
 
 
-def _inputs(run: Run, config: Config, data: Path, recipe: Path | None) -> Iterator[Path]:
+def _inputs(run: Run, config: Config, data: Path | str, recipe: Path | None) -> Iterator[Path]:
     """What the command and the stages of its recipe read."""
     yield from (run.files.download.preset, run.files.convert.model, run.files.convert.adapter)
     yield run.files.finetune.adapter
@@ -90,7 +90,7 @@ def _inputs(run: Run, config: Config, data: Path, recipe: Path | None) -> Iterat
         yield from [path] if path.exists() or not path.name else path.parent.glob(path.name)
 
 
-def _answer(run: Run, config: Config, data: Path, *, on: str, base: bool) -> list[Answer]:
+def _answer(run: Run, config: Config, data: Path | str, *, on: str, base: bool) -> list[Answer]:
     """Every question in a file, answered.
 
     Raises:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.data.faults import Place
 from pipeline.errors import InputError
-from pipeline.formats.safetensors import LFS_POINTER
+from pipeline.foreign import LFS_POINTER
 
 COMPRESSED = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
 """Suffixes of compressed files, and pyarrow's names of the codecs."""

@@ -6,7 +6,7 @@ and in E2B the last layers have a wider feed-forward part (KerasHub's Gemma4Back
 larger models, 26B-A4B and 31B, are built differently and are refused.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -145,9 +145,14 @@ def _with_layers(path: Path, shape: GemmaShape, config: Mapping[str, Any]) -> Ge
     if not config.get(LAYER_INPUT):
         raise _refuse(path, "no per-layer embeddings")
     kinds = config.get("layer_types")
-    listed = isinstance(kinds, list | tuple) and len(kinds) == shape.layers
-    if not listed or not all(kind in (FULL, LOCAL) for kind in kinds):
-        raise InputError(f"{path}: layer_types is {kinds!r:.60}, expected {shape.layers} times {FULL} or {LOCAL}")
+    if (
+        not isinstance(kinds, list | tuple)
+        or len(kinds) != shape.layers
+        or any(kind not in (FULL, LOCAL) for kind in kinds)
+    ):
+        raise InputError(
+            f"{path}: layer_types is {kinds!r:.60}, expected {shape.layers} times {FULL} or {LOCAL}"
+        )
     first_shared = shape.layers - int(config.get("num_kv_shared_layers") or 0)
     wide = bool(config.get("use_double_wide_mlp"))
     shared = frozenset({"key", "value", KEY_NORM.keras_layer})

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from pipeline.errors import InputError
 from pipeline.families.names import is_adapter_name
-from pipeline.formats.safetensors import FLOATS, SafetensorsTensor, read_safetensors
 from pipeline.foreign import parse_json
+from pipeline.formats.safetensors import FLOATS, SafetensorsTensor, read_safetensors
 
 HEADER = "pocketgemma"
 """The entry of the safetensors metadata that holds our header, a JSON document."""

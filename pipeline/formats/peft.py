@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from pipeline.errors import InputError
 from pipeline.families.names import EMBEDDING_MODULE, text_tensor
+from pipeline.foreign import read_json_object
 from pipeline.formats.peft_config import MLX_ADVICE, beyond_plain_lora, check_config, value_for
 from pipeline.formats.safetensors import FLOATS, SafetensorsTensor, read_safetensors
-from pipeline.foreign import read_json_object
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 """The files of a PEFT adapter's folder."""

@@ -69,7 +69,8 @@ def check_config(path: Path, config: Mapping[str, Any]) -> None:
     stabilized = config.get("use_rslora")
     if stabilized is not None and not isinstance(stabilized, bool):
         raise InputError(
-            f"{path}: use_rslora is {stabilized!r:.60}, expected true or false; write the value of the training"
+            f"{path}: use_rslora is {stabilized!r:.60}, expected true or false; write the value of the "
+            "training"
         )
     for key, patterns in PATTERNS.items():
         _check_number(path, key, config.get(key), whole=key == "r")

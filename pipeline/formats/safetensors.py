@@ -289,4 +289,3 @@ def _check_offsets(entries: Mapping[str, Any]) -> int:
             raise ValueError(f"{name} has {stop - begin} bytes, its shape and type need another number")
         end = stop
     return int(end)
-

@@ -87,7 +87,9 @@ def report_peft(folder: Path) -> Report:
         rank=config.get("r"),
         alpha=alpha if usable else None,
         base=config.get("base_model_name_or_path"),
-        targets=tuple(sorted(map(str, targets if isinstance(targets, list) else [targets] if targets else []))),
+        targets=tuple(
+            sorted(map(str, targets if isinstance(targets, list) else [targets] if targets else []))
+        ),
         matrices=len({name.split(".lora_")[0] for name in found.tensors}),
         parameters=sum(tensor.elements for tensor in found.tensors.values()),
         tensors=_tensors(found.tensors),

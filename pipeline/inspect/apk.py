@@ -2,7 +2,6 @@
 about them."""
 
 import io
-import json
 import tempfile
 import zipfile
 from collections.abc import Sequence
@@ -12,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.digests import sha256_of_file
-from pipeline.foreign import parse_json
 from pipeline.errors import InputError, PocketGemmaError
+from pipeline.foreign import parse_json
 from pipeline.formats.aligned_zip import entry_offset
 from pipeline.formats.litertlm import map_file
 from pipeline.formats.runtime_adapter import is_runtime_adapter

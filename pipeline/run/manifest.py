@@ -1,6 +1,5 @@
 """What a stage records about its result: `manifest.json` in the folder of the result."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path

@@ -39,7 +39,8 @@ def test_a_soft_cap_is_computed_or_refused(family: str, key: str, computed: bool
         (
             "gemma3",
             {"query_pre_attn_scalar": 169},
-            "query_pre_attn_scalar is 169, expected 128 (head_dim) or 168 (hidden_size / num_attention_heads)",
+            "query_pre_attn_scalar is 169, expected 128 (head_dim) or 168 (hidden_size / num_attention_heads"
+            ")",
         ),
         ("gemma2", {"query_pre_attn_scalar": 168}, "query_pre_attn_scalar is 168, expected 128 (head_dim)"),
         ("gemma3", {"sliding_window": None, "layer_types": ["full_attention"] * 2}, None),

@@ -302,7 +302,11 @@ REFUSED: list[tuple[str, Damage, str]] = [
         _config(rope_parameters={"rope_type": "linear", "factor": 8.0}),
         "rope_parameters.factor is 8.0, expected 1.0 with the type 'linear'",
     ),
-    ("cap", _config(final_logit_softcapping="30"), "final_logit_softcapping is '30', expected a number above"),
+    (
+        "cap",
+        _config(final_logit_softcapping="30"),
+        "final_logit_softcapping is '30', expected a number above",
+    ),
     (
         "layers",
         _config(num_hidden_layers=10**12),
@@ -421,7 +425,9 @@ def test_an_index_that_names_no_file_is_refused(tmp_path: Path, weights: Weights
     source = write_folder(tmp_path / "source", weights, TRANSFORMERS_CONFIG)
     (source / "model.safetensors").rename(source / "a.safetensors")
     write_json(source / "model.safetensors.index.json", {"weight_map": {UP: value}})
-    with pytest.raises(InputError, match=rf"index.json: weight_map names .* as the file of {UP}, expected a n"):
+    with pytest.raises(
+        InputError, match=rf"index.json: weight_map names .* as the file of {UP}, expected a n"
+    ):
         import_hugging_face(source, tmp_path / "target")
 
 
@@ -430,7 +436,8 @@ def test_a_tensor_in_two_shards_is_refused(tmp_path: Path, weights: Weights) -> 
     (source / "model.safetensors").rename(source / "a.safetensors")
     save_file({UP: weights[UP]}, source / "b.safetensors")
     write_json(
-        source / "model.safetensors.index.json", {"weight_map": {EMBEDDING: "a.safetensors", UP: "b.safetensors"}}
+        source / "model.safetensors.index.json",
+        {"weight_map": {EMBEDDING: "a.safetensors", UP: "b.safetensors"}},
     )
     with pytest.raises(InputError, match=rf"b.safetensors: holds {UP}, as a.safetensors does"):
         import_hugging_face(source, tmp_path / "target")
@@ -448,7 +455,9 @@ def test_a_byte_order_mark_is_left_behind(tmp_path: Path, weights: Weights) -> N
 def test_any_file_may_be_a_git_lfs_pointer(tmp_path: Path, weights: Weights, name: str) -> None:
     source = write_folder(tmp_path / "source", weights, TRANSFORMERS_CONFIG)
     (source / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
-    with pytest.raises(InputError, match=f"{name}: a Git LFS pointer, not the file itself; run: git lfs pull"):
+    with pytest.raises(
+        InputError, match=f"{name}: a Git LFS pointer, not the file itself; run: git lfs pull"
+    ):
         import_hugging_face(source, tmp_path / "target")
         check_preset(tmp_path / "target")
 
@@ -457,5 +466,7 @@ def test_any_file_may_be_a_git_lfs_pointer(tmp_path: Path, weights: Weights, nam
 def test_json_that_is_nested_without_end_is_refused(tmp_path: Path, weights: Weights, name: str) -> None:
     source = write_folder(tmp_path / "source", weights, TRANSFORMERS_CONFIG)
     (source / name).write_text("[" * 100_000, encoding="utf-8")
-    with pytest.raises(InputError, match=f"{name}: not readable as JSON: its values are nested too deeply; copy"):
+    with pytest.raises(
+        InputError, match=f"{name}: not readable as JSON: its values are nested too deeply; copy"
+    ):
         import_hugging_face(source, tmp_path / "target")

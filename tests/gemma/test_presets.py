@@ -177,7 +177,10 @@ KERAS_FAULTS = [
     (changed("vision_encoder", {"class_name": "Gemma3VisionEncoder"}), "has a vision tower"),
     (changed("num_layers", 10**12), "num_layers is 1,000,000,000,000, expected at most 1,000 layers"),
     (changed("sliding_window_size", "64"), "sliding_window_size is '64', expected a positive integer"),
-    (written("model.weights.h5", b"version https://git-lfs.github.com/spec/v1"), "a Git LFS pointer, not the"),
+    (
+        written("model.weights.h5", b"version https://git-lfs.github.com/spec/v1"),
+        "a Git LFS pointer, not the",
+    ),
     (changed("num_layers", 3), "incomplete: its weights hold"),
     (changed("vocabulary_size", 100), "belongs to another model"),
     (removed("model.weights.h5"), "no weights"),

@@ -11,7 +11,6 @@ from safetensors.numpy import save_file
 from pipeline.errors import InputError
 from pipeline.inspect.file import inspect_file
 from pipeline.inspect.render import print_report
-from pipeline.inspect.render import print_report
 from pipeline.tuning.methods.lora import LoraFactors
 from tests.inspect.conftest import write_runtime_adapter
 

@@ -88,7 +88,11 @@ def test_differences_are_named_by_kind() -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"[" * 100_000, "nested too deeply"), (b"\xff", "byte 0 is not UTF-8 text"), (b"[]", "missing or of the")],
+    [
+        (b"[" * 100_000, "nested too deeply"),
+        (b"\xff", "byte 0 is not UTF-8 text"),
+        (b"[]", "missing or of the"),
+    ],
 )
 def test_other_content_is_refused_with_the_reason(tmp_path: Path, content: bytes, message: str) -> None:
     path = written(tmp_path)

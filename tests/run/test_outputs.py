@@ -26,7 +26,10 @@ def inputs(tmp_path: Path) -> list[Path]:
         ("none", "none: is read by this command; choose another file with --out$"),
         ("blobs/../file", "is read by this command"),
         ("hard", "is read by this command"),
-        ("folder/new", "folder/new: lies in .*folder, which this command reads; choose a file elsewhere with --out$"),
+        (
+            "folder/new",
+            "folder/new: lies in .*folder, which this command reads; choose a file elsewhere with --out$",
+        ),
         ("folder/deep/file", "which this command reads"),
         ("folder/linked", "which this command reads"),
         ("blobs/real", "which this command reads"),
@@ -43,7 +46,9 @@ def test_an_input_is_refused(tmp_path: Path, inputs: list[Path], output: str, me
 
 def test_a_pipe_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(InputError, match="pipe: is not a file but a device or pipe; choose a file with --out"):
+    with pytest.raises(
+        InputError, match="pipe: is not a file but a device or pipe; choose a file with --out"
+    ):
         check_output(tmp_path / "pipe", [], "--out")
 
 

@@ -113,7 +113,10 @@ def test_an_adapter_that_was_never_trained_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("zeros", "said"),
-    [("A", "A is zero in every matrix; train"), ("AB", "B is zero in every matrix, as before training; train")],
+    [
+        ("A", "A is zero in every matrix; train"),
+        ("AB", "B is zero in every matrix, as before training; train"),
+    ],
 )
 def test_which_factor_is_zero_is_said(tmp_path: Path, zeros: str, said: str) -> None:
     a, b = np.full((2, 6), "A" not in zeros, np.float32), np.full((4, 2), "B" not in zeros, np.float32)

@@ -209,7 +209,12 @@ def _cached_map(base: Path) -> Path:
 
 
 def _changed(
-    adapter: Path, additions: Deltas, matrices: PresetMatrices, weight_map: WeightMap, names: list[str], rounding: str
+    adapter: Path,
+    additions: Deltas,
+    matrices: PresetMatrices,
+    weight_map: WeightMap,
+    names: list[str],
+    rounding: str,
 ) -> Iterator[tuple[str, Iterator[Quantized]]]:
     for name in names:
         location = weight_map.matrices.get(name)
@@ -238,7 +243,12 @@ def _checked(place: str, pieces: Iterator[Quantized]) -> Iterator[Quantized]:
 
 
 def _pieces(
-    place: str, additions: Deltas, matrices: PresetMatrices, name: str, location: WeightLocation, rounding: str
+    place: str,
+    additions: Deltas,
+    matrices: PresetMatrices,
+    name: str,
+    location: WeightLocation,
+    rounding: str,
 ) -> Iterator[Quantized]:
     addition = additions.matrices.get(name)
     merged = Merged(place, matrices[name], addition[1]() if addition else None)

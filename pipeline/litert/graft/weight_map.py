@@ -126,8 +126,8 @@ class WeightMap:
             raise InputError(f"{path}: cannot be read: {error.strerror}") from None
         except (InputError, ValueError, KeyError, TypeError, AttributeError):
             raise InputError(
-                f"{path}: damaged, or not a weight map of this version; delete it, and the next graft writes it "
-                "again"
+                f"{path}: damaged, or not a weight map of this version; delete it, and the next graft writes "
+                "it again"
             ) from None
 
 

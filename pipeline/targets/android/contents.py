@@ -1,11 +1,10 @@
 """The models and adapters of an app: what its manifest declares, and what the APK contains."""
 
-import json
 import zipfile
 from typing import Any
 
-from pipeline.foreign import parse_json
 from pipeline.digests import sha256_of_stream
+from pipeline.foreign import parse_json
 from pipeline.formats.zip_bounds import check_sizes
 from pipeline.targets.android.assets import (
     ADAPTERS_FOLDER,

@@ -110,11 +110,22 @@ def test_a_saved_map_is_read_back_unchanged(folder: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", "[" * 100_000, "{}", '{"format": "pocketgemma-weight-map-1", "recipe": "int8"}', '{"format": "pocketgemma-weight-map-1", "recipe": "int5"}']
+    "content",
+    [
+        "",
+        "[]",
+        "[" * 100_000,
+        "{}",
+        '{"format": "pocketgemma-weight-map-1", "recipe": "int8"}',
+        '{"format": "pocketgemma-weight-map-1", "recipe": "int5"}',
+    ],
 )
 def test_a_file_that_is_not_a_weight_map_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "map.json").write_text(content)
-    with pytest.raises(InputError, match=r"map.json: damaged, or not a weight map of this version; delete it, and the next graft writes"):
+    with pytest.raises(
+        InputError,
+        match=r"map.json: damaged, or not a weight map of this version; delete it, and the next graft writes",
+    ):
         WeightMap.load(tmp_path / "map.json")
 
 

@@ -173,7 +173,7 @@ def test_a_faulty_file_is_named_where_it_is_and_not_in_the_run_folder(run: Run, 
     folder = write_transformers_folder(tmp_path / "mine")
     (folder / "tokenizer.model").write_bytes(b"no model")
     said = refused(str(folder), run)
-    assert said.startswith(f"{folder / 'tokenizer.model'}: not a SentencePiece model")
+    assert said.startswith(f"{folder / 'tokenizer.model'}: damaged, or not a SentencePiece model")
     assert ".working" not in said
 
 

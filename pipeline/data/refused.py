@@ -7,7 +7,7 @@ from pipeline.data.values import is_blank, normalized
 
 TOOLS = "tool calls, which fine-tuning does not support yet"
 MEDIA = "images, audio or video, and fine-tuning uses text only"
-PREFERENCES = "preference data, of which fine-tuning would learn one side: chosen"
+PREFERENCES = "preference data, of which fine-tuning would learn one side only"
 CHOICES = "the choices of a question, which are not part of the prompt"
 WANTED = "true and false: in preference data, false marks an answer that is not wanted"
 REASONING = "reasoning, which Gemma's chat format has no place for"

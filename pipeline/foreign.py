@@ -32,7 +32,7 @@ def parse_json(content: bytes | str) -> Any:
     """The document in JSON text, in UTF-8 with or without a byte order mark.
 
     Raises:
-        ValueError: it cannot be read; says why, in words for the user.
+        ValueError: it cannot be read; the message gives the reason.
     """
     try:
         text = content if isinstance(content, str) else content.decode("utf-8-sig")

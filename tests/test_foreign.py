@@ -1,4 +1,4 @@
-"""Promise: JSON of other tools is read, or refused in words that say what is wrong with the file."""
+"""Promise: JSON of other tools is read, or refused with the reason."""
 
 from pathlib import Path
 

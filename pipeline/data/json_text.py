@@ -61,7 +61,7 @@ def explain(text: str, error: Exception) -> str:
     if stripped.startswith(("{'", "['")):
         return "has text in single quotes; JSON takes double quotes (in Python, write rows with json.dumps)"
     if "\ufeff" in stripped:
-        return "has a byte order mark inside, as where files were joined; remove it"
+        return "contains a byte order mark, as in joined files; remove it"
     if "\0" in stripped:
         return "contains NUL characters, as a damaged file does; copy it again"
     if stripped.endswith("},"):

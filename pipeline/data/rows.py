@@ -29,7 +29,7 @@ KINDS = {
     b"<!doctype html": "a web page; download the file itself",
     b"<html": "a web page; download the file itself",
 }
-"""What files are given in place of data, by how they begin in lowercase."""
+"""Common files that are not data, by their first bytes in lowercase."""
 
 
 def _check_kind(path: Path, content: bytes) -> None:

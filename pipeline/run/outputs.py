@@ -54,7 +54,7 @@ def _lies_in(path: Path, folder: Path) -> bool:
 
 @contextmanager
 def replacing(output: Path, option: str) -> Iterator[Callable[[str], None]]:
-    """A function that writes a text file in UTF-8 in the place of an older one, complete or not at all.
+    """A function that replaces a text file (UTF-8) atomically.
 
     A place that cannot be written is found at once, before the work for the text.
 

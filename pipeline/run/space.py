@@ -13,7 +13,7 @@ BYTES_AT_A_TIME = 1 << 24
 
 @contextmanager
 def reserved(path: Path, size: int) -> Iterator[Callable[[], None]]:
-    """Hold room on a disk with a file of its own.
+    """Reserve space on a disk with a file.
 
     Args:
         path: the file; gone at the end of the block.

@@ -82,7 +82,7 @@ def test_parquet_class_labels_inside_objects_and_lists_become_names(tmp_path: Pa
 @pytest.mark.parametrize(
     "metadata", ['{"info": {"features": [1]}}', '{"info": {"features": {"label": 5}}}', "["]
 )
-def test_an_unusable_description_of_columns_is_left_aside(tmp_path: Path, metadata: str) -> None:
+def test_an_unusable_description_of_columns_is_ignored(tmp_path: Path, metadata: str) -> None:
     import pyarrow
     import pyarrow.parquet
 

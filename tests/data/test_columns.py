@@ -138,7 +138,7 @@ def test_a_named_system_message_counts_in_the_rows_that_have_one() -> None:
         ({"template": "{prompt} {meta}", "response": "meta"}, "meta is both in the prompt and the response"),
     ],
 )
-def test_names_in_the_recipe_that_cannot_be_meant_are_refused_once(names: dict[str, str], fault: str) -> None:
+def test_impossible_column_names_in_the_recipe_are_refused_once(names: dict[str, str], fault: str) -> None:
     faults = Faults()
     rows = [Row(PLACE, {"prompt": "Q", "meta": {"a": "A"}})] * 3
     read_conversations(rows, columns(**names), faults, CHAT)

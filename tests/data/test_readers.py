@@ -281,11 +281,11 @@ def test_a_document_may_have_an_object_on_each_line(tmp_path: Path, content: str
     ("content", "fault"),
     [
         ('[{"prompt":"a","response":"b"},\n]', "rows.json line 2: has a comma before ]; remove it"),
-        ('{"prompt":"a"}\n\ufeff{"prompt":"c"}', "rows.json line 2: has a byte order mark inside"),
+        ('{"prompt":"a"}\n\ufeff{"prompt":"c"}', "rows.json line 2: contains a byte order mark"),
         ('{"prompt":"a"}\n\0\0', "rows.json line 2: contains NUL characters"),
     ],
 )
-def test_common_mistakes_in_json_are_said_in_words(tmp_path: Path, content: str, fault: str) -> None:
+def test_common_mistakes_in_json_are_explained(tmp_path: Path, content: str, fault: str) -> None:
     file = tmp_path / "rows.json"
     file.write_text(content, encoding="utf-8")
     assert faults_of(file)[0].startswith(fault)
@@ -312,9 +312,7 @@ def test_a_file_of_another_kind_says_what_it_is(
 def test_a_repeated_header_is_no_row(tmp_path: Path) -> None:
     file = tmp_path / "rows.csv"
     file.write_text("prompt,response\na,b\n\ufeffprompt,response\nc,d\n", encoding="utf-8")
-    assert faults_of(file) == [
-        "rows.csv line 3: is the header once more, as where files were joined; remove the line"
-    ]
+    assert faults_of(file) == ["rows.csv line 3: repeats the header, as in joined files; remove the line"]
 
 
 def test_text_after_a_closing_quote_is_explained(tmp_path: Path) -> None:

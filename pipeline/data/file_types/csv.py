@@ -80,7 +80,7 @@ def _read(file: DataFile, text: str, separator: str, skipped: int, faults: Fault
                     return
                 continue
             if [name.strip("\ufeff \t\r") for name in record] == header:
-                faults.add(place, "is the header once more, as where files were joined; remove the line")
+                faults.add(place, "repeats the header, as in joined files; remove the line")
                 continue
             while len(fields) > len(header) and fields[-1] is None:
                 fields.pop()

@@ -2,8 +2,8 @@
 
     python benchmarks/calibration.py 270m 1b [--recipe RECIPE] [--folder DIR]
 
-Rounds a Hugging Face folder in bfloat16, as published, in the process that `convert` uses, with as many
-tokens of examples as `convert` takes for the shape. The examples are random tokens. Writes
+Rounds a Hugging Face folder in float32, as merging writes it, in the process that `convert` uses, with as
+many tokens of examples as `convert` takes for the shape. The examples are random tokens. Writes
 docs/measurements/calibration.json.
 """
 
@@ -45,7 +45,7 @@ def measure(name: str, recipe: str, folder: Path) -> dict[str, Any]:
     shape = SHAPES[name]
     model = folder / name
     if not (model / "config.json").exists():
-        write_folder(shape, model, "bfloat16", seed=0)
+        write_folder(shape, model, "float32", seed=0)
     output = folder / f"{name}.rounded"
     facts = quantize_calibrated(model, random_examples(shape), recipe, "gptq", output, folder / f"{name}.log")
     row = {"shape": name, "parameters": shape.parameters, "rounded_bytes": output.stat().st_size} | facts

@@ -8,6 +8,7 @@ Q) H (W - Q)^T) with H = X X^T.
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.linalg import blas, lapack
 
 from pipeline.quantization.rounding import LARGEST, Quantized, least_squares
 
@@ -33,6 +34,7 @@ def gptq(
     bits: int,
     block: int | None = None,
     *,
+    across: NDArray[np.floating] | None = None,
     damping: float = DAMPING,
     descents: int = DESCENTS,
 ) -> Quantized:
@@ -48,14 +50,20 @@ def gptq(
         hessian: (in, in), the sum of x x^T over calibration inputs x; its overall scale does not matter.
         bits: 4 or 8.
         block: how many neighboring values of a row share a scale; None: the whole row.
+        across: (in, in), the sum of y x^T, where y is the input in the model without any rounding; the
+            outputs for x then approximate those of the matrix for y. None: x is that input.
         damping: share of the mean of H's diagonal that is added to the diagonal.
         descents: passes of coordinate descent; 0 is GPTQ alone.
     """
-    curvature = damped(hessian, damping)
-    importance = torch.diagonal(curvature).numpy().astype(np.float32)
+    curvature, mean = _damped(hessian, damping)
+    importance = torch.diagonal(curvature).numpy().copy()
     order = torch.argsort(torch.diagonal(curvature), descending=True, stable=True)
-    factors = _inverse_factor(curvature[order][:, order])
-    curvature = curvature.float()
+    factors = _inverse_factor(curvature, order)
+    if across is not None and mean > 0:
+        change = np.subtract(across, hessian, dtype=np.float32)
+        change /= mean
+        matrix = _towards(matrix, change, order.numpy(), factors)
+        del change
     pieces = []
     for start in range(0, len(matrix), ROWS):
         piece = matrix[start : start + ROWS]
@@ -71,20 +79,42 @@ def gptq(
     return Quantized(np.concatenate(values), np.concatenate(scales), bits)
 
 
-def damped(hessian: NDArray[np.floating], damping: float = DAMPING) -> torch.Tensor:
-    """H with a mean diagonal of 1, made safely invertible; float64.
+def _damped(hessian: NDArray[np.floating], damping: float) -> tuple[torch.Tensor, float]:
+    """H with a mean diagonal of 1, made safely invertible, float32; and the mean of its diagonal.
 
     An input that was always 0 in calibration gives no information about its column, which is then rounded
     independently.
     """
-    curvature = torch.from_numpy(np.array(hessian, np.float64))
-    diagonal = torch.diagonal(curvature)
-    mean = diagonal.mean()
+    mean = float(np.trace(hessian)) / len(hessian)
     if mean <= 0:
-        return torch.eye(len(curvature), dtype=torch.float64)
-    curvature /= mean
-    diagonal += damping
-    return curvature
+        return torch.eye(len(hessian)), 0.0
+    curvature = torch.from_numpy((hessian / mean).astype(np.float32, copy=False))
+    torch.diagonal(curvature).add_(damping)
+    return curvature, mean
+
+
+def _towards(
+    matrix: NDArray[np.float32], change: NDArray[np.float32], order: NDArray[np.int64], factors: torch.Tensor
+) -> NDArray[np.float32]:
+    """The matrix W' whose outputs for x are nearest to those of W for y, by least squares, damped towards W.
+
+    W' H = W (sum of y x^T), so W' = W + W (sum of (y - x) x^T) H^-1, and the inverse of H is U^T U.
+
+    Args:
+        matrix: W, (out, in).
+        change: the sum of (y - x) x^T, on the scale of H.
+        order: of the columns of `factors`.
+        factors: U.
+    """
+    wanted = matrix.copy()
+    # BLAS stores matrices by columns: what is an upper triangle here is a lower one there.
+    triangle = factors.numpy().T
+    for start in range(0, len(matrix), ROWS):
+        found = (matrix[start : start + ROWS] @ change)[:, order].T
+        for transposed in (1, 0):
+            found = blas.strmm(1.0, triangle, found, lower=1, trans_a=transposed)
+        wanted[start : start + ROWS, order] += found.T
+    return wanted
 
 
 def _round_columns(
@@ -113,16 +143,21 @@ def _round_columns(
     return unordered
 
 
-def _inverse_factor(curvature: torch.Tensor) -> torch.Tensor:
-    """U, upper triangular, float32, with the inverse of H = U^T U.
+def _inverse_factor(curvature: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
+    """U, upper triangular, float32, with the inverse of H = U^T U; rows and columns of H in `order`.
 
     H reversed, factored and reversed back is R R^T with R upper triangular, and U is the inverse of R. The
     condition number of the factor is the square root of that of H, so float32 is enough for its inverse and
     takes half the time.
     """
-    turned = torch.linalg.cholesky(curvature.flip(0, 1)).flip(0, 1).float()
-    factor: torch.Tensor = torch.linalg.solve_triangular(turned, torch.eye(len(curvature)), upper=True)
-    return factor
+    turned = order.flip(0)
+    reversed_curvature = curvature[turned][:, turned].numpy().astype(np.float64)
+    # LAPACK stores matrices by columns: what is a lower triangle here is an upper one there.
+    factor, failed = lapack.dpotrf(reversed_curvature.T, lower=0, overwrite_a=1)
+    assert not failed
+    inverse, failed = lapack.strtri(factor.astype(np.float32), lower=0, overwrite_c=1)
+    assert not failed
+    return torch.from_numpy(inverse.T).flip(0, 1)
 
 
 def _best_scales(

@@ -87,7 +87,9 @@ def nearest(matrix: NDArray[np.float32], bits: int, block: int | None = None) ->
 def nearest_scales(matrix: NDArray[np.float32], bits: int, block: int | None = None) -> NDArray[np.float32]:
     """The scales (out, blocks) of plain rounding for a matrix (out, in) in 4 or 8 bits."""
     rows, columns = matrix.shape
-    bound = np.abs(matrix.reshape(rows, -1, block or columns)).max(axis=2)
+    grouped = matrix.reshape(rows, -1, block or columns)
+    # Without a copy of the matrix, as of its absolute values.
+    bound = np.maximum(grouped.max(axis=2), -grouped.min(axis=2))
     scales = (np.maximum(bound, SMALLEST_BOUND) / LARGEST[bits]).astype(np.float32)
     return storable(scales) if block else scales
 

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from pipeline.quantization.stored_weights import Weights
+
 BATCH_TOKENS = 4096
 """Tokens in a batch, including padding."""
 
@@ -62,23 +64,40 @@ def make_batches(examples: Sequence[Sequence[int]], pad: int) -> Iterator[tuple[
         yield ids, torch.arange(length) < torch.tensor([[len(row)] for row in rows])
 
 
-def through(inner: Any, token_ids: torch.Tensor) -> tuple[Stream, torch.Tensor]:
-    """A stream before the first layer, and the final hidden states, (batch, length, hidden)."""
+def through(inner: Any, token_ids: torch.Tensor, weights: Weights) -> torch.Tensor:
+    """The final hidden states, (batch, length, hidden)."""
+    handles = []
+    for layer in inner.layers:
+        handles.append(layer.register_forward_pre_hook(lambda layer, _: weights.read(layer)))
+        handles.append(layer.register_forward_hook(lambda layer, *_: weights.release(layer)))
+    try:
+        final: torch.Tensor = inner(input_ids=token_ids, use_cache=False).last_hidden_state
+    finally:
+        for handle in handles:
+            handle.remove()
+    return final
+
+
+def before_layers(inner: Any, token_ids: torch.Tensor) -> Stream:
+    """A stream before the first layer."""
     calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
-    handles = [
-        layer.register_forward_pre_hook(
-            lambda _, args, kwargs: calls.append((args, kwargs)), with_kwargs=True
-        )
-        for layer in inner.layers
-    ]
-    final = inner(input_ids=token_ids, use_cache=False).last_hidden_state
-    for handle in handles:
-        handle.remove()
-    return Stream(calls[0][0][0], [(args[1:], kwargs) for args, kwargs in calls]), final
+
+    def passing(hidden: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+        calls.append(((hidden, *args), kwargs))
+        return hidden
+
+    for layer in inner.layers:
+        layer.forward = passing
+    try:
+        inner(input_ids=token_ids, use_cache=False)
+    finally:
+        for layer in inner.layers:
+            del layer.forward
+    return Stream(calls[0][0][0], [(args[1:], kwargs) for args, kwargs in calls])
 
 
 def first_input(inner: Any, module: nn.Module, token_ids: torch.Tensor) -> torch.Tensor:
-    """The input of a module at its first call."""
+    """The input of a module that runs before the layers."""
     found: list[torch.Tensor] = []
 
     def stop(_: nn.Module, args: tuple[Any, ...]) -> None:

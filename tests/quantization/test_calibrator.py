@@ -97,11 +97,11 @@ def test_padding_counts_for_nothing() -> None:
         model = make_model("gemma3_text")
         with torch.inference_mode():
             batches = [
-                calibrator._start(model, ids, real)[0] for ids, real in streams.make_batches(sequences, 0)
+                calibrator._start(model, ids, real) for ids, real in streams.make_batches(sequences, 0)
             ]
             layer, name = model.model.layers[0], "mlp.down_proj"
             exact = [streams.watch(layer, batch, 0) for batch in batches]
-            found.append(calibrator._moments(layer, name, batches, exact, 0, [])[0])
+            found.append(calibrator._moments(layer, name, batches, exact, 0, [])[0].numpy())
     assert np.allclose(sum(separate), together[0], rtol=1e-4)
 
 

@@ -5,11 +5,14 @@ arXiv:2210.17323. It minimizes the error of a layer's outputs on calibration inp
 Q) H (W - Q)^T) with H = X X^T.
 """
 
+from operator import itemgetter
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.linalg import blas, lapack
 
+from pipeline.parallel import in_threads
 from pipeline.quantization.rounding import LARGEST, Quantized, least_squares
 
 DAMPING = 0.01
@@ -22,6 +25,9 @@ instead of outer products."""
 
 DESCENTS = 2
 """Passes of coordinate descent after GPTQ; more passes change the error little."""
+
+SCALED_ROWS = 64
+"""Rows whose scales a thread computes at a time."""
 
 ROWS = 8192
 """Rows rounded at a time, so that no several float32 copies of an embedding with 262,144 rows are in
@@ -68,15 +74,35 @@ def gptq(
     for start in range(0, len(matrix), ROWS):
         piece = matrix[start : start + ROWS]
         weights = torch.from_numpy(piece).T.contiguous()
-        steps = torch.from_numpy(least_squares(piece, bits, block, importance).scales.T.copy())
+        steps = torch.from_numpy(_scales(piece, bits, block, importance).T.copy())
         integers = _round_columns(weights, order, factors, steps, LARGEST[bits])
-        for _ in range(descents):
+        for descent in range(descents):
             if block is None:
                 steps = _best_scales(weights, integers, curvature, steps)
-            integers = _descend(weights, integers, curvature, steps, LARGEST[bits])
+            if block is None or descent == 0:
+                gradient = curvature @ (weights - _stored(integers, steps))
+            _descend(integers, gradient, curvature, steps, LARGEST[bits])
         pieces.append((integers.T.to(torch.int8).numpy(), steps.T.numpy()))
     values, scales = zip(*pieces, strict=True)
     return Quantized(np.concatenate(values), np.concatenate(scales), bits)
+
+
+def _scales(
+    matrix: NDArray[np.float32], bits: int, block: int | None, importance: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Scales (out, blocks) by least squares."""
+
+    def scales_from(start: int) -> tuple[int, NDArray[np.float32]]:
+        return start, least_squares(matrix[start : start + SCALED_ROWS], bits, block, importance).scales
+
+    return np.concatenate(
+        [
+            scales
+            for _, scales in sorted(
+                in_threads(scales_from, range(0, len(matrix), SCALED_ROWS)), key=itemgetter(0)
+            )
+        ]
+    )
 
 
 def _damped(hessian: NDArray[np.floating], damping: float) -> tuple[torch.Tensor, float]:
@@ -170,20 +196,30 @@ def _best_scales(
     return torch.where((power > 0) & (best > 0), best, steps)
 
 
+def _stored(integers: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
+    """The values (in, out) of integers (in, out) with scales (blocks, out)."""
+    return (integers.view(len(steps), -1, integers.shape[1]) * steps[:, None]).view(integers.shape)
+
+
 def _descend(
-    weights: torch.Tensor,
     integers: torch.Tensor,
+    gradient: torch.Tensor,
     curvature: torch.Tensor,
     steps: torch.Tensor,
     largest: int,
-) -> torch.Tensor:
-    """One pass over the columns: each gets its best integer while the others are fixed. The error never
-    grows."""
-    inputs, width = len(weights), len(weights) // len(steps)
-    stored = (integers.view(len(steps), width, -1) * steps[:, None]).view(integers.shape)
-    gradient = curvature @ (weights - stored)
-    integers = integers.clone()
-    changes = torch.zeros((COLUMNS, weights.shape[1]))
+) -> None:
+    """One pass over the columns, in place: each gets its best integer while the others are fixed. The error
+    never grows.
+
+    Args:
+        integers: (in, out), float32.
+        gradient: H (W - Q), (in, out); kept up to date.
+        curvature: H.
+        steps: scales, (blocks, out).
+        largest: integer.
+    """
+    inputs, width = len(integers), len(integers) // len(steps)
+    changes = torch.zeros((COLUMNS, integers.shape[1]))
     for start in range(0, inputs, COLUMNS):
         stop = min(start + COLUMNS, inputs)
         for column in range(start, stop):
@@ -197,4 +233,3 @@ def _descend(
         # Within the piece the gradient is already up to date.
         gradient[:start].addmm_(curvature[:start, start:stop], changes[: stop - start], alpha=-1)
         gradient[stop:].addmm_(curvature[stop:, start:stop], changes[: stop - start], alpha=-1)
-    return integers

@@ -106,7 +106,7 @@ def load_backbone(
 def _backbone(preset: Path, dtype: str, dropout: float = 0.0) -> "keras_hub.models.Backbone":
     import keras_hub
 
-    if read_form(preset) == "transformers" and read_family(preset).keras_config is not None:
+    if read_form(preset) == "transformers":
         return read_backbone(preset, dtype, dropout)
     return keras_hub.models.Backbone.from_preset(str(preset), dtype=dtype, dropout=dropout)
 

@@ -1,4 +1,8 @@
-"""A Keras backbone from a Hugging Face folder, for a family whose folders KerasHub does not read."""
+"""A Keras backbone from a Hugging Face folder.
+
+KerasHub reads the configuration of most families, and could read their weights too. It has two more copies of
+the embedding in memory then, which is most of a small Gemma.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,13 +23,12 @@ def read_backbone(preset: Path, dtype: str, dropout: float) -> "keras_hub.models
     """The backbone that a folder describes, with the folder's weights.
 
     Args:
-        preset: a text-only Hugging Face folder of a family with `keras_config`.
+        preset: a text-only Hugging Face folder.
         dtype: of weights and computation.
         dropout: share of attention weights and residual updates dropped during training.
 
     Raises:
         InputError: a weight is missing, has another shape, or is no float; names it.
-        ValueError: KerasHub reads folders of this family itself.
     """
     import keras_hub
 
@@ -33,10 +36,13 @@ def read_backbone(preset: Path, dtype: str, dropout: float) -> "keras_hub.models
     shape = read_shape(preset)
     family = shape.family
     if family.keras_config is None:
-        raise ValueError(f"KerasHub reads folders of {family.name} itself")
-    config = family.keras_config(text_part(path, read_json(path), family))
-    kind = getattr(keras_hub.models, family.keras_class)
-    backbone = kind(**config, dtype=dtype, dropout=dropout)
+        backbone = keras_hub.models.Backbone.from_preset(
+            str(preset), load_weights=False, dtype=dtype, dropout=dropout
+        )
+    else:
+        config = family.keras_config(text_part(path, read_json(path), family))
+        kind = getattr(keras_hub.models, family.keras_class)
+        backbone = kind(**config, dtype=dtype, dropout=dropout)
     tensors: dict[str, SafetensorsTensor] = {}
     for file in weight_files(preset):
         tensors |= float_tensors(file)
@@ -45,5 +51,5 @@ def read_backbone(preset: Path, dtype: str, dropout: float) -> "keras_hub.models
         if tensor is None or tensor.shape != weight.shape:
             found = "missing" if tensor is None else f"of shape {tensor.shape}"
             raise InputError(f"{preset}: {weight.tensor} is {found}, config.json requires {weight.shape}")
-        weight.assign(tensor.read_all())
+        weight.assign(tensor)
     return backbone

@@ -1,5 +1,6 @@
 """The weights of a Keras model as the tensors that Hugging Face has: their names and their axes."""
 
+import math
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -9,10 +10,14 @@ from numpy.typing import NDArray
 
 from pipeline.families.family import GemmaShape
 from pipeline.families.names import keras_block, layer_scalar, layer_tensor
+from pipeline.formats.safetensors import Readable
 
 if TYPE_CHECKING:
     import keras
     import keras_hub
+
+VALUES_AT_A_TIME = 1 << 23
+"""Values of a table that are read at a time: 32 MB."""
 
 Change = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
@@ -52,9 +57,21 @@ class KerasWeight:
         values = np.asarray(ops.convert_to_numpy(self._variable), np.float32)
         return np.ascontiguousarray(self._as_tensor(values)[start:stop])
 
-    def assign(self, values: NDArray[np.float32]) -> None:
-        """Write the whole tensor, of its `shape`, into the variable, in the variable's type."""
-        self._variable.assign(self._as_variable(values) if self._as_variable else values)
+    def assign(self, tensor: Readable) -> None:
+        """Write a tensor of the same `shape` into the variable, in the variable's type."""
+        import keras
+
+        if self._as_variable is not None:
+            self._variable.assign(self._as_variable(tensor.read(0, self.shape[0])))
+        elif len(self.shape) > 1 and keras.config.backend() == "torch":
+            # A table is most of a small Gemma: in pieces, and without copies of it.
+            rows = max(1, VALUES_AT_A_TIME // math.prod(self.shape[1:]))
+            for start in range(0, self.shape[0], rows):
+                stop = min(start + rows, self.shape[0])
+                target = self._variable.value.data[start:stop]
+                target.copy_(target.new_tensor(tensor.read(start, stop)))
+        else:
+            self._variable.assign(tensor.read(0, self.shape[0]))
 
 
 def keras_weights(backbone: "keras_hub.models.Backbone", shape: GemmaShape) -> Iterator[KerasWeight]:

@@ -96,6 +96,13 @@ def _largest_so_far() -> int:
     return peak if platform.system() == "Darwin" else peak * 1024
 
 
+def resident_memory() -> int:
+    """The memory of this process that is resident now, in bytes."""
+    import psutil
+
+    return int(psutil.Process().memory_info().rss)
+
+
 def keep_freed_memory() -> None:
     """Make glibc reuse the memory of freed arrays of some megabytes.
 

@@ -39,13 +39,15 @@ class EncodedExample:
 class Batch(NamedTuple):
     """What one training step takes; every array is (batch, length).
 
-    `labels[i, t]` is the token that follows `token_ids[i, :t + 1]`.
+    `labels[i, t]` is the token that follows `token_ids[i, :t + 1]`. `examples` are the indices of the
+    examples in its rows; rows beyond them are filler.
     """
 
     token_ids: npt.NDArray[np.int32]
     padding_mask: npt.NDArray[np.int32]
     labels: npt.NDArray[np.int32]
     sample_weight: npt.NDArray[np.float32]
+    examples: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -142,10 +144,11 @@ def batches(
     if random is not None:
         plan = [plan[place] for place in random.permutation(len(plan))]
     for rows, length in plan:
-        yield _batch([encoded.examples[row] for row in rows], batch_size, length, encoded.pad_id)
+        yield _batch(encoded, rows, batch_size, length)
 
 
-def _batch(examples: Sequence[EncodedExample], batch_size: int, length: int, pad_id: int) -> Batch:
+def _batch(encoded: EncodedExamples, chosen: Sequence[int], batch_size: int, length: int) -> Batch:
+    examples, pad_id = [encoded.examples[index] for index in chosen], encoded.pad_id
     token_ids = np.full((batch_size, length), pad_id, dtype=np.int32)
     padding_mask = np.zeros((batch_size, length), dtype=np.int32)
     labels = np.full((batch_size, length), pad_id, dtype=np.int32)
@@ -160,4 +163,4 @@ def _batch(examples: Sequence[EncodedExample], batch_size: int, length: int, pad
         padding_mask[row, :steps] = 1
         if row < len(examples):
             sample_weight[row, example.response_start - 1 : steps] = 1.0
-    return Batch(token_ids, padding_mask, labels, sample_weight)
+    return Batch(token_ids, padding_mask, labels, sample_weight, tuple(chosen))

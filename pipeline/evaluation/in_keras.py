@@ -12,29 +12,22 @@ from pipeline.data.tokenize import batches, encode
 from pipeline.evaluation.answers import Answer
 from pipeline.evaluation.as_stored import Disturbance
 from pipeline.families.chat import trim_answer
-from pipeline.gemma.causal_lm import hidden_states, last_logits_only, load_causal_lm, logits_of
+from pipeline.gemma.causal_lm import last_logits_only, load_causal_lm
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.tuning.load import load_adapter
-from pipeline.tuning.loss import response_arrays
+from pipeline.tuning.loss import response_model, responses_of
 
 if TYPE_CHECKING:
-    import keras
     import keras_hub
 
 BATCH = 128
 """Questions per batch, at most."""
-
-LOGITS = 1 << 26
-"""Logits in memory at a time, at most (a quarter of a gigabyte in float32)."""
 
 LAST_PLACE = float(np.finfo(np.float32).eps)
 """Size of the last place of a float32, as a share of its value."""
 
 LENGTH_STEP = 32
 """Lengths of prompts are rounded up to a multiple of this, so that few shapes are compiled."""
-
-RESPONSE_STEP = 8
-"""The same for responses: every position more costs a projection onto the vocabulary."""
 
 
 def answer_all(
@@ -101,40 +94,24 @@ def _log_probabilities(
     model: "keras_hub.models.CausalLM", examples: Sequence[Example], tokenizer: Tokenizer
 ) -> list[float]:
     """For each example, the sum over its response's tokens of log p(token | everything before), in nats."""
+    import keras
+
     encoded = encode(examples, tokenizer)
-    longest = max(len(item) - item.response_start for item in encoded.examples)
-    responses = _round_up(longest, RESPONSE_STEP)
-    batch_size = max(1, min(BATCH, LOGITS // (responses * model.backbone.vocabulary_size)))
-    scorer = _scorer(model.backbone)
-    sums = np.zeros(len(examples))
+    scorer = response_model(model.backbone)
+    scorer.compile(jit_compile=keras.config.backend() != "torch")
+    sums, size = np.zeros(len(examples)), min(BATCH, len(examples))
     with progress_bar() as bar:
         task = bar.add_task("scoring in Keras", total=len(examples), note="")
-        for rows in _chunks([len(item) for item in encoded.examples], batch_size):
+        for rows in _chunks([len(item) for item in encoded.examples], size):
             # One batch with its rows in this order: they are already sorted by length.
             chunk = encode([examples[row] for row in rows], tokenizer)
-            (batch,) = batches(chunk, batch_size)
-            inputs, labels, weights = response_arrays(batch, min(responses, batch.token_ids.shape[1]))
-            logprobs = scorer.predict_on_batch(inputs | {"labels": labels})
-            sums[rows] = (np.asarray(logprobs, np.float64) * weights).sum(axis=1)[: len(rows)]
+            (batch,) = batches(chunk, size)
+            responses = responses_of(batch)
+            losses = np.asarray(scorer.predict_on_batch(responses.inputs)["loss"], np.float64)
+            by_row = np.bincount(responses.rows, losses * (responses.weights > 0), minlength=size)
+            sums[rows] = -by_row[: len(rows)]
             bar.advance(task, len(rows))
     return sums.tolist()
-
-
-def _scorer(backbone: "keras_hub.models.Backbone") -> "keras.Model":
-    """A model from token IDs, positions and labels (batch, responses) to the labels' log-probabilities
-    (batch, responses)."""
-    import keras
-    from keras import ops
-
-    names = ("token_ids", "padding_mask", "positions", "labels")
-    inputs = {name: keras.Input((None,), dtype="int32", name=name) for name in names}
-    hidden = hidden_states(backbone, inputs["token_ids"], inputs["padding_mask"])
-    chosen = ops.take_along_axis(hidden, ops.expand_dims(inputs["positions"], -1), axis=1)
-    logprobs = ops.log_softmax(ops.cast(logits_of(backbone, chosen), "float32"))
-    wanted = ops.take_along_axis(logprobs, ops.expand_dims(inputs["labels"], -1), axis=-1)
-    scorer = keras.Model(inputs, ops.squeeze(wanted, -1))
-    scorer.compile(jit_compile=keras.config.backend() != "torch")
-    return scorer
 
 
 def _greedy_replies(

@@ -9,13 +9,13 @@ from pipeline.run.files import RunFiles
 from pipeline.run.stages import STAGES
 
 
-def interrupted(files: RunFiles, name: str) -> Interrupted:
-    """Says which results a stage that was interrupted leaves behind."""
+def interrupted(files: RunFiles, name: str, next_time: str) -> Interrupted:
+    """Says which results a stage that was interrupted leaves behind, and what it does the next time."""
     kept = [stage for stage in STAGES if files.stage(stage).folder.exists()]
     own = "its earlier result is kept, and it" if name in kept else "it"
     others = ", ".join(stage for stage in kept if stage != name)
     return Interrupted(
-        f"interrupted in {name}: {own} begins again the next time"
+        f"interrupted in {name}: {own} {next_time or 'begins again'} the next time"
         + (f"; the results of {others} are kept" if others else "")
     )
 

@@ -232,6 +232,11 @@ class RunFiles:
         return self.root / ".digests.json"
 
     @property
+    def checkpoints(self) -> Path:
+        """Folder: the checkpoints of a training that is not finished."""
+        return self.root / "checkpoints"
+
+    @property
     def lock(self) -> Path:
         return self.root / ".lock"
 

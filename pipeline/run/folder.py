@@ -175,9 +175,9 @@ class Run:
         try:
             with PeakMemory() as memory:
                 yield work
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stop:
             shutil.rmtree(working, ignore_errors=True)
-            raise interrupted(self.files, name) from None
+            raise interrupted(self.files, name, str(stop)) from None
         except BaseException:
             shutil.rmtree(working, ignore_errors=True)
             raise

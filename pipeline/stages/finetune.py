@@ -1,5 +1,8 @@
 """Train an adapter on the examples, in Keras, with the loss on the responses only."""
 
+import hashlib
+import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -20,7 +23,8 @@ from pipeline.recipe.sections.finetune import FinetuneSection
 from pipeline.run.files import FinetuneFiles
 from pipeline.run.folder import Run
 from pipeline.run.space import reserved, write_somewhere
-from pipeline.tuning.devices import choose_backend, choose_compute
+from pipeline.tuning.checkpoints import Checkpoints
+from pipeline.tuning.devices import Compute, choose_backend, choose_compute
 from pipeline.tuning.loop import Training, TrainingSettings, fit
 from pipeline.tuning.method import MethodSettings
 from pipeline.tuning.registry import METHODS
@@ -28,6 +32,9 @@ from pipeline.tuning.targets import check_targets
 
 FEW_STEPS = 500
 """With fewer training steps, an exact match of zero usually means that training was too short."""
+
+FINGERPRINT = 16
+"""Characters of the name of a training's checkpoints."""
 
 ROOM_FOR_HISTORY = 4_000_000
 """Bytes beside the adapter: the history of a long training for TensorBoard, and the manifest."""
@@ -38,13 +45,15 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
 
     Raises:
         InputError: the preset, the examples or the settings are unusable.
+        Interrupted: Ctrl-C or a request to terminate; a checkpoint is kept.
         PocketGemmaError: training diverged or made the model worse, or the disk has no room for the adapter.
     """
     section = config.finetune
     recipe = config.convert.recipe if section.rounds_in_training else ""
+    determinants = section.determinants | ({"trained_for": recipe} if recipe else {})
     with run.stage(
         "finetune",
-        settings=section.determinants | ({"trained_for": recipe} if recipe else {}),
+        settings=determinants,
         after=("download", "prepare"),
         packages=("keras", "keras-hub", choose_backend(section.backend)[0]),
         in_one_form=_in_one_form,
@@ -74,7 +83,13 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
             keras.utils.set_random_seed(section.seed)
             backbone = load_backbone(preset, compute.dtype, dropout=section.dropout)
             attachment = method.attach(backbone, settings)
-            training = fit(backbone, train, validation, _training_settings(section), written)
+            checkpoints = Checkpoints(
+                run.files.checkpoints,
+                fingerprint(determinants, compute, preset_digest(preset), train, validation),
+                minutes=section.checkpoint_minutes,
+                every=section.checkpoint_steps,
+            )
+            training = fit(backbone, train, validation, _training_settings(section), written, checkpoints)
             give_back()
             write_somewhere(method.collect(attachment, preset_digest(preset)).save, written.adapter)
         work.details.update(
@@ -87,6 +102,23 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
             **asdict(training),
         )
         _print(training)
+    shutil.rmtree(run.files.checkpoints, ignore_errors=True)
+
+
+def fingerprint(
+    settings: Mapping[str, Any],
+    compute: Compute,
+    base_digest: str,
+    train: EncodedExamples,
+    validation: EncodedExamples,
+) -> str:
+    """Of what determines a training: a checkpoint is good for no other one."""
+    digest = hashlib.sha256(json.dumps([settings, asdict(compute), base_digest]).encode())
+    for encoded in (train, validation):
+        digest.update(f"{len(encoded)} {encoded.pad_id}".encode())
+        for example in encoded.examples:
+            digest.update(f"{len(example)} {example.response_start}".encode() + example.token_ids.tobytes())
+    return digest.hexdigest()[:FINGERPRINT]
 
 
 def _in_one_form(recorded: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -139,6 +171,7 @@ def _training_settings(section: FinetuneSection) -> TrainingSettings:
     return TrainingSettings(
         epochs=section.epochs,
         batch_size=section.batch_size,
+        micro_batch_size=section.micro_batch_size,
         learning_rate=section.learning_rate,
         warmup_steps=section.warmup_steps,
         final_learning_rate=section.final_learning_rate,

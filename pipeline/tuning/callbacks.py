@@ -1,6 +1,8 @@
-"""Callbacks of a training: keep the best epoch, stop when it diverges, write the history, show progress."""
+"""Callbacks of a training: keep the best epoch, write the history, show progress."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,7 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import Progress, TaskID
 
-from pipeline.errors import PocketGemmaError
+from pipeline.console import console
+from pipeline.machine import resident_memory
+
+LINE_SECONDS = 30
+"""Time between two lines of progress."""
 
 
 class Result(NamedTuple):
@@ -29,32 +35,6 @@ class Result(NamedTuple):
             monitor: `loss`, or `exact_match`, where the loss decides between equals.
         """
         return (self.exact_match if monitor == "exact_match" else 0.0, -self.loss)
-
-
-class StopDiverged(keras.callbacks.Callback):
-    """Ends a training whose loss is no longer a number, at the step at which it is none."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._epoch = 0
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        self._epoch = epoch
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        _refuse_diverged("training", (logs or {}).get("loss"), f"in epoch {self._epoch + 1}")
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        for name, what in (("loss", "training"), ("val_loss", "validation")):
-            _refuse_diverged(what, (logs or {}).get(name), f"after epoch {epoch + 1}")
-
-
-def _refuse_diverged(what: str, loss: float | None, when: str) -> None:
-    if loss is not None and not np.isfinite(float(loss)):
-        raise PocketGemmaError(
-            f"training diverged: the {what} loss is {float(loss)} {when}; lower finetune.learning_rate, or "
-            "finetune.alpha where the recipe sets it"
-        )
 
 
 class KeepBest(keras.callbacks.Callback):
@@ -79,8 +59,24 @@ class KeepBest(keras.callbacks.Callback):
             self._weights = [
                 np.array(keras.ops.convert_to_numpy(variable)) for variable in self.model.trainable_variables
             ]
-        elif epoch + 1 - self.best_epoch >= self.patience:
+        elif self.is_over(epoch + 1):
             self.model.stop_training = True
+
+    def is_over(self, epochs: int) -> bool:
+        """Whether patience has run out after so many epochs."""
+        return self.best is not None and epochs - self.best_epoch >= self.patience
+
+    def read(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """Its state for a checkpoint: the best weights by name, and what is no tensor."""
+        tensors = {f"best.{index}": value for index, value in enumerate(self._weights)}
+        return tensors, {"best_epoch": self.best_epoch, "best": self.best}
+
+    def restore(self, tensors: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) -> None:
+        """Take the state of a checkpoint."""
+        self.best_epoch = facts["best_epoch"]
+        self.best = Result(*facts["best"]) if facts["best"] else None
+        count = sum(name.startswith("best.") for name in tensors)
+        self._weights = [tensors[f"best.{index}"] for index in range(count)]
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         for variable, value in zip(self.model.trainable_variables, self._weights, strict=True):
@@ -93,14 +89,15 @@ class TensorBoardHistory(keras.callbacks.Callback):
 
     Args:
         folder: for the event file.
+        done: steps before the first.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, done: int = 0) -> None:
         super().__init__()
         from tensorboardX import SummaryWriter
 
         self._writer = SummaryWriter(str(folder))
-        self._step = 0
+        self._step = done
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         self._step += 1
@@ -113,6 +110,41 @@ class TensorBoardHistory(keras.callbacks.Callback):
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         self._writer.close()
+
+
+class ProgressLines(keras.callbacks.Callback):
+    """Prints a line now and then, for output that is no terminal.
+
+    Args:
+        total_steps: of all epochs.
+        tokens: of all epochs, without padding.
+        done: steps before the first.
+        clock: seconds.
+    """
+
+    def __init__(
+        self, total_steps: int, tokens: int, done: int = 0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        super().__init__()
+        self._total_steps, self._tokens, self._clock = total_steps, tokens, clock
+        self._step = self._done = done
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        self._started = self._printed = self._clock()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        self._step += 1
+        now = self._clock()
+        if now - self._printed < LINE_SECONDS:
+            return
+        self._printed = now
+        rate = (self._step - self._done) / (now - self._started)
+        tokens_per_second = rate * self._tokens / self._total_steps
+        left = timedelta(seconds=round((self._total_steps - self._step) / rate))
+        console.print(
+            f"  step {self._step:,} of {self._total_steps:,}: loss {float((logs or {})['loss']):.3f}, "
+            f"{tokens_per_second:.0f} tokens/s, {left} left, {resident_memory() / 1e9:.1f} GB of memory"
+        )
 
 
 class ProgressBar(keras.callbacks.Callback):

@@ -1,22 +1,26 @@
-"""The training loop: Keras's `fit` on whatever a method left trainable."""
+"""The training loop, step by step in Keras, on whatever a method left trainable."""
 
 import csv
 import math
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.console import console, progress_bar
 from pipeline.data.tokenize import EncodedExamples
 from pipeline.errors import PocketGemmaError
 from pipeline.run.files import FinetuneFiles
+from pipeline.tuning.checkpoints import Checkpoints, stop_requests
 
 if TYPE_CHECKING:
     import keras
     import keras_hub
 
     from pipeline.tuning.callbacks import Result
+    from pipeline.tuning.loss import Batches
+    from pipeline.tuning.progress import Progress
 
 COMPARED_WITHOUT_VALIDATION = 64
 """Training examples on which a model is compared with its base where there is no validation example."""
@@ -32,6 +36,8 @@ class TrainingSettings:
     Attributes:
         epochs: at most; early stopping may end training before.
         batch_size: examples for each step; at most all of them.
+        micro_batch_size: at most so many examples of a step are computed at once, and their gradients added
+            up; None: all of them.
         learning_rate: the highest, after the warm-up.
         warmup_steps: steps over which the learning rate rises linearly; at most half of all steps.
         final_learning_rate: share of `learning_rate` that is left at the end of the cosine.
@@ -45,6 +51,7 @@ class TrainingSettings:
 
     epochs: int
     batch_size: int
+    micro_batch_size: int | None
     learning_rate: float
     warmup_steps: int
     final_learning_rate: float
@@ -75,6 +82,7 @@ def fit(
     validation: EncodedExamples,
     settings: TrainingSettings,
     files: FinetuneFiles,
+    checkpoints: Checkpoints | None = None,
 ) -> Training:
     """Train what is trainable in the backbone, and leave it with the weights of the best epoch, or without
     validation examples of the last one.
@@ -88,34 +96,45 @@ def fit(
         validation: examples whose result decides which epoch is kept; may be empty.
         settings: how to train.
         files: for the history.
+        checkpoints: training goes on from the latest; None: it starts at the beginning and keeps none.
 
     Raises:
+        KeyboardInterrupt: training was asked to stop; says where it continues.
         PocketGemmaError: the untrained model computes no number, training diverged, or the trained model is
             worse than the untrained one.
     """
     import keras
 
-    from pipeline.tuning.callbacks import KeepBest, ProgressBar, Result, StopDiverged, TensorBoardHistory
-    from pipeline.tuning.loss import Batches, exact_match_metric, response_model
+    from pipeline.tuning.callbacks import (
+        KeepBest,
+        ProgressBar,
+        ProgressLines,
+        Result,
+        TensorBoardHistory,
+    )
+    from pipeline.tuning.loss import Batches, response_model
+    from pipeline.tuning.progress import Progress
 
     rows = min(settings.batch_size, len(train))  # more would be padding
-    train_batches = Batches(train, rows, settings.seed)
+    micro_batches = next(
+        count
+        for count in range(1, rows + 1)
+        if rows % count == 0 and rows // count <= (settings.micro_batch_size or rows)
+    )
+    train_batches = Batches(train, rows, settings.seed, micro_batches)
     compared = validation if len(validation) else train.first(COMPARED_WITHOUT_VALIDATION)
-    compared_batches = Batches(compared, rows, None)
+    compared_batches = Batches(compared, rows // micro_batches, None)
     total_steps = train_batches.steps * settings.epochs
+    total_tokens = int(train.lengths.sum()) * settings.epochs
 
     model = response_model(backbone)
     model.compile(
         optimizer=keras.optimizers.AdamW(
-            learning_rate=_schedule(settings, total_steps),
+            learning_rate=_schedule(settings, total_steps, micro_batches),
             weight_decay=settings.weight_decay,
             global_clipnorm=settings.clip_norm,
+            gradient_accumulation_steps=micro_batches if micro_batches > 1 else None,
         ),
-        # Divided by the sum of the weights: the mean over response tokens, whatever their number in a batch.
-        loss=keras.losses.SparseCategoricalCrossentropy(
-            from_logits=True, reduction="mean_with_sample_weight"
-        ),
-        weighted_metrics=[exact_match_metric()],
         # PyTorch's compiler takes minutes before the first step, XLA seconds.
         jit_compile=keras.config.backend() != "torch",
     )
@@ -125,39 +144,94 @@ def fit(
         return Result(*(float(found[name]) for name in Result._fields))
 
     kind = "validation" if len(validation) else "training"
-    untrained = measure()
-    check_untrained(untrained, kind)
     best = KeepBest(settings.monitor, settings.patience) if len(validation) else None
-    with progress_bar() as progress:
-        task = progress.add_task("training", total=total_steps, note="")
-        bar = ProgressBar(progress, task)
-        bar.show(0, {"val_loss" if best else "loss": untrained.loss})
-        history = model.fit(
-            train_batches.as_dataset(),
-            validation_data=compared_batches.as_dataset() if best else None,
-            epochs=settings.epochs,
-            shuffle=False,
-            verbose=0,
-            callbacks=[
-                StopDiverged(),
+    progress = Progress(model, best, checkpoints)
+    resumed = progress.resume()
+    if resumed:
+        console.print(f"  continues after step {progress.steps:,} of {total_steps:,}")
+    else:
+        if checkpoints and checkpoints.others():
+            console.print(
+                f"  {checkpoints.folder.parent}: has checkpoints of a training with other settings or "
+                "examples; they are kept until this one is complete"
+            )
+        progress.untrained = measure()
+        check_untrained(progress.untrained, kind)
+    with progress_bar() as display, stop_requests() as asked_to_stop:
+        task = display.add_task("training", total=total_steps, completed=progress.steps, note="")
+        bar = ProgressBar(display, task)
+        if not resumed:
+            bar.show(0, {"val_loss" if best else "loss": progress.untrained.loss})
+        callbacks = keras.callbacks.CallbackList(
+            [
                 *([best] if best else []),
-                TensorBoardHistory(files.tensorboard),
+                TensorBoardHistory(files.tensorboard, progress.steps),
                 bar,
+                *([] if console.is_terminal else [ProgressLines(total_steps, total_tokens, progress.steps)]),
             ],
+            model=model,
         )
+        model.stop_training = bool(best and best.is_over(progress.epoch))
+        callbacks.on_train_begin()
+        try:
+            while progress.epoch < settings.epochs and not model.stop_training:
+                epoch = progress.epoch
+                logs = _train_epoch(model, train_batches, progress, callbacks, asked_to_stop)
+                if best:
+                    logs |= {f"val_{name}": value for name, value in measure()._asdict().items()}
+                check_finite(logs, f"after epoch {epoch + 1}")
+                callbacks.on_epoch_end(epoch, logs)
+                progress.end_epoch(logs)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(progress.next_time) from None
+        callbacks.on_train_end()
     trained = best.best if best and best.best else measure()
-    compare(trained, untrained, settings, kind)
+    compare(trained, progress.untrained, settings, kind)
     with suppress(OSError):  # a table for people to read is no reason to lose a training
-        _write_history(files.history, history.history)
+        _write_history(files.history, progress.history)
     return Training(
-        steps=train_batches.steps * len(history.epoch),
-        epochs=len(history.epoch),
-        best_epoch=best.best_epoch if best else len(history.epoch),
-        untrained_validation_loss=untrained.loss if best else None,
+        steps=progress.steps,
+        epochs=progress.epoch,
+        best_epoch=best.best_epoch if best else progress.epoch,
+        untrained_validation_loss=progress.untrained.loss if best else None,
         best_validation_loss=trained.loss if best else None,
         best_validation_exact_match=trained.exact_match if best else None,
         trainable_parameters=sum(math.prod(variable.shape) for variable in model.trainable_variables),
     )
+
+
+def _train_epoch(
+    model: "keras.Model",
+    train_batches: "Batches",
+    progress: "Progress",
+    callbacks: "keras.callbacks.CallbackList",
+    asked_to_stop: Callable[[], bool],
+) -> dict[str, float]:
+    """Do the steps of an epoch that are left; returns the means over the epoch.
+
+    Raises:
+        KeyboardInterrupt: training was asked to stop; a checkpoint is written.
+        PocketGemmaError: the loss is not a number.
+    """
+    if progress.step == 0:
+        model.reset_metrics()
+    callbacks.on_epoch_begin(progress.epoch)
+    # A training can be stopped between the last step of an epoch and its end.
+    logs = {name: float(value) for name, value in model.get_metrics_result().items()}
+    for parts, rows in train_batches.epoch(progress.epoch, progress.step):
+        for part in parts:
+            found = model.train_on_batch(*part, return_dict=True)
+        logs = {name: float(value) for name, value in found.items()}
+        progress.step += 1
+        progress.steps += 1
+        numbers = ", ".join(str(row + 1) for row in rows)
+        check_finite(logs, f"at step {progress.steps:,} (examples {numbers})")
+        callbacks.on_train_batch_end(progress.step, logs)
+        stop = asked_to_stop()
+        progress.after_step(stop)
+        if stop:
+            raise KeyboardInterrupt
+    return logs
 
 
 def check_untrained(untrained: "Result", examples: str) -> None:
@@ -204,12 +278,18 @@ def compare(trained: "Result", untrained: "Result", settings: TrainingSettings, 
 
 
 def _schedule(
-    settings: TrainingSettings, total_steps: int
+    settings: TrainingSettings, total_steps: int, micro_batches: int
 ) -> "keras.optimizers.schedules.LearningRateSchedule":
     import keras
 
+    class BySteps(keras.optimizers.schedules.CosineDecay):  # type: ignore[misc]
+        """By the updates: Keras counts the micro-batches."""
+
+        def __call__(self, step: Any) -> Any:
+            return super().__call__(step // micro_batches)
+
     warmup = min(settings.warmup_steps, total_steps // 2)
-    return keras.optimizers.schedules.CosineDecay(
+    return BySteps(
         initial_learning_rate=settings.learning_rate / max(warmup, 1) if warmup else settings.learning_rate,
         decay_steps=max(total_steps - warmup, 1),
         alpha=settings.final_learning_rate,
@@ -218,9 +298,29 @@ def _schedule(
     )
 
 
-def _write_history(path: Path, history: dict[str, list[float]]) -> None:
+def check_finite(logs: Mapping[str, float], when: str) -> None:
+    """Refuse a loss that is no longer a number.
+
+    Args:
+        logs: losses by name; others values may be among them.
+        when: in words.
+
+    Raises:
+        PocketGemmaError: it is not.
+    """
+    for name, what in (("loss", "training"), ("val_loss", "validation")):
+        loss = logs.get(name, 0.0)
+        if not math.isfinite(loss):
+            raise PocketGemmaError(
+                f"training diverged: the {what} loss is {loss} {when}; lower finetune.learning_rate, or "
+                "finetune.alpha where the recipe sets it"
+            )
+
+
+def _write_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:
+    names = sorted(history[0])
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["epoch", *history])
-        for epoch, values in enumerate(zip(*history.values(), strict=True), 1):
-            writer.writerow([epoch, *(f"{value:.6f}" for value in values)])
+        writer.writerow(["epoch", *names])
+        for epoch, values in enumerate(history, 1):
+            writer.writerow([epoch, *(f"{values[name]:.6f}" for name in names)])

@@ -2,91 +2,126 @@
 them.
 
 Gemma's vocabulary is large compared with its width (262,144 tokens for Gemma 3), so the projection onto it is
-most of the work. Prompt positions have no loss; only the hidden states of response positions are gathered and
-projected.
+most of the work. Prompt positions have no loss; only the hidden states of response positions, those of all
+rows in one list, are projected.
 """
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from functools import cache
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.tokenize import Batch, EncodedExamples, batches, steps_per_epoch
-from pipeline.gemma.causal_lm import hidden_states, logits_of
+from pipeline.gemma.causal_lm import hidden_states
+from pipeline.tuning.cross_entropy import token_losses
 
 if TYPE_CHECKING:
     import keras
     import keras_hub
 
-RESPONSE_STEP = 8
-"""Response lengths are rounded up to a multiple of this, so that few shapes are compiled."""
+LEAST_STEP, STEPS_PER_OCTAVE = 8, 8
+"""The number of positions is rounded up to a multiple of an eighth of the power of two below it, so that few
+shapes are compiled."""
 
-Arrays = dict[str, NDArray[Any]]
+
+class Responses(NamedTuple):
+    """A batch as `response_model` takes it.
+
+    Attributes:
+        inputs: token_ids and padding_mask, (batch, length); positions and labels, (positions,), all int32. A
+            position counts through the rows of the batch.
+        rows: the row of each position, (positions,), int32.
+        weights: of the positions, (positions,), float32: their share of the loss; 0 where there is none, to
+            fill up.
+    """
+
+    inputs: dict[str, NDArray[np.int32]]
+    rows: NDArray[np.int32]
+    weights: NDArray[np.float32]
+
+
+def responses_of(batch: Batch, tokens: float | None = None) -> Responses:
+    """The response positions of a batch, row by row.
+
+    Args:
+        batch: some rows.
+        tokens: response tokens of which the loss is the mean; None: those of the batch.
+    """
+    found = np.flatnonzero(batch.sample_weight)
+    positions = np.zeros(_rounded_up(len(found)), np.int32)
+    positions[: len(found)] = found
+    weights = np.zeros(len(positions), np.float32)
+    weights[: len(found)] = 1 / (tokens or max(len(found), 1))
+    inputs = {
+        "token_ids": batch.token_ids,
+        "padding_mask": batch.padding_mask,
+        "positions": positions,
+        "labels": batch.labels.reshape(-1)[positions],
+    }
+    return Responses(inputs, positions // batch.labels.shape[1], weights)
+
+
+def _rounded_up(count: int) -> int:
+    step = max(LEAST_STEP, (1 << max(count - 1, 1).bit_length()) // (2 * STEPS_PER_OCTAVE))
+    return max(1, -(-count // step)) * step
+
+
+@cache
+def _response_class() -> "type[keras.Model]":
+    import keras
+    from keras import ops
+
+    class ResponseModel(keras.Model):
+        """Loss and exact match of responses."""
+
+        def __init__(self, backbone: "keras_hub.models.Backbone") -> None:
+            super().__init__(name="response_model")
+            self.backbone = backbone
+            self.exact_match = keras.metrics.Mean(name="exact_match")
+            self.built = True
+
+        def call(self, inputs: dict[str, Any], training: bool = False) -> dict[str, Any]:
+            hidden = hidden_states(self.backbone, inputs["token_ids"], inputs["padding_mask"])
+            hidden = ops.reshape(hidden, (-1, hidden.shape[-1]))
+            chosen = ops.take(hidden, inputs["positions"], axis=0)
+            losses, right = token_losses(self.backbone, chosen, inputs["labels"], training=bool(training))
+            return {"loss": losses, "right": right}
+
+        def compute_loss(
+            self,
+            x: Any = None,
+            y: Any = None,
+            y_pred: Any = None,
+            sample_weight: Any = None,
+            training: bool = True,
+        ) -> Any:
+            """The mean over the response tokens, whatever their number in a batch."""
+            return ops.sum(ops.multiply(y_pred["loss"], sample_weight))
+
+        def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
+            """The share of responses in which every token is the most likely one: those that greedy decoding
+            would give. Rows without a response do not count."""
+            wrong = ops.multiply(ops.cast(ops.logical_not(y_pred["right"]), "float32"), sample_weight)
+            rows = ops.shape(x["token_ids"])[0]
+            responses = ops.segment_sum(sample_weight, y, rows)
+            whole = ops.equal(ops.segment_sum(wrong, y, rows), 0)
+            self.exact_match.update_state(ops.cast(whole, "float32"), ops.cast(responses > 0, "float32"))
+            return self.get_metrics_result()  # type: ignore[no-any-return]
+
+    return ResponseModel
 
 
 def response_model(backbone: "keras_hub.models.Backbone") -> "keras.Model":
-    """A model from token ids to the logits at given positions; it shares the variables of the backbone.
+    """A model from `Responses` to the loss of each position, which Keras's `fit` trains; it shares the
+    variables of the backbone.
 
-    Inputs: token_ids (batch, length) int32, padding_mask (batch, length) int32, positions (batch, responses)
-    int32. Output: logits (batch, responses, vocabulary).
+    The inputs, rows and weights of `Responses` are its x, y and sample_weight. Output: loss (positions,)
+    float32, right (positions,) bool: whether the label is the most likely token.
     """
-    import keras
-    from keras import ops
-
-    inputs = {
-        name: keras.Input((None,), dtype="int32", name=name)
-        for name in ("token_ids", "padding_mask", "positions")
-    }
-    hidden = hidden_states(backbone, inputs["token_ids"], inputs["padding_mask"])
-    chosen = ops.take_along_axis(hidden, ops.expand_dims(inputs["positions"], -1), axis=1)
-    return keras.Model(inputs, logits_of(backbone, chosen), name="response_model")
-
-
-def response_arrays(batch: Batch, responses: int) -> tuple[Arrays, NDArray[np.int32], NDArray[np.float32]]:
-    """Gather the labels and weights of a batch at its response positions.
-
-    Args:
-        batch: arrays (batch, length).
-        responses: number of columns; rows with fewer response tokens are padded with weight 0.
-
-    Returns:
-        Inputs of `response_model`, labels (batch, responses), weights (batch, responses).
-
-    Raises:
-        ValueError: a response has more tokens than there are columns.
-    """
-    # A stable sort by "has no loss" moves the response positions to the front and keeps their order.
-    positions = np.argsort(batch.sample_weight == 0, axis=1, kind="stable")[:, :responses].astype(np.int32)
-    labels = np.take_along_axis(batch.labels, positions, axis=1)
-    weights = np.take_along_axis(batch.sample_weight, positions, axis=1)
-    if weights.sum() != batch.sample_weight.sum():
-        raise ValueError(f"{responses} columns are too few for the responses of this batch")
-    return (
-        {"token_ids": batch.token_ids, "padding_mask": batch.padding_mask, "positions": positions},
-        labels,
-        weights,
-    )
-
-
-def exact_match_metric() -> "keras.metrics.Metric":
-    """Share of responses in which every token is the most likely one: those that greedy decoding would give.
-
-    Labels (batch, responses), logits (batch, responses, vocabulary), weights (batch, responses); rows with
-    weights of 0 only do not count.
-    """
-    import keras
-    from keras import ops
-
-    class ExactMatch(keras.metrics.Mean):
-        def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-            carries_loss = ops.greater(sample_weight, 0)
-            right = ops.equal(ops.cast(y_true, "int32"), ops.cast(ops.argmax(y_pred, axis=-1), "int32"))
-            whole = ops.all(ops.logical_or(right, ops.logical_not(carries_loss)), axis=-1)
-            super().update_state(
-                ops.cast(whole, "float32"), ops.cast(ops.any(carries_loss, axis=-1), "float32")
-            )
-
-    return ExactMatch(name="exact_match")
+    return _response_class()(backbone)
 
 
 class Batches:
@@ -96,49 +131,50 @@ class Batches:
         encoded: the examples.
         batch_size: rows of each batch.
         seed: of the order; None keeps the examples sorted by length.
+        micro_batches: into how many parts of the same number of rows a batch is cut. They are computed one
+            after the other.
     """
 
-    def __init__(self, encoded: EncodedExamples, batch_size: int, seed: int | None) -> None:
+    def __init__(
+        self, encoded: EncodedExamples, batch_size: int, seed: int | None, micro_batches: int = 1
+    ) -> None:
         self.encoded, self.batch_size, self.seed = encoded, batch_size, seed
+        self.micro_batches = micro_batches
         self.steps = steps_per_epoch(encoded, batch_size)
-        self._responses = {length: self._longest_response(length) for length in encoded.bucket_lengths}
 
-    def _longest_response(self, length: int) -> int:
-        longest = max(
-            len(example) - example.response_start
-            for example in self.encoded.examples
-            if len(example) - 1 <= length
-        )
-        return min(length, -(-longest // RESPONSE_STEP) * RESPONSE_STEP)
+    def epoch(self, number: int, first: int = 0) -> Iterator[tuple[list[Responses], tuple[int, ...]]]:
+        """The batches of an epoch from one on, each as its parts and the indices of its examples.
 
-    def epoch(self, number: int) -> list[tuple[Arrays, NDArray[np.int32], NDArray[np.float32]]]:
-        """All batches of an epoch."""
-        return [
-            response_arrays(batch, self._responses[batch.token_ids.shape[1]])
-            for batch in batches(self.encoded, self.batch_size, seed=self.seed, epoch=number)
-        ]
+        The mean of the losses of the parts is the mean over the response tokens of the batch.
+        """
+        planned = batches(self.encoded, self.batch_size, seed=self.seed, epoch=number)
+        for batch in islice(planned, first, None):
+            tokens = float(batch.sample_weight.sum()) / self.micro_batches
+            yield [responses_of(part, tokens) for part in self._parts(batch)], batch.examples
+
+    def _parts(self, batch: Batch) -> Iterator[Batch]:
+        rows = self.batch_size // self.micro_batches
+        for start in range(0, self.batch_size, rows):
+            part = slice(start, start + rows)
+            yield Batch(
+                batch.token_ids[part],
+                batch.padding_mask[part],
+                batch.labels[part],
+                batch.sample_weight[part],
+                batch.examples[part],
+            )
 
     def as_dataset(self) -> "keras.utils.PyDataset":
-        """The same as a Keras dataset, which changes its order after each epoch."""
+        """The first epoch as a Keras dataset."""
         import keras
 
-        source = self
+        prepared = [tuple(part) for parts, _ in self.epoch(0) for part in parts]
 
         class Dataset(keras.utils.PyDataset):
-            def __init__(self) -> None:
-                super().__init__()
-                self._number = 0
-                self._batches = source.epoch(0)
-
             def __len__(self) -> int:
-                return source.steps
+                return len(prepared)
 
             def __getitem__(self, index: int) -> Any:
-                return self._batches[index]
-
-            def on_epoch_end(self) -> None:
-                if source.seed is not None:
-                    self._number += 1
-                    self._batches = source.epoch(self._number)
+                return prepared[index]
 
         return Dataset()

@@ -14,6 +14,7 @@ from pipeline.tuning.loop import TrainingSettings
 SETTINGS = TrainingSettings(
     epochs=2,
     batch_size=4,
+    micro_batch_size=None,
     learning_rate=0.01,
     warmup_steps=20,
     final_learning_rate=0.02,

@@ -1,9 +1,11 @@
 """Training is seeded, lowers the loss, trains the adapter only and keeps its history."""
 
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pipeline.data.tokenize import EncodedExamples
@@ -11,7 +13,7 @@ from pipeline.errors import PocketGemmaError
 from pipeline.gemma.causal_lm import load_causal_lm
 from pipeline.run.files import FinetuneFiles
 from pipeline.tuning.adapter import Adapter
-from pipeline.tuning.loop import Training, compare, fit
+from pipeline.tuning.loop import Training, check_finite, compare, fit
 from pipeline.tuning.method import MethodSettings
 from pipeline.tuning.methods.lora import METHOD
 from tests.tuning.conftest import SETTINGS
@@ -104,6 +106,32 @@ def test_a_training_that_makes_the_model_worse_is_refused(monitor: str, loss: fl
     )
 
 
+@pytest.mark.parametrize(
+    ("logs", "what"),
+    [({"loss": 2.0, "val_loss": float("nan")}, "validation loss is nan"), ({"loss": float("inf")}, "is inf")],
+)
+def test_a_loss_that_is_not_finite_stops_training_with_advice(logs: dict[str, float], what: str) -> None:
+    check_finite({"loss": 2.0, "val_loss": 3.0}, "after epoch 2")
+    with pytest.raises(PocketGemmaError, match=rf"{what} after epoch 3; lower finetune\.learning_rate"):
+        check_finite(logs, "after epoch 3")
+
+
+def test_training_stops_at_the_step_whose_loss_is_not_finite(
+    base: Path, examples: EncodedExamples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message names the examples of that step."""
+    import keras
+
+    losses = iter([2.0, 1.5, float("nan")])
+    monkeypatch.setattr(keras.Model, "train_on_batch", lambda *_, **__: {"loss": next(losses)})
+    with pytest.raises(PocketGemmaError) as caught:
+        train(base, examples, tmp_path / "run")
+    found = re.search(r"loss is nan at step 3 \(examples ([\d, ]+)\); lower", str(caught.value))
+    assert found, caught.value
+    numbers = [int(number) for number in found[1].split(", ")]
+    assert len(numbers) == SETTINGS.batch_size and all(1 <= number <= len(examples) for number in numbers)
+
+
 def test_a_model_that_computes_no_number_is_not_trained(
     base: Path, examples: EncodedExamples, tmp_path: Path
 ) -> None:
@@ -116,6 +144,17 @@ def test_a_model_that_computes_no_number_is_not_trained(
         "finetune.dtype: float32, or lower finetune.alpha"
     )
     assert not list(tmp_path.iterdir())
+
+
+def test_micro_batches_train_the_same_adapter(base: Path, examples: EncodedExamples, tmp_path: Path) -> None:
+    whole, parts = (
+        train(base, examples, tmp_path / str(size), batch_size=6, micro_batch_size=size) for size in (None, 2)
+    )
+    assert parts[0].steps == whole[0].steps == 4
+    assert parts[0].best_validation_loss == pytest.approx(whole[0].best_validation_loss, rel=1e-3)
+    for name, tensor in whole[1].tensors.items():
+        limit = 0.02 * np.abs(tensor).max()
+        np.testing.assert_allclose(parts[1].tensors[name], tensor, atol=limit, err_msg=name)
 
 
 def test_a_batch_has_no_more_rows_than_there_are_examples(

@@ -5,49 +5,69 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.data.tokenize import EncodedExamples, batches
+from pipeline.data.tokenize import Batch, EncodedExamples, batches
 from pipeline.gemma.causal_lm import load_causal_lm
-from pipeline.tuning.loss import Batches, exact_match_metric, response_arrays, response_model
+from pipeline.tuning.loss import Batches, response_model, responses_of
 
 
-def test_gathering_keeps_every_response_token_in_its_order(examples: EncodedExamples) -> None:
+def test_every_response_token_has_its_place_in_order(examples: EncodedExamples) -> None:
     for batch in batches(examples, 5, seed=1):
-        inputs, labels, weights = response_arrays(batch, batch.token_ids.shape[1])
-        for row in range(5):
-            kept = weights[row] > 0
-            wanted = batch.sample_weight[row] > 0
-            np.testing.assert_array_equal(labels[row][kept], batch.labels[row][wanted])
-            np.testing.assert_array_equal(inputs["positions"][row][kept], np.flatnonzero(wanted))
+        inputs, rows, weights = responses_of(batch)
+        kept = weights > 0
+        wanted = batch.sample_weight > 0
+        np.testing.assert_array_equal(inputs["labels"][kept], batch.labels[wanted])
+        np.testing.assert_array_equal(inputs["positions"][kept], np.flatnonzero(wanted))
+        np.testing.assert_array_equal(rows[kept], np.nonzero(wanted)[0])
 
 
-def test_too_few_columns_are_refused_and_no_token_is_lost_silently(examples: EncodedExamples) -> None:
-    with pytest.raises(ValueError, match="too few"):
-        response_arrays(next(batches(examples, 12)), 2)
-
-
-def test_an_epoch_holds_every_response_token_once(examples: EncodedExamples) -> None:
-    source = Batches(examples, 5, seed=3)
+@pytest.mark.parametrize("micro_batches", [1, 2, 6])
+def test_an_epoch_holds_every_response_token_once(examples: EncodedExamples, micro_batches: int) -> None:
+    source = Batches(examples, 6, seed=3, micro_batches=micro_batches)
     for number in range(3):
-        assert sum(weights.sum() for _, _, weights in source.epoch(number)) == examples.response_tokens
+        tokens = sum(np.count_nonzero(part.weights) for parts, _ in source.epoch(number) for part in parts)
+        assert tokens == examples.response_tokens
 
 
-def test_logits_at_response_positions_are_those_of_the_whole_sequence(
-    base: Path, examples: EncodedExamples
-) -> None:
+@pytest.mark.parametrize(("tokens", "positions"), [(1, 8), (8, 8), (9, 16), (100, 104), (1025, 1152)])
+def test_few_positions_are_filled_up(tokens: int, positions: int) -> None:
+    length = 2048
+    weights = np.zeros((1, length), np.float32)
+    weights[0, :tokens] = 1
+    empty = np.zeros((1, length), np.int32)
+    inputs, _, found = responses_of(Batch(empty, empty, empty, weights, (0,)))
+    assert len(inputs["positions"]) == positions
+    assert np.count_nonzero(found) == tokens
+    assert found.sum() == pytest.approx(1)
+
+
+def test_losses_are_those_of_the_logits_of_the_whole_sequence(base: Path, examples: EncodedExamples) -> None:
     from keras import ops
 
     model = load_causal_lm(base)
-    inputs, _, _ = Batches(examples, 4, None).epoch(0)[0]
-    chosen = ops.convert_to_numpy(response_model(model.backbone)(inputs))
-    whole = ops.convert_to_numpy(model({key: inputs[key] for key in ("token_ids", "padding_mask")}))
-    for row, positions in enumerate(inputs["positions"]):
-        np.testing.assert_allclose(chosen[row], whole[row, positions], atol=1e-4)
+    (responses,), _ = next(Batches(examples, 4, None).epoch(0))
+    inputs, _, weights = responses
+    found = response_model(model.backbone)(inputs)
+    logits = ops.convert_to_numpy(model({key: inputs[key] for key in ("token_ids", "padding_mask")}))
+    chosen = logits.reshape(-1, logits.shape[-1])[inputs["positions"]].astype(np.float64)
+    logprobs = chosen - np.log(np.exp(chosen).sum(-1, keepdims=True))
+    wanted = -np.take_along_axis(logprobs, inputs["labels"][:, None], -1)[:, 0]
+    kept = weights > 0
+    np.testing.assert_allclose(ops.convert_to_numpy(found["loss"])[kept], wanted[kept], atol=1e-4)
+    right = chosen.argmax(-1) == inputs["labels"]
+    np.testing.assert_array_equal(ops.convert_to_numpy(found["right"])[kept], right[kept])
 
 
-def test_exact_match_counts_whole_responses_and_no_filler_rows() -> None:
-    labels = np.array([[1, 2, 0], [1, 2, 3], [1, 1, 1], [2, 2, 2]], np.int32)
-    predicted = np.array([[1, 2, 9], [1, 2, 9], [1, 1, 1], [0, 0, 0]])
-    weights = np.array([[1, 1, 0], [1, 1, 1], [0, 0, 0], [0, 0, 0]], np.float32)
-    metric = exact_match_metric()
-    metric.update_state(labels, np.eye(10, dtype=np.float32)[predicted], weights)
-    assert float(metric.result()) == 0.5
+def test_loss_and_exact_match_count_tokens_and_whole_responses(base: Path, examples: EncodedExamples) -> None:
+    from keras import ops
+
+    model = response_model(load_causal_lm(base).backbone)
+    loss = np.array([1.0, 2.0, 3.0, 4.0, 9.0, 9.0], np.float32)
+    right = np.array([True, True, True, False, False, True])
+    rows = np.array([0, 0, 1, 1, 2, 0], np.int32)
+    weights = np.array([1, 1, 1, 1, 0, 0], np.float32) / 4
+    inputs = {"token_ids": np.zeros((4, 3), np.int32)}
+    predicted = {"loss": ops.convert_to_tensor(loss), "right": ops.convert_to_tensor(right)}
+    model.compile()
+    assert float(model.compute_loss(inputs, rows, predicted, ops.convert_to_tensor(weights))) == 2.5
+    values = ops.convert_to_tensor(rows), predicted, ops.convert_to_tensor(weights)
+    assert float(model.compute_metrics(inputs, *values)["exact_match"]) == 0.5

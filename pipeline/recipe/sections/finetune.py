@@ -23,6 +23,9 @@ LARGEST_SEED = 2**32 - 1
 """The largest that NumPy takes for all random numbers of a process."""
 
 
+CHECKPOINT_KEYS = ("checkpoint_minutes", "checkpoint_steps")
+"""Keys that change nothing about a training that is not stopped."""
+
 OTHER_TARGETS = (ALL_LINEAR, *last_module_names()[1:])
 """What other tools call targets; without the embedding, which gets no adapter."""
 
@@ -91,6 +94,12 @@ class FinetuneSection(Section):
     batch_size: int = Field(
         8, ge=1, description="how many examples make up one training step; at most all of them"
     )
+    micro_batch_size: int | None = Field(
+        None,
+        ge=1,
+        description="how many examples of a step are computed at once, at most; their gradients are added. "
+        "Fewer take less memory; without a value, all of a step",
+    )
     learning_rate: float = Field(
         2e-4, gt=0, description="the learning rate at the end of the warmup, which is the highest"
     )
@@ -126,6 +135,16 @@ class FinetuneSection(Section):
         "and of the replay mix",
     )
 
+    checkpoint_minutes: float | None = Field(
+        5,
+        gt=0,
+        description="how many minutes apart checkpoints are written, from which a training that was stopped "
+        "continues; null: only at the end of an epoch, and when training is interrupted",
+    )
+    checkpoint_steps: int | None = Field(
+        None, ge=1, description="after how many steps a checkpoint is written, in addition"
+    )
+
     @property
     def tuning_method(self) -> str:
         """Name of the tuning method."""
@@ -141,7 +160,7 @@ class FinetuneSection(Section):
         """The values that determine a training, in one form however the recipe writes them: a value that says
         the same as the absence of its key is absent."""
         implied = LORA if not self.rounds_in_training else QUANTIZATION_AWARE
-        return self.model_dump() | {
+        return self.model_dump(exclude={*CHECKPOINT_KEYS}) | {
             "method": None if self.tuning_method == implied else self.method,
             "quantization_aware": self.rounds_in_training,
             "alpha": None if self.alpha == self.rank else self.alpha,

@@ -22,6 +22,7 @@ from pipeline.formats.peft import PeftContent, PeftFactors, lora_content
 from pipeline.gemma.causal_lm import matrix_layers, shape_of
 from pipeline.tuning.adapter import Adapter
 from pipeline.tuning.deltas import Deltas, Rows
+from pipeline.tuning.lora_forward import compute_beside_kernel
 from pipeline.tuning.method import Attachment, Change, Cost, Method, MethodSettings
 from pipeline.tuning.runtime_factors import Factors, RuntimeFactors, refuse_other_matrices
 from pipeline.tuning.targets import adapted_kernels
@@ -108,7 +109,9 @@ class Lora:
         _check_header(file, list(names))
 
     def attach(self, backbone: "keras_hub.models.Backbone", settings: MethodSettings) -> Attachment:
-        return Attachment(settings, enable_lora(backbone, settings.rank, settings.alpha, settings.targets))
+        layers = enable_lora(backbone, settings.rank, settings.alpha, settings.targets)
+        compute_beside_kernel(layers.values())
+        return Attachment(settings, layers)
 
     def collect(self, attachment: Attachment, base_digest: str) -> Adapter:
         from keras import ops
@@ -126,6 +129,7 @@ class Lora:
     def apply(self, adapter: Adapter, backbone: "keras_hub.models.Backbone") -> None:
         factors = LoraFactors.of(adapter)
         layers = enable_lora(backbone, factors.rank, factors.alpha, factors.targets)
+        compute_beside_kernel(layers.values())
         _check_matrices(factors, layers)
         for name, layer in layers.items():
             a, b = factors.pairs[name]

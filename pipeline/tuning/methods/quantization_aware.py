@@ -29,7 +29,7 @@ from pipeline.tuning.adapter import Adapter
 from pipeline.tuning.deltas import Deltas
 from pipeline.tuning.merge import merge
 from pipeline.tuning.method import Attachment, Cost, Method, MethodSettings
-from pipeline.tuning.methods.lora import FLOAT32_BYTES, Lora
+from pipeline.tuning.methods.lora import FLOAT32_BYTES, Lora, enable_lora
 from pipeline.tuning.runtime_factors import MERGE_INSTEAD, RuntimeFactors
 
 if TYPE_CHECKING:
@@ -64,9 +64,10 @@ class QuantizationAware(Lora):
         self._check_factors(file, [name for name in file.tensors if not name.endswith(SCALES)])
 
     def attach(self, backbone: "keras_hub.models.Backbone", settings: MethodSettings) -> Attachment:
-        plain = super().attach(backbone, settings)
-        scales = enable_rounding(backbone, plain.layers, SCHEMES[settings.recipe])
-        return replace(plain, constants={name + SCALES: each for name, each in scales.items()})
+        # Inside the kernel: the sum is what is rounded.
+        layers = enable_lora(backbone, settings.rank, settings.alpha, settings.targets)
+        scales = enable_rounding(backbone, layers, SCHEMES[settings.recipe])
+        return Attachment(settings, layers, {name + SCALES: each for name, each in scales.items()})
 
     def collect(self, attachment: Attachment, base_digest: str) -> Adapter:
         plain = super().collect(attachment, base_digest)

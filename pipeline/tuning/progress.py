@@ -1,0 +1,79 @@
+"""How far a training has come, and its checkpoints."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pipeline.tuning.callbacks import KeepBest, Result
+from pipeline.tuning.checkpoints import Checkpoint, Checkpoints
+from pipeline.tuning.training_state import read_state, write_state
+
+if TYPE_CHECKING:
+    import keras
+
+
+class Progress:
+    """The position of a training and what it has found so far.
+
+    Args:
+        model: compiled.
+        best: keeps the best epoch; None without validation.
+        checkpoints: of this training, or None.
+
+    Attributes:
+        epoch: epochs that are complete.
+        step: steps of the next epoch that are complete.
+        steps: steps of all epochs that are complete.
+        history: the values of each complete epoch by name.
+        untrained: how the model did before training.
+    """
+
+    def __init__(self, model: "keras.Model", best: KeepBest | None, checkpoints: Checkpoints | None) -> None:
+        self.epoch = self.step = self.steps = 0
+        self.history: list[Mapping[str, float]] = []
+        self.untrained = Result(float("nan"), 0.0)
+        self._saved = 0
+        self._model, self._best, self._checkpoints = model, best, checkpoints
+
+    def resume(self) -> bool:
+        """Go to the latest checkpoint; returns whether there is one."""
+        found = self._checkpoints.latest() if self._checkpoints else None
+        if found is None:
+            return False
+        write_state(self._model, found.tensors)
+        if self._best:
+            self._best.restore(found.tensors, found.facts)
+        self.epoch, self.step, self.steps = found.epoch, found.step, found.steps
+        self._saved = found.steps
+        self.history = list(found.facts["history"])
+        self.untrained = Result(*found.facts["untrained"])
+        return True
+
+    def after_step(self, stopping: bool) -> None:
+        """Write a checkpoint if one is due, or if training stops here."""
+        if self._checkpoints and (stopping or self._checkpoints.is_due(self.steps)):
+            self._save(self._checkpoints)
+
+    def end_epoch(self, logs: Mapping[str, float]) -> None:
+        """Note an epoch, and write a checkpoint."""
+        self.epoch, self.step = self.epoch + 1, 0
+        self.history.append(logs)
+        if self._checkpoints:
+            self._save(self._checkpoints)
+
+    @property
+    def next_time(self) -> str:
+        """What a training that stops now does the next time; empty if it begins again."""
+        return f"continues after step {self._saved:,}" if self._saved else ""
+
+    def _save(self, checkpoints: Checkpoints) -> None:
+        if checkpoints.save(self._checkpoint()):
+            self._saved = self.steps
+
+    def _checkpoint(self) -> Checkpoint:
+        tensors: dict[str, Any] = read_state(self._model)
+        facts: dict[str, Any] = {"history": self.history, "untrained": self.untrained}
+        if self._best:
+            best_tensors, best_facts = self._best.read()
+            tensors |= best_tensors
+            facts |= best_facts
+        return Checkpoint(self.epoch, self.step, self.steps, tensors, facts)

@@ -53,7 +53,9 @@ def _piece(embedding: Any, hidden: Any, labels: Any, *, training: bool) -> tuple
     from keras import ops
 
     kernel, states = embedding.embeddings, ops.stop_gradient(hidden)
-    logits = ops.cast(embedding(states, reverse=True), "float32")
+    # The layer takes (batch, tokens, hidden), and so does what verification puts in its place.
+    logits = embedding(ops.expand_dims(states, 0), reverse=True)
+    logits = ops.cast(ops.squeeze(logits, 0), "float32")
     log_sum = ops.logsumexp(logits, axis=-1)
     columns = ops.expand_dims(labels, -1)
     wanted = ops.squeeze(ops.take_along_axis(logits, columns, axis=-1), -1)

@@ -1,0 +1,204 @@
+"""Training steps on a real Gemma beside other trainers: tokens per second and peak memory.
+
+    python benchmarks/train.py --preset FOLDER --data FOLDER --trl-python PYTHON [--steps 6] [--rounds 1]
+
+FOLDER of --preset is a Hugging Face folder, such as runs/NAME/download/preset; --data holds train.csv of
+banking77 (Casanueva et al. 2020, arXiv:2003.04807). PYTHON is of an environment with TRL and PEFT. The same
+weights, rows, rank and matrices; each training runs in a process of its own, one after the other, in every
+round. Writes docs/measurements/train.json.
+"""
+
+import argparse
+import csv
+import json
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from train_peers import memory, report
+
+from pipeline.machine import available_cores, describe_machine
+
+ROOT = Path(__file__).resolve().parents[1]
+OUTPUT = ROOT / "docs" / "measurements" / "train.json"
+BATCH, RANK, LEARNING_RATE = 16, 8, 5e-4
+OURS = {
+    "PocketGemma, float32": ("float32", None),
+    "PocketGemma, float32, micro-batches of 4": ("float32", 4),
+    "PocketGemma, bfloat16": ("bfloat16", None),
+}
+PEERS = {
+    "KerasHub's fit, query and value": "keras_hub",
+    "TRL, its defaults": "trl",
+    "TRL, packing": "trl_packing",
+}
+
+
+def rows(data: Path, count: int) -> list[dict[str, str]]:
+    """Questions and intents, in no order."""
+    with (data / "train.csv").open(encoding="utf-8", newline="") as file:
+        found = list(csv.DictReader(file))
+    random.Random(0).shuffle(found)
+    return [
+        {"question": row["text"].strip(), "answer": row["category"].replace("_", " ")}
+        for row in found[:count]
+    ]
+
+
+def in_turns(row: dict[str, str]) -> dict[str, str]:
+    """A row as text with Gemma's turn markers."""
+    return {
+        "prompt": f"<start_of_turn>user\n{row['question']}<end_of_turn>\n<start_of_turn>model\n",
+        "completion": f"{row['answer']}<end_of_turn>",
+    }
+
+
+def train_ours(request: dict[str, Any]) -> None:
+    """The steps of `finetune`, with nothing else of it."""
+    from pipeline.data.examples import Example
+    from pipeline.data.tokenize import encode
+    from pipeline.gemma.causal_lm import load_backbone, use_backend
+    from pipeline.gemma.tokenizer import Tokenizer
+    from pipeline.tuning.loop import TrainingSettings, fit
+    from pipeline.tuning.method import MethodSettings
+    from pipeline.tuning.methods.lora import METHOD
+
+    use_backend("torch")
+    import keras
+
+    from pipeline.families.names import MATRICES
+    from pipeline.run.files import FinetuneFiles
+
+    imported = memory("VmRSS")
+    preset = Path(request["preset"])
+    examples = encode(
+        [
+            Example(
+                (
+                    {"role": "user", "content": row["question"]},
+                    {"role": "assistant", "content": row["answer"]},
+                )
+            )
+            for row in request["rows"]
+        ],
+        Tokenizer.of_preset(preset),
+    )
+    count = request["batch"] * request["steps"]
+    train = examples.first(count)
+    keras.utils.set_random_seed(0)
+    backbone = load_backbone(preset, request["dtype"])
+    METHOD.attach(backbone, MethodSettings(RANK, float(RANK), tuple(MATRICES)))
+    seconds: list[float] = []
+    losses: list[float] = []
+    plain = keras.Model.train_on_batch
+
+    def timed(*arguments: Any, **more: Any) -> Any:
+        started = time.perf_counter()
+        found = plain(*arguments, **more)
+        seconds.append(time.perf_counter() - started)
+        losses.append(float(found["loss"]))
+        return found
+
+    keras.Model.train_on_batch = timed
+    settings = TrainingSettings(
+        epochs=1,
+        batch_size=request["batch"],
+        micro_batch_size=request["micro_batch"],
+        learning_rate=LEARNING_RATE,
+        warmup_steps=0,
+        final_learning_rate=0.02,
+        weight_decay=0.0,
+        clip_norm=1.0,
+        monitor="loss",
+        patience=1,
+        seed=0,
+    )
+    validation = examples.first(request["batch"])
+    fit(backbone, train, validation, settings, FinetuneFiles(Path(request["work"])))
+    parts = len(seconds) // request["steps"]
+    steps = [sum(seconds[start : start + parts]) for start in range(0, len(seconds), parts)]
+    tokens = int(train.lengths.sum()) // request["steps"]
+    report(steps, [tokens] * len(steps), losses[parts - 1 :: parts], imported)
+
+
+def measure(python: str, script: str, request: dict[str, Any]) -> dict[str, Any]:
+    """Run one training in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "request.json"
+        path.write_text(json.dumps(request | {"work": folder}), encoding="utf-8")
+        done = subprocess.run(
+            [python, str(ROOT / "benchmarks" / script), str(path)],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ | {"PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1"},
+        )
+    if done.returncode:
+        raise SystemExit(f"{request['kind']}: {done.stderr[-2000:]}")
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def main() -> None:
+    if len(sys.argv) == 2 and sys.argv[1].endswith(".json"):
+        train_ours(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
+        return
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--preset", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--trl-python", required=True)
+    parser.add_argument("--steps", type=int, default=6)
+    parser.add_argument("--rounds", type=int, default=1)
+    options = parser.parse_args()
+    data = rows(options.data, BATCH * options.steps)
+    shared = {
+        "preset": str(options.preset.resolve()),
+        "batch": BATCH,
+        "steps": options.steps,
+        "rank": RANK,
+        "learning_rate": LEARNING_RATE,
+    }
+    found: dict[str, list[dict[str, Any]]] = {}
+    for _ in range(options.rounds):
+        for name, (dtype, micro) in OURS.items():
+            request = shared | {"kind": "ours", "rows": data, "dtype": dtype, "micro_batch": micro}
+            found.setdefault(name, []).append(measure(sys.executable, "train.py", request))
+            print(name, json.dumps(found[name][-1]), flush=True)
+        for name, kind in PEERS.items():
+            # Packing takes more rows for a step.
+            some = rows(options.data, 4 * len(data))
+            request = shared | {"kind": kind, "rows": [in_turns(row) for row in some]}
+            python = sys.executable if kind == "keras_hub" else options.trl_python
+            found.setdefault(name, []).append(measure(python, "train_peers.py", request))
+            print(name, json.dumps(found[name][-1]), flush=True)
+    document = {
+        "date": time.strftime("%Y-%m-%d"),
+        "command": "python benchmarks/train.py",
+        "machine": describe_machine() | {"cores": available_cores()},
+        "steps": options.steps,
+        "rounds": options.rounds,
+        "batch": BATCH,
+        "rank": RANK,
+        "rows": [
+            {
+                "name": name,
+                "tokens_per_second": [each["tokens_per_second"] for each in results],
+                "tokens_per_step": statistics.median(each["tokens_per_step"] for each in results),
+                "peak_bytes": max(each["peak_bytes"] for each in results),
+            }
+            for name, results in found.items()
+        ],
+    }
+    OUTPUT.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

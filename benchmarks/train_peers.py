@@ -1,0 +1,165 @@
+"""Training steps of other trainers on the same weights and rows. benchmarks/train.py runs this in a process
+of its own, TRL with the Python of an environment that has it.
+
+    PYTHON benchmarks/train_peers.py REQUEST.json
+
+REQUEST: kind (keras_hub, trl or trl_packing), preset (a Hugging Face folder), rows (objects with prompt and
+completion, in turn markers), batch, steps, rank, learning_rate. Prints a JSON document as the last line.
+"""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+SEQUENCE = 128
+"""Tokens of a padded row where a trainer wants to know; the longest row has fewer."""
+
+PACKED = 1024
+"""Tokens of a packed row: about those of a batch without packing."""
+
+
+def memory(name: str) -> int:
+    """VmRSS or VmHWM of this process, in bytes."""
+    lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return int(lines[name].split()[0]) * 1024
+
+
+def report(seconds: list[float], tokens: list[int], losses: list[float], imported: int) -> None:
+    """Print what a training measured; the first step warms up.
+
+    Args:
+        seconds: of each step.
+        tokens: of each step, without padding.
+        losses: of each step.
+        imported: memory after the imports, in bytes.
+    """
+    document = {
+        "tokens_per_second": sum(tokens[1:]) / sum(seconds[1:]),
+        "tokens_per_step": sum(tokens) / len(tokens),
+        "peak_bytes": memory("VmHWM") - imported,
+        "losses": losses,
+    }
+    print(json.dumps(document))
+
+
+def keras_hub(request: dict[str, Any]) -> None:
+    """As Google's tutorial on LoRA fine-tuning has it: enable_lora, a preprocessor, and fit."""
+    os.environ["KERAS_BACKEND"] = "torch"
+    import keras
+    import keras_hub
+    import numpy as np
+    import torch  # noqa: F401
+
+    imported = memory("VmRSS")
+    preset = request["preset"]
+    tokenizer = keras_hub.models.Gemma3Tokenizer(str(Path(preset) / "tokenizer.model"))
+    preprocessor = keras_hub.models.Gemma3CausalLMPreprocessor(
+        tokenizer=tokenizer, image_converter=None, sequence_length=SEQUENCE
+    )
+    backbone = keras_hub.models.Gemma3Backbone.from_preset(preset, dtype="float32")
+    model = keras_hub.models.Gemma3CausalLM(backbone=backbone, preprocessor=preprocessor)
+    model.backbone.enable_lora(rank=request["rank"])
+    model.compile(
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        optimizer=keras.optimizers.AdamW(request["learning_rate"], weight_decay=0.01),
+        weighted_metrics=[keras.metrics.SparseCategoricalAccuracy()],
+        jit_compile=False,
+    )
+    count = request["batch"] * request["steps"]
+    rows = request["rows"][:count]
+    data = {"prompts": [row["prompt"] for row in rows], "responses": [row["completion"] for row in rows]}
+    prepared, _, _ = preprocessor(data)
+    lengths = np.asarray(prepared["padding_mask"]).sum(axis=1).reshape(request["steps"], -1).sum(axis=1)
+
+    seconds: list[float] = []
+    losses: list[float] = []
+
+    class Clock(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+            self.started = time.perf_counter()
+
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            seconds.append(time.perf_counter() - self.started)
+            losses.append(float((logs or {})["loss"]))
+
+    model.fit(data, epochs=1, batch_size=request["batch"], shuffle=False, verbose=0, callbacks=[Clock()])
+    report(seconds, [int(length) for length in lengths], losses, imported)
+
+
+def trl(request: dict[str, Any], *, packing: bool) -> None:
+    """TRL's SFTTrainer: prompt and completion, all linear layers."""
+    import torch
+    from datasets import Dataset
+    from peft import LoraConfig
+    from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
+    from trl import SFTConfig, SFTTrainer
+
+    imported = memory("VmRSS")
+    seconds: list[float] = []
+    tokens: list[int] = []
+    losses: list[float] = []
+
+    class Clock(TrainerCallback):
+        def on_step_begin(self, *_: Any, **__: Any) -> None:
+            self.started = time.perf_counter()
+
+        def on_step_end(self, *_: Any, **__: Any) -> None:
+            seconds.append(time.perf_counter() - self.started)
+
+        def on_log(self, *_: Any, logs: Any = None, **__: Any) -> None:
+            if "loss" in (logs or {}):
+                losses.append(float(logs["loss"]))
+
+    folder = request["preset"]
+    trainer = SFTTrainer(
+        model=AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32),
+        args=SFTConfig(
+            output_dir=request["work"],
+            per_device_train_batch_size=1 if packing else request["batch"],
+            max_steps=request["steps"],
+            learning_rate=request["learning_rate"],
+            logging_steps=1,
+            report_to=[],
+            packing=packing,
+            max_length=PACKED if packing else SEQUENCE,
+            use_cpu=True,
+            bf16=False,
+            fp16=False,
+            save_strategy="no",
+            gradient_checkpointing=False,
+            seed=0,
+        ),
+        train_dataset=Dataset.from_list(request["rows"]),
+        processing_class=AutoTokenizer.from_pretrained(folder),
+        callbacks=[Clock()],
+        peft_config=LoraConfig(
+            r=request["rank"], lora_alpha=request["rank"], target_modules="all-linear", task_type="CAUSAL_LM"
+        ),
+    )
+    plain = trainer.training_step
+
+    def counted(model: Any, inputs: Any, *rest: Any, **more: Any) -> Any:
+        mask = inputs.get("attention_mask")
+        tokens.append(int(inputs["input_ids"].numel() if mask is None else mask.sum()))
+        return plain(model, inputs, *rest, **more)
+
+    trainer.training_step = counted
+    trainer.train()
+    report(seconds, tokens, losses, imported)
+
+
+def main() -> None:
+    request = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    # Triton's library can crash in a process with other frameworks.
+    sys.modules.setdefault("triton", None)  # type: ignore[arg-type]
+    if request["kind"] == "keras_hub":
+        keras_hub(request)
+    else:
+        trl(request, packing=request["kind"] == "trl_packing")
+
+
+if __name__ == "__main__":
+    main()

@@ -77,7 +77,7 @@ def keras_hub(request: dict[str, Any]) -> None:
     seconds: list[float] = []
     losses: list[float] = []
 
-    class Clock(keras.callbacks.Callback):
+    class Clock(keras.callbacks.Callback):  # type: ignore[misc]
         def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
             self.started = time.perf_counter()
 
@@ -102,7 +102,7 @@ def trl(request: dict[str, Any], *, packing: bool) -> None:
     tokens: list[int] = []
     losses: list[float] = []
 
-    class Clock(TrainerCallback):
+    class Clock(TrainerCallback):  # type: ignore[misc]
         def on_step_begin(self, *_: Any, **__: Any) -> None:
             self.started = time.perf_counter()
 

@@ -1,9 +1,9 @@
 """Checkpoints of a training: everything that the rest of it depends on, so that a training that was stopped
 goes on as if it had not been.
 
-A checkpoint is a safetensors file: the trained variables, the state of the optimizer, of the metrics and of
-the random numbers, and the best weights so far; its header has the position and the history. It appears in
-one rename, so a training that is killed while it writes one still has the one before.
+A checkpoint is a safetensors file: the trained variables, the state of the optimizer and of the random
+numbers, and the best weights so far; its header has the position and the history. It appears in one rename,
+so a training that is killed while it writes one still has the one before.
 """
 
 import json

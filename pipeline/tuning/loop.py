@@ -213,25 +213,17 @@ def _train_epoch(
         KeyboardInterrupt: training was asked to stop; a checkpoint is written.
         PocketGemmaError: the loss is not a number.
     """
-    if progress.step == 0:
-        model.reset_metrics()
     callbacks.on_epoch_begin(progress.epoch)
-    # A training can be stopped between the last step of an epoch and its end.
-    logs = {name: float(value) for name, value in model.get_metrics_result().items()}
     for parts, rows in train_batches.epoch(progress.epoch, progress.step):
-        for part in parts:
-            found = model.train_on_batch(*part, return_dict=True)
-        logs = {name: float(value) for name, value in found.items()}
-        progress.step += 1
-        progress.steps += 1
+        progress.add_step([model.train_on_batch(*part, return_dict=True) for part in parts])
         numbers = ", ".join(str(row + 1) for row in rows)
-        check_finite(logs, f"at step {progress.steps:,} (examples {numbers})")
-        callbacks.on_train_batch_end(progress.step, logs)
+        check_finite(progress.means, f"at step {progress.steps:,} (examples {numbers})")
+        callbacks.on_train_batch_end(progress.step, progress.means)
         stop = asked_to_stop()
         progress.after_step(stop)
         if stop:
             raise KeyboardInterrupt
-    return logs
+    return progress.means
 
 
 def check_untrained(untrained: "Result", examples: str) -> None:

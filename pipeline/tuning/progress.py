@@ -1,6 +1,6 @@
 """How far a training has come, and its checkpoints."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipeline.tuning.callbacks import KeepBest, Result
@@ -24,12 +24,14 @@ class Progress:
         step: steps of the next epoch that are complete.
         steps: steps of all epochs that are complete.
         history: the values of each complete epoch by name.
+        sums: over the steps of the next epoch, by name.
         untrained: how the model did before training.
     """
 
     def __init__(self, model: "keras.Model", best: KeepBest | None, checkpoints: Checkpoints | None) -> None:
         self.epoch = self.step = self.steps = 0
         self.history: list[Mapping[str, float]] = []
+        self.sums: dict[str, float] = {}
         self.untrained = Result(float("nan"), 0.0)
         self._saved = 0
         self._model, self._best, self._checkpoints = model, best, checkpoints
@@ -44,9 +46,22 @@ class Progress:
             self._best.restore(found.tensors, found.facts)
         self.epoch, self.step, self.steps = found.epoch, found.step, found.steps
         self._saved = found.steps
-        self.history = list(found.facts["history"])
+        self.history, self.sums = list(found.facts["history"]), dict(found.facts["sums"])
         self.untrained = Result(*found.facts["untrained"])
         return True
+
+    @property
+    def means(self) -> dict[str, float]:
+        """The means over the steps of the next epoch, by name."""
+        return {name: total / self.step for name, total in self.sums.items()}
+
+    def add_step(self, parts: Sequence[Mapping[str, float]]) -> None:
+        """Note a step: the values of its micro-batches by name."""
+        self.step += 1
+        self.steps += 1
+        for name in parts[0]:
+            mean = sum(float(part[name]) for part in parts) / len(parts)
+            self.sums[name] = self.sums.get(name, 0.0) + mean
 
     def after_step(self, stopping: bool) -> None:
         """Write a checkpoint if one is due, or if training stops here."""
@@ -55,7 +70,7 @@ class Progress:
 
     def end_epoch(self, logs: Mapping[str, float]) -> None:
         """Note an epoch, and write a checkpoint."""
-        self.epoch, self.step = self.epoch + 1, 0
+        self.epoch, self.step, self.sums = self.epoch + 1, 0, {}
         self.history.append(logs)
         if self._checkpoints:
             self._save(self._checkpoints)
@@ -71,7 +86,7 @@ class Progress:
 
     def _checkpoint(self) -> Checkpoint:
         tensors: dict[str, Any] = read_state(self._model)
-        facts: dict[str, Any] = {"history": self.history, "untrained": self.untrained}
+        facts: dict[str, Any] = {"history": self.history, "sums": self.sums, "untrained": self.untrained}
         if self._best:
             best_tensors, best_facts = self._best.read()
             tensors |= best_tensors

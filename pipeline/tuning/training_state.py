@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 
 def read_state(model: "keras.Model") -> dict[str, NDArray[Any]]:
-    """The trained variables of a compiled model and the state of its optimizer, its metrics and its random
-    numbers, by a name."""
+    """The trained variables of a compiled model and the state of its optimizer and its random numbers, by a
+    name."""
     from keras import ops
 
     state = {name: np.array(ops.convert_to_numpy(variable)) for name, variable in _variables(model)}
@@ -58,7 +58,6 @@ def _variables(model: "keras.Model") -> "Iterator[tuple[str, keras.Variable]]":
     for kind, variables in (
         ("trained", model.trainable_variables),
         ("optimizer", model.optimizer.variables),
-        ("metric", model.metrics_variables),
         ("random", random),
     ):
         for index, variable in enumerate(variables):

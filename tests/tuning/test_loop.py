@@ -4,6 +4,7 @@ import math
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -58,6 +59,26 @@ def test_training_lowers_the_loss_and_writes_its_history(
     assert training.best_validation_loss is not None
     assert training.best_validation_loss < losses[0] / 2
     assert list((tmp_path / "run" / "tensorboard").glob("events.*"))
+
+
+def test_the_history_has_the_mean_over_the_steps(
+    base: Path, examples: EncodedExamples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import keras
+
+    plain, losses = keras.Model.train_on_batch, []
+
+    def noted(*args: Any, **kwargs: Any) -> Any:
+        found = plain(*args, **kwargs)
+        losses.append(float(found["loss"]))
+        return found
+
+    monkeypatch.setattr(keras.Model, "train_on_batch", noted)
+    train(base, examples, tmp_path / "run", micro_batch_size=2)
+    rows = (tmp_path / "run" / "history.csv").read_text().splitlines()[1:]
+    for epoch, steps in enumerate(np.split(np.array(losses), len(rows))):
+        assert float(rows[epoch].split(",")[2]) == pytest.approx(steps.mean(), abs=1e-5)
+    assert losses[0] != pytest.approx(losses[-1], rel=0.1)
 
 
 def test_only_the_adapter_is_trained(base: Path, examples: EncodedExamples, tmp_path: Path) -> None:

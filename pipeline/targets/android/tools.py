@@ -21,6 +21,12 @@ PACKAGES = {
     "apksigner": "apksigner",
 }
 OLDEST_JAVA = 17
+
+JAVA_OPTIONS = ("-Xmx1500m", "-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=240m", "-XX:+UseSerialGC")
+"""For short runs: one compiler, one garbage collector thread. Java reserves only 48 MB for the code of one
+compiler, which Kotlin's fills; it then fails, or goes on without compiling. 240 MB is what it reserves for
+both."""
+
 # Releases whose default is older, and what to install there instead.
 _OLD_RELEASES = ("bullseye", "focal", "jammy")
 _OLD_RELEASES_JAVA = "openjdk-17-jdk-headless"
@@ -172,7 +178,6 @@ def run_tool(
 
 
 def run_java(main_class: str, class_path: Sequence[Path], arguments: Sequence[str | Path], doing: str) -> str:
-    """Run a Java program with settings for short runs: one compiler, one garbage collector thread."""
-    options = ["-Xmx1500m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
+    """Run a Java program."""
     path = os.pathsep.join(str(entry) for entry in class_path)
-    return run_tool([find_tool("java"), *options, "-cp", path, main_class, *arguments], doing)
+    return run_tool([find_tool("java"), *JAVA_OPTIONS, "-cp", path, main_class, *arguments], doing)

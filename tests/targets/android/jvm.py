@@ -27,7 +27,7 @@ from pipeline.targets.android.jars import fetch_jars, one_jar
 from pipeline.targets.android.native import host_shim_library
 from pipeline.targets.android.project import NAMESPACE, TESTS
 from pipeline.targets.android.resources import Resources, build_resources
-from pipeline.targets.android.tools import find_tool, java_home, java_version
+from pipeline.targets.android.tools import JAVA_OPTIONS, find_tool, java_home, java_version
 
 PLAIN = "plain"
 """Tests that do not need Android."""
@@ -41,7 +41,6 @@ package."""
 
 _TITLE = "PocketGemma"
 _SECONDS = 1500
-_OPTIONS = ("-Xmx1500m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 # The last version of Java in which a program can watch its own file accesses.
 _LAST_WATCHED_JAVA = 23
 
@@ -152,7 +151,7 @@ def run_tests(
         done = subprocess.run(
             [
                 find_tool("java"),
-                *_OPTIONS,
+                *JAVA_OPTIONS,
                 *(f"-D{key}={value}" for key, value in definitions.items()),
                 *("-cp", os.pathsep.join(map(str, class_path))),
                 "org.junit.runner.JUnitCore",

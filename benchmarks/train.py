@@ -95,6 +95,7 @@ def train_ours(request: dict[str, Any]) -> None:
     backbone = load_backbone(preset, request["dtype"])
     METHOD.attach(backbone, MethodSettings(RANK, float(RANK), tuple(MATRICES)))
     seconds: list[float] = []
+    tokens: list[int] = []
     losses: list[float] = []
     plain = keras.Model.train_on_batch
 
@@ -102,6 +103,7 @@ def train_ours(request: dict[str, Any]) -> None:
         started = time.perf_counter()
         found = plain(*arguments, **more)
         seconds.append(time.perf_counter() - started)
+        tokens.append(int(arguments[1]["padding_mask"].sum()))
         losses.append(float(found["loss"]))
         return found
 
@@ -122,9 +124,14 @@ def train_ours(request: dict[str, Any]) -> None:
     validation = examples.first(request["batch"])
     fit(backbone, train, validation, settings, FinetuneFiles(Path(request["work"])))
     parts = len(seconds) // request["steps"]
-    steps = [sum(seconds[start : start + parts]) for start in range(0, len(seconds), parts)]
-    tokens = int(train.lengths.sum()) // request["steps"]
-    report(steps, [tokens] * len(steps), losses[parts - 1 :: parts], imported)
+    starts = range(0, len(seconds), parts)
+    by_step = [sum(seconds[start : start + parts]) for start in starts]
+    report(
+        by_step,
+        [sum(tokens[start : start + parts]) for start in starts],
+        [statistics.mean(losses[start : start + parts]) for start in starts],
+        imported,
+    )
 
 
 def measure(python: str, script: str, request: dict[str, Any]) -> dict[str, Any]:

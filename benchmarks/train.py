@@ -60,7 +60,7 @@ def in_turns(row: dict[str, str]) -> dict[str, str]:
 
 
 def train_ours(request: dict[str, Any]) -> None:
-    """The steps of `finetune`, with nothing else of it."""
+    """Only the training steps of `finetune`."""
     from pipeline.data.examples import Example
     from pipeline.data.tokenize import encode
     from pipeline.gemma.causal_lm import load_backbone, use_backend

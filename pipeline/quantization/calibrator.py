@@ -42,7 +42,7 @@ from pipeline.quantization.streams import (
 
 PRECISION = "medium"
 """Of products of float32 matrices, as PyTorch calls it: factors are rounded to bfloat16 where the processor
-multiplies those faster. On a Gemma 3 270M the rounded model stays as near to the model."""
+multiplies those faster. On a Gemma 3 270M, this costs no accuracy that could be measured."""
 
 EMBEDDING_DAMPING = 1.0
 """The embedding is both a lookup table and a projection. In a lookup an error counts equally in every

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -18,6 +18,7 @@ from pipeline.families.registry import read_shape
 from pipeline.gemma.causal_lm import load_backbone, use_backend
 from pipeline.gemma.presets import preset_digest
 from pipeline.gemma.tokenizer import Tokenizer
+from pipeline.machine import package_versions
 from pipeline.recipe.schema import Config
 from pipeline.recipe.sections.finetune import FinetuneSection
 from pipeline.run.files import FinetuneFiles
@@ -51,11 +52,12 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
     section = config.finetune
     recipe = config.convert.recipe if section.rounds_in_training else ""
     determinants = section.determinants | ({"trained_for": recipe} if recipe else {})
+    packages = ("keras", "keras-hub", choose_backend(section.backend)[0])
     with run.stage(
         "finetune",
         settings=determinants,
         after=("download", "prepare"),
-        packages=("keras", "keras-hub", choose_backend(section.backend)[0]),
+        packages=packages,
         in_one_form=_in_one_form,
         keep=True,
         force=force,
@@ -85,7 +87,7 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
             attachment = method.attach(backbone, settings)
             checkpoints = Checkpoints(
                 run.files.checkpoints,
-                fingerprint(determinants, compute, preset_digest(preset), train, validation),
+                fingerprint(determinants, packages, compute, preset_digest(preset), train, validation),
                 minutes=section.checkpoint_minutes,
                 every=section.checkpoint_steps,
             )
@@ -107,13 +109,16 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
 
 def fingerprint(
     settings: Mapping[str, Any],
+    packages: Sequence[str],
     compute: Compute,
     base_digest: str,
     train: EncodedExamples,
     validation: EncodedExamples,
 ) -> str:
     """Of what determines a training: a checkpoint is good for no other one."""
-    digest = hashlib.sha256(json.dumps([settings, asdict(compute), base_digest]).encode())
+    installed = package_versions()
+    versions = {package: installed.get(package) for package in packages}
+    digest = hashlib.sha256(json.dumps([settings, versions, asdict(compute), base_digest]).encode())
     for encoded in (train, validation):
         digest.update(f"{len(encoded)} {encoded.pad_id}".encode())
         for example in encoded.examples:

@@ -67,7 +67,7 @@ class KeepBest(keras.callbacks.Callback):
         return self.best is not None and epochs - self.best_epoch >= self.patience
 
     def read(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-        """Its state for a checkpoint: the best weights by name, and what is no tensor."""
+        """Its state for a checkpoint: the best weights by name, and the other values."""
         tensors = {f"best.{index}": value for index, value in enumerate(self._weights)}
         return tensors, {"best_epoch": self.best_epoch, "best": self.best}
 
@@ -113,7 +113,7 @@ class TensorBoardHistory(keras.callbacks.Callback):
 
 
 class ProgressLines(keras.callbacks.Callback):
-    """Prints a line now and then, for output that is no terminal.
+    """Prints a line every LINE_SECONDS, for output that is not a terminal.
 
     Args:
         total_steps: of all epochs.

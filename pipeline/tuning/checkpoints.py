@@ -1,5 +1,5 @@
 """Checkpoints of a training: everything that the rest of it depends on, so that a training that was stopped
-goes on as if it had not been.
+continues as if it had not been.
 
 A checkpoint is a safetensors file: the trained variables, the state of the optimizer and of the random
 numbers, and the best weights so far; its header has the position and the history. It appears in one rename,
@@ -24,7 +24,7 @@ from safetensors.numpy import save_file
 from pipeline.console import console
 
 KEPT = 2
-"""Checkpoints that are kept: the newest could be damaged by a disk that lies about having written it."""
+"""Checkpoints that are kept: if the newest is damaged, the one before it is used."""
 
 NAME = re.compile(r"step-(\d+)\.safetensors")
 
@@ -40,7 +40,7 @@ class Checkpoint:
         step: steps of the next epoch that are complete.
         steps: steps of all epochs that are complete.
         tensors: by name.
-        facts: what is no tensor, in JSON types.
+        facts: other values, in JSON types.
     """
 
     epoch: int
@@ -91,7 +91,7 @@ class Checkpoints:
         return self._minutes is not None and self._clock() - self._saved >= 60 * self._minutes
 
     def save(self, checkpoint: Checkpoint) -> bool:
-        """Write a checkpoint and remove old ones. If the disk refuses, training goes on without, and a
+        """Write a checkpoint and remove old ones. If the disk refuses, training continues without, and a
         warning says so once.
 
         Returns:
@@ -106,7 +106,7 @@ class Checkpoints:
         }
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            # save_file writes the memory of an array as it lies.
+            # save_file ignores strides.
             tensors = {name: np.array(tensor, order="C") for name, tensor in checkpoint.tensors.items()}
             save_file(tensors, partial, facts)
             with partial.open("rb") as file:
@@ -119,8 +119,8 @@ class Checkpoints:
                 self._refused = True
                 reason = getattr(error, "strerror", None) or error
                 console.print(
-                    f"  warning: {self.folder}: no checkpoint can be written ({reason}); training goes on "
-                    "without"
+                    f"  warning: {self.folder}: cannot write a checkpoint ({reason}); training "
+                    "continues without"
                 )
             return False
         for old in self._files()[KEPT:]:

@@ -96,7 +96,7 @@ def fit(
         validation: examples whose result decides which epoch is kept; may be empty.
         settings: how to train.
         files: for the history.
-        checkpoints: training goes on from the latest; None: it starts at the beginning and keeps none.
+        checkpoints: training continues from the latest; None: it starts at the beginning and writes none.
 
     Raises:
         KeyboardInterrupt: training was asked to stop; says where it continues.

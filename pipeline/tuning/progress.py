@@ -77,7 +77,7 @@ class Progress:
 
     @property
     def next_time(self) -> str:
-        """What a training that stops now does the next time; empty if it begins again."""
+        """What training does the next time if it stops now; empty if it starts over."""
         return f"continues after step {self._saved:,}" if self._saved else ""
 
     def _save(self, checkpoints: Checkpoints) -> None:

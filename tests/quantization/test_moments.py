@@ -1,4 +1,4 @@
-"""Promise: second moments computed by halves are those computed at once."""
+"""Promise: computing half of the second moments and mirroring it gives all of them."""
 
 import pytest
 

@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 
 from pipeline.data.examples import Example, write_examples
+from pipeline.data.tokenize import EncodedExamples
 from pipeline.errors import InputError, PocketGemmaError
 from pipeline.recipe.schema import Config
 from pipeline.recipe.sections.finetune import CHECKPOINT_KEYS, FinetuneSection
 from pipeline.run.folder import Run
 from pipeline.stages import finetune
 from pipeline.tuning.adapter import Adapter
+from pipeline.tuning.devices import Compute
 from pipeline.tuning.load import load_adapter
 from pipeline.tuning.methods.quantization_aware import trained_scales
 from tests.support.finished_run import DEMO
@@ -170,3 +172,16 @@ def test_the_same_training_said_in_other_words_is_not_repeated(
         with Run(run.root) as opened:
             finetune.run(config(**words), opened)
         assert "✓ finetune  up to date" in capsys.readouterr().out
+
+
+def test_another_version_of_keras_takes_no_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its optimizer may have other variables."""
+    encoded = EncodedExamples((), 0)
+
+    def name(version: str) -> str:
+        monkeypatch.setattr(finetune, "package_versions", lambda: {"keras": version})
+        compute = Compute("torch", "float32", "set in the recipe")
+        return finetune.fingerprint({}, ("keras",), compute, "base", encoded, encoded)
+
+    assert name("3.15.1") == name("3.15.1")
+    assert name("3.15.1") != name("3.16.0")

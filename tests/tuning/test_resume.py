@@ -19,15 +19,15 @@ from pipeline.tuning.checkpoints import Checkpoints
 from pipeline.tuning.loop import fit
 from pipeline.tuning.method import MethodSettings
 from pipeline.tuning.methods.lora import METHOD
-from tests.support.killed_training import MICRO_BATCHES
 from tests.tuning.conftest import SETTINGS
+from tests.tuning.killed_training import MICRO_BATCHES
 
 KILLS = 10
 
 
 @pytest.mark.slow
 def test_a_training_that_is_killed_ten_times_loses_nothing(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.support.killed_training", str(tmp_path), str(KILLS), "1"]
+    command = [sys.executable, "-m", "tests.tuning.killed_training", str(tmp_path), str(KILLS), "1"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     steps = json.loads(done.stdout.splitlines()[-1])

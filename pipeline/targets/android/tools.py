@@ -24,7 +24,7 @@ OLDEST_JAVA = 17
 
 JAVA_OPTIONS = ("-Xmx1500m", "-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=240m", "-XX:+UseSerialGC")
 """For short runs: one compiler, one garbage collector thread. Java reserves only 48 MB for the code of one
-compiler, which Kotlin's fills; it then fails, or goes on without compiling. 240 MB is what it reserves for
+compiler, which Kotlin's fills; it then fails, or continues without compiling. 240 MB is what it reserves for
 both."""
 
 # Releases whose default is older, and what to install there instead.

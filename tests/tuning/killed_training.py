@@ -1,6 +1,6 @@
 """A training that is killed again and again, as `kill -9` would, and one that is not.
 
-Usage: python -m tests.support.killed_training FOLDER KILLS SEED
+Usage: python -m tests.tuning.killed_training FOLDER KILLS SEED
 
 Trains the demo's base once to the end, then in processes that die at random points: in a step, between two
 steps, or while a checkpoint is written; the last one comes to its end. Writes FOLDER/whole.safetensors and
@@ -13,6 +13,7 @@ import random
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,37 +24,19 @@ from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.run.files import FinetuneFiles
 from pipeline.tuning import checkpoints as checkpoints_module
 from pipeline.tuning.checkpoints import Checkpoints
-from pipeline.tuning.loop import TrainingSettings, fit
+from pipeline.tuning.loop import fit
 from pipeline.tuning.method import MethodSettings
 from pipeline.tuning.methods.lora import METHOD
-from tests.support.finished_run import DEMO
+from tests.tuning import conftest
 
-NAMES = (
-    "gold",
-    "iron",
-    "neon",
-    "zinc",
-    "tin",
-    "lead",
-    "xenon",
-    "boron",
-    "argon",
-    "radon",
-    "silver",
-    "copper",
-)
-SETTINGS = TrainingSettings(
+SETTINGS = replace(
+    conftest.SETTINGS,
     epochs=10,
-    batch_size=4,
     micro_batch_size=2,
-    learning_rate=0.01,
     warmup_steps=5,
-    final_learning_rate=0.02,
     weight_decay=0.01,
-    clip_norm=1.0,
     monitor="exact_match",
     patience=10,
-    seed=3,
 )
 MICRO_BATCHES = 60
 """Of the whole training: 30 steps of two each."""
@@ -74,12 +57,12 @@ def train(folder: Path, output: Path, done: Path | None = None) -> None:
                     {"role": "assistant", "content": f"Hi, {name}!"},
                 )
             )
-            for name in NAMES
+            for name in conftest.NAMES
         ],
-        Tokenizer.of_preset(DEMO / "base"),
+        Tokenizer.of_preset(conftest.BASE),
     )
     keras.utils.set_random_seed(SETTINGS.seed)
-    backbone = load_backbone(DEMO / "base", dropout=DROPOUT)
+    backbone = load_backbone(conftest.BASE, dropout=DROPOUT)
     attachment = METHOD.attach(backbone, MethodSettings(4, 4.0, ("query", "up")))
     folder.mkdir(exist_ok=True)
     fit(backbone, examples, examples, SETTINGS, FinetuneFiles(folder), Checkpoints(folder, "one", every=2))

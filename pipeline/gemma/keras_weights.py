@@ -32,7 +32,7 @@ class KerasWeight:
         as_variable: the inverse.
 
     Attributes:
-        tensor: as above.
+        tensor, variable: as above.
         shape: of the tensor.
     """
 
@@ -43,7 +43,7 @@ class KerasWeight:
         as_tensor: Change | None = None,
         as_variable: Change | None = None,
     ) -> None:
-        self.tensor, self._variable = tensor, variable
+        self.tensor, self.variable = tensor, variable
         self._as_tensor, self._as_variable = as_tensor, as_variable
         nothing = np.broadcast_to(np.float32(0), variable.shape)
         self.shape: tuple[int, ...] = (as_tensor(nothing) if as_tensor else nothing).shape
@@ -53,25 +53,42 @@ class KerasWeight:
         from keras import ops
 
         if self._as_tensor is None:
-            return np.asarray(ops.convert_to_numpy(self._variable[start:stop]), np.float32)
-        values = np.asarray(ops.convert_to_numpy(self._variable), np.float32)
+            return np.asarray(ops.convert_to_numpy(self.variable[start:stop]), np.float32)
+        values = np.asarray(ops.convert_to_numpy(self.variable), np.float32)
         return np.ascontiguousarray(self._as_tensor(values)[start:stop])
 
     def assign(self, tensor: Readable) -> None:
         """Write a tensor of the same `shape` into the variable, in the variable's type."""
         import keras
 
-        if self._as_variable is not None:
-            self._variable.assign(self._as_variable(tensor.read(0, self.shape[0])))
-        elif len(self.shape) > 1 and keras.config.backend() == "torch":
-            # A table is most of a small Gemma: in pieces, and without copies of it.
-            rows = max(1, VALUES_AT_A_TIME // math.prod(self.shape[1:]))
-            for start in range(0, self.shape[0], rows):
-                stop = min(start + rows, self.shape[0])
-                target = self._variable.value.data[start:stop]
-                target.copy_(target.new_tensor(tensor.read(start, stop)))
-        else:
-            self._variable.assign(tensor.read(0, self.shape[0]))
+        if self._as_variable is not None or keras.config.backend() != "torch":
+            self.variable.assign(self.values_of(tensor))
+            return
+        # A table is most of a small Gemma: in pieces, and without copies of it.
+        for start, stop in self._pieces():
+            target = self.variable.value.data[start:stop]
+            target.copy_(target.new_tensor(tensor.read(start, stop)))
+
+    def values_of(self, tensor: Readable) -> NDArray[np.float32]:
+        """A tensor of the same `shape` with the axes of the variable."""
+        values = tensor.read(0, self.shape[0])
+        return values if self._as_variable is None else self._as_variable(values)
+
+    def equals(self, tensor: Readable) -> bool:
+        """Whether a tensor has the same shape and the same values, to the bit."""
+        if tuple(tensor.shape) != self.shape:
+            return False
+        pieces = self._pieces() if self._as_tensor is None else [(0, self.shape[0])]
+        return all(
+            np.array_equal(self.read(*piece).view(np.int32), tensor.read(*piece).view(np.int32))
+            for piece in pieces
+        )
+
+    def _pieces(self) -> Iterator[tuple[int, int]]:
+        """Parts of the first axis, start and stop."""
+        rows = max(1, VALUES_AT_A_TIME // math.prod(self.shape[1:]))
+        for start in range(0, self.shape[0], rows):
+            yield start, min(start + rows, self.shape[0])
 
 
 def keras_weights(backbone: "keras_hub.models.Backbone", shape: GemmaShape) -> Iterator[KerasWeight]:

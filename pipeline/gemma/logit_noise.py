@@ -52,20 +52,26 @@ class SequenceNoise:
         return self.difference / self.rounding
 
 
+def keras_logits(
+    model: "keras_hub.models.CausalLM", sequences: Sequence[Sequence[int]]
+) -> list[NDArray[np.float32]]:
+    """The logits of a Keras model for sequences of token IDs: of each (positions, vocabulary), float32."""
+    return [_keras_logits(model, ids) for ids in sequences]
+
+
 def logit_noise(
-    model: "keras_hub.models.CausalLM", folder: Path, sequences: Sequence[Sequence[int]]
+    ours: Sequence[NDArray[np.float32]], folder: Path, sequences: Sequence[Sequence[int]]
 ) -> list[SequenceNoise]:
     """Compare a Keras model with a Hugging Face folder of the same weights.
 
-    The folder is read once, in float32.
+    The folder is read once, in float32. The Keras model need not be in memory any more.
 
     Args:
-        model: the Keras side, in float32.
+        ours: `keras_logits` of the Keras model, in float32.
         folder: written by `write_hugging_face`; transformers reads it.
         sequences: token IDs; at least one should be longer than the sliding window, where attention masks
             differ.
     """
-    ours = [_keras_logits(model, ids) for ids in sequences]
     # transformers loads Triton, whose library can crash beside XLA and TensorFlow. Only compiling for a GPU
     # needs it, which does not happen here.
     sys.modules.setdefault("triton", None)  # type: ignore[arg-type]
@@ -146,6 +152,9 @@ def _float64() -> Iterator[None]:
         def __torch_function__(
             self, function: Any, types: Any, arguments: Any = (), options: Any = None
         ) -> Any:
+            if function is torch.nn.functional.embedding:
+                # Widens the rows that are looked up, not the table, which is most of a small Gemma.
+                return _widened(function(*arguments, **(options or {})))
             if function is torch.Tensor.float:
                 function = torch.Tensor.double
             return function(*tree_map(_widened, arguments), **tree_map(_widened, options or {}))

@@ -1,21 +1,25 @@
 """Merge the adapter into the base, write the result for Keras and for Hugging Face, and prove that both are
 correct."""
 
+import gc
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.console import console
 from pipeline.data.examples import read_examples
 from pipeline.errors import PocketGemmaError
 from pipeline.families.family import GemmaShape
 from pipeline.families.registry import read_shape
-from pipeline.gemma.causal_lm import load_causal_lm, use_backend
+from pipeline.formats.safetensors import float_tensors
+from pipeline.gemma.causal_lm import load_backbone, load_causal_lm, use_backend
 from pipeline.gemma.hugging_face import write_hugging_face
-from pipeline.gemma.logit_noise import SequenceNoise, logit_noise, worst_of
-from pipeline.gemma.presets import preset_digest
+from pipeline.gemma.logit_noise import SequenceNoise, keras_logits, logit_noise, worst_of
+from pipeline.gemma.presets import preset_digest, weight_files
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.recipe.schema import Config
 from pipeline.run.files import MergeFiles
@@ -24,7 +28,7 @@ from pipeline.run.sources import code_digest
 from pipeline.tuning.adapter import Adapter
 from pipeline.tuning.devices import choose_compute
 from pipeline.tuning.load import load_adapter
-from pipeline.tuning.merge import merge, prove_merge
+from pipeline.tuning.merge import MergeProof, merge, prove_merge
 
 PACKAGES = ("keras", "keras-hub", "numpy", "safetensors", "torch", "transformers")
 CODE = ("stages/merge.py", "data", "families", "formats", "gemma", "quantization", "tuning")
@@ -63,13 +67,16 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         shape, adapter = read_shape(preset), _load_adapter(run.files.finetune.adapter, preset)
         use_backend(choose_compute(config.finetune.backend, config.finetune.dtype, shape.parameters).backend)
         _write_merged(preset, adapter, written.keras)
+        gc.collect()
 
-        # From here on, only the content of the files counts.
-        merged, tokenizer = load_causal_lm(written.keras), Tokenizer.of_preset(written.keras)
-        proof = prove_merge(load_causal_lm(preset).backbone, merged.backbone, adapter, limits.max_delta_error)
-        write_hugging_face(merged, tokenizer, written.huggingface)
+        # From here on, only the content of the files counts. One model is in memory at a time.
+        tokenizer = Tokenizer.of_preset(written.keras)
         sequences = _compared_sequences(run.files.prepare.train, tokenizer, shape)
-        noise = logit_noise(merged, written.huggingface, sequences)
+        ours = _write_hugging_face(written, tokenizer, sequences)
+        gc.collect()
+        proof = _prove(preset, written.huggingface, adapter, limits.max_delta_error)
+        gc.collect()
+        noise = logit_noise(ours, written.huggingface, sequences)
         worst = worst_of(noise)
         if not worst.ratio <= limits.max_logit_noise:
             raise _different(worst, limits.max_logit_noise)
@@ -116,6 +123,21 @@ def _write_merged(preset: Path, adapter: Adapter, folder: Path) -> None:
     merge(model.backbone, adapter)
     model.save_to_preset(str(folder))
     _drop_date(folder / "metadata.json")
+
+
+def _write_hugging_face(
+    written: MergeFiles, tokenizer: Tokenizer, sequences: Sequence[Sequence[int]]
+) -> list[NDArray[np.float32]]:
+    """Write what the merged preset contains as a Hugging Face folder; returns the preset's logits."""
+    merged = load_causal_lm(written.keras)
+    write_hugging_face(merged, tokenizer, written.huggingface)
+    return keras_logits(merged, sequences)
+
+
+def _prove(preset: Path, folder: Path, adapter: Adapter, limit: float) -> MergeProof:
+    """Compare the base with the Hugging Face folder, whose weights are those that the merged preset has."""
+    tensors = {name: tensor for path in weight_files(folder) for name, tensor in float_tensors(path).items()}
+    return prove_merge(load_backbone(preset), tensors, adapter, limit)
 
 
 def _drop_date(metadata: Path) -> None:

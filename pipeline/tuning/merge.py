@@ -4,6 +4,7 @@ For LoRA, W = W0 + (alpha / rank) A B for every adapted matrix (Hu et al. 2021, 
 4.1). What an adapter adds is computed by its method; the sum with W0 is float32.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import PocketGemmaError
+from pipeline.formats.safetensors import Readable
+from pipeline.gemma.causal_lm import shape_of
+from pipeline.gemma.keras_weights import keras_weights
 from pipeline.tuning.adapter import Adapter
 from pipeline.tuning.values import check_merged
 
@@ -40,7 +44,7 @@ class MatrixProof:
 
 @dataclass(frozen=True)
 class MergeProof:
-    """The differences between a merged preset and its base.
+    """The differences between a merged model and its base.
 
     Attributes:
         matrices: the adapted matrices.
@@ -74,13 +78,14 @@ def merge(backbone: "keras_hub.models.Backbone", adapter: Adapter) -> None:
 
 
 def prove_merge(
-    base: "keras_hub.models.Backbone", merged: "keras_hub.models.Backbone", adapter: Adapter, limit: float
+    base: "keras_hub.models.Backbone", merged: Mapping[str, Readable], adapter: Adapter, limit: float
 ) -> MergeProof:
-    """Compare a merged model, reloaded from its file, with its base and the adapter.
+    """Compare a merged model with its base and the adapter.
 
     Args:
         base: the base, float32.
-        merged: the reloaded model, float32.
+        merged: the tensors of the merged model by Hugging Face name. They are read one after the other, so
+            that a second model need not be in memory.
         adapter: the only difference that is allowed.
         limit: largest relative deviation allowed.
 
@@ -88,11 +93,14 @@ def prove_merge(
         PocketGemmaError: a matrix is not the sum of base and adapter, no matrix changed at all, or another
             weight changed by a bit.
     """
-    method, proofs, adapted = adapter.method, [], set()
-    merged_variables = {change.name: change.variable for change in method.changes(adapter, merged)}
+    method, proofs = adapter.method, []
+    others = {weight.variable.path: weight for weight in keras_weights(base, shape_of(base))}
+    missing = [path for path, weight in others.items() if weight.tensor not in merged]
+    if missing:
+        raise PocketGemmaError(f"the merged model has no weight for {', '.join(missing[:SHOWN_FAULTS])}")
     for change in method.changes(adapter, base):
-        adapted.add(change.variable.path)
-        before, after = _numpy(change.variable), _numpy(merged_variables[change.name])
+        weight = others.pop(change.variable.path)
+        before, after = _numpy(change.variable), weight.values_of(merged[weight.tensor])
         deviation = float(np.abs((after - before) - change.delta()).max())
         proofs.append(
             MatrixProof(
@@ -110,23 +118,17 @@ def prove_merge(
     ]
     if all(proof.delta_norm == 0 for proof in proofs):
         faults.insert(0, "no matrix differs from the base: the adapter is missing or all zeros")
-    others = {variable.path: variable for variable in base.variables if variable.path not in adapted}
-    faults += _changed(others, {variable.path: variable for variable in merged.variables})
+    faults += [
+        f"{path}: changed, although it has no adapter"
+        for path, weight in others.items()
+        if not weight.equals(merged[weight.tensor])
+    ]
     if faults:
         shown = "\n  ".join(faults[:SHOWN_FAULTS])
         raise PocketGemmaError(
             f"the merged model is not the base plus the adapter; {len(faults)} faults:\n  {shown}"
         )
     return MergeProof(tuple(proofs), len(others))
-
-
-def _changed(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
-    """Errors for variables that are missing or differ by a bit."""
-    return [
-        f"{path}: changed, although it has no adapter"
-        for path, variable in before.items()
-        if path not in after or not np.array_equal(_numpy(variable), _numpy(after[path]))
-    ]
 
 
 def _numpy(value: Any) -> NDArray[np.float32]:

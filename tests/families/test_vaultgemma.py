@@ -16,7 +16,7 @@ from pipeline.families.vaultgemma import VAULTGEMMA
 from pipeline.gemma.causal_lm import load_backbone, load_causal_lm, use_backend
 from pipeline.gemma.hugging_face import write_hugging_face
 from pipeline.gemma.hugging_face_import import import_hugging_face
-from pipeline.gemma.logit_noise import logit_noise
+from pipeline.gemma.logit_noise import keras_logits, logit_noise
 from pipeline.gemma.tokenizer import Tokenizer
 from tests.support.random_presets import WINDOW, write_transformers_folder
 
@@ -48,7 +48,8 @@ def config_of(folder: Path) -> dict[str, Any]:
 
 def test_a_folder_computes_what_transformers_computes(folder: Path) -> None:
     sequence = np.random.default_rng(0).integers(4, 1000, 2 * WINDOW).tolist()
-    (noise,) = logit_noise(load_causal_lm(folder), folder, [sequence])
+    ours = keras_logits(load_causal_lm(folder), [sequence])
+    (noise,) = logit_noise(ours, folder, [sequence])
     assert noise.ratio < 3
 
 

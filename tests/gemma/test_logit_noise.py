@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.gemma.causal_lm import load_causal_lm, matrix_layers
 from pipeline.gemma.hugging_face import write_hugging_face
-from pipeline.gemma.logit_noise import SequenceNoise, logit_noise, worst_of
+from pipeline.gemma.logit_noise import SequenceNoise, keras_logits, logit_noise, worst_of
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.recipe.sections.merge import MergeSection
 from tests.support.finished_run import DEMO
@@ -46,11 +46,11 @@ def sequences(model: Any) -> list[list[int]]:
 
 
 def worst(model: Any, folder: Path, sequences: list[list[int]]) -> float:
-    return max(each.ratio for each in logit_noise(model, folder, sequences))
+    return max(each.ratio for each in logit_noise(keras_logits(model, sequences), folder, sequences))
 
 
 def test_a_right_export_differs_by_rounding(model: Any, right: Path, sequences: list[list[int]]) -> None:
-    noise = logit_noise(model, right, sequences)
+    noise = logit_noise(keras_logits(model, sequences), right, sequences)
     assert [each.tokens for each in noise] == [len(ids) for ids in sequences]
     for each in noise:
         # Rounding, and not zero: the two do compute separately.

@@ -28,7 +28,7 @@ from pipeline.evaluation import in_keras
 from pipeline.evaluation.answers import Answer
 from pipeline.families.names import EMBEDDING, hugging_face_name
 from pipeline.gemma.causal_lm import load_causal_lm, use_backend
-from pipeline.gemma.logit_noise import logit_noise
+from pipeline.gemma.logit_noise import keras_logits, logit_noise
 from pipeline.gemma.matrices import PresetMatrices
 from pipeline.litert.matrix_check import StoredMatrix, find_matrices
 from pipeline.machine import describe_machine
@@ -208,6 +208,8 @@ def check_folders(run: Path, sequence: int) -> Iterator[dict[str, Any]]:
     use_backend("torch")
     model = load_causal_lm(files.merge.keras)
     tokens = np.random.default_rng(0).integers(0, model.backbone.vocabulary_size, sequence).tolist()
+    ours = keras_logits(model, [tokens])
+    del model
     for fault, change in IN_THE_FOLDER.items():
         with tempfile.TemporaryDirectory(dir=run.parent) as temporary:
             folder = Path(temporary) / "huggingface"
@@ -217,7 +219,7 @@ def check_folders(run: Path, sequence: int) -> Iterator[dict[str, Any]]:
             change(config)
             path.unlink()
             path.write_text(json.dumps(config), encoding="utf-8")
-            (noise,) = logit_noise(model, folder, [tokens])
+            (noise,) = logit_noise(ours, folder, [tokens])
             print(f"{fault}: {noise.ratio:.1f}", flush=True)
             yield {"fault": fault, "ratio": round(noise.ratio, 2), "difference": noise.difference}
 

@@ -13,7 +13,8 @@ from pipeline.families.family import GemmaShape
 from pipeline.families.names import MATRICES, hugging_face_name, parse_adapter_name
 from pipeline.formats.adapter_safetensors import AdapterSafetensors
 from pipeline.formats.peft import PeftContent
-from pipeline.gemma.causal_lm import load_causal_lm, matrix_layers
+from pipeline.gemma.causal_lm import load_causal_lm, matrix_layers, shape_of
+from pipeline.gemma.keras_weights import keras_weights
 from pipeline.tuning.adapter import Adapter
 from pipeline.tuning.deltas import Deltas, Rows
 from pipeline.tuning.load import load_adapter, load_deltas
@@ -99,11 +100,12 @@ def test_it_is_loaded_merged_and_proved(base: Path, path: Path) -> None:
     assert adapter.method is METHOD
     before, after = (load_causal_lm(base).backbone for _ in range(2))
     merge(after, adapter)
-    proof = prove_merge(before, after, adapter, 1e-6)
+    tensors = {weight.tensor: weight for weight in keras_weights(after, shape_of(after))}
+    proof = prove_merge(before, tensors, adapter, 1e-6)
     assert len(proof.matrices) == before.num_layers
     merge(after, adapter)
     with pytest.raises(PocketGemmaError, match=r"decoder_block_0\.up: W differs from \(1 \+ g\)·W0"):
-        prove_merge(before, after, adapter, 1e-6)
+        prove_merge(before, tensors, adapter, 1e-6)
 
 
 def test_rows_for_a_graft_are_what_merging_adds(base: Path, path: Path) -> None:

@@ -12,6 +12,14 @@ from pipeline.families.chat import ChatFormat
 from pipeline.gemma.tokenizer import Tokenizer
 
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "max": 1.0}
+POLICY_EFFECTS = {
+    "dropped_missing": "without a prompt or a response, dropped",
+    "dropped_duplicates": "duplicates dropped",
+    "dropped_too_long": "too long, dropped",
+    "truncated": "responses shortened to data.max_length",
+}
+"""The counts of rows that the policy of the data section changed, in words."""
+
 WINDOWS = (32, 64, 128, 256, 512, 1024, 2048, 4096, 8192)
 """Maximum lengths, in tokens, whose cost is reported."""
 

@@ -2,9 +2,12 @@
 IDs."""
 
 from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 from pipeline.data.examples import Example
 from pipeline.families.chat import Message
+
+Item = TypeVar("Item")
 
 PLAIN = "Hello, how are you?"
 LINES = "first line\n\nsecond line\n\n\n  indented, after three breaks\ttab"
@@ -42,14 +45,14 @@ def conversations(examples: Sequence[Example], count: int = 8) -> list[tuple[str
     ]
 
 
-def spread(examples: Sequence[Example], count: int) -> list[Example]:
-    """At most `count` examples, evenly spaced, always the same ones."""
-    return list(_spread(examples, min(count, len(examples))))
+def spread(items: Sequence[Item], count: int) -> list[Item]:
+    """At most `count` items, such as examples, evenly spaced, always the same ones."""
+    return list(_spread(items, min(count, len(items))))
 
 
-def _spread(examples: Sequence[Example], count: int) -> Iterator[Example]:
+def _spread(items: Sequence[Item], count: int) -> Iterator[Item]:
     for index in range(count):
-        yield examples[index * len(examples) // count]
+        yield items[index * len(items) // count]
 
 
 def _user(content: str) -> Message:

@@ -1,10 +1,12 @@
 """A comparison as a table on the terminal, a report in JSON and Markdown, and all answers as JSON lines."""
 
 import json
+from collections.abc import Sequence
 
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.evaluation.answers import Answer
 from pipeline.evaluation.comparison import Comparison, TokenIds, logprob_difference
 from pipeline.run.files import VerifyFiles
 
@@ -51,6 +53,12 @@ def write_report(files: VerifyFiles, comparison: Comparison, title: str) -> None
                     key: getattr(answer, key) for key in ("text", "correct", "stopped", "logprob", "tokens")
                 }
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+def write_base_answers(files: VerifyFiles, answers: Sequence[Answer]) -> None:
+    """Write base_answers.jsonl: how the base answers some of the questions."""
+    lines = [json.dumps(answer.as_json(), ensure_ascii=False) + "\n" for answer in answers]
+    files.base_answers.write_text("".join(lines), encoding="utf-8")
 
 
 def markdown(comparison: Comparison, title: str) -> str:

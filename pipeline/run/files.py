@@ -131,6 +131,11 @@ class VerifyFiles(StageFiles):
         """Every answer of both sides, one on a line."""
         return self.folder / "answers.jsonl"
 
+    @property
+    def base_answers(self) -> Path:
+        """Answers of the base, without the adapter, to some of the questions, one on a line."""
+        return self.folder / "base_answers.jsonl"
+
 
 class BundleFiles(StageFiles):
     def apk(self, name: str) -> Path:
@@ -203,6 +208,12 @@ class LogFiles:
         """The report of a model that verify refused."""
         return VerifyFiles(self.folder / "verify")
 
+    @property
+    def refused_conversion(self) -> Path:
+        """The digest of the manifest of convert when verify refused the model. With another conversion, the
+        report of the refused model is out of date."""
+        return self.refused.folder / "convert.sha256"
+
 
 @dataclass(frozen=True)
 class RunFiles:
@@ -230,6 +241,16 @@ class RunFiles:
     def digests(self) -> Path:
         """The cache of file digests."""
         return self.root / ".digests.json"
+
+    @property
+    def report(self) -> Path:
+        """The page about the run."""
+        return self.root / "report.html"
+
+    @property
+    def model_card(self) -> Path:
+        """The model card of the merged model: README.md in its repository on the Hugging Face Hub."""
+        return self.root / "model-card.md"
 
     @property
     def checkpoints(self) -> Path:

@@ -20,6 +20,7 @@ from pipeline.quantization.schemes import SCHEMES
 from pipeline.quantization.size import weight_bytes
 from pipeline.recipe.schema import Config
 from pipeline.recipe.section import DEMO
+from pipeline.recipe.terms import terms_of_weights
 from pipeline.run.files import DownloadFiles
 from pipeline.run.folder import Run
 
@@ -60,7 +61,9 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
                 link_preset(fetched.path, preset_folder)
             # Where the later stages read it.
             shape = check_preset(preset_folder)
+        terms = terms_of_weights(config, shape.family)
         work.details.update(
+            terms=terms.name if terms else None,
             preset=preset if "://" in preset or preset == DEMO else fetched.path.name,
             version=fetched.version,
             family=shape.family.name,

@@ -2,13 +2,14 @@
 
 import json
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
-from pipeline.addresses import source_name
+from pipeline.addresses import DATASETS, source_name
 from pipeline.console import console
 from pipeline.data.checks import CheckedFile, check_files, check_leaks, count_near_leaks
 from pipeline.data.conversations import Candidate
@@ -16,7 +17,7 @@ from pipeline.data.examples import write_examples
 from pipeline.data.faults import Faults
 from pipeline.data.sources import Split, find_files
 from pipeline.data.split import mix_replay, split_validation
-from pipeline.data.summary import describe_tokens, prompts_with_several_responses
+from pipeline.data.summary import POLICY_EFFECTS, describe_tokens, prompts_with_several_responses
 from pipeline.errors import InputError
 from pipeline.families.chat import ChatFormat
 from pipeline.gemma.tokenizer import Tokenizer
@@ -31,14 +32,6 @@ FILES: dict[str, Split] = {"train": "train", "validation": "validation", "test":
 ADDED = ("columns", "template", "encoding", "missing")
 WITHOUT_ADDED = DataSection.model_construct(train=()).model_dump(include=set(ADDED))
 """The keys of the data section that older results do not know; they were prepared with these defaults."""
-
-POLICY_EFFECTS = {
-    "dropped_missing": "without a prompt or a response, dropped",
-    "dropped_duplicates": "duplicates dropped",
-    "dropped_too_long": "too long, dropped",
-    "truncated": "responses shortened to data.max_length",
-}
-"""The counts of rows that the policy of the data section changed, in words."""
 
 
 def run(config: Config, run: Run, *, force: bool = False) -> None:
@@ -122,6 +115,7 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         text = json.dumps(summary, indent=1) + "\n"
         written.summary.write_text(text, encoding="utf-8")
         work.details["counts"] = summary["counts"]
+        work.details["sources"] = {name: _sources(getattr(data, name)) for name in paths}
         _print_notes(checked)
         _print(summary)
 
@@ -148,6 +142,11 @@ def _labels(paths: dict[str, list[Path]]) -> dict[str, Path]:
         for number, path in enumerate(files, start=1):
             labels[name if len(files) == 1 else f"{name}/{number:0{width}}-{path.name}"] = path
     return labels
+
+
+def _sources(sources: Sequence[str]) -> list[str]:
+    """Addresses of data sets as they are; of files and folders only the names."""
+    return [source if source.startswith(DATASETS) else Path(source).name for source in sources]
 
 
 def _print_notes(checked: dict[str, CheckedFile]) -> None:

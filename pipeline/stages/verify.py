@@ -14,7 +14,7 @@ from pipeline.evaluation.answers import Answer
 from pipeline.evaluation.as_stored import EVERY_MATRIX, compute_as_stored
 from pipeline.evaluation.comparison import ACCURACY, Comparison, Limits, TokenIds, compare
 from pipeline.evaluation.conversations import spread
-from pipeline.evaluation.report import similarity, table, write_report
+from pipeline.evaluation.report import similarity, table, write_base_answers, write_report
 from pipeline.evaluation.runtime_checks import adapter_differences, token_ids, turn_differences
 from pipeline.evaluation.task_comparison import task_differences
 from pipeline.families.registry import read_family, read_shape
@@ -54,12 +54,15 @@ code."""
 FEW_QUESTIONS = 20
 """How many questions, at most, the .task file answers, or the base without its run-time adapter."""
 
+BASE_QUESTIONS = 8
+"""How many of the questions, at most, the base answers without the adapter, to show what training changed."""
+
 SPARE = 1.1
 """How many more questions than computed are asked when the first do not decide."""
 
 
 def run(config: Config, run: Run, *, force: bool = False) -> None:
-    """Write report.json, report.md and answers.jsonl.
+    """Write report.json, report.md, answers.jsonl and base_answers.jsonl.
 
     Two questions are separate. Is the file right? Its matrices are compared with the merged ones, which the
     merge stage verified to be base and adapter, and the runtime is compared with Keras on the numbers that
@@ -102,7 +105,9 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         shutil.rmtree(failed.folder, ignore_errors=True)
         written = VerifyFiles(work.folder) if accepted else failed
         write_report(written, comparison, f"{config.name}: the runtime compared with Keras")
+        write_base_answers(written, _in_keras(config, run, spread(sides.examples, BASE_QUESTIONS), None))
         if not accepted:
+            run.files.logs.refused_conversion.write_text(run.manifest("convert").digest, encoding="ascii")
             raise _refusal(comparison, written)
         if comparison.outcome == "undecided":
             console.print("  undecided checks are accepted (verify.accept_undecided)")
@@ -217,7 +222,7 @@ def _more_questions(
 
 def _ask(config: Config, run: Run, examples: list[Example], files: FileCheck) -> Sides:
     ids, answers, differences = _in_runtime(config, run, examples)
-    keras = _in_keras(config, run, examples)
+    keras = _in_keras(config, run, examples, run.files.finetune.adapter)
     stored, disturbed = _as_stored(config, run, examples, files) if files.complete else ([], [])
     return Sides(examples, keras, answers, ids, differences, stored, disturbed)
 
@@ -298,8 +303,8 @@ def _in_runtime(
     return ids, answers, differences
 
 
-def _in_keras(config: Config, run: Run, examples: list[Example]) -> list[Answer]:
-    preset, adapter = run.files.download.preset, run.files.finetune.adapter
+def _in_keras(config: Config, run: Run, examples: list[Example], adapter: Path | None) -> list[Answer]:
+    preset = run.files.download.preset
     parameters = read_shape(preset).parameters
     use_backend(choose_compute(config.finetune.backend, config.finetune.dtype, parameters).backend)
     limit = config.verify.max_new_tokens

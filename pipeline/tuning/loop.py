@@ -2,6 +2,7 @@
 
 import csv
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -65,15 +66,18 @@ class TrainingSettings:
 @dataclass(frozen=True)
 class Training:
     """The result of a training. Losses are mean cross-entropies per response token, in nats; exact match is a
-    share. Those on validation examples are None where there are none."""
+    share. Those on validation examples are None where there are none. Tokens per second are those of whole
+    examples, without padding; the time includes validation, but not what was trained before a checkpoint."""
 
     steps: int
     epochs: int
     best_epoch: int
     untrained_validation_loss: float | None
+    untrained_validation_exact_match: float | None
     best_validation_loss: float | None
     best_validation_exact_match: float | None
     trainable_parameters: int
+    tokens_per_second: float
 
 
 def fit(
@@ -173,6 +177,7 @@ def fit(
         )
         model.stop_training = bool(best and best.is_over(progress.epoch))
         callbacks.on_train_begin()
+        started, resumed_at = time.monotonic(), progress.steps
         try:
             while progress.epoch < settings.epochs and not model.stop_training:
                 epoch = progress.epoch
@@ -184,6 +189,7 @@ def fit(
                 progress.end_epoch(logs)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(progress.next_time) from None
+        seconds = time.monotonic() - started
         callbacks.on_train_end()
     trained = best.best if best and best.best else measure()
     compare(trained, progress.untrained, settings, kind)
@@ -194,9 +200,11 @@ def fit(
         epochs=progress.epoch,
         best_epoch=best.best_epoch if best else progress.epoch,
         untrained_validation_loss=progress.untrained.loss if best else None,
+        untrained_validation_exact_match=progress.untrained.exact_match if best else None,
         best_validation_loss=trained.loss if best else None,
         best_validation_exact_match=trained.exact_match if best else None,
         trainable_parameters=sum(math.prod(variable.shape) for variable in model.trainable_variables),
+        tokens_per_second=(progress.steps - resumed_at) / total_steps * total_tokens / max(seconds, 1e-9),
     )
 
 

@@ -19,6 +19,7 @@ from pipeline.data.examples import Example
 from pipeline.errors import InputError, PocketGemmaError
 from pipeline.evaluation import in_keras
 from pipeline.evaluation.answers import Answer
+from pipeline.evaluation.conversations import spread
 from pipeline.families.turns import CHAT
 from pipeline.litert.convert.task_writer import write_task
 from pipeline.run.folder import Run
@@ -52,8 +53,10 @@ def copy(finished_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     shutil.rmtree(folder / "verify")
 
     def answers(
-        preset: Path, examples: Sequence[Example], *, max_new_tokens: int, adapter: Path
+        preset: Path, examples: Sequence[Example], *, max_new_tokens: int, adapter: Path | None
     ) -> list[Answer]:
+        if adapter is None:  # the base, of which nothing depends
+            return []
         assert adapter.name == "adapter.safetensors"
         assert "merge" not in preset.parts
         assert [example.question for example in examples] == [line["question"] for line in lines]
@@ -95,6 +98,8 @@ def refusal(folder: Path) -> str:
     with Run(folder) as run, pytest.raises(PocketGemmaError) as caught:
         verify.run(config(), run)
     assert not (folder / "verify").exists()
+    digest = (folder / "logs" / "verify" / "convert.sha256").read_text(encoding="ascii")
+    assert digest == run.manifest("convert").digest
     return str(caught.value)
 
 
@@ -132,6 +137,22 @@ def test_the_complete_model_passes(finished_run: Path) -> None:
     details = json.loads((finished_run / "verify" / "manifest.json").read_text(encoding="utf-8"))["details"]
     assert details["questions"] == QUESTIONS
     assert not (finished_run / "logs" / "verify").exists()
+
+
+def test_the_base_answers_some_of_the_questions_as_the_preset_alone_does(finished_run: Path) -> None:
+    lines, base = (
+        [
+            json.loads(line)
+            for line in (finished_run / "verify" / name).read_text(encoding="utf-8").splitlines()
+        ]
+        for name in ("answers.jsonl", "base_answers.jsonl")
+    )
+    assert len(base) == verify.BASE_QUESTIONS
+    asked = spread(lines, len(base))
+    assert [answer["question"] for answer in base] == [line["question"] for line in asked]
+    # The base was pretrained on these questions; the adapter changes half of its answers.
+    assert all(answer["correct"] for answer in base)
+    assert [answer["text"] for answer in base] != [line["keras"]["text"] for line in asked]
 
 
 def test_the_adapter_of_the_fixture_matters(finished_run: Path) -> None:

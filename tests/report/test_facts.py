@@ -1,0 +1,173 @@
+"""Promise: the report says what the stages recorded, and only what belongs to the current result."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import InputError
+from pipeline.evaluation.interval import wilson_interval
+from pipeline.report.facts import gather
+from pipeline.report.training import Epoch
+from pipeline.run.folder import Run
+from tests.support import reported_run
+from tests.support.reported_run import QUESTIONS, SCRIPT, WRONG, make_run, recipe, refuse
+
+
+@pytest.fixture
+def copy(run_folder: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(run_folder, tmp_path / "run"))
+
+
+def test_head_and_files_are_those_of_the_manifests(run_folder: Path) -> None:
+    facts = gather(run_folder)
+    assert (facts.name, set(facts.missing)) == ("planets", {"bundle", "deploy"})
+    assert facts.base and (facts.base.name, facts.base.family, facts.base.parameters) == (
+        "demo",
+        "gemma3",
+        1_560_064,
+    )
+    assert facts.base.terms is None  # the demo is not Google's
+    assert facts.product and facts.product.path == "convert/model.litertlm"
+    for file in facts.files:
+        path = run_folder / file.path
+        inside = [each for each in path.rglob("*") if each.is_file()] if path.is_dir() else [path]
+        assert file.bytes == sum(each.stat().st_size for each in inside), file.path
+    assert [file.path for file in facts.files] == [
+        "download/preset/",
+        "finetune/adapter.safetensors",
+        "merge/keras/",
+        "merge/huggingface/",
+        "convert/model.litertlm",
+    ]
+
+
+def test_the_app_is_the_file_for_the_phone_once_it_is_built(tmp_path: Path) -> None:
+    facts = gather(make_run(tmp_path, "bundle"))
+    assert facts.product and (facts.product.path, facts.product.bytes) == ("bundle/planets.apk", 6)
+
+
+def test_dropped_rows_are_counted_with_their_reason(run_folder: Path) -> None:
+    data = gather(run_folder).data
+    assert data
+    assert [(split.name, split.examples) for split in data.splits] == [
+        ("train", 190),
+        ("validation", 10),
+        ("test", 1),
+    ]
+    train = data.files[0]
+    assert (train.sources, train.rows, train.kept) == (["train.jsonl"], 201, 200)
+    assert train.effects == [("duplicates dropped", 1)]
+
+
+def test_the_history_starts_with_the_untrained_model(run_folder: Path) -> None:
+    training = gather(run_folder).training
+    assert training
+    assert training.history[0] == Epoch(0, None, None, 4.0, 0.0)
+    assert training.history[2] == Epoch(2, 0.1, 0.8, 0.2, 0.9)
+    assert (training.method, training.rank, training.targets) == ("LoRA", 2, ("query", "value"))
+    assert (training.best_epoch, training.tokens_per_second) == (2, 1234.5)
+
+
+def test_scores_have_the_runtime_s_interval_for_all_questions_and_each_tag(run_folder: Path) -> None:
+    comparison = gather(run_folder).comparison
+    assert comparison
+    score, right = comparison.overall, QUESTIONS - WRONG
+    low, high = wilson_interval(right, QUESTIONS)
+    assert (score.count, score.runtime, score.keras) == (16, 100 * right / 16, 100 * (right + 1) / 16)
+    assert (score.low, score.high) == (100 * low, 100 * high)
+    assert {value: each.runtime for value, each in comparison.by_tag["kind"].items()} == {
+        "even": 87.5,
+        "odd": 87.5,
+    }
+    assert (comparison.split, comparison.refused) == ("test", False)
+
+
+def test_the_base_s_answers_stand_beside_the_answers_to_the_same_questions(run_folder: Path) -> None:
+    comparison = gather(run_folder).comparison
+    assert comparison
+    assert [example.question for example in comparison.examples][:2] == [SCRIPT, "What is 2?"]
+    assert len(comparison.examples) == 8
+    first = comparison.examples[0]
+    assert first.base
+    assert (first.base.text, first.keras.text, first.runtime.text) == ("The base says.", "Yes.", "No.")
+    assert [example.question for example in comparison.mistakes] == [SCRIPT, "What is 1?"]
+
+
+def test_without_answers_of_the_base_the_questions_are_shown_without_them(copy: Path) -> None:
+    (copy / "verify" / "base_answers.jsonl").unlink()
+    comparison = gather(copy).comparison
+    assert comparison and [example.base for example in comparison.examples] == [None] * 8
+
+
+def test_memory_and_stages_are_those_of_the_converted_model(run_folder: Path) -> None:
+    facts = gather(run_folder)
+    assert facts.memory and facts.memory.cost
+    assert sum(part.bytes for part in facts.memory.parts) == facts.memory.cost.total
+    assert "TFLiteModel" in [part.name for part in facts.memory.sections]
+    peaks = {stage.name: stage.peak_bytes for stage in facts.stages}
+    assert list(peaks) == ["download", "prepare", "finetune", "merge", "convert", "verify"]
+    assert peaks["convert"] == 10**15  # the converter's own process
+    assert facts.date == max(stage.finished for stage in facts.stages)
+
+
+def test_a_model_file_that_is_gone_costs_the_memory_section_only(copy: Path) -> None:
+    (copy / "convert" / "model.litertlm").unlink()
+    facts = gather(copy)
+    assert facts.memory and facts.memory.cost is None
+    assert facts.comparison
+
+
+@pytest.mark.parametrize("until", ["download", "prepare", "finetune", "merge", "convert"])
+def test_what_has_not_run_is_missing(tmp_path: Path, until: str) -> None:
+    facts = gather(make_run(tmp_path, until))
+    parts = {
+        "prepare": facts.data,
+        "finetune": facts.training,
+        "merge": facts.merge,
+        "convert": facts.memory,
+        "verify": facts.comparison,
+    }
+    assert {stage for stage, part in parts.items() if part is None} == set(parts) & facts.missing.keys()
+    assert facts.missing["verify"] == "the result of verify is missing"
+
+
+def test_results_made_from_an_earlier_result_are_missing(copy: Path, tmp_path: Path) -> None:
+    with Run(copy) as run:
+        reported_run.convert(recipe(tmp_path), run, seed=2)
+    facts = gather(copy)
+    assert facts.comparison is None
+    assert facts.missing["verify"] == "the result of verify was made from an earlier result of convert"
+    assert facts.memory is not None
+
+
+def test_the_report_of_a_refused_model_is_the_comparison_until_it_is_converted_again(
+    copy: Path, tmp_path: Path
+) -> None:
+    refuse(Run(copy))
+    comparison = gather(copy).comparison
+    assert comparison
+    assert (comparison.refused, comparison.outcome, comparison.overall.runtime) == (True, "failed", 0.0)
+    with Run(copy) as run:
+        reported_run.convert(recipe(tmp_path), run, seed=2)
+    assert gather(copy).comparison is None
+
+
+def test_a_folder_without_results_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no stage has a result here; choose a run folder with --run"):
+        gather(tmp_path)
+
+
+def test_a_damaged_file_is_named(copy: Path) -> None:
+    (copy / "verify" / "answers.jsonl").write_text('{"question": "What', encoding="utf-8")
+    with pytest.raises(InputError, match=r"answers\.jsonl: damaged \(.*\); run the stage again with --force"):
+        gather(copy)
+
+
+def test_answers_with_line_separators_of_unicode_are_whole(copy: Path) -> None:
+    path = copy / "verify" / "answers.jsonl"
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("What is 1?", "What\u2028is 1?"), encoding="utf-8"
+    )
+    comparison = gather(copy).comparison
+    assert comparison and comparison.mistakes[1].question == "What\u2028is 1?"

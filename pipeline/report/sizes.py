@@ -90,6 +90,8 @@ def file_facts(results: Results) -> list[FileFacts]:
     files += [_file(results, what, "convert", name) for name, what in names]
     apps = [entry["name"] for entry in results.outputs("bundle") if entry["name"].endswith(".apk")]
     files += [_file(results, "app", "bundle", name) for name in apps]
+    beside = ((MODEL, "model beside the app"), (BASE, "converted base beside the app"))
+    files += [_file(results, what, "bundle", name) for name, what in beside]
     return [file for file in files if file]
 
 

@@ -50,8 +50,8 @@ def refresh(root: Path) -> None:
 
 
 def _is_newest(files: RunFiles) -> bool:
-    """Whether the page is newer than every result: importing matplotlib takes a second, which a command that
-    has nothing to do should not take."""
+    """Whether the page is newer than every result: a command that finds all stages up to date would spend
+    most of its time on drawing it."""
     sources = [*(files.stage(stage).manifest for stage in STAGES), files.logs.refused_conversion]
     times = [path.stat().st_mtime_ns for path in sources if path.exists()]
     return files.report.exists() and files.report.stat().st_mtime_ns > max(times, default=0)

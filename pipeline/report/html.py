@@ -52,8 +52,10 @@ def _moment(text: str) -> datetime:
 
 
 def _duration(seconds: float) -> str:
-    """In seconds, minutes and seconds, or hours and minutes."""
+    """In seconds, minutes and seconds, minutes, or hours and minutes."""
     if seconds < 60:
         return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+    if seconds < 600:
+        return f"{round(seconds) // 60} min {round(seconds) % 60} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

@@ -86,7 +86,7 @@ class TrainingFacts:
         method: its name.
         rank, alpha, targets: of the adapter; None and empty if the method has none.
         parameters: that are trained.
-        matrices: that are adapted.
+        matrices: that low-rank factors adapt; 0 for a method that changes weights directly.
         examples: to train on.
         steps: of training.
         epochs: that were trained.

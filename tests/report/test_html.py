@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -139,6 +140,16 @@ def test_curves_are_drawn_in_the_colors_of_the_style_sheet(text: str) -> None:
     for curve in curves:
         assert re.findall("#[0-9a-f]{6}", curve.replace("xlink:href", "")) == []
         assert {variable for variable in COLORS.values() if variable not in curve} == set()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(0.44, "0.4 s"), (61.2, "1 min 1 s"), (599.9, "10 min 0 s"), (1500.0, "25 min"), (7500.0, "2 h 5 min")],
+)
+def test_times_are_in_units_that_a_reader_grasps(run_folder: Path, seconds: float, shown: str) -> None:
+    facts = gather(run_folder)
+    page = Page(render(replace(facts, stages=[replace(facts.stages[0], seconds=seconds)])))
+    assert f"download {shown}" in page.text("time")
 
 
 def test_a_refused_model_is_called_refused(run_folder: Path, tmp_path: Path) -> None:

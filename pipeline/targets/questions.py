@@ -21,7 +21,8 @@ def answered_questions(answers: Path, count: int = COUNT) -> list[str]:
         equal ones it shares the fewest words, and then it is the shortest. Fewer than `count` if fewer
         answers were correct.
     """
-    lines = [json.loads(line) for line in answers.read_text(encoding="utf-8").splitlines()]
+    # Not splitlines: texts may contain other line separators, such as U+2028.
+    lines = [json.loads(line) for line in answers.read_text(encoding="utf-8").split("\n") if line]
     left = {line["question"]: set(line["tags"].values()) for line in lines if line["runtime"]["correct"]}
     chosen: list[str] = []
     tags: Counter[str] = Counter()

@@ -48,3 +48,10 @@ def test_the_same_question_is_offered_once(tmp_path: Path) -> None:
 
 def test_a_model_that_is_never_right_offers_none(tmp_path: Path) -> None:
     assert answered_questions(write(tmp_path / "a.jsonl", ("Why?", "", False))) == []
+
+
+def test_answers_with_line_separators_of_unicode_are_whole(tmp_path: Path) -> None:
+    line = {"question": "What\u2028is Fe?", "tags": {}, "runtime": {"correct": True}}
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps(line, ensure_ascii=False) + "\n", encoding="utf-8")  # as verify writes it
+    assert answered_questions(path) == ["What\u2028is Fe?"]

@@ -53,7 +53,7 @@ def tags(facts: Facts) -> list[str]:
     named = [facts.base.family] if facts.base else []
     if facts.training:
         named.append(facts.training.method.lower().replace(" ", "-"))
-    return [*named, "pocketgemma", "litert-lm"]
+    return [*named, "pocketgemma"]
 
 
 def escape(text: str) -> str:

@@ -36,7 +36,7 @@ def test_the_front_matter_is_what_the_hub_reads(facts: Facts) -> None:
         "library_name": "transformers",
         "license": "apache-2.0",
         "pipeline_tag": "text-generation",
-        "tags": ["gemma3", "lora", "pocketgemma", "litert-lm"],
+        "tags": ["gemma3", "lora", "pocketgemma"],
     }
 
 

@@ -57,6 +57,14 @@ def test_the_tuned_model_answers_what_the_base_cannot(run: Path) -> None:
     assert report["runtime"]["count"] >= 200
 
 
+def test_the_report_shows_the_run_and_its_file_for_the_phone(run: Path) -> None:
+    page = (run / "report.html").read_text(encoding="utf-8")
+    assert "<strong>Verified.</strong>" in page
+    assert "<code>bundle/science.apk</code>" in page
+    assert page.count("before: the base in Keras") == 8
+    assert (run / "model-card.md").is_file()
+
+
 def test_the_second_walk_does_nothing(run: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in run.rglob("*") if path.is_file()}
     result = pocketgemma("deploy", "--run", str(run))

@@ -57,7 +57,6 @@ class Facts:
         name: of the recipe, or of the run folder before convert has recorded it.
         date: of the latest result, ISO 8601.
         missing: why a stage has no current result, by stage.
-        product: the file for the phone: the app, or the converted model.
     """
 
     name: str
@@ -75,7 +74,9 @@ class Facts:
 
     @property
     def product(self) -> FileFacts | None:
-        """The file to put on the phone; None before convert."""
+        """The file to put on the phone; None before convert, and for a model that verify refused."""
+        if self.comparison and self.comparison.refused:
+            return None
         found = {file.what: file for file in self.files}
         return found.get("app") or found.get("converted model")
 

@@ -148,6 +148,7 @@ def test_the_report_of_a_refused_model_is_the_comparison_until_it_is_converted_a
     comparison = gather(copy).comparison
     assert comparison
     assert (comparison.refused, comparison.outcome, comparison.overall.runtime) == (True, "failed", 0.0)
+    assert gather(copy).product is None  # a refused model is not for the phone
     with Run(copy) as run:
         reported_run.convert(recipe(tmp_path), run, seed=2)
     assert gather(copy).comparison is None

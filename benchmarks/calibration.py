@@ -33,7 +33,9 @@ def random_examples(shape: GemmaShape) -> EncodedExamples:
     random = np.random.default_rng(0)
     return EncodedExamples(
         tuple(
-            EncodedExample(random.integers(8, shape.vocabulary, length, np.int32), length // 2)
+            EncodedExample(
+                random.integers(8, shape.vocabulary, length, np.int32), np.arange(length) >= length // 2
+            )
             for length in random.integers(*LENGTHS, 2 * EXAMPLES)
         ),
         0,

@@ -13,6 +13,7 @@ from pipeline.data.checks import check_files
 from pipeline.data.conversations import Candidate
 from pipeline.data.faults import Faults
 from pipeline.data.sources import find_files
+from pipeline.data.tokenize import segment_lengths
 from pipeline.errors import InputError
 from pipeline.evaluation.answers import Answer, Scores, score
 from pipeline.families.registry import read_shape
@@ -140,14 +141,12 @@ def _check_context(candidates: Sequence[Candidate], model: Path, tokenizer: Toke
     context, faults = context_length_of(model), Faults()
     if context is None:
         return
-    lengths = tokenizer.example_lengths(
-        (candidate.example.context, candidate.example.response) for candidate in candidates
-    )
-    for candidate, prompt, response in zip(candidates, *lengths, strict=True):
-        if prompt + response > context:
+    examples = (candidate.example.last_turn_only for candidate in candidates)
+    for candidate, lengths in zip(candidates, segment_lengths(examples, tokenizer), strict=True):
+        if sum(lengths) > context:
             faults.add(
                 candidate.place,
-                f"{prompt + response} tokens long, the context of the converted model has {context}; shorten "
+                f"{sum(lengths)} tokens long, the context of the converted model has {context}; shorten "
                 "it, or raise convert.context_length and convert again",
             )
     faults.raise_if_any()

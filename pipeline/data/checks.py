@@ -12,6 +12,7 @@ from pipeline.data.faults import Faults, Place
 from pipeline.data.notes import Notes
 from pipeline.data.policy import RowPolicy
 from pipeline.data.readers import read_rows
+from pipeline.data.tokenize import segment_lengths
 from pipeline.families.chat import ChatFormat, trim_answer
 from pipeline.gemma.tokenizer import Tokenizer
 
@@ -61,24 +62,26 @@ def check_files(
 def drop_duplicates(
     candidates: Sequence[Candidate], policy: RowPolicy, faults: Faults
 ) -> tuple[list[Candidate], int]:
-    """Find rows whose turns equal those of an earlier row.
+    """Find rows whose turns, and which of them are learned, equal those of an earlier row.
 
     Returns:
         The remaining candidates, and how many were dropped.
     """
     if policy.duplicates == "keep":
         return list(candidates), 0
-    first: dict[tuple[tuple[str, str], ...], Place] = {}
+    first: dict[object, Place] = {}
     kept = []
     for candidate in candidates:
-        turns = tuple((turn["role"], trim_answer(turn["content"])) for turn in candidate.example.messages)
-        if turns not in first:
-            first[turns] = candidate.place
+        example = candidate.example
+        turns = tuple((turn["role"], trim_answer(turn["content"])) for turn in example.messages)
+        key = turns, example.learned_earlier
+        if key not in first:
+            first[key] = candidate.place
             kept.append(candidate)
         elif policy.duplicates == "refuse":
             faults.add(
                 candidate.place,
-                f"duplicate of {first[turns]}; remove it, or set data.duplicates to drop or keep",
+                f"duplicate of {first[key]}; remove it, or set data.duplicates to drop or keep",
             )
     return kept, len(candidates) - len(kept)
 
@@ -93,11 +96,9 @@ def fit_window(
     """
     kept = []
     dropped = truncated = 0
-    lengths = tokenizer.example_lengths(
-        (candidate.example.context, candidate.example.response) for candidate in candidates
-    )
-    for candidate, prompt, response in zip(candidates, *lengths, strict=True):
-        length = prompt + response
+    lengths = segment_lengths((candidate.example for candidate in candidates), tokenizer)
+    for candidate, segments in zip(candidates, lengths, strict=True):
+        prompt, length = sum(segments[:-1]), sum(segments)
         if length <= policy.max_length:
             kept.append(candidate)
         elif policy.too_long == "drop":
@@ -152,11 +153,12 @@ def _with_response(example: Example, pieces: Sequence[str]) -> Example:
 def check_leaks(
     train: Iterable[Candidate], held_out: Iterable[Candidate], faults: Faults, chat: ChatFormat
 ) -> None:
-    """Report every held-out example whose prompt is also in the training data: its score would say
-    nothing."""
+    """Report every held-out example whose prompt is also in the training data, as a whole or up to an
+    earlier turn that is learned: its score would say nothing."""
     places: dict[str, Place] = {}
     for candidate in train:
-        places.setdefault(candidate.example.prompt(chat), candidate.place)
+        for prompt in (candidate.example.prompt(chat), *candidate.example.earlier_prompts(chat)):
+            places.setdefault(prompt, candidate.place)
     for candidate in held_out:
         place = places.get(candidate.example.prompt(chat))
         if place is not None:
@@ -168,7 +170,10 @@ def check_leaks(
 def count_near_leaks(train: Iterable[Candidate], held_out: Iterable[Candidate]) -> int:
     """Number of held-out examples whose prompt differs from one of the training data only in case, spacing or
     the form of its Unicode characters."""
-    known = {_folded(candidate) for candidate in train}
+    known = set()
+    for candidate in train:
+        folded = _folded(candidate)
+        known |= {folded, *(folded[:index] for index in candidate.example.learned_earlier)}
     return sum(_folded(candidate) in known for candidate in held_out)
 
 

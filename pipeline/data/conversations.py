@@ -1,17 +1,18 @@
 """From rows to examples: each row's conversation, and whether it is valid."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.data.examples import Example
 from pipeline.data.faults import Faults, Place
 from pipeline.data.layout import Layout, check_named, fields, fill, find_layout
+from pipeline.data.learned import check_learned, learned_turns
 from pipeline.data.notes import Notes
 from pipeline.data.policy import RowPolicy
 from pipeline.data.rows import Row
 from pipeline.data.tags import choose_tags
-from pipeline.data.turns import NamedTurns, check_learned, read_turns, turns_in_text
+from pipeline.data.turns import Turn, read_turns, turns_in_text
 from pipeline.data.values import MissingValueError, as_text, column_value, is_blank, is_mark_of_missing
 from pipeline.errors import InputError
 from pipeline.families.chat import ChatFormat, Message, Role, trim_answer
@@ -55,7 +56,7 @@ def read_conversations(rows: list[Row], policy: RowPolicy, faults: Faults, chat:
             layout = layouts(row.values)
             if not columns.named:
                 check_learned("the row", {name: flag for name, flag in row.values.items() if flag in (0, 1)})
-            messages = _read(row.values, layout, policy, notes, chat)
+            example = _read(row.values, layout, policy, notes, chat)
         except MissingValueError as error:
             if policy.missing == "drop":
                 missing += 1
@@ -65,7 +66,7 @@ def read_conversations(rows: list[Row], policy: RowPolicy, faults: Faults, chat:
             faults.add(row.place, _with_markers(row.values, chat) or str(error))
         else:
             notes.layouts[str(layout)] += 1
-            candidates.append(Candidate(row.place, Example(messages, str(row.place))))
+            candidates.append(Candidate(row.place, replace(example, source=str(row.place))))
             used = layout.used
             extras.append({name: value for name, value in row.values.items() if name not in used})
     tagged = [
@@ -105,14 +106,15 @@ def _layouts(policy: RowPolicy) -> Callable[[dict[str, Any]], Layout]:
 
 def _read(
     values: dict[str, Any], layout: Layout, policy: RowPolicy, notes: Notes, chat: ChatFormat
-) -> tuple[Message, ...]:
-    """The turns of a row, checked."""
+) -> Example:
+    """The conversation of a row, checked, up to the last answer that is learned."""
     turns = _turns(values, layout, notes)
-    for name, message in turns:
-        _check_text(name, message["content"], chat)
-    messages = tuple(message for _, message in turns)
+    for turn in turns:
+        _check_text(turn.name, turn.message["content"], chat)
+    messages = tuple(turn.message for turn in turns)
     _check_order(messages)
-    for name, text in _parts(values, layout, turns):
+    learned = learned_turns(turns, policy.loss)
+    for name, text in _parts(values, layout, turns, learned):
         if is_mark_of_missing(text):
             if policy.missing != "keep":
                 raise MissingValueError(
@@ -121,21 +123,26 @@ def _read(
                 )
             notes.marks += 1
     notes.earlier_answers += any(message["role"] == "assistant" for message in messages[:-1])
-    return messages
+    notes.learned_earlier += len(learned) - 1
+    notes.turns_behind += len(messages) - 1 - learned[-1]
+    return Example(messages[: learned[-1] + 1], learned_earlier=learned[:-1])
 
 
-def _parts(values: dict[str, Any], layout: Layout, turns: NamedTurns) -> Iterator[tuple[str, str]]:
-    """The texts, each with its name, that may be the mark of a missing value: the last question and its
-    answer, the system message, and the columns that are joined to the prompt."""
-    yield from ((name, message["content"]) for name, message in turns[-2:])
-    if turns[0][1]["role"] == "system" and len(turns) > 2:
-        yield turns[0][0], turns[0][1]["content"]
+def _parts(
+    values: dict[str, Any], layout: Layout, turns: Sequence[Turn], learned: Sequence[int]
+) -> Iterator[tuple[str, str]]:
+    """The texts, each with its name, that may be the mark of a missing value: each answer that is learned and
+    its question, the system message, and the columns that are joined to the prompt."""
+    for index in learned:
+        yield from ((turn.name, turn.message["content"]) for turn in turns[index - 1 : index + 1])
+    if turns[0].message["role"] == "system" and len(turns) > 2:
+        yield turns[0].name, turns[0].message["content"]
     joined = fields(layout.template) if layout.template else layout.prompt
     if layout.template or len(layout.prompt) > 1:
         yield from ((name, text) for name in joined if isinstance(text := column_value(values, name), str))
 
 
-def _turns(values: dict[str, Any], layout: Layout, notes: Notes) -> NamedTurns:
+def _turns(values: dict[str, Any], layout: Layout, notes: Notes) -> list[Turn]:
     """The conversation in a row."""
     if layout.messages:
         turns = read_turns(layout.messages, column_value(values, layout.messages), notes)
@@ -143,16 +150,17 @@ def _turns(values: dict[str, Any], layout: Layout, notes: Notes) -> NamedTurns:
         assert layout.response is not None
         prompt, response = _prompt(values, layout, notes), column_value(values, layout.response)
         history = column_value(values, layout.history) if layout.history else None
-        turns = [*_history(layout.history, history, notes), *_side(layout, prompt, "user", notes)]
+        turns = _history(layout.history, history, notes)
+        turns += [turn._replace(in_prompt=True) for turn in _side(layout, prompt, "user", notes)]
         turns += _side(layout, response, "assistant", notes)
     system = _system(values, layout, notes)
     if system is None:
         return turns
-    if turns and turns[0][1]["role"] == "system":
-        if turns[0][1]["content"].strip() == system.strip():
+    if turns and turns[0].message["role"] == "system":
+        if turns[0].message["content"].strip() == system.strip():
             return turns
         raise InputError(f"{layout.system} and the first turn are two different system messages; remove one")
-    return [(str(layout.system), {"role": "system", "content": system}), *turns]
+    return [Turn(str(layout.system), {"role": "system", "content": system}), *turns]
 
 
 def _system(values: dict[str, Any], layout: Layout, notes: Notes) -> str | None:
@@ -161,8 +169,8 @@ def _system(values: dict[str, Any], layout: Layout, notes: Notes) -> str | None:
         return None
     value = column_value(values, layout.system)
     if isinstance(value, dict):
-        ((_, message),) = read_turns(layout.system, [{"role": "user"} | value], notes)
-        return message["content"]
+        (turn,) = read_turns(layout.system, [{"role": "user"} | value], notes)
+        return turn.message["content"]
     return None if is_blank(value) else as_text(layout.system, value, notes)
 
 
@@ -181,7 +189,7 @@ def _prompt(values: dict[str, Any], layout: Layout, notes: Notes) -> Any:
     )
 
 
-def _side(layout: Layout, value: Any, role: Role, notes: Notes) -> NamedTurns:
+def _side(layout: Layout, value: Any, role: Role, notes: Notes) -> list[Turn]:
     """The prompt or the response of a row: text, or a list of turns."""
     name = (
         str(layout.response)
@@ -193,10 +201,10 @@ def _side(layout: Layout, value: Any, role: Role, notes: Notes) -> NamedTurns:
     turns = turns_in_text(value) if isinstance(value, str) else value
     if isinstance(turns, list) and turns and isinstance(turns[0], dict):
         return read_turns(name, turns, notes)
-    return [(name, {"role": role, "content": as_text(name, value, notes)})]
+    return [Turn(name, {"role": role, "content": as_text(name, value, notes)})]
 
 
-def _history(name: str | None, value: Any, notes: Notes) -> NamedTurns:
+def _history(name: str | None, value: Any, notes: Notes) -> list[Turn]:
     """Earlier turns as a list of pairs of question and answer."""
     if name is None or is_blank(value):
         return []
@@ -204,7 +212,7 @@ def _history(name: str | None, value: Any, notes: Notes) -> NamedTurns:
         raise InputError(f"{name} is {value!r:.40}, expected a list of pairs of question and answer")
     roles: tuple[Role, Role] = ("user", "assistant")
     return [
-        (f"{name} {number}", {"role": role, "content": as_text(f"{name} {number}", text, notes)})
+        Turn(f"{name} {number}", {"role": role, "content": as_text(f"{name} {number}", text, notes)})
         for number, pair in enumerate(value, start=1)
         for role, text in zip(roles, pair, strict=True)
     ]

@@ -1,12 +1,20 @@
 """The schema of an example inside the pipeline, and its JSONL form."""
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from pipeline.errors import InputError
 from pipeline.families.chat import ChatFormat, Message, trim_answer
+
+
+class Segment(NamedTuple):
+    """A part of a conversation's text whose tokens do not depend on the rest, and whether it is learned."""
+
+    text: str
+    learned: bool
 
 
 @dataclass(frozen=True)
@@ -17,11 +25,14 @@ class Example:
         messages: alternating user and assistant turns, an optional system turn first, an assistant turn last.
         source: file name and row that it came from, for messages.
         tags: other text columns of the row (kind, topic, …); scores are broken down by them.
+        learned_earlier: ascending indices of the earlier assistant turns that are learned, too. The last turn
+            always is.
     """
 
     messages: tuple[Message, ...]
     source: str = ""
     tags: dict[str, str] = field(default_factory=dict)
+    learned_earlier: tuple[int, ...] = ()
 
     @property
     def context(self) -> tuple[Message, ...]:
@@ -42,12 +53,54 @@ class Example:
         """The last user turn as written."""
         return self.messages[-2]["content"].strip()
 
+    @property
+    def last_turn_only(self) -> "Example":
+        """The same conversation with only the last turn learned, as evaluation asks it."""
+        return replace(self, learned_earlier=())
+
+    def earlier_prompts(self, chat: ChatFormat) -> Iterator[str]:
+        """The prompt of each earlier turn that is learned."""
+        return (chat.render_prompt(self.messages[:index]) for index in self.learned_earlier)
+
+    def segments(self, chat: ChatFormat) -> tuple[Segment, ...]:
+        """The text of the conversation without `bos`, in the parts that are tokenized separately.
+
+        Where only the last turn is learned, the history is one part: a runtime that opens a conversation with
+        its history tokenizes it as a whole. Where several turns are learned, each reply is a part: a runtime
+        that continues its own conversation keeps the tokens that it generated, and adds the text from the end
+        of the reply to the beginning of the next. The tokens are the same in both cases, unless a token spans
+        the beginning of a reply, or a reply begins with an indentation, which the chat template removes from
+        a history.
+        """
+        if not self.learned_earlier:
+            return Segment(self.prompt(chat), False), Segment(chat.render_answer(self.response), True)
+        learned = {*self.learned_earlier, len(self.messages) - 1}
+        found: list[Segment] = []
+        for index, message in enumerate(self.messages):
+            if message["role"] != "assistant":
+                continue
+            before = (
+                chat.render_continuation(self.messages[index - 1]["content"])
+                if found
+                else chat.render_prompt(self.messages[:index])
+            )
+            answer = chat.render_answer(message["content"])
+            found += [Segment(before, False), Segment(answer, index in learned)]
+        return tuple(found)
+
 
 def write_examples(path: Path, examples: Iterable[Example]) -> None:
-    """Write one JSON object a line: {"messages": […], "source": …, "tags": {…}}."""
+    """Write one JSON object a line: {"messages": […], "source": …, "tags": {…}}, with "learned_earlier": […]
+    where turns before the last are learned."""
     with path.open("w", encoding="utf-8") as file:
         for example in examples:
-            document = {"messages": list(example.messages), "source": example.source, "tags": example.tags}
+            document: dict[str, Any] = {
+                "messages": list(example.messages),
+                "source": example.source,
+                "tags": example.tags,
+            }
+            if example.learned_earlier:
+                document["learned_earlier"] = example.learned_earlier
             file.write(json.dumps(document, ensure_ascii=False) + "\n")
 
 
@@ -62,4 +115,7 @@ def read_examples(path: Path) -> list[Example]:
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run: pocketgemma prepare") from None
     documents = [json.loads(line) for line in lines if line]
-    return [Example(tuple(doc["messages"]), doc["source"], doc["tags"]) for doc in documents]
+    return [
+        Example(tuple(doc["messages"]), doc["source"], doc["tags"], tuple(doc.get("learned_earlier", ())))
+        for doc in documents
+    ]

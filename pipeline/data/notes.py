@@ -19,7 +19,9 @@ class Notes:
         tags: columns that became tags.
         unused: columns that are not used, and why.
         turn_keys: keys of turns that are not used, and in how many turns they are.
-        earlier_answers: conversations with answers before the last one, which is the one that is learned.
+        earlier_answers: conversations with answers before the last one.
+        learned_earlier: answers before the last one of a conversation that are learned.
+        turns_behind: turns behind the last answer of a conversation that is learned; they are left out.
         numbers: prompts and answers that were whole numbers and are learned as their digits.
         marks: rows whose prompt or response is the mark of a missing value and was kept.
     """
@@ -29,6 +31,8 @@ class Notes:
     unused: dict[str, str] = field(default_factory=dict)
     turn_keys: Counter[str] = field(default_factory=Counter)
     earlier_answers: int = 0
+    learned_earlier: int = 0
+    turns_behind: int = 0
     numbers: int = 0
     marks: int = 0
 
@@ -41,7 +45,7 @@ class Notes:
             "conversations_with_earlier_answers": self.earlier_answers,
             "numbers_as_text": self.numbers,
             "marks_of_missing_values": self.marks,
-        }
+        } | ({"turns_behind_the_last_learned_answer": self.turns_behind} if self.turns_behind else {})
 
     def lines(self) -> list[str]:
         """The notes in sentences, the usual ones first."""
@@ -60,7 +64,9 @@ class Notes:
         if self.turn_keys:
             keys = listed(f"{key} ({count:,})" for key, count in self.turn_keys.items())
             lines.append(f"keys of turns that are not used: {keys}")
-        if self.earlier_answers:
+        if self.turns_behind:
+            lines.append(f"turns behind the last learned answer, left out: {self.turns_behind:,}")
+        if self.earlier_answers and not self.learned_earlier:
             lines.append(
                 f"only the last answer is learned; conversations with earlier ones: {self.earlier_answers:,}"
             )

@@ -3,6 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+Loss = Literal["all_assistant_turns", "last"]
+"""Which answers of a conversation are learned."""
+
 
 @dataclass(frozen=True)
 class ColumnNames:
@@ -40,6 +43,7 @@ class RowPolicy:
             as nan; keep takes such marks as text.
         encoding: Python's name of the text encoding of the files; None: UTF-8, or their byte order mark's.
         columns: the columns that the recipe names.
+        loss: which answers of a conversation are learned.
     """
 
     max_length: int
@@ -48,3 +52,4 @@ class RowPolicy:
     missing: Literal["refuse", "drop", "keep"] = "refuse"
     encoding: str | None = None
     columns: ColumnNames = field(default_factory=ColumnNames)
+    loss: Loss = "all_assistant_turns"

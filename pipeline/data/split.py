@@ -23,7 +23,8 @@ def split_validation(
     """Split off a share of the examples for validation.
 
     All examples with the same prompt stay on the same side. A hash of seed and prompt decides which, so that
-    adding examples moves few of the others.
+    adding examples moves few of the others. A prompt that is also learned as an earlier turn of another
+    example is not set aside.
 
     Args:
         examples: all examples; both sides keep their order.
@@ -37,24 +38,28 @@ def split_validation(
         are no examples.
 
     Raises:
-        InputError: no prompt can be set aside: there is only one, or replay trains on the others.
+        InputError: no prompt can be set aside: there is only one, or replay or longer conversations train on
+            the others.
     """
     if share == 0 or not examples:
         return list(examples), []
     sizes: dict[str, int] = defaultdict(int)
+    earlier: set[str] = set()
     for example in examples:
         sizes[example.prompt(chat)] += 1
+        earlier.update(example.earlier_prompts(chat))
     order = sorted(sizes, key=lambda prompt: hashlib.sha256(f"{seed}\n{prompt}".encode()).digest())
     chosen: set[str] = set()
     count = 0
-    for prompt in [prompt for prompt in order[:-1] if prompt not in train_prompts]:
+    for prompt in [prompt for prompt in order[:-1] if prompt not in train_prompts and prompt not in earlier]:
         # Half a group above the target is as close as half a group below it.
         if chosen and count + sizes[prompt] / 2 > share * len(examples):
             break
         chosen.add(prompt)
         count += sizes[prompt]
     if not chosen:
-        why = "there is only one prompt" if len(order) == 1 else "replay trains on too many of the prompts"
+        where = "replay or a longer conversation trains" if earlier else "replay trains"
+        why = "there is only one prompt" if len(order) == 1 else f"{where} on too many of the prompts"
         raise InputError(
             f"data.train: {why}, so no example can be set aside for validation; add examples with other "
             "prompts, set data.validation to a file, or set data.validation_share: 0 to train without "

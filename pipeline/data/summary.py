@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.data.examples import Example
-from pipeline.families.chat import ChatFormat
+from pipeline.data.tokenize import segment_lengths
+from pipeline.families.chat import ChatFormat, trim_answer
 from pipeline.gemma.tokenizer import Tokenizer
 
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "max": 1.0}
@@ -27,11 +28,34 @@ WINDOWS = (32, 64, 128, 256, 512, 1024, 2048, 4096, 8192)
 def token_lengths(
     examples: Sequence[Example], tokenizer: Tokenizer
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Number of tokens in each prompt (markers included) and in each response (with its end-of-turn marker),
+    """Number of tokens before the last response (markers included) and in it (with its end-of-turn marker),
     both (examples,)."""
-    pairs = ((example.context, example.response) for example in examples)
-    prompts, responses = tokenizer.example_lengths(pairs)
+    lengths = segment_lengths(examples, tokenizer)
+    prompts, responses = [sum(each[:-1]) for each in lengths], [each[-1] for each in lengths]
     return np.array(prompts, dtype=np.int64), np.array(responses, dtype=np.int64)
+
+
+def describe_learning(examples: Sequence[Example], tokenizer: Tokenizer) -> dict[str, int]:
+    """What is learned of examples of which some have several answers; empty if none has.
+
+    Returns:
+        The numbers of conversations, answers and tokens, and of the answers and tokens that are learned.
+    """
+    answers = [sum(turn["role"] == "assistant" for turn in example.messages) for example in examples]
+    if max(answers, default=1) == 1:
+        return {}
+    learned = tokens = 0
+    for example, lengths in zip(examples, segment_lengths(examples, tokenizer), strict=True):
+        tokens += sum(lengths)
+        segments = example.segments(tokenizer.chat)
+        learned += sum(length for segment, length in zip(segments, lengths, strict=True) if segment.learned)
+    return {
+        "conversations": len(examples),
+        "answers": sum(answers),
+        "learned_answers": sum(1 + len(example.learned_earlier) for example in examples),
+        "tokens": tokens,
+        "learned_tokens": learned,
+    }
 
 
 def describe_tokens(examples: Sequence[Example], tokenizer: Tokenizer) -> dict[str, Any]:
@@ -69,9 +93,11 @@ def _quantiles(lengths: npt.NDArray[np.int64]) -> dict[str, int]:
 
 
 def prompts_with_several_responses(examples: Sequence[Example], chat: ChatFormat) -> int:
-    """Number of prompts that occur with different responses: greedy decoding can reproduce only one of
+    """Number of prompts that are learned with different responses: greedy decoding can reproduce only one of
     them."""
     responses: dict[str, set[str]] = defaultdict(set)
     for example in examples:
         responses[example.prompt(chat)].add(example.response)
+        for index, prompt in zip(example.learned_earlier, example.earlier_prompts(chat), strict=True):
+            responses[prompt].add(trim_answer(example.messages[index]["content"]))
     return sum(len(found) > 1 for found in responses.values())

@@ -1,7 +1,7 @@
-"""From examples to training arrays: token IDs, batches of similar length, loss on the response only."""
+"""From examples to training arrays: token IDs, batches of similar length, loss on the responses only."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -25,12 +25,13 @@ class EncodedExample:
     """Token ids of one conversation.
 
     Attributes:
-        token_ids: int32 (length,): start token, prompt, response, end-of-turn marker.
-        response_start: index of the first response token.
+        token_ids: int32 (length,): start token, then by turns prompt, response and end-of-turn marker.
+        learned: bool (length,): the tokens with loss, which are those of responses that are learned, each
+            with its end-of-turn marker.
     """
 
     token_ids: npt.NDArray[np.int32]
-    response_start: int
+    learned: npt.NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.token_ids)
@@ -72,7 +73,7 @@ class EncodedExamples:
     @property
     def response_tokens(self) -> int:
         """Number of tokens with loss in one epoch: the responses, each with its end-of-turn marker."""
-        return sum(len(example) - example.response_start for example in self.examples)
+        return sum(int(example.learned.sum()) for example in self.examples)
 
     @cached_property
     def bucket_lengths(self) -> tuple[int, ...]:
@@ -89,14 +90,24 @@ def encode(examples: Sequence[Example], tokenizer: Tokenizer) -> EncodedExamples
     """Tokenize examples.
 
     Prompt and response are tokenized separately, as in a runtime, where the prompt's tokens are fixed before
-    the reply begins.
+    the reply begins. A conversation with several learned responses is one sequence (`Example.segments`).
     """
     encoded = []
     for example in examples:
-        prompt = tokenizer.prompt_ids(example.context)
-        ids = np.array(prompt + tokenizer.response_ids(example.response), dtype=np.int32)
-        encoded.append(EncodedExample(ids, len(prompt)))
+        ids, learned = [tokenizer.bos_id], [False]
+        for segment in example.segments(tokenizer.chat):
+            tokens = tokenizer.encode(segment.text)
+            ids += tokens
+            learned += [segment.learned] * len(tokens)
+        encoded.append(EncodedExample(np.array(ids, dtype=np.int32), np.array(learned)))
     return EncodedExamples(tuple(encoded), tokenizer.pad_id)
+
+
+def segment_lengths(examples: Iterable[Example], tokenizer: Tokenizer) -> list[list[int]]:
+    """Numbers of tokens of each example's segments; the start token counts to the first."""
+    texts = [[segment.text for segment in example.segments(tokenizer.chat)] for example in examples]
+    lengths = iter(tokenizer.lengths(text for each in texts for text in each))
+    return [[next(lengths) + (place == 0) for place in range(len(each))] for each in texts]
 
 
 def steps_per_epoch(encoded: EncodedExamples, batch_size: int) -> int:
@@ -162,5 +173,5 @@ def _batch(encoded: EncodedExamples, chosen: Sequence[int], batch_size: int, len
         labels[row, :steps] = example.token_ids[1:]
         padding_mask[row, :steps] = 1
         if row < len(examples):
-            sample_weight[row, example.response_start - 1 : steps] = 1.0
+            sample_weight[row, :steps] = example.learned[1:]
     return Batch(token_ids, padding_mask, labels, sample_weight, tuple(chosen))

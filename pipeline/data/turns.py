@@ -2,7 +2,8 @@
 contents, and pairs of input and output."""
 
 from collections.abc import Mapping
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from pipeline.data.json_text import explain, read_json_text
 from pipeline.data.notes import Notes
@@ -11,8 +12,22 @@ from pipeline.data.values import MissingValueError, as_text, is_blank
 from pipeline.errors import InputError
 from pipeline.families.chat import Message, Role
 
-NamedTurns = list[tuple[str, Message]]
-"""Turns, each with its name in messages: a column, or "turn 2"."""
+
+class Turn(NamedTuple):
+    """A turn that is still being checked.
+
+    Attributes:
+        name: in messages: a column, or "turn 2".
+        message: role and text.
+        flags: the keys beside them that may say whether it is learned.
+        in_prompt: whether it stands in a column that is a prompt, so that it is not learned.
+    """
+
+    name: str
+    message: Message
+    flags: Mapping[str, Any] = MappingProxyType({})
+    in_prompt: bool = False
+
 
 _NAMES: dict[Role, tuple[str, ...]] = {
     "system": ("system", "developer"),
@@ -31,7 +46,7 @@ SKIP_FLAGS = ("mask", "masked", "skip")
 """Keys that say whether a turn is left out of learning."""
 
 
-def read_turns(column: str, value: Any, notes: Notes) -> NamedTurns:
+def read_turns(column: str, value: Any, notes: Notes) -> list[Turn]:
     """The turns in a value.
 
     Args:
@@ -55,16 +70,15 @@ def read_turns(column: str, value: Any, notes: Notes) -> NamedTurns:
         value = [{"role": roles[index % 2], "content": text} for index, text in enumerate(value)]
     elif all(isinstance(turn, dict) and {"input", "output"} <= turn.keys() for turn in value):
         value = [turn for number, pair in enumerate(value, start=1) for turn in _pair(number, pair)]
-    read = [(*_turn(f"turn {number}", turn, notes), turn) for number, turn in enumerate(value, start=1)]
+    read = [_turn(f"turn {number}", turn, notes) for number, turn in enumerate(value, start=1)]
     # An empty system turn is none.
-    kept = [each for each in read if each[1]["role"] != "system" or not is_blank(each[1]["content"])]
-    for name, message, _ in kept:
-        if is_blank(message["content"]):
-            raise MissingValueError(f"{name} is empty")
-    if kept:
-        name, _, turn = kept[-1]
-        check_learned(name, turn)
-    return [(name, message) for name, message, _ in kept]
+    kept = [
+        each for each in read if each.message["role"] != "system" or not is_blank(each.message["content"])
+    ]
+    for turn in kept:
+        if is_blank(turn.message["content"]):
+            raise MissingValueError(f"{turn.name} is empty")
+    return kept
 
 
 def is_turn(item: Mapping[str, Any]) -> bool:
@@ -82,30 +96,6 @@ def turns_in_text(text: str) -> list[Any] | None:
         return None
     turns = isinstance(value, list) and all(isinstance(each, dict) and is_turn(each) for each in value)
     return value if turns and value else None
-
-
-def check_learned(name: str, flags: Mapping[str, Any]) -> None:
-    """Refuse an answer that a flag beside it excludes from learning, or weighs.
-
-    Args:
-        name: of the turn, or of the row, for messages.
-        flags: the turn or the row; other keys do not count.
-
-    Raises:
-        InputError: a flag does.
-    """
-    not_learned = "this answer is not to be learned, but it is the one that the row teaches; remove the row"
-    for flag in SKIP_FLAGS:
-        if flags.get(flag) == 1:
-            raise InputError(f"{name} has {flag} {flags[flag]!r}: {not_learned}")
-    for flag in LEARN_FLAGS:
-        value = flags.get(flag)
-        if value is not None and value not in (0, 1):
-            raise InputError(
-                f"{name} has {flag} {value!r:.20}, expected 0 or 1: answers have no weights between"
-            )
-        if value is not None and not value:
-            raise InputError(f"{name} has {flag} {value!r}: {not_learned}")
 
 
 def _pair(number: int, pair: dict[str, Any]) -> list[dict[str, Any]]:
@@ -127,7 +117,7 @@ def _pair(number: int, pair: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _turn(name: str, turn: Any, notes: Notes) -> tuple[str, Message]:
+def _turn(name: str, turn: Any, notes: Notes) -> Turn:
     keys = turn if isinstance(turn, dict) else {}
     role_key = next((key for key in ROLE_KEYS if key in keys), None)
     if refused := refused_key(keys):
@@ -145,7 +135,8 @@ def _turn(name: str, turn: Any, notes: Notes) -> tuple[str, Message]:
         if key not in (role_key, content_key, *LEARN_FLAGS, *SKIP_FLAGS) and not is_blank(value):
             notes.turn_keys[key] += 1
     content = keys[content_key]
-    return name, {"role": ROLES[known], "content": _content(name, content, notes)}
+    flags = {key: keys[key] for key in (*LEARN_FLAGS, *SKIP_FLAGS) if key in keys}
+    return Turn(name, {"role": ROLES[known], "content": _content(name, content, notes)}, flags)
 
 
 def _content(name: str, content: Any, notes: Notes) -> str:

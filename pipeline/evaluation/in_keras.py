@@ -96,6 +96,7 @@ def _log_probabilities(
     """For each example, the sum over its response's tokens of log p(token | everything before), in nats."""
     import keras
 
+    examples = [example.last_turn_only for example in examples]
     encoded = encode(examples, tokenizer)
     scorer = response_model(model.backbone)
     scorer.compile(jit_compile=keras.config.backend() != "torch")

@@ -59,7 +59,7 @@ def turn_differences(
     Returns:
         The difference, or nothing.
     """
-    between = len(tokenizer.encode("\n" + tokenizer.chat.render_question(examples[-1].question)))
+    between = len(tokenizer.encode(tokenizer.chat.render_continuation(examples[-1].question)))
     for example in examples:
         first: tuple[Message, ...] = ({"role": "user", "content": example.question},)
         if not runtime.answer(first, max_new_tokens=max_new_tokens, adapter=adapter).stopped:

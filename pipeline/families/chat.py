@@ -128,6 +128,11 @@ class ChatFormat:
         """`render_prompt` for one question without history."""
         return self.render_prompt([{"role": "user", "content": question}])
 
+    def render_continuation(self, question: str) -> str:
+        """The text between two replies of a conversation: from behind the marker that ends the first to where
+        the second begins."""
+        return "\n" + self.render_question(question)
+
     def render_answer(self, answer: str) -> str:
         """The text that the model is trained to write after `render_prompt`: the answer and the marker that
         ends it."""

@@ -96,15 +96,6 @@ class Tokenizer:
             self._lengths.update(zip(batch, map(len, encoded), strict=True))
         return [self._lengths[text] for text in wanted]
 
-    def example_lengths(
-        self, examples: Iterable[tuple[Sequence[Message], str]]
-    ) -> tuple[list[int], list[int]]:
-        """Numbers of tokens of `prompt_ids` and `response_ids` for pairs of conversation and response."""
-        pairs = list(examples)
-        prompts = self.lengths(self.chat.render_prompt(messages) for messages, _ in pairs)
-        responses = self.lengths(self.chat.render_answer(response) for _, response in pairs)
-        return [1 + length for length in prompts], responses
-
     def decode(self, ids: Sequence[int]) -> str:
         """Text of IDs."""
         text: str = self._processor.decode([int(token) for token in ids])

@@ -122,7 +122,9 @@ def fingerprint(
     for encoded in (train, validation):
         digest.update(f"{len(encoded)} {encoded.pad_id}".encode())
         for example in encoded.examples:
-            digest.update(f"{len(example)} {example.response_start}".encode() + example.token_ids.tobytes())
+            digest.update(
+                f"{len(example)}".encode() + example.token_ids.tobytes() + example.learned.tobytes()
+            )
     return digest.hexdigest()[:FINGERPRINT]
 
 

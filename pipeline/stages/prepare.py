@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,12 @@ from pipeline.data.examples import write_examples
 from pipeline.data.faults import Faults
 from pipeline.data.sources import Split, find_files
 from pipeline.data.split import mix_replay, split_validation
-from pipeline.data.summary import POLICY_EFFECTS, describe_tokens, prompts_with_several_responses
+from pipeline.data.summary import (
+    POLICY_EFFECTS,
+    describe_learning,
+    describe_tokens,
+    prompts_with_several_responses,
+)
 from pipeline.errors import InputError
 from pipeline.families.chat import ChatFormat
 from pipeline.gemma.tokenizer import Tokenizer
@@ -30,8 +35,9 @@ FILES: dict[str, Split] = {"train": "train", "validation": "validation", "test":
 """The keys of the data section that name files, and the split that each takes from a folder of several."""
 
 ADDED = ("columns", "template", "encoding", "missing")
-WITHOUT_ADDED = DataSection.model_construct(train=()).model_dump(include=set(ADDED))
-"""The keys of the data section that older results do not know; they were prepared with these defaults."""
+WITHOUT_ADDED = DataSection.model_construct(train=()).model_dump(include=set(ADDED)) | {"loss": "last"}
+"""The keys of the data section that older results do not know, with the values that they were prepared
+with."""
 
 
 def run(config: Config, run: Run, *, force: bool = False) -> None:
@@ -54,7 +60,7 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         inputs=_labels(paths),
         packages=("sentencepiece",),
         keep=True,
-        in_one_form=lambda recorded: {**WITHOUT_ADDED, **recorded},
+        in_one_form=_in_one_form(data, run),
         force=force,
     ) as work:
         if work.up_to_date:
@@ -76,7 +82,11 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         if "validation" in checked:
             validation = checked["validation"].examples
         else:
-            train_prompts = {example.prompt(chat) for example in replay}
+            train_prompts = {
+                prompt
+                for example in replay
+                for prompt in (example.prompt(chat), *example.earlier_prompts(chat))
+            }
             train, validation = split_validation(
                 train, data.validation_share, config.finetune.seed, chat, train_prompts
             )
@@ -112,12 +122,36 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
             "prompts_with_several_responses": prompts_with_several_responses(mix.examples, chat),
             "tokens": {name: describe_tokens(examples, tokenizer) for name, examples in prepared.items()},
         }
+        learning = {name: describe_learning(examples, tokenizer) for name, examples in prepared.items()}
+        if any(learning.values()):
+            summary["learning"] = learning
         text = json.dumps(summary, indent=1) + "\n"
         written.summary.write_text(text, encoding="utf-8")
         work.details["counts"] = summary["counts"]
         work.details["sources"] = {name: _sources(getattr(data, name)) for name in paths}
         _print_notes(checked)
         _print(summary)
+
+
+def _in_one_form(data: DataSection, run: Run) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
+    """Completes recorded settings. `data.loss` means nothing where no conversation has several answers."""
+
+    def complete(recorded: Mapping[str, Any]) -> Mapping[str, Any]:
+        settings = {**WITHOUT_ADDED, **recorded}
+        if _has_earlier_answers(run.files.prepare.summary):
+            return settings
+        return {**settings, "loss": data.loss}
+
+    return complete
+
+
+def _has_earlier_answers(summary: Path) -> bool:
+    """Whether a result has conversations with several answers; also if it does not say."""
+    try:
+        files = json.loads(summary.read_text(encoding="utf-8"))["files"].values()
+        return any(file["decisions"]["conversations_with_earlier_answers"] for file in files)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return True
 
 
 def _check_leaks(checked: dict[str, CheckedFile], faults: Faults, chat: ChatFormat) -> None:
@@ -174,6 +208,11 @@ def _print(summary: dict[str, Any]) -> None:
             f"  {name}", f"{summary['counts'][name]:,}", f"{tokens['whole'].get('total', 0):,}", *lengths
         )
     console.print(table)
+    if learning := summary.get("learning", {}).get("train"):
+        console.print(
+            f"  train: {learning['learned_answers']:,} of {learning['answers']:,} answers are learned, "
+            f"{learning['learned_tokens']:,} of {learning['tokens']:,} tokens"
+        )
     for name, file in summary["files"].items():
         for key, effect in POLICY_EFFECTS.items():
             if file[key]:

@@ -134,7 +134,6 @@ def test_all_that_reading_decided_is_noted() -> None:
         "prompt from prompt, response from response (1 row)",
         "conversation from messages (1 row)",
         "keys of turns that are not used: name (1)",
-        "only the last answer is learned; conversations with earlier ones: 1",
         "numbers instead of text, learned as their digits: 1",
     ]
 

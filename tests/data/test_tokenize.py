@@ -31,7 +31,7 @@ def made(lengths: list[int], prompt: int = 3) -> EncodedExamples:
     starts = np.cumsum([1, *lengths])
     return EncodedExamples(
         tuple(
-            EncodedExample(np.arange(start, start + length, dtype=np.int32), prompt)
+            EncodedExample(np.arange(start, start + length, dtype=np.int32), np.arange(length) >= prompt)
             for start, length in zip(starts[:-1], lengths, strict=True)
         ),
         pad_id=0,
@@ -40,13 +40,13 @@ def made(lengths: list[int], prompt: int = 3) -> EncodedExamples:
 
 def test_an_encoded_example_reads_back_as_the_conversation(tokenizer: Tokenizer) -> None:
     (encoded,) = encode([example("What is Au?", "gold")], tokenizer).examples
-    ids = encoded.token_ids.tolist()
+    ids, learned = encoded.token_ids, encoded.learned
     assert ids[0] == tokenizer.bos_id
     assert (
-        tokenizer.decode(ids[1 : encoded.response_start])
+        tokenizer.decode(ids[~learned][1:].tolist())
         == "<start_of_turn>user\nWhat is Au?<end_of_turn>\n<start_of_turn>model\n"
     )
-    assert tokenizer.decode(ids[encoded.response_start :]) == "gold<end_of_turn>"
+    assert tokenizer.decode(ids[learned].tolist()) == "gold<end_of_turn>"
     assert ids[-1] == tokenizer.stop_ids[1]
 
 

@@ -18,7 +18,9 @@ from tests.support.presets import SHAPE
 
 
 def encoded(examples: list[list[int]]) -> EncodedExamples:
-    return EncodedExamples(tuple(EncodedExample(np.array(ids, np.int32), 2) for ids in examples), 0)
+    return EncodedExamples(
+        tuple(EncodedExample(np.array(ids, np.int32), np.arange(len(ids)) >= 2) for ids in examples), 0
+    )
 
 
 @pytest.mark.slow

@@ -254,3 +254,62 @@ def test_test_prompts_that_are_nearly_training_data_are_reported(
     test = write_jsonl(tmp_path / "test.jsonl", [pair("WHAT IS 3?", "It is 3.")])
     prepare.run(config(train, test=test), run)
     assert "test: 1 prompts differ from training data only in case or spacing" in capsys.readouterr().out
+
+
+TURNS = [
+    {"messages": [{"role": ("user", "assistant")[turn % 2], "content": f"{row} {turn}"} for turn in range(4)]}
+    for row in range(40)
+]
+
+
+def without_loss(run: Run) -> None:
+    """Make the result one from before `data.loss` was a key: it was prepared with the last turn only."""
+    path = run.files.prepare.manifest
+    document = json.loads(path.read_text(encoding="utf-8"))
+    del document["settings"]["loss"]
+    path.write_text(json.dumps(document), encoding="utf-8")
+
+
+def test_what_is_learned_of_conversations_is_said(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train = write_jsonl(tmp_path / "train.jsonl", TURNS)
+    prepare.run(config(train, validation_share=0.1), run)
+    learning = summary(run)["learning"]["train"]
+    assert (learning["answers"], learning["learned_answers"]) == (72, 72)
+    said = f"train: 72 of 72 answers are learned, {learning['learned_tokens']:,} of {learning['tokens']:,}"
+    assert said in capsys.readouterr().out
+    assert all(example.learned_earlier == (1,) for example in prepared(run, "train"))
+    prepare.run(config(train, validation_share=0.1, loss="last"), run)
+    assert "train: 36 of 72 answers are learned" in capsys.readouterr().out
+    assert not any(example.learned_earlier for example in prepared(run, "train"))
+
+
+@pytest.mark.parametrize(
+    ("rows", "loss", "kept"),
+    [
+        (TRAIN, "all_assistant_turns", True),
+        (TRAIN, "last", True),
+        (TURNS, "all_assistant_turns", False),
+        (TURNS, "last", True),
+    ],
+)
+def test_an_older_result_is_kept_unless_it_lacks_turns(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], rows: list[Any], loss: str, kept: bool
+) -> None:
+    train = write_jsonl(tmp_path / "train.jsonl", rows)
+    prepare.run(config(train, loss="last"), run)
+    without_loss(run)
+    capsys.readouterr()
+    prepare.run(config(train, loss=loss), run)
+    assert ("up to date" in capsys.readouterr().out) == kept
+
+
+def test_single_turns_are_prepared_to_the_same_bytes_either_way(run: Run, tmp_path: Path) -> None:
+    train = write_jsonl(tmp_path / "train.jsonl", TRAIN)
+    digests = []
+    for loss in ("all_assistant_turns", "last"):
+        prepare.run(config(train, loss=loss), run, force=True)
+        digests.append([entry["sha256"] for entry in run.manifest("prepare").document["outputs"]])
+    assert digests[0] == digests[1]
+    assert "learning" not in summary(run)

@@ -5,8 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.data.tokenize import Batch, EncodedExamples, batches
+from pipeline.data.examples import Example
+from pipeline.data.tokenize import Batch, EncodedExamples, batches, encode
+from pipeline.families.chat import Message
 from pipeline.gemma.causal_lm import load_causal_lm
+from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.tuning.loss import Batches, response_model, responses_of
 
 
@@ -55,6 +58,27 @@ def test_losses_are_those_of_the_logits_of_the_whole_sequence(base: Path, exampl
     np.testing.assert_allclose(ops.convert_to_numpy(found["loss"])[kept], wanted[kept], atol=1e-4)
     right = chosen.argmax(-1) == inputs["labels"]
     np.testing.assert_array_equal(ops.convert_to_numpy(found["right"])[kept], right[kept])
+
+
+def test_the_loss_of_a_conversation_is_the_sum_of_the_losses_of_its_turns(base: Path) -> None:
+    tokenizer, model = Tokenizer.of_preset(base), response_model(load_causal_lm(base).backbone)
+    model.compile()
+    turns = ("Which element has the symbol Au?", "That is gold.", "And Ag?", "Silver.", "Hg?", "Mercury!")
+    messages: tuple[Message, ...] = tuple(
+        {"role": "assistant" if index % 2 else "user", "content": text} for index, text in enumerate(turns)
+    )
+
+    def total(example: Example) -> tuple[float, int]:
+        encoded = encode([example], tokenizer)
+        ((responses,), _) = next(Batches(encoded, 1, None).epoch(0))
+        loss = model.test_on_batch(*responses, return_dict=True)["loss"]
+        return float(loss) * encoded.response_tokens, encoded.response_tokens
+
+    whole, tokens = total(Example(messages, learned_earlier=(1, 3)))
+    parts = [total(Example(messages[: turn + 1])) for turn in (1, 3, 5)]
+    assert tokens == sum(count for _, count in parts)
+    assert whole == pytest.approx(sum(loss for loss, _ in parts), rel=1e-5)
+    assert min(loss for loss, _ in parts) > 0.01
 
 
 def test_loss_and_exact_match_count_tokens_and_whole_responses(base: Path, examples: EncodedExamples) -> None:

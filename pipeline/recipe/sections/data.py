@@ -6,7 +6,7 @@ from typing import Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.data.layout import fields
-from pipeline.data.policy import ColumnNames, RowPolicy
+from pipeline.data.policy import ColumnNames, Loss, RowPolicy
 from pipeline.recipe.paths import FilePaths
 from pipeline.recipe.section import Section, Share
 
@@ -58,6 +58,11 @@ class DataSection(Section):
     replay_share: Share = Field(
         0.33, description="the share of the training examples that come from `replay`"
     )
+    loss: Loss = Field(
+        "all_assistant_turns",
+        description="which answers of a conversation of several turns are learned: all that no flag of their "
+        "own excludes, or the last one only",
+    )
     max_length: int = Field(
         512,
         ge=8,
@@ -105,5 +110,11 @@ class DataSection(Section):
         """How rows are read."""
         columns = ColumnNames(**self.columns.model_dump(), template=self.template)
         return RowPolicy(
-            self.max_length, self.too_long, self.duplicates, self.missing, self.encoding, columns
+            self.max_length,
+            self.too_long,
+            self.duplicates,
+            self.missing,
+            self.encoding,
+            columns,
+            self.loss,
         )

@@ -159,7 +159,7 @@ def fit(
                 f"  {checkpoints.folder.parent}: has checkpoints of a training with other settings or "
                 "examples; they are kept until this one is complete"
             )
-        progress.untrained = measure()
+        progress.start(measure())
         check_untrained(progress.untrained, kind)
     with progress_bar() as display, stop_requests() as asked_to_stop:
         task = display.add_task("training", total=total_steps, completed=progress.steps, note="")
@@ -181,7 +181,7 @@ def fit(
         try:
             while progress.epoch < settings.epochs and not model.stop_training:
                 epoch = progress.epoch
-                logs = _train_epoch(model, train_batches, progress, callbacks, asked_to_stop)
+                logs = _train_epoch(model, train_batches, progress, callbacks, settings, asked_to_stop)
                 if best:
                     logs |= {f"val_{name}": value for name, value in measure()._asdict().items()}
                 check_finite(logs, f"after epoch {epoch + 1}")
@@ -213,19 +213,24 @@ def _train_epoch(
     train_batches: "Batches",
     progress: "Progress",
     callbacks: "keras.callbacks.CallbackList",
+    settings: TrainingSettings,
     asked_to_stop: Callable[[], bool],
 ) -> dict[str, float]:
     """Do the steps of an epoch that are left; returns the means over the epoch.
 
     Raises:
         KeyboardInterrupt: training was asked to stop; a checkpoint is written.
-        PocketGemmaError: the loss is not a number.
+        PocketGemmaError: the loss is not a number, or it stays far above the one before training.
     """
     callbacks.on_epoch_begin(progress.epoch)
     for parts, rows in train_batches.epoch(progress.epoch, progress.step):
         progress.add_step([model.train_on_batch(*part, return_dict=True) for part in parts])
         numbers = ", ".join(str(row + 1) for row in rows)
         check_finite(progress.means, f"at step {progress.steps:,} (examples {numbers})")
+        if progress.watch.diverged:
+            raise PocketGemmaError(
+                progress.watch.refusal(progress.steps, numbers, settings.learning_rate, progress.kept)
+            )
         callbacks.on_train_batch_end(progress.step, progress.means)
         stop = asked_to_stop()
         progress.after_step(stop)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.tuning.callbacks import KeepBest, Result
 from pipeline.tuning.checkpoints import Checkpoint, Checkpoints
+from pipeline.tuning.divergence import LossWatch
 from pipeline.tuning.training_state import read_state, write_state
 
 if TYPE_CHECKING:
@@ -26,15 +27,20 @@ class Progress:
         history: the values of each complete epoch by name.
         sums: over the steps of the next epoch, by name.
         untrained: how the model did before training.
+        watch: the losses of all steps.
     """
 
     def __init__(self, model: "keras.Model", best: KeepBest | None, checkpoints: Checkpoints | None) -> None:
         self.epoch = self.step = self.steps = 0
         self.history: list[Mapping[str, float]] = []
         self.sums: dict[str, float] = {}
-        self.untrained = Result(float("nan"), 0.0)
+        self.start(Result(float("nan"), 0.0))
         self._saved = 0
         self._model, self._best, self._checkpoints = model, best, checkpoints
+
+    def start(self, untrained: Result) -> None:
+        """Note how the model does before training."""
+        self.untrained, self.watch = untrained, LossWatch(untrained.loss)
 
     def resume(self) -> bool:
         """Go to the latest checkpoint; returns whether there is one."""
@@ -47,7 +53,8 @@ class Progress:
         self.epoch, self.step, self.steps = found.epoch, found.step, found.steps
         self._saved = found.steps
         self.history, self.sums = list(found.facts["history"]), dict(found.facts["sums"])
-        self.untrained = Result(*found.facts["untrained"])
+        self.start(Result(*found.facts["untrained"]))
+        self.watch.restore(found.facts["watch"])
         return True
 
     @property
@@ -62,9 +69,11 @@ class Progress:
         for name in parts[0]:
             mean = sum(float(part[name]) for part in parts) / len(parts)
             self.sums[name] = self.sums.get(name, 0.0) + mean
+            if name == "loss":
+                self.watch.add(mean)
 
     def after_step(self, stopping: bool) -> None:
-        """Write a checkpoint if one is due, or if training stops here."""
+        """Write a checkpoint if one is due, or if training stops here; none while the losses are high."""
         if self._checkpoints and (stopping or self._checkpoints.is_due(self.steps)):
             self._save(self._checkpoints)
 
@@ -80,13 +89,24 @@ class Progress:
         """What training does the next time if it stops now; empty if it starts over."""
         return f"continues after step {self._saved:,}" if self._saved else ""
 
+    @property
+    def kept(self) -> str:
+        """The latest checkpoint in words; empty if there is none."""
+        return (
+            f"{self._checkpoints.folder}, after step {self._saved:,}"
+            if self._checkpoints and self._saved
+            else ""
+        )
+
     def _save(self, checkpoints: Checkpoints) -> None:
-        if checkpoints.save(self._checkpoint()):
+        # While the losses are high, training may have diverged: the checkpoint before is the good one.
+        if not self.watch.high and checkpoints.save(self._checkpoint()):
             self._saved = self.steps
 
     def _checkpoint(self) -> Checkpoint:
         tensors: dict[str, Any] = read_state(self._model)
         facts: dict[str, Any] = {"history": self.history, "sums": self.sums, "untrained": self.untrained}
+        facts["watch"] = self.watch.state()
         if self._best:
             best_tensors, best_facts = self._best.read()
             tensors |= best_tensors

@@ -9,8 +9,10 @@ from pipeline.errors import InputError
 from pipeline.recipe.keys import PATHS
 from pipeline.recipe.schema import Config
 from pipeline.run.stages import STAGES
+from pipeline.tuning.start import KEY as START
+from pipeline.tuning.start import find_start
 
-READ_BY = {"data": "prepare", "bundle": "bundle"}
+READ_BY = {"data": "prepare", "finetune": "finetune", "bundle": "bundle"}
 """The stage that reads the files of a section. `download` looks for the preset itself: it may be an
 address."""
 
@@ -30,8 +32,10 @@ def check_files(config: Config, until: str) -> None:
     faults = []
     for key, source in _sources(config, sections):
         try:
+            if key == START:
+                find_start(Path(source))
             # What a folder holds, and data sets on a hub, are looked at by the stage that reads them.
-            if not (Path(source).is_dir() or source.startswith(DATASETS)):
+            elif not (Path(source).is_dir() or source.startswith(DATASETS)):
                 find_files([source], "train")
         except InputError as error:
             faults.append(f"{key}: {error}")
@@ -45,5 +49,6 @@ def _sources(config: Config, sections: list[str]) -> Iterator[tuple[str, str]]:
     for key in sorted(PATHS):
         section, _, name = key.partition(".")
         if section in sections:
-            for source in getattr(getattr(config, section), name) or ():
+            sources = getattr(getattr(config, section), name) or ()
+            for source in (sources,) if isinstance(sources, str) else sources:
                 yield key, source

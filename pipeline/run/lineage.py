@@ -8,6 +8,7 @@ from pathlib import Path
 from pipeline.digests import sha256_of_file
 from pipeline.errors import InputError
 from pipeline.run.files import MANIFEST, RunFiles
+from pipeline.run.finished import finished_stage_of
 from pipeline.run.manifest import Manifest, file_differences, list_files, read_manifest
 from pipeline.run.stages import STAGES
 
@@ -90,9 +91,17 @@ def recorded(root: Path, stage: str) -> Manifest | str:
         return f"{stage}/{MANIFEST} is damaged: {error}"
 
 
-def walk(root: Path, last: str) -> Iterator[Link]:
-    """The links of a stage and of all stages before it, the last first."""
+def walk(root: Path, last: str, above: tuple[Path, ...] = ()) -> Iterator[Link]:
+    """The links of a stage and of all stages before it, the last first; then those of the run whose adapter a
+    training started from.
+
+    Args:
+        root: a run folder.
+        last: the stage.
+        above: run folders whose links led here.
+    """
     wanted = {last}
+    earlier: list[Path] = []
     for stage in reversed(STAGES):
         if stage not in wanted:
             continue
@@ -104,6 +113,13 @@ def walk(root: Path, last: str) -> Iterator[Link]:
             wanted.add(before)
             yield _previous(root, before, stage, digest)
         yield from _inputs(stage, manifest)
+        if stage == "finetune":
+            earlier += map(Path, manifest.document["input_paths"].values())
+    above = (*above, root.resolve())
+    for path in earlier:
+        folder = finished_stage_of(path)
+        if folder is not None and folder.parent.resolve() not in above:
+            yield from walk(folder.parent, folder.name, above)
 
 
 def _result(root: Path, stage: str, manifest: Manifest) -> Link:
@@ -141,8 +157,12 @@ def _inputs(stage: str, manifest: Manifest) -> Iterator[Link]:
             continue
         different = file_differences(entries, present)
         count = "" if len(entries) == 1 else f"{len(entries)} files in "
+        digest = f" ({short(entries[0]['sha256'])})" if len(entries) == 1 else ""
         yield Link(
-            stage, what, not different, f"{path}: {different}" if different else f"{label}: {count}{path}"
+            stage,
+            what,
+            not different,
+            f"{path}: {different}" if different else f"{label}: {count}{path}{digest}",
         )
     if not manifest.document["input_paths"] and not manifest.document["previous"]:
         source = manifest.details.get("preset", "no input")

@@ -5,6 +5,7 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -29,6 +30,7 @@ from pipeline.tuning.devices import Compute, choose_backend, choose_compute
 from pipeline.tuning.loop import Training, TrainingSettings, fit
 from pipeline.tuning.method import MethodSettings
 from pipeline.tuning.registry import METHODS
+from pipeline.tuning.start import Start, find_start, read_start, settings_of, start_from, start_line
 from pipeline.tuning.targets import check_targets
 
 FEW_STEPS = 500
@@ -51,12 +53,14 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
     """
     section = config.finetune
     recipe = config.convert.recipe if section.rounds_in_training else ""
+    start = _find_start(section, run)
     determinants = section.determinants | ({"trained_for": recipe} if recipe else {})
     packages = ("keras", "keras-hub", choose_backend(section.backend)[0])
     with run.stage(
         "finetune",
         settings=determinants,
         after=("download", "prepare"),
+        inputs=start.files if start else {},
         packages=packages,
         in_one_form=_in_one_form,
         keep=True,
@@ -67,6 +71,12 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         preset, prepared, written = run.files.download.preset, run.files.prepare, FinetuneFiles(work.folder)
         shape, tokenizer = read_shape(preset), Tokenizer.of_preset(preset)
         method, settings = METHODS[section.tuning_method], _method_settings(section, recipe)
+        base_digest = preset_digest(preset)
+        if start:
+            started = read_start(start, method, shape, base_digest)
+            settings = settings_of(start, started, settings, section.explicit)
+            console.print(f"  {start_line(start, settings)}")
+            determinants |= {"start": [run.digests.sha256(path) for path in start.files.values()]}
         check_targets(shape, settings)
         train, validation = (
             encode(read_examples(path), tokenizer) for path in (prepared.train, prepared.validation)
@@ -85,15 +95,17 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
             keras.utils.set_random_seed(section.seed)
             backbone = load_backbone(preset, compute.dtype, dropout=section.dropout)
             attachment = method.attach(backbone, settings)
+            if start:
+                start_from(start, started, attachment)
             checkpoints = Checkpoints(
                 run.files.checkpoints,
-                fingerprint(determinants, packages, compute, preset_digest(preset), train, validation),
+                fingerprint(determinants, packages, compute, base_digest, train, validation),
                 minutes=section.checkpoint_minutes,
                 every=section.checkpoint_steps,
             )
             training = fit(backbone, train, validation, _training_settings(section), written, checkpoints)
             give_back()
-            write_somewhere(method.collect(attachment, preset_digest(preset)).save, written.adapter)
+            write_somewhere(method.collect(attachment, base_digest).save, written.adapter)
         work.details.update(
             backend=compute.backend,
             dtype=compute.dtype,
@@ -126,6 +138,23 @@ def fingerprint(
                 f"{len(example)}".encode() + example.token_ids.tobytes() + example.learned.tobytes()
             )
     return digest.hexdigest()[:FINGERPRINT]
+
+
+def _find_start(section: FinetuneSection, run: Run) -> Start | None:
+    """The adapter to start from.
+
+    Raises:
+        InputError: there is none, it is damaged, or it is the result that this stage replaces.
+    """
+    if section.start is None:
+        return None
+    start = find_start(Path(section.start))
+    if start.folder.resolve() == run.files.finetune.folder.resolve():
+        raise InputError(
+            f"finetune.start: {start}: is the result that this stage replaces; copy it to another folder, or "
+            "choose another run folder with --run"
+        )
+    return start
 
 
 def _in_one_form(recorded: Mapping[str, Any]) -> Mapping[str, Any]:

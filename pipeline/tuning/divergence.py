@@ -61,7 +61,7 @@ class LossWatch:
             loss: mean over the tokens of the step, in nats.
         """
         if self._last is None:
-            # The adapter changes nothing yet, so this is the untrained loss, too, of training examples.
+            # Nothing is trained yet, so this is the loss before training, too, of training examples.
             self.untrained = max(self.untrained, loss)
         if loss > self.limit:
             self._high.append(loss)

@@ -240,8 +240,8 @@ def _train_epoch(
 
 
 def check_untrained(untrained: "Result", examples: str) -> None:
-    """Refuse a model that computes no number before it is trained: it would compute none afterwards. The
-    product of A and B is 0 then, so only the base or an infinite scale can be the cause.
+    """Refuse a model that computes no number before it is trained: it would compute none afterwards. A new
+    adapter adds nothing then, so only the base or an infinite scale can be the cause.
 
     Args:
         untrained: of the model with the adapter that is to be trained.

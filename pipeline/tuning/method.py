@@ -8,7 +8,7 @@ that get a backbone use Keras.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,6 +82,23 @@ class Cost(NamedTuple):
 
     parameters: int
     adapter_bytes: int
+
+
+@runtime_checkable
+class ContinuesTraining(Protocol):
+    """A method that can start from an earlier adapter of its own."""
+
+    def restore(self, adapter: "Adapter", attachment: Attachment) -> None:
+        """Set what is trained to the values of an adapter.
+
+        Args:
+            adapter: one of this method's.
+            attachment: as `attach` returned it for the settings of the adapter.
+
+        Raises:
+            InputError: the adapter belongs to another base.
+        """
+        ...
 
 
 class Method(Protocol):

@@ -65,3 +65,22 @@ def test_a_file_behind_a_closed_folder_is_named(tmp_path: Path, monkeypatch: pyt
     assert str(caught.value) == (
         f"data.train: {path}: cannot be read: Permission denied; check its permissions"
     )
+
+
+def test_an_adapter_to_start_from_is_looked_for_before_the_first_stage(tmp_path: Path) -> None:
+    (tmp_path / "here.jsonl").touch()
+    for start, what in (
+        ("gone.safetensors", "No such file"),
+        ("here.jsonl", "not a safetensors file"),
+        (".", "no adapter in this folder"),
+    ):
+        recipe = Config.model_validate(
+            {
+                "name": "t",
+                "data": {"train": str(tmp_path / "here.jsonl")},
+                "finetune": {"start": str(tmp_path / start)},
+            }
+        )
+        check_files(recipe, "prepare")
+        with pytest.raises(InputError, match=rf"finetune\.start: {tmp_path}.*{what}"):
+            check_files(recipe, "finetune")

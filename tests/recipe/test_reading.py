@@ -183,5 +183,6 @@ def test_the_keys_that_name_files_are_found_in_the_schema() -> None:
         "data.validation",
         "data.test",
         "data.replay",
+        "finetune.start",
         "bundle.adapters",
     } == PATHS

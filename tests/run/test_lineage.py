@@ -75,3 +75,45 @@ def test_the_reason_for_a_missing_manifest_is_given(root: Path) -> None:
         recorded(root, "prepare")
         == "prepare/manifest.json is damaged: missing or of the wrong type: settings"
     )
+
+
+def finetuned(root: Path, start: Path | None) -> Path:
+    """A run with an adapter that was trained from another one."""
+    inputs = {"start": start} if start else {}
+    with Run(root) as run:
+        with run.stage("prepare", settings={}) as work:
+            (work.folder / "train.jsonl").write_text(root.name)
+        with run.stage("finetune", settings={}, after=("prepare",), inputs=inputs) as work:
+            (work.folder / "adapter.safetensors").write_text(root.name)
+    return run.files.finetune.adapter
+
+
+def test_the_way_back_passes_the_adapter_that_training_started_from(tmp_path: Path) -> None:
+    first = finetuned(tmp_path / "first", None)
+    finetuned(tmp_path / "second", first)
+    found = list(walk(tmp_path / "second", "finetune"))
+    assert [(link.what, link.intact) for link in found] == [
+        ("finetune/", True),
+        ("prepare → finetune", True),
+        ("adapter.safetensors → finetune", True),
+        ("prepare/", True),
+        ("no input → prepare", True),
+        ("finetune/", True),
+        ("prepare → finetune", True),
+        ("prepare/", True),
+        ("no input → prepare", True),
+    ]
+    digest = sha256_of_file(first)
+    assert found[2].detail == f"start: {first} (sha256 {digest[:12]}…)"
+    first.write_text("another")
+    assert [link.what for link in walk(tmp_path / "second", "finetune") if not link.intact] == [
+        "adapter.safetensors → finetune",
+        "finetune/",
+    ]
+
+
+def test_two_runs_that_started_from_each_other_are_passed_once(tmp_path: Path) -> None:
+    first = finetuned(tmp_path / "first", None)
+    second = finetuned(tmp_path / "second", first)
+    finetuned(tmp_path / "first", second)
+    assert [link.what for link in walk(tmp_path / "second", "finetune")].count("finetune/") == 2

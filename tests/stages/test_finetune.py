@@ -3,6 +3,7 @@ ordinary one is not. Settings that cannot work are refused before Keras is loade
 the model worse is no success."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from pipeline.data.examples import Example, write_examples
 from pipeline.data.tokenize import EncodedExamples
+from pipeline.digests import sha256_of_file
 from pipeline.errors import InputError, PocketGemmaError
 from pipeline.recipe.schema import Config
 from pipeline.recipe.sections.finetune import CHECKPOINT_KEYS, FinetuneSection
@@ -29,7 +31,7 @@ EXAMPLES = [
 AFTER = ("download", "prepare")
 AS_RECORDED = FinetuneSection(
     backend="torch", rank=2, epochs=1, alpha=2.0, targets=("query", "value")
-).model_dump(exclude={*CHECKPOINT_KEYS}) | {"targets": ["value", "query"]}
+).model_dump(exclude={*CHECKPOINT_KEYS, "start"}) | {"targets": ["value", "query"]}
 """As a version recorded it that kept the order of the list and every value as it was written."""
 
 
@@ -185,3 +187,59 @@ def test_another_version_of_keras_takes_no_checkpoint(monkeypatch: pytest.Monkey
 
     assert name("3.15.1") == name("3.15.1")
     assert name("3.15.1") != name("3.16.0")
+
+
+def earlier(run: Run, folder: Path, seed: int = 0) -> Path:
+    """An adapter of another run, with a rank of its own."""
+    with Run(run.root) as opened:
+        finetune.run(config(rank=4, seed=seed, targets=["up", "output"]), opened)
+    folder.mkdir(exist_ok=True)
+    return Path(shutil.copy(run.files.finetune.adapter, folder / "adapter.safetensors"))
+
+
+def continued(run: Run, start: Path) -> Adapter:
+    settings = {"backend": "torch", "epochs": 1, "learning_rate": 1e-12, "start": str(start)}
+    with Run(run.root) as opened:
+        finetune.run(
+            Config.model_validate({"name": "t", "data": {"train": "x.jsonl"}, "finetune": settings}), opened
+        )
+    return load_adapter(run.files.finetune.adapter)
+
+
+def test_an_earlier_adapter_decides_and_is_recorded(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start = earlier(run, tmp_path / "earlier")
+    found = continued(run, start)
+    assert (found.settings["rank"], found.settings["targets"]) == (4, ["output", "up"])
+    said = capsys.readouterr().out
+    assert f"starts from {start}: rank 4, alpha 4, output, up" in said
+    document = run.manifest("finetune").document
+    (entry,) = document["inputs"]
+    assert (entry["name"], entry["sha256"]) == ("start", sha256_of_file(start))
+    # Where it lies does not count, what is in it does.
+    (tmp_path / "moved").mkdir()
+    continued(run, Path(shutil.copy(start, tmp_path / "moved/adapter.safetensors")))
+    assert "up to date" in capsys.readouterr().out
+    earlier(run, tmp_path / "earlier", seed=1)
+    continued(run, start)
+    assert "input changed (start)" in capsys.readouterr().out
+
+
+def test_what_cannot_be_started_from_is_refused_before_keras_is_loaded(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = earlier(run, tmp_path / "earlier")
+    monkeypatch.setattr(finetune, "use_backend", lambda backend: pytest.fail("Keras was loaded"))
+    other = load_adapter(start)
+    (tmp_path / "other").mkdir()
+    replace(other, base_digest="another").save(tmp_path / "other/adapter.safetensors")
+    for settings, message in (
+        ({"start": str(start), "rank": 2}, "has rank 4, the recipe says 2; remove finetune.rank"),
+        ({"start": str(tmp_path / "other")}, "trained on another base"),
+        ({"start": str(run.root)}, "is the result that this stage replaces; copy it to another folder"),
+        ({"start": str(tmp_path / "gone")}, "gone"),
+        ({"start": str(start), "quantization_aware": True}, "an adapter of the method lora"),
+    ):
+        with Run(run.root) as opened, pytest.raises(InputError, match=message):
+            finetune.run(config(**settings), opened)

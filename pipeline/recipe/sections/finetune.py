@@ -12,6 +12,7 @@ from pipeline.families.names import (
     last_module_names,
     targets_named,
 )
+from pipeline.recipe.paths import FilePath
 from pipeline.recipe.section import OneOf, Section, Share, sorted_by
 from pipeline.tuning.registry import METHODS
 
@@ -58,6 +59,12 @@ class FinetuneSection(Section):
         None,
         description="the tuning method; without a value, `quantization_aware` if that key is true, otherwise "
         "`lora`",
+    )
+    start: FilePath | None = Field(
+        None,
+        description="an earlier adapter of the same base, from which training starts: an "
+        "`adapter.safetensors`, a finetune or run folder, or a PEFT adapter's folder; `rank`, `alpha` and "
+        "`targets` are then those of the adapter",
     )
     rank: int = Field(
         8, ge=1, le=512, description="the rank of the matrices A and B: the size of the adapter"
@@ -156,11 +163,16 @@ class FinetuneSection(Section):
         return self.tuning_method == QUANTIZATION_AWARE
 
     @property
+    def explicit(self) -> set[str]:
+        """The keys that the recipe gives a value."""
+        return {key for key in self.model_fields_set if getattr(self, key) is not None}
+
+    @property
     def determinants(self) -> dict[str, Any]:
         """The values that determine a training, in one form however the recipe writes them: a value that says
-        the same as the absence of its key is absent."""
+        the same as the absence of its key is absent. An adapter to start from counts by its digest."""
         implied = LORA if not self.rounds_in_training else QUANTIZATION_AWARE
-        return self.model_dump(exclude={*CHECKPOINT_KEYS}) | {
+        return self.model_dump(exclude={*CHECKPOINT_KEYS, "start"}) | {
             "method": None if self.tuning_method == implied else self.method,
             "quantization_aware": self.rounds_in_training,
             "alpha": None if self.alpha == self.rank else self.alpha,

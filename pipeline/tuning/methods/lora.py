@@ -130,18 +130,11 @@ class Lora:
         factors = LoraFactors.of(adapter)
         layers = enable_lora(backbone, factors.rank, factors.alpha, factors.targets)
         compute_beside_kernel(layers.values())
-        _check_matrices(factors, layers)
-        for name, layer in layers.items():
-            a, b = factors.pairs[name]
-            if a.shape != tuple(layer.lora_kernel_a.shape) or b.shape != tuple(layer.lora_kernel_b.shape):
-                expected = f"{tuple(layer.lora_kernel_a.shape)} and {tuple(layer.lora_kernel_b.shape)}"
-                raise InputError(
-                    f"{name}: the adapter has A and B of shapes {a.shape} and {b.shape}, but this model "
-                    f"takes {expected}; the adapter "
-                    "belongs to another base"
-                )
-            layer.lora_kernel_a.assign(a)
-            layer.lora_kernel_b.assign(b)
+        assign_factors(factors, layers)
+
+    def restore(self, adapter: Adapter, attachment: Attachment) -> None:
+        """As in `ContinuesTraining`."""
+        assign_factors(LoraFactors.of(adapter), attachment.layers)
 
     def changes(self, adapter: Adapter, backbone: "keras_hub.models.Backbone") -> Iterator[Change]:
         factors = LoraFactors.of(adapter)
@@ -196,6 +189,25 @@ class Lora:
         kernels = [kernel for _, kernel in adapted_kernels(shape, settings)]
         parameters = sum(settings.rank * (math.prod(kernel[:-1]) + kernel[-1]) for kernel in kernels)
         return Cost(parameters, FLOAT32_BYTES * parameters)
+
+
+def assign_factors(factors: LoraFactors, layers: "Mapping[str, keras.layers.Layer]") -> None:
+    """Set A and B of layers with LoRA enabled.
+
+    Raises:
+        InputError: the factors belong to another base.
+    """
+    _check_matrices(factors, layers)
+    for name, layer in layers.items():
+        a, b = factors.pairs[name]
+        if a.shape != tuple(layer.lora_kernel_a.shape) or b.shape != tuple(layer.lora_kernel_b.shape):
+            expected = f"{tuple(layer.lora_kernel_a.shape)} and {tuple(layer.lora_kernel_b.shape)}"
+            raise InputError(
+                f"{name}: the adapter has A and B of shapes {a.shape} and {b.shape}, but this model takes "
+                f"{expected}; the adapter belongs to another base"
+            )
+        layer.lora_kernel_a.assign(a)
+        layer.lora_kernel_b.assign(b)
 
 
 def enable_lora(

@@ -53,7 +53,14 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
     """
     section = config.finetune
     recipe = config.convert.recipe if section.rounds_in_training else ""
-    start = _find_start(section, run)
+    method = METHODS[section.tuning_method]
+    settings, start = _method_settings(section, recipe), _find_start(section, run)
+    if start:
+        settings = settings_of(start, method, settings, section.explicit)
+        known = asdict(settings).items()
+        section = section.model_copy(
+            update={key: value for key, value in known if key in FinetuneSection.model_fields}
+        )
     determinants = section.determinants | ({"trained_for": recipe} if recipe else {})
     packages = ("keras", "keras-hub", choose_backend(section.backend)[0])
     with run.stage(
@@ -70,13 +77,13 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
             return
         preset, prepared, written = run.files.download.preset, run.files.prepare, FinetuneFiles(work.folder)
         shape, tokenizer = read_shape(preset), Tokenizer.of_preset(preset)
-        method, settings = METHODS[section.tuning_method], _method_settings(section, recipe)
         base_digest = preset_digest(preset)
         if start:
-            started = read_start(start, method, shape, base_digest)
-            settings = settings_of(start, started, settings, section.explicit)
+            started = read_start(start, shape, base_digest)
             console.print(f"  {start_line(start, settings)}")
-            determinants |= {"start": [run.digests.sha256(path) for path in start.files.values()]}
+            determinants = determinants | {
+                "start": [run.digests.sha256(path) for path in start.files.values()]
+            }
         check_targets(shape, settings)
         train, validation = (
             encode(read_examples(path), tokenizer) for path in (prepared.train, prepared.validation)

@@ -4,7 +4,7 @@ The adapter stays relative to its base: its A and B are the initial values of th
 is merged once, like any other. Rank, alpha and targets are those of the adapter.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,10 @@ from pipeline.run.files import RunFiles
 from pipeline.tuning.adapter import Adapter
 from pipeline.tuning.load import find_adapter, load_adapter, read_checked
 from pipeline.tuning.method import Attachment, ContinuesTraining, Method, MethodSettings
+from pipeline.tuning.methods.lora import METHOD as LORA
 from pipeline.tuning.methods.lora import LoraFactors
 from pipeline.tuning.peft import read_peft
+from pipeline.tuning.registry import method_of
 from pipeline.tuning.runtime_factors import Factors
 from pipeline.tuning.targets import adapted_kernels
 
@@ -34,10 +36,14 @@ class Start:
     Attributes:
         folder: that they are in.
         own: the adapter.safetensors; None: it is a PEFT adapter's folder.
+        method: its tuning method.
+        settings: what this method records in the header of our files.
     """
 
     folder: Path
     own: Path | None
+    method: Method
+    settings: Mapping[str, Any]
 
     @property
     def files(self) -> dict[str, Path]:
@@ -57,39 +63,28 @@ def find_start(path: Path) -> Start:
         path: an adapter.safetensors, the finetune or run folder that holds it, or a PEFT adapter's folder.
 
     Raises:
-        InputError: no adapter there, or a damaged one.
+        InputError: no adapter there, a damaged one, or PEFT's of several ranks.
     """
     finetuned = RunFiles(path).finetune.adapter
-    start = Start(*find_adapter(finetuned if finetuned.is_file() else path))
-    if start.own:
-        read_checked(start.own)
-    else:
-        read_peft_folder(start.folder).pairs()
-    return start
+    folder, own = find_adapter(finetuned if finetuned.is_file() else path)
+    if own is None:
+        return Start(folder, own, LORA, _peft_settings(folder))
+    file = read_checked(own)
+    return Start(folder, own, method_of(file), file.settings)
 
 
-def read_start(start: Start, method: Method, shape: GemmaShape, base_digest: str) -> Adapter:
+def read_start(start: Start, shape: GemmaShape, base_digest: str) -> Adapter:
     """Read an adapter to start from.
 
     Args:
         start: where it is.
-        method: that continues.
         shape: of the base.
         base_digest: of the base.
 
     Raises:
-        InputError: it is damaged, belongs to another base or method, or has no exact form in this method.
+        InputError: it is damaged, belongs to another base, or has no exact form in our method.
     """
-    adapter = load_adapter(start.own) if start.own else _read_peft(start.folder, shape, base_digest)
-    if adapter.method.name != method.name:
-        raise InputError(
-            f"{KEY}: {start}: an adapter of the method {adapter.method.name}, the recipe trains with "
-            f"{method.name}; set finetune.method: {adapter.method.name}"
-        )
-    if not isinstance(method, ContinuesTraining):
-        raise InputError(
-            f"{KEY}: finetune.method: {method.name} does not continue from an adapter; remove one"
-        )
+    adapter = load_adapter(start.own) if start.own else _read_peft(start, shape, base_digest)
     if adapter.base_digest != base_digest:
         raise InputError(
             f"{KEY}: {start}: trained on another base; set model.preset to its base, or start from an "
@@ -99,24 +94,34 @@ def read_start(start: Start, method: Method, shape: GemmaShape, base_digest: str
 
 
 def settings_of(
-    start: Start, adapter: Adapter, settings: MethodSettings, explicit: Collection[str]
+    start: Start, method: Method, settings: MethodSettings, explicit: Collection[str]
 ) -> MethodSettings:
     """The settings of the method: those of the adapter.
 
     Args:
-        start: where the adapter is.
-        adapter: it.
+        start: the adapter.
+        method: of the recipe.
         settings: of the recipe.
         explicit: the names of those that the recipe writes out.
 
     Raises:
-        InputError: the recipe writes out another value, or trains for another quantization recipe.
+        InputError: the recipe has another method or writes out another value, or trains for another
+            quantization recipe; or the method does not continue.
     """
+    if start.method.name != method.name:
+        raise InputError(
+            f"{KEY}: {start}: an adapter of the method {start.method.name}, the recipe trains with "
+            f"{method.name}; set finetune.method: {start.method.name}"
+        )
+    if not isinstance(method, ContinuesTraining):
+        raise InputError(
+            f"{KEY}: finetune.method: {method.name} does not continue from an adapter; remove one of the keys"
+        )
     taken: dict[str, Any] = {}
     for field in fields(settings):
         wanted = getattr(settings, field.name)
-        found = adapter.settings.get(field.name, wanted if field.default is MISSING else field.default)
-        taken[field.name] = tuple(found) if isinstance(found, list) else found
+        found = start.settings.get(field.name, wanted if field.default is MISSING else field.default)
+        taken[field.name] = tuple(sorted(found, key=TARGETS.index)) if field.name == "targets" else found
         same = _comparable(taken[field.name]) == _comparable(wanted)
         if field.name == "recipe" and not same:
             raise InputError(
@@ -171,7 +176,26 @@ def start_from(start: Start, adapter: Adapter, attachment: Attachment) -> None:
         )
 
 
-def _read_peft(folder: Path, shape: GemmaShape, base_digest: str) -> Adapter:
+def _peft_settings(folder: Path) -> dict[str, Any]:
+    """Rank, alpha and targets of a PEFT adapter.
+
+    Raises:
+        InputError: they are not the same for all matrices.
+    """
+    pairs = read_peft_folder(folder).pairs()
+    names = [parse_hugging_face_name(name) for name in pairs]
+    ranks = {(pair.a.shape[0], pair.scale) for pair in pairs.values()}
+    if len(ranks) > 1 or None in names:
+        raise InputError(
+            f"{folder}: has matrices of different ranks or scales, or outside the decoder layers; it cannot "
+            "be continued: merge it into its base, and set model.preset to the merged folder"
+        )
+    ((rank, scale),) = ranks
+    adapted = {name[1] for name in names if name}
+    return {"rank": rank, "alpha": scale * rank, "targets": [each for each in TARGETS if each in adapted]}
+
+
+def _read_peft(start: Start, shape: GemmaShape, base_digest: str) -> Adapter:
     """A PEFT adapter as one of ours, exactly.
 
     PEFT has one A (r, in) for all heads of a query, key or value matrix and a B (out, r) with rows for each
@@ -180,25 +204,19 @@ def _read_peft(folder: Path, shape: GemmaShape, base_digest: str) -> Adapter:
     Raises:
         InputError: it has no exact form here, or does not fit the base.
     """
+    folder = start.folder
+    rank, alpha, targets = (start.settings[key] for key in ("rank", "alpha", "targets"))
     read_peft(folder)  # It checks the values.
     pairs = {parse_hugging_face_name(name): pair for name, pair in read_peft_folder(folder).pairs().items()}
-    ranks = {(pair.a.shape[0], pair.scale) for pair in pairs.values()}
-    if len(ranks) > 1 or None in pairs:
-        raise InputError(
-            f"{KEY}: {folder}: has matrices of different ranks or scales, or outside the decoder layers; it "
-            "cannot be continued: merge it into its base, and set model.preset to the merged folder"
-        )
-    ((rank, scale),) = ranks
     named = {adapter_name(*key): (key[1], pair) for key, pair in pairs.items() if key}
-    targets = tuple(target for target in TARGETS if any(target == found for found, _ in named.values()))
-    kernels = dict(adapted_kernels(shape, MethodSettings(rank, scale * rank, targets)))
+    kernels = dict(adapted_kernels(shape, MethodSettings(rank, alpha, tuple(targets))))
     if different := sorted(kernels.keys() ^ named.keys()):
         raise InputError(
             f"{KEY}: {folder}: {different[0]} is only in one of adapter and base; a target must be adapted "
             "in every layer"
         )
     factors = {name: _as_ours(folder, target, pair, kernels[name]) for name, (target, pair) in named.items()}
-    return LoraFactors(rank, scale * rank, targets, factors).adapter(base_digest)
+    return LoraFactors(rank, alpha, tuple(targets), factors).adapter(base_digest)
 
 
 def _as_ours(folder: Path, target: str, pair: LoraPair, kernel: tuple[int, ...]) -> Factors:

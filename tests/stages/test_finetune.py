@@ -197,8 +197,8 @@ def earlier(run: Run, folder: Path, seed: int = 0) -> Path:
     return Path(shutil.copy(run.files.finetune.adapter, folder / "adapter.safetensors"))
 
 
-def continued(run: Run, start: Path) -> Adapter:
-    settings = {"backend": "torch", "epochs": 1, "learning_rate": 1e-12, "start": str(start)}
+def continued(run: Run, start: Path, **finetuning: Any) -> Adapter:
+    settings = {"backend": "torch", "epochs": 1, "learning_rate": 1e-12, "start": str(start)} | finetuning
     with Run(run.root) as opened:
         finetune.run(
             Config.model_validate({"name": "t", "data": {"train": "x.jsonl"}, "finetune": settings}), opened
@@ -221,9 +221,24 @@ def test_an_earlier_adapter_decides_and_is_recorded(
     (tmp_path / "moved").mkdir()
     continued(run, Path(shutil.copy(start, tmp_path / "moved/adapter.safetensors")))
     assert "up to date" in capsys.readouterr().out
+    continued(run, start, rank=4)
+    assert "up to date" in capsys.readouterr().out
+    with pytest.raises(InputError, match="has rank 4, the recipe says 8; remove finetune.rank"):
+        continued(run, start, rank=8)
     earlier(run, tmp_path / "earlier", seed=1)
     continued(run, start)
     assert "input changed (start)" in capsys.readouterr().out
+
+
+def test_checkpoints_belong_to_the_adapter_that_training_started_from(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (earlier(run, tmp_path / name, seed) for seed, name in enumerate(("first", "second")))
+    names, plain = [], finetune.fingerprint
+    monkeypatch.setattr(finetune, "fingerprint", lambda *args: names.append(plain(*args)) or names[-1])
+    for start in (first, second, first):
+        continued(run, start)
+    assert names[0] == names[2] != names[1]
 
 
 def test_what_cannot_be_started_from_is_refused_before_keras_is_loaded(
@@ -236,7 +251,7 @@ def test_what_cannot_be_started_from_is_refused_before_keras_is_loaded(
     replace(other, base_digest="another").save(tmp_path / "other/adapter.safetensors")
     for settings, message in (
         ({"start": str(start), "rank": 2}, "has rank 4, the recipe says 2; remove finetune.rank"),
-        ({"start": str(tmp_path / "other")}, "trained on another base"),
+        ({"start": str(tmp_path / "other"), "rank": 4}, "trained on another base"),
         ({"start": str(run.root)}, "is the result that this stage replaces; copy it to another folder"),
         ({"start": str(tmp_path / "gone")}, "gone"),
         ({"start": str(start), "quantization_aware": True}, "an adapter of the method lora"),

@@ -38,7 +38,7 @@ def train(
     backbone = load_backbone(BASE)
     attachment = lora.METHOD.attach(backbone, LORA)
     if start:
-        start_from(Start(folder, None), start, attachment)
+        start_from(Start(folder, None, lora.METHOD, {}), start, attachment)
     training = fit(backbone, examples, examples, replace(SETTINGS, **settings), FinetuneFiles(folder))
     return training, lora.METHOD.collect(attachment, "base")
 
@@ -105,40 +105,40 @@ def test_an_adapter_that_is_not_taken_over_whole_is_noticed(
     attachment = lora.METHOD.attach(load_backbone(BASE), LORA)
     monkeypatch.setattr(lora.Lora, "restore", lambda *_: None)
     with pytest.raises(PocketGemmaError, match=r"decoder_block_0.query.lora_a is another one when training"):
-        start_from(Start(Path("a"), None), earlier, attachment)
+        start_from(Start(Path("a"), None, lora.METHOD, {}), earlier, attachment)
 
 
 def test_rank_alpha_and_targets_are_those_of_the_adapter(earlier: Adapter) -> None:
-    start = Start(Path("a"), Path("a/adapter.safetensors"))
-    assert settings_of(start, earlier, RECIPE, ()) == LORA
+    start = Start(Path("a"), Path("a/adapter.safetensors"), lora.METHOD, earlier.settings)
+    assert settings_of(start, lora.METHOD, RECIPE, ()) == LORA
     same = replace(RECIPE, alpha=8.0, targets=("up", "value", "query"))
-    assert settings_of(start, earlier, same, {"alpha", "targets"}) == LORA
+    assert settings_of(start, lora.METHOD, same, {"alpha", "targets"}) == LORA
     for key, message in (
         ("rank", "a/adapter.safetensors: has rank 4, the recipe says 8; remove finetune.rank"),
         ("targets", "has targets query, value, up, the recipe says query, value; remove finetune.targets"),
     ):
         with pytest.raises(InputError, match=message):
-            settings_of(start, earlier, RECIPE, {key})
+            settings_of(start, lora.METHOD, RECIPE, {key})
     with pytest.raises(InputError, match="trained for convert.recipe: int4, not int8; set it to int4"):
-        rounded = replace(earlier, settings={**earlier.settings, "recipe": "int4"})
-        settings_of(start, rounded, replace(RECIPE, recipe="int8"), ())
+        rounded = replace(start, settings={**start.settings, "recipe": "int4"})
+        settings_of(rounded, lora.METHOD, replace(RECIPE, recipe="int8"), ())
 
 
 def test_an_adapter_of_another_base_or_method_is_refused(earlier: Adapter, tmp_path: Path) -> None:
     earlier.save(tmp_path / "adapter.safetensors")
     shape = read_shape(BASE)
     start = find_start(tmp_path)
-    assert read_start(start, lora.METHOD, shape, "base").tensors.keys() == earlier.tensors.keys()
+    assert read_start(start, shape, "base").tensors.keys() == earlier.tensors.keys()
     with pytest.raises(InputError, match=r"adapter\.safetensors: trained on another base; set model\.preset"):
-        read_start(start, lora.METHOD, shape, "another")
+        read_start(start, shape, "another")
     with pytest.raises(InputError, match="of the method lora, the recipe trains with quantization_aware"):
-        read_start(start, quantization_aware.METHOD, shape, "base")
+        settings_of(start, quantization_aware.METHOD, RECIPE, ())
 
     class Other(type(lora.METHOD)):  # type: ignore[misc]
         restore = None
 
     with pytest.raises(InputError, match="does not continue from an adapter"):
-        read_start(start, Other(), shape, "base")
+        settings_of(start, Other(), RECIPE, ())
 
 
 def test_a_run_folder_a_finetune_folder_and_a_file_are_found(earlier: Adapter, tmp_path: Path) -> None:
@@ -146,7 +146,8 @@ def test_a_run_folder_a_finetune_folder_and_a_file_are_found(earlier: Adapter, t
     file.parent.mkdir(parents=True)
     earlier.save(file)
     for path in (tmp_path / "run", file.parent, file):
-        assert find_start(path) == Start(file.parent, file)
+        found = find_start(path)
+        assert (found.folder, found.own, found.settings["rank"]) == (file.parent, file, 4)
     file.write_bytes(file.read_bytes()[:100])
     with pytest.raises(InputError, match=str(file)):
         find_start(tmp_path / "run")
@@ -179,7 +180,7 @@ def test_a_peft_adapter_is_continued_exactly(tmp_path: Path) -> None:
 
     folder = peft(tmp_path / "peft", dict.fromkeys(("key", "value", "output", "gate", "up", "down"), 3))
     shape = read_shape(BASE)
-    adapter = read_start(find_start(folder), lora.METHOD, shape, "base")
+    adapter = read_start(find_start(folder), shape, "base")
     assert (adapter.settings["rank"], adapter.settings["alpha"]) == (3, pytest.approx(6.0))
     theirs, ours = read_peft(folder), adapter.method.deltas(adapter)
     assert theirs.matrices.keys() == ours.matrices.keys()
@@ -187,7 +188,9 @@ def test_a_peft_adapter_is_continued_exactly(tmp_path: Path) -> None:
         base = np.zeros((rows, columns), np.float32)
         wanted, found = (each.matrices[name][1]()(0, base) for each in (theirs, ours))
         np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-8, err_msg=name)
-    attachment = lora.METHOD.attach(load_backbone(BASE), settings_of(find_start(folder), adapter, RECIPE, ()))
+    attachment = lora.METHOD.attach(
+        load_backbone(BASE), settings_of(find_start(folder), lora.METHOD, RECIPE, ())
+    )
     start_from(find_start(folder), adapter, attachment)
 
 
@@ -205,4 +208,4 @@ def test_a_peft_adapter_without_an_exact_form_is_refused(
 ) -> None:
     folder = peft(tmp_path / "peft", ranks, **settings)
     with pytest.raises(InputError, match=message):
-        read_start(find_start(folder), lora.METHOD, read_shape(BASE), "base")
+        read_start(find_start(folder), read_shape(BASE), "base")

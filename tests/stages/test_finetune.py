@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pipeline.data.examples import Example, write_examples
@@ -230,12 +231,38 @@ def test_an_earlier_adapter_decides_and_is_recorded(
     assert "input changed (start)" in capsys.readouterr().out
 
 
+def test_an_adapter_that_is_trained_for_rounding_is_continued_for_the_same_recipe(
+    run: Run, tmp_path: Path
+) -> None:
+    first, _ = train(run, aware=True, recipe="int4")
+    start = Path(shutil.copy(run.files.finetune.adapter, tmp_path / "adapter.safetensors"))
+
+    def again(recipe: str) -> Adapter:
+        settings = {"quantization_aware": True, "learning_rate": 1e-12, "start": str(start), "epochs": 1}
+        sections = {"finetune": {"backend": "torch"} | settings, "convert": {"recipe": recipe}}
+        with Run(run.root) as opened:
+            finetune.run(Config.model_validate({"name": "t", "data": {"train": "x"}} | sections), opened)
+        return load_adapter(run.files.finetune.adapter)
+
+    found = again("int4")
+    for name, tensor in first.tensors.items():
+        np.testing.assert_allclose(found.tensors[name], tensor, atol=1e-9, err_msg=name)
+    with pytest.raises(InputError, match="trained for convert.recipe: int4, not int8; set it to int4"):
+        again("int8")
+
+
 def test_checkpoints_belong_to_the_adapter_that_training_started_from(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = (earlier(run, tmp_path / name, seed) for seed, name in enumerate(("first", "second")))
-    names, plain = [], finetune.fingerprint
-    monkeypatch.setattr(finetune, "fingerprint", lambda *args: names.append(plain(*args)) or names[-1])
+    names: list[str] = []
+    plain = finetune.fingerprint
+
+    def noted(*determinants: Any) -> str:
+        names.append(plain(*determinants))
+        return names[-1]
+
+    monkeypatch.setattr(finetune, "fingerprint", noted)
     for start in (first, second, first):
         continued(run, start)
     assert names[0] == names[2] != names[1]

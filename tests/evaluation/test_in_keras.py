@@ -31,6 +31,9 @@ def test_replies_and_log_probabilities_equal_those_of_transformers(tmp_path: Pat
         Example(({"role": "user", "content": question}, {"role": "assistant", "content": answer}))
         for question, answer in QUESTIONS
     ]
+    # Of a conversation, the last turn is asked, whatever was learned of it.
+    whole = tuple(message for example in examples for message in example.messages)
+    examples.append(Example(whole, learned_earlier=(1, 3)))
     tokenizer = Tokenizer.of_preset(BASE)
     write_hugging_face(load_causal_lm(BASE), tokenizer, tmp_path / "hf")
     other = AutoModelForCausalLM.from_pretrained(tmp_path / "hf", dtype=torch.float32).eval()

@@ -305,6 +305,20 @@ def test_an_older_result_is_kept_unless_it_lacks_turns(
     assert ("up to date" in capsys.readouterr().out) == kept
 
 
+def test_an_older_result_that_does_not_say_whether_it_has_turns_is_prepared_again(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train = write_jsonl(tmp_path / "train.jsonl", TRAIN)
+    prepare.run(config(train, loss="last"), run)
+    without_loss(run)
+    document = summary(run)
+    del document["files"]["train"]["decisions"]
+    (run.folder("prepare") / "summary.json").write_text(json.dumps(document), encoding="utf-8")
+    capsys.readouterr()
+    prepare.run(config(train), run)
+    assert "loss: last → all_assistant_turns" in capsys.readouterr().out
+
+
 def test_single_turns_are_prepared_to_the_same_bytes_either_way(run: Run, tmp_path: Path) -> None:
     train = write_jsonl(tmp_path / "train.jsonl", TRAIN)
     digests = []

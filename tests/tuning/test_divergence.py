@@ -168,5 +168,7 @@ def test_the_last_good_checkpoint_is_kept(
     assert sorted(path.name for path in checkpoints.folder.iterdir()) == [
         f"step-{step}.safetensors" for step in (good - 1, good)
     ]
+    # The next run continues there, with what it knew of the losses, and diverges again.
+    assert explode(base, examples, tmp_path, checkpoints) == message
     found = checkpoints.latest()
     assert found is not None and (found.step, found.facts["watch"]["_high"]) == (good, [])

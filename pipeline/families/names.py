@@ -167,12 +167,26 @@ def parse_hugging_face_name(name: str) -> tuple[int, str] | None:
 
 def tensor_shapes(shape: GemmaShape) -> dict[str, tuple[int, ...]]:
     """The shape of every tensor of a text model, by its name in a text-only Hugging Face folder."""
-    shapes: dict[str, tuple[int, ...]] = dict(matrix_shapes(shape))
-    shapes |= {norm.tensor: (norm.size(shape),) for norm in shape.family.other_norms}
+    scalars = {
+        layer_scalar(layer, name): (1,) for layer in range(shape.layers) for name in shape.family.scalars
+    }
+    return {**trained_shapes(shape), **scalars}
+
+
+def trained_shapes(shape: GemmaShape) -> dict[str, tuple[int, ...]]:
+    """The shape of every tensor of a text model that training can change: its matrices and its norms. Scalars
+    are constants in both libraries."""
+    return {**matrix_shapes(shape), **norm_shapes(shape)}
+
+
+def norm_shapes(shape: GemmaShape) -> dict[str, tuple[int, ...]]:
+    """The shape of the scales of every norm of a text model, by their Hugging Face name."""
+    shapes: dict[str, tuple[int, ...]] = {
+        norm.tensor: (norm.size(shape),) for norm in shape.family.other_norms
+    }
     for layer in range(shape.layers):
         own = shape.in_layer(layer)
         shapes |= {layer_tensor(layer, norm.module): (norm.size(own),) for norm in shape.norms_in(layer)}
-        shapes |= {layer_scalar(layer, name): (1,) for name in shape.family.scalars}
     return shapes
 
 

@@ -2,8 +2,8 @@
 they belong to.
 
 Tensors are named after the matrix that they change and the method's own ending, such as
-`decoder_block_0.query.lora_a`. What the tensors and the other header entries mean is known to the tuning
-method alone.
+`decoder_block_0.query.lora_a`; a tensor that replaces a weight has the weight's Hugging Face name. What the
+tensors and the other header entries mean is known to the tuning method alone.
 """
 
 import json
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pipeline.errors import InputError
 from pipeline.families.names import is_adapter_name
 from pipeline.foreign import parse_json
-from pipeline.formats.safetensors import FLOATS, SafetensorsTensor, read_safetensors
+from pipeline.formats.safetensors import FLOATS, SafetensorsTensor, read_safetensors, write_arrays
 
 HEADER = "pocketgemma"
 """The entry of the safetensors metadata that holds our header, a JSON document."""
@@ -71,12 +71,8 @@ def write_adapter_safetensors(
     Raises:
         OSError: the disk refuses it.
     """
-    from safetensors.numpy import save
-
-    arrays = {name: np.ascontiguousarray(tensors[name], np.float32) for name in sorted(tensors)}
     document = {FORMAT: format, BASE_DIGEST: base_digest, **settings}
-    # One entry only: safetensors writes the entries of a larger header in no fixed order.
-    path.write_bytes(save(arrays, metadata={HEADER: json.dumps(document, sort_keys=True)}))
+    write_arrays(tensors, path, {HEADER: json.dumps(document, sort_keys=True)})
 
 
 def read_adapter_safetensors(path: Path) -> AdapterSafetensors:

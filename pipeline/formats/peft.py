@@ -197,6 +197,29 @@ def lora_content(modules: Mapping[str, PeftFactors]) -> PeftContent:
     return PeftContent(config, tensors)
 
 
+def ln_tuning_content(tensors: Mapping[str, NDArray[np.float32]]) -> PeftContent:
+    """A "LN tuning" adapter (Zhao et al. 2023, arXiv:2312.11420) for a causal language model: PEFT replaces
+    norms by others with the given scales.
+
+    Args:
+        tensors: the scales by their Hugging Face name, such as `model.layers.0.input_layernorm.weight`.
+    """
+    modules = [name.removesuffix(".weight") for name in tensors]
+    config = {
+        "peft_type": "LN_TUNING",
+        "task_type": "CAUSAL_LM",
+        "target_modules": sorted({module.rpartition(".")[2] for module in modules}),
+        "inference_mode": True,
+    }
+    return PeftContent(
+        config,
+        {
+            f"base_model.model.{module}.ln_tuning_layers.weight": tensors[f"{module}.weight"]
+            for module in modules
+        },
+    )
+
+
 def write_peft_folder(folder: Path, content: PeftContent) -> None:
     """Write a PEFT adapter's folder; equal content gives equal bytes."""
     from safetensors.numpy import save_file

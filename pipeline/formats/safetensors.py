@@ -22,6 +22,9 @@ from pipeline.foreign import LFS_POINTER, parse_json, refuse_pointer
 LENGTH_BYTES = 8
 METADATA = "__metadata__"
 
+FOR_PYTORCH: Mapping[str, str] = {"format": "pt"}
+"""The metadata that transformers asks for."""
+
 FLOATS: Mapping[str, np.dtype[Any]] = {
     "F32": np.dtype("<f4"),
     "F16": np.dtype("<f2"),
@@ -204,6 +207,26 @@ def write_float32(tensors: Mapping[str, Readable], path: Path) -> None:
                 tensor.read(start, min(start + rows, length)).tofile(file)
 
 
+def write_arrays(arrays: Mapping[str, NDArray[np.float32]], path: Path, metadata: Mapping[str, str]) -> None:
+    """Write arrays into one file, byte for byte as the package safetensors does, but without a copy of them
+    in memory, and in place: the package replaces the file by one that only its owner may read.
+
+    Args:
+        arrays: by name, float32.
+        path: the file.
+        metadata: the free text entries of the header.
+
+    Raises:
+        OSError: the disk refuses it.
+    """
+    names = sorted(arrays)
+    with path.open("wb") as file:
+        entries = {name: ("F32", arrays[name].shape, 32) for name in names}
+        file.write(_header(entries, metadata, (",", ":")))
+        for name in names:
+            np.asarray(arrays[name], "<f4", order="C").tofile(file)
+
+
 def copy_tensors(tensors: Mapping[str, SafetensorsTensor], path: Path) -> None:
     """Copy tensors into one file in their own types, in pieces, in the order of the mapping."""
     with path.open("wb") as file:
@@ -220,14 +243,18 @@ def copy_tensors(tensors: Mapping[str, SafetensorsTensor], path: Path) -> None:
                     left -= len(piece)
 
 
-def _header(entries: Mapping[str, tuple[str, tuple[int, ...], int]]) -> bytes:
+def _header(
+    entries: Mapping[str, tuple[str, tuple[int, ...], int]],
+    metadata: Mapping[str, str] = FOR_PYTORCH,
+    separators: tuple[str, str] = (", ", ": "),
+) -> bytes:
     """Everything before the first tensor; type, shape and bits of an element by name."""
-    header: dict[str, Any] = {METADATA: {"format": "pt"}}
+    header: dict[str, Any] = {METADATA: dict(metadata)}
     end = 0
     for name, (dtype, shape, bits) in entries.items():
         begin, end = end, end + bits * math.prod(shape) // 8
         header[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [begin, end]}
-    text = json.dumps(header).encode()
+    text = json.dumps(header, ensure_ascii=False, separators=separators).encode()
     text += b" " * (-len(text) % LENGTH_BYTES)
     return len(text).to_bytes(LENGTH_BYTES, "little") + text
 

@@ -57,6 +57,14 @@ class KerasWeight:
         values = np.asarray(ops.convert_to_numpy(self.variable), np.float32)
         return np.ascontiguousarray(self._as_tensor(values)[start:stop])
 
+    def read_all(self) -> NDArray[np.float32]:
+        """The whole tensor, float32; may share the variable's memory."""
+        return self.read(0, self.shape[0])
+
+    def as_variable(self, tensor: NDArray[np.float32]) -> NDArray[np.float32]:
+        """A tensor of the same `shape` in the axes of the variable; may be a view."""
+        return self._as_variable(tensor) if self._as_variable else tensor
+
     def assign(self, tensor: Readable) -> None:
         """Write a tensor of the same `shape` into the variable, in the variable's type."""
         import keras
@@ -71,8 +79,7 @@ class KerasWeight:
 
     def values_of(self, tensor: Readable) -> NDArray[np.float32]:
         """A tensor of the same `shape` with the axes of the variable."""
-        values = tensor.read(0, self.shape[0])
-        return values if self._as_variable is None else self._as_variable(values)
+        return self.as_variable(tensor.read(0, self.shape[0]))
 
     def equals(self, tensor: Readable) -> bool:
         """Whether a tensor has the same shape and the same values, to the bit."""

@@ -12,6 +12,7 @@ from pipeline.formats.safetensors import SafetensorsTensor
 from pipeline.formats.tflite import Tflite
 from pipeline.inspect.facts import Adapter, Report, Tensor
 from pipeline.tuning.load import read_checked
+from pipeline.tuning.registry import method_of
 
 DTYPES = {
     "F32": "FLOAT32",
@@ -57,6 +58,7 @@ def report_safetensors(path: Path) -> Report:
         InputError: as `load_adapter`.
     """
     file = read_checked(path)
+    method = method_of(file)
     adapter = Adapter(
         form="pocketgemma",
         name=None,
@@ -67,6 +69,7 @@ def report_safetensors(path: Path) -> Report:
         matrices=len(file.matrices),
         parameters=sum(tensor.elements for tensor in file.tensors.values()),
         tensors=_tensors(file.tensors),
+        method=method.title,
     )
     return Report("adapter", path.name, path.stat().st_size, sha256_of_file(path), adapter=adapter)
 

@@ -69,7 +69,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Adapter:
-    """LoRA tensors in a file of their own.
+    """What fine-tuning changed, in a file of its own.
 
     Attributes:
         form: runtime (a .tflite for LiteRT-LM), pocketgemma (of a finetune stage), peft (a folder of Hugging
@@ -77,8 +77,9 @@ class Adapter:
         name: of the adapter; None if the file has none.
         base: digest of the base that it belongs to, or PEFT's name for it; None if the file does not record
             it.
-        targets: short names of the matrices that it changes.
-        matrices: number of matrices that it changes.
+        method: title of the tuning method of a `pocketgemma`; None for the others.
+        targets: short names of the matrices that it adds low-rank factors to.
+        matrices: number of these matrices.
         parameters: number of values in all its tensors.
     """
 
@@ -91,6 +92,7 @@ class Adapter:
     matrices: int
     parameters: int
     tensors: tuple[Tensor, ...]
+    method: str | None = None
 
 
 @dataclass(frozen=True)

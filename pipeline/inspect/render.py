@@ -27,7 +27,7 @@ TITLES = {
     "litertlm": "LiteRT-LM model file (.litertlm)",
     "task": "MediaPipe model file (.task)",
     "tflite": "LiteRT model (.tflite)",
-    "adapter": "LoRA adapter",
+    "adapter": "Adapter",
     "apk": "Android app (.apk)",
 }
 FORMS = {
@@ -298,10 +298,15 @@ def _adapter(adapter: Adapter, everything: bool) -> Iterable[RenderableType]:
     rows = [("form", FORMS[adapter.form])]
     if adapter.name is not None:
         rows.insert(0, ("name", adapter.name))
+    if adapter.method is not None:
+        rows.append(("method", adapter.method))
     if adapter.rank is not None:
         alpha = "" if adapter.alpha is None else f", alpha {adapter.alpha:g}"
         rows.append(("rank", f"{adapter.rank}{alpha}"))
-    rows.append(("changes", f"{adapter.matrices} matrices ({', '.join(adapter.targets)})"))
+    if adapter.matrices:
+        rows.append(("changes", f"{adapter.matrices} matrices ({', '.join(adapter.targets)})"))
+    else:
+        rows.append(("changes", f"{len(adapter.tensors)} weights"))
     rows.append(("parameters", f"{adapter.parameters:,}"))
     rows.append(("base", adapter.base or "not recorded"))
     yield _pairs(rows)

@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING
 from pipeline.families.names import RUNTIME_TARGETS
 from pipeline.quantization.roundings import ROUNDINGS
 from pipeline.quantization.schemes import SCHEMES
+from pipeline.tuning.method import Method
 from pipeline.tuning.registry import METHODS
 
 if TYPE_CHECKING:
     from pipeline.recipe.schema import Config
 
 LARGEST_INTEGER_BITS = 8
+
+OF_FACTORS = ("rank", "alpha", "targets")
+"""Keys of `finetune` that say which low-rank factors are trained."""
 
 
 def prefill_fits_the_context(config: "Config") -> str | None:
@@ -83,7 +87,7 @@ def separate_adapter_is_of_attention(config: "Config") -> str | None:
     """With `convert.adapters: runtime`, `finetune.targets` can contain `query`, `key`, `value` and `output`
     only: the runtime's limit."""
     others = [target for target in config.finetune.targets if target not in RUNTIME_TARGETS]
-    if config.convert.adapters != "runtime" or not others:
+    if config.convert.adapters != "runtime" or not others or not _method(config).low_rank:
         return None
     return (
         f"finetune.targets: convert.adapters: runtime supports {_listed(RUNTIME_TARGETS)} only; remove "
@@ -136,11 +140,11 @@ def quantization_aware_needs_grafting(config: "Config") -> str | None:
 
 def separate_adapter_has_a_runtime_form(config: "Config") -> str | None:
     """`convert.adapters: runtime` needs a `finetune.method` whose adapters the runtime can load: `lora`."""
-    method = config.finetune.tuning_method
-    if config.convert.adapters == "merged" or METHODS[method].has_runtime_form:
+    method = _method(config)
+    if config.convert.adapters == "merged" or method.has_runtime_form:
         return None
     return (
-        f"convert.adapters: the runtime cannot load adapters of finetune.method: {method}; set "
+        f"convert.adapters: the runtime cannot load adapters of finetune.method: {method.name}; set "
         "convert.adapters: merged, or choose another method"
     )
 
@@ -152,6 +156,31 @@ def one_tuning_method(config: "Config") -> str | None:
         return None
     return (
         f"finetune.method: {finetune.method} contradicts quantization_aware: true; remove one of the two keys"
+    )
+
+
+def factors_are_trained(config: "Config") -> str | None:
+    """`finetune.rank`, `finetune.alpha` and `finetune.targets` cannot be set with a `finetune.method` that
+    trains weights of the base: `full` and `norms`."""
+    finetune = config.finetune
+    given = [key for key in OF_FACTORS if key in finetune.model_fields_set]
+    if _method(config).low_rank or not given:
+        return None
+    return (
+        f"finetune.{given[0]}: finetune.method: {finetune.tuning_method} has no low-rank factors; remove "
+        f"{_listed(given)}"
+    )
+
+
+def rounding_needs_matrices(config: "Config") -> str | None:
+    """A `convert.rounding` other than `nearest` cannot be combined with `finetune.method: full` or `norms`:
+    it is written by grafting, which changes matrices only."""
+    convert, method = config.convert, _method(config)
+    if method.low_rank or not ROUNDINGS[convert.rounding].needs_grafting:
+        return None
+    return (
+        f"convert.rounding: {convert.rounding} is written by grafting, which changes matrices only, but "
+        f"finetune.method: {method.name} trains norms; use rounding: nearest, or choose another method"
     )
 
 
@@ -169,8 +198,14 @@ RULES: tuple[Callable[["Config"], str | None], ...] = (
     quantization_aware_needs_grafting,
     separate_adapter_has_a_runtime_form,
     one_tuning_method,
+    factors_are_trained,
+    rounding_needs_matrices,
 )
 """Each returns an error message, or None if the recipe keeps it."""
+
+
+def _method(config: "Config") -> Method:
+    return METHODS[config.finetune.tuning_method]
 
 
 def _has_integers(recipe: str) -> bool:

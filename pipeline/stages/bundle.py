@@ -113,6 +113,7 @@ def _base_name(config: Config) -> str:
 def _provenance(config: Config, run: Run) -> Provenance:
     demo, shape = config.model.preset == DEMO, read_shape(run.files.download.preset)
     terms = terms_of_weights(config, shape.family)
+    method = METHODS[config.finetune.tuning_method]
     trained, examples = run.manifest("finetune").details, run.manifest("prepare").document
     # How the runtime answered the questions of the verify stage.
     score = json.loads(run.files.verify.report.read_text(encoding="utf-8"))["runtime"]
@@ -125,10 +126,10 @@ def _provenance(config: Config, run: Run) -> Provenance:
         data=source_name(config.data.train),
         data_sha256=_data_digest(examples["inputs"]),
         examples=trained.get("examples"),
-        method=METHODS[config.finetune.tuning_method].title,
-        rank=config.finetune.rank,
+        method=method.title,
+        rank=config.finetune.rank if method.low_rank else None,
         alpha=trained.get("alpha"),
-        targets=config.finetune.targets,
+        targets=config.finetune.targets if method.low_rank else (),
         epochs=trained.get("epochs"),
         quantization=config.convert.recipe,
         accuracy=share,

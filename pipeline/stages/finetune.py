@@ -28,7 +28,7 @@ from pipeline.run.space import reserved, write_somewhere
 from pipeline.tuning.checkpoints import Checkpoints
 from pipeline.tuning.devices import Compute, choose_backend, choose_compute
 from pipeline.tuning.loop import Training, TrainingSettings, fit
-from pipeline.tuning.method import MethodSettings
+from pipeline.tuning.method import Method, MethodSettings
 from pipeline.tuning.registry import METHODS
 from pipeline.tuning.start import Start, find_start, read_start, settings_of, start_from, start_line
 from pipeline.tuning.targets import check_targets
@@ -84,7 +84,8 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
             determinants = determinants | {
                 "start": [run.digests.sha256(path) for path in start.files.values()]
             }
-        check_targets(shape, settings)
+        if method.low_rank:
+            check_targets(shape, settings)
         train, validation = (
             encode(read_examples(path), tokenizer) for path in (prepared.train, prepared.validation)
         )
@@ -100,7 +101,7 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
             import keras
 
             keras.utils.set_random_seed(section.seed)
-            backbone = load_backbone(preset, compute.dtype, dropout=section.dropout)
+            backbone = load_backbone(preset, _dtype(method, compute), dropout=section.dropout)
             attachment = method.attach(backbone, settings)
             if start:
                 start_from(start, started, attachment)
@@ -116,8 +117,11 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         work.details.update(
             backend=compute.backend,
             dtype=compute.dtype,
-            alpha=settings.alpha,
-            adapted_matrices=len(attachment.layers),
+            **(
+                {"alpha": settings.alpha, "adapted_matrices": len(attachment.layers)}
+                if method.low_rank
+                else {"trained_weights": len(attachment.layers)}
+            ),
             examples=len(train),
             response_tokens=train.response_tokens,
             **asdict(training),
@@ -171,6 +175,13 @@ def _in_one_form(recorded: Mapping[str, Any]) -> Mapping[str, Any]:
         return {**recorded, **FinetuneSection.model_validate(known).determinants}
     except ValidationError:
         return recorded
+
+
+def _dtype(method: Method, compute: Compute) -> str:
+    """The Keras dtype policy of a training. Weights of the base that are trained are float32 even where
+    products are bfloat16: most updates are smaller than what bfloat16 can tell apart."""
+    mixed = compute.dtype != "float32" and not method.low_rank
+    return f"mixed_{compute.dtype}" if mixed else compute.dtype
 
 
 def _check_validation(config: Config, validation: EncodedExamples) -> None:

@@ -91,8 +91,9 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
             logit_noise=worst.ratio,
             sequences=[asdict(each) for each in noise],
         )
+        changed = "matrices" if adapter.method.low_rank else "weights"
         console.print(
-            f"  {len(proof.matrices)} matrices equal {adapter.method.formula(adapter)} within "
+            f"  {len(proof.matrices)} {changed} equal {adapter.method.formula(adapter)} within "
             f"{proof.largest_deviation:.1e}; "
             f"{proof.other_weights} other weights are bit-identical; Keras and Hugging Face logits differ by "
             f"{worst.difference:.1e}, {worst.ratio:.1f} times the rounding error of float32"

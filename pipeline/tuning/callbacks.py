@@ -56,9 +56,12 @@ class KeepBest(keras.callbacks.Callback):
         found = Result(*(float((logs or {})[f"val_{name}"]) for name in Result._fields))
         if self.best is None or found.order(self.monitor) > self.best.order(self.monitor):
             self.best, self.best_epoch = found, epoch + 1
-            self._weights = [
-                np.array(keras.ops.convert_to_numpy(variable)) for variable in self.model.trainable_variables
-            ]
+            trained = map(keras.ops.convert_to_numpy, self.model.trainable_variables)
+            if self._weights:  # in place: a second copy may be as large as the model
+                for kept, values in zip(self._weights, trained, strict=True):
+                    np.copyto(kept, values)
+            else:
+                self._weights = [np.array(values) for values in trained]
         elif self.is_over(epoch + 1):
             self.model.stop_training = True
 

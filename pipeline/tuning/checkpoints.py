@@ -106,8 +106,8 @@ class Checkpoints:
         }
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            # save_file ignores strides.
-            tensors = {name: np.array(tensor, order="C") for name, tensor in checkpoint.tensors.items()}
+            # save_file ignores strides. A copy of what has none would be three times the trained weights.
+            tensors = {name: np.asarray(tensor, order="C") for name, tensor in checkpoint.tensors.items()}
             save_file(tensors, partial, facts)
             with partial.open("rb") as file:
                 os.fsync(file.fileno())

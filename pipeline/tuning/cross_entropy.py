@@ -20,7 +20,8 @@ def token_losses(
 ) -> tuple[Any, Any]:
     """Losses of the tokens that follow some positions, and whether each is the most likely token.
 
-    The gradient of the losses reaches `hidden`, but not the projection, which is the frozen embedding.
+    The gradient of the losses reaches `hidden`, and the projection if the embedding is trained. The logits of
+    a piece are then computed a second time for it.
 
     Args:
         backbone: with the tied embedding, whose layer also has the family's soft cap, if there is one.
@@ -31,6 +32,7 @@ def token_losses(
     Returns:
         Cross-entropies in nats, (positions,), float32; and (positions,), bool.
     """
+    import keras
     from keras import ops
 
     embedding = backbone.token_embedding
@@ -38,10 +40,15 @@ def token_losses(
     if hidden.shape[0] is None:
         return _piece(embedding, hidden, labels, training=training)
     step = max(1, LOGITS // embedding.input_dim)
-    pieces = [
-        _piece(embedding, hidden[start : start + step], labels[start : start + step], training=training)
-        for start in range(0, hidden.shape[0], step)
-    ]
+    starts = range(0, hidden.shape[0], step)
+
+    def piece(states: Any, wanted: Any) -> tuple[Any, Any]:
+        return _piece(embedding, states, wanted, training=training)
+
+    if training and embedding.embeddings.trainable and len(starts) > 1:
+        # Otherwise the logits of all pieces would be kept for the gradient.
+        piece = keras.remat(piece)
+    pieces = [piece(hidden[start : start + step], labels[start : start + step]) for start in starts]
     losses, right = ([piece[index] for piece in pieces] for index in range(2))
     if len(pieces) == 1:
         return losses[0], right[0]
@@ -52,7 +59,8 @@ def _piece(embedding: Any, hidden: Any, labels: Any, *, training: bool) -> tuple
     """Losses and whether the most likely token is right, of all given positions at once."""
     from keras import ops
 
-    kernel, states = embedding.embeddings, ops.stop_gradient(hidden)
+    trained = training and embedding.embeddings.trainable
+    states = hidden if trained else ops.stop_gradient(hidden)
     # The layer takes (batch, tokens, hidden), and so does what verification puts in its place.
     logits = embedding(ops.expand_dims(states, 0), reverse=True)
     logits = ops.cast(ops.squeeze(logits, 0), "float32")
@@ -61,8 +69,9 @@ def _piece(embedding: Any, hidden: Any, labels: Any, *, training: bool) -> tuple
     wanted = ops.squeeze(ops.take_along_axis(logits, columns, axis=-1), -1)
     losses = log_sum - wanted
     right = ops.equal(ops.cast(ops.argmax(logits, axis=-1), "int32"), ops.cast(labels, "int32"))
-    if not training:
+    if trained or not training:
         return losses, right
+    kernel = ops.cast(embedding.embeddings, embedding.compute_dtype)
     # The derivative of the loss by the logits is softmax - 1 at the label.
     slopes = ops.exp(logits - ops.expand_dims(log_sum, -1))
     at_label = ops.ones_like(wanted)

@@ -1,7 +1,8 @@
 """Merging an adapter into its base, and the proof that nothing else changed.
 
 For LoRA, W = W0 + (alpha / rank) A B for every adapted matrix (Hu et al. 2021, arXiv:2106.09685, section
-4.1). What an adapter adds is computed by its method; the sum with W0 is float32.
+4.1). What an adapter adds is computed by its method; the sum with W0 is float32. An adapter that stores W
+itself replaces W0.
 """
 
 from collections.abc import Mapping
@@ -33,7 +34,7 @@ class MatrixProof:
         name: `decoder_block_0.query`, …
         delta_norm: Frobenius norm of W - W0, from the files.
         deviation: largest |(W - W0) - D|.
-        relative_deviation: the same, divided by the largest |W0|.
+        relative_deviation: the same, divided by the largest |W0|, or by 1 where W0 is all zeros.
     """
 
     name: str
@@ -72,7 +73,7 @@ def merge(backbone: "keras_hub.models.Backbone", adapter: Adapter) -> None:
     """
     for change in adapter.method.changes(adapter, backbone):
         with np.errstate(over="ignore", invalid="ignore"):
-            merged = _numpy(change.variable) + change.delta()
+            merged = change.trained() if change.trained else _numpy(change.variable) + change.delta()
         check_merged(change.name, merged)
         change.variable.assign(merged)
 
@@ -107,7 +108,7 @@ def prove_merge(
                 change.name,
                 float(np.linalg.norm(after - before)),
                 deviation,
-                deviation / float(np.abs(before).max()),
+                deviation / (float(np.abs(before).max()) or 1.0),
             )
         )
     faults = [

@@ -48,28 +48,34 @@ class Attachment:
 
     Attributes:
         settings: as given to `attach`.
-        layers: the adapted layers by name, such as `decoder_block_0.query`.
+        layers: what is trained, by name: the adapted layers, such as `decoder_block_0.query`, or weights of
+            the base.
         constants: tensors that belong in the adapter file but are not trained, by their name in the file;
             float32.
+        header: what the adapter file's header says of the model, in JSON types.
     """
 
     settings: MethodSettings
     layers: Mapping[str, Any]
     constants: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    header: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Change(NamedTuple):
     """What an adapter adds to one variable of a backbone.
 
     Attributes:
-        name: of the matrix, such as `decoder_block_0.query`.
+        name: of the matrix, such as `decoder_block_0.query`, or the Hugging Face name of any weight.
         variable: the Keras variable that holds W0.
         delta: computes W - W0 in the variable's shape, float32.
+        trained: gives W itself where the adapter stores it, in the variable's shape, float32; None: W is
+            W0 + delta.
     """
 
     name: str
     variable: Any
     delta: Callable[[], NDArray[np.float32]]
+    trained: Callable[[], NDArray[np.float32]] | None = None
 
 
 class Cost(NamedTuple):
@@ -107,12 +113,15 @@ class Method(Protocol):
     Attributes:
         name: the method's, equal to the name of its module.
         title: its name for users of the app.
+        low_rank: whether it trains low-rank factors beside frozen matrices: rank, alpha and targets apply,
+            and nothing but matrices changes. Otherwise it trains weights of the base, as float32.
         has_runtime_form: whether `runtime_factors` can succeed, so that the adapter can stay a separate file.
         format: what its adapter files declare in their header.
     """
 
     name: str
     title: str
+    low_rank: bool
     has_runtime_form: bool
     format: str
 

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 def read_state(model: "keras.Model") -> dict[str, NDArray[Any]]:
     """The trained variables of a compiled model and the state of its optimizer and its random numbers, by a
-    name."""
+    name; they may share memory with the model, until the next step."""
     from keras import ops
 
-    state = {name: np.array(ops.convert_to_numpy(variable)) for name, variable in _variables(model)}
+    state = {name: np.asarray(ops.convert_to_numpy(variable)) for name, variable in _variables(model)}
     return state | {name: generator().numpy() for name, (generator, _) in _generators().items()}
 
 

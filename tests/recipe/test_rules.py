@@ -66,6 +66,15 @@ BROKEN: dict[str, tuple[Sequence[str], str]] = {
         [AWARE, "finetune.method=lora"],
         "finetune.method: lora contradicts quantization_aware: true; remove one of the two keys",
     ),
+    "factors_are_trained": (
+        ["finetune.method=norms", "finetune.rank=4", "finetune.targets=[query]"],
+        "finetune.rank: finetune.method: norms has no low-rank factors; remove rank, targets",
+    ),
+    "rounding_needs_matrices": (
+        ["finetune.method=full", "convert.recipe=int4", "convert.rounding=gptq"],
+        "convert.rounding: gptq is written by grafting, which changes matrices only, but "
+        "finetune.method: full trains norms; use rounding: nearest, or choose another method",
+    ),
 }
 """Settings that break each rule, and what is said."""
 
@@ -97,5 +106,6 @@ def test_settings_that_go_together_are_taken(tmp_path: Path) -> None:
         ["convert.recipe=int4", "convert.rounding=gptq"],
         ["convert.recipe=int4", "finetune.quantization_aware=true"],
         ["finetune.targets=[query,output]", "convert.adapters=runtime", "convert.recipe=fp32"],
+        ["finetune.method=full", "convert.recipe=int4"],
     ):
         load_config(path, overrides)

@@ -31,6 +31,7 @@ class Gains:
 
     name = "gains"
     title = "Gains"
+    low_rank = False
     has_runtime_form = False
     format = "pocketgemma-gains-1"
 

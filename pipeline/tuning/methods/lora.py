@@ -84,6 +84,7 @@ class Lora:
 
     name = "lora"
     title = "LoRA"
+    low_rank = True
     has_runtime_form = True
     format = "pocketgemma-lora-1"
 

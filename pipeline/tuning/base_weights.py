@@ -101,7 +101,7 @@ class BaseWeightTuning:
                 f"{other} is stored as {trained[other].variable.dtype}: small updates would be lost in it; "
                 "load the backbone with float32 variables"
             )
-        header = {METHOD: self.name, SHAPE: _shape_document(shape)}
+        header = {METHOD: self.name, SHAPE: shape_document(shape)}
         return Attachment(settings, trained, header=header)
 
     def collect(self, attachment: Attachment, base_digest: str) -> Adapter:
@@ -168,7 +168,7 @@ def _difference(found: Shapes, expected: Shapes) -> str:
     return ""
 
 
-def _shape_document(shape: GemmaShape) -> dict[str, Any]:
+def shape_document(shape: GemmaShape) -> dict[str, Any]:
     """The shape of a model in JSON types."""
     plain = {field.name: getattr(shape, field.name) for field in fields(shape)}
     layers = [asdict(sizes) | {"lacks": sorted(sizes.lacks)} for sizes in shape.layer_sizes]
@@ -176,7 +176,7 @@ def _shape_document(shape: GemmaShape) -> dict[str, Any]:
 
 
 def _read_shape(document: Mapping[str, Any], *, at_most: int) -> GemmaShape:
-    """The inverse of `_shape_document`.
+    """The inverse of `shape_document`.
 
     Args:
         document: from a file.

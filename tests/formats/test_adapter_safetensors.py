@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
+from safetensors.numpy import save, save_file
 
 from pipeline.errors import InputError
 from pipeline.formats.adapter_safetensors import (
@@ -15,6 +15,7 @@ from pipeline.formats.adapter_safetensors import (
     read_adapter_safetensors,
     write_adapter_safetensors,
 )
+from pipeline.formats.safetensors import read_safetensors
 
 SETTINGS = {"rank": 2, "targets": ("query", "down")}
 TENSORS = {
@@ -48,6 +49,19 @@ def test_the_order_of_the_tensors_does_not_change_the_bytes(tmp_path: Path) -> N
     write(tmp_path / "a")
     write(tmp_path / "b", dict(reversed(TENSORS.items())))
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_the_file_is_what_the_library_writes_and_others_may_read_it(tmp_path: Path) -> None:
+    tensors = TENSORS | {
+        "turned": np.arange(6, dtype=np.float32).reshape(2, 3).T,
+        "one": np.array(2, np.float32),
+    }
+    write(tmp_path / "a", tensors)
+    metadata = read_safetensors(tmp_path / "a").metadata
+    contiguous = {name: np.array(tensor, order="C") for name, tensor in tensors.items()}
+    assert (tmp_path / "a").read_bytes() == save(contiguous, metadata=dict(metadata))
+    (tmp_path / "b").touch()
+    assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode
 
 
 @pytest.mark.parametrize(

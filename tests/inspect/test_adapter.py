@@ -9,10 +9,15 @@ import pytest
 from safetensors.numpy import save_file
 
 from pipeline.errors import InputError
+from pipeline.families.names import norm_shapes
 from pipeline.inspect.file import inspect_file
 from pipeline.inspect.render import print_report
+from pipeline.tuning.adapter import Adapter
+from pipeline.tuning.base_weights import shape_document
 from pipeline.tuning.methods.lora import LoraFactors
+from pipeline.tuning.registry import METHODS
 from tests.inspect.conftest import write_runtime_adapter
+from tests.support.presets import SHAPE
 
 
 def test_a_run_time_adapter_is_reported_with_its_base(
@@ -54,6 +59,21 @@ def test_our_adapter_is_reported_with_its_rank_and_base(tmp_path: Path) -> None:
     assert adapter is not None
     assert (adapter.form, adapter.rank, adapter.alpha, adapter.base) == ("pocketgemma", 2, 4.0, "ab" * 32)
     assert (adapter.targets, adapter.matrices, adapter.parameters) == (("query", "value"), 4, 4 * 24)
+
+
+def test_an_adapter_of_whole_weights_is_reported_with_its_method(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shape = norm_shapes(SHAPE)
+    settings = {"method": "norms", "shape": shape_document(SHAPE)}
+    tensors = {name: np.ones(size, np.float32) for name, size in shape.items()}
+    Adapter(METHODS["norms"], "ab" * 32, settings, tensors).save(tmp_path / "adapter.safetensors")
+    found = inspect_file(tmp_path / "adapter.safetensors")
+    assert found.adapter is not None
+    assert (found.adapter.method, found.adapter.rank, found.adapter.matrices) == ("Norm tuning", None, 0)
+    print_report(found)
+    text = " ".join(capsys.readouterr().out.split())
+    assert f"method Norm tuning changes {len(tensors)} weights" in text
 
 
 @pytest.mark.parametrize(

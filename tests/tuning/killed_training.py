@@ -1,6 +1,6 @@
 """A training that is killed again and again, as `kill -9` would, and one that is not.
 
-Usage: python -m tests.tuning.killed_training FOLDER KILLS SEED
+Usage: python -m tests.tuning.killed_training FOLDER KILLS SEED METHOD
 
 Trains the demo's base once to the end, then in processes that die at random points: in a step, between two
 steps, or while a checkpoint is written; the last one comes to its end. Writes FOLDER/whole.safetensors and
@@ -25,8 +25,8 @@ from pipeline.run.files import FinetuneFiles
 from pipeline.tuning import checkpoints as checkpoints_module
 from pipeline.tuning.checkpoints import Checkpoints
 from pipeline.tuning.loop import fit
-from pipeline.tuning.method import MethodSettings
-from pipeline.tuning.methods.lora import METHOD
+from pipeline.tuning.method import Method, MethodSettings
+from pipeline.tuning.registry import METHODS
 from tests.tuning import conftest
 
 SETTINGS = replace(
@@ -45,7 +45,7 @@ DROPOUT = 0.1
 """So that random numbers are part of the state."""
 
 
-def train(folder: Path, output: Path, done: Path | None = None) -> None:
+def train(folder: Path, output: Path, method: Method) -> None:
     """Train to the end, from the latest checkpoint in a folder."""
     import keras
 
@@ -63,10 +63,11 @@ def train(folder: Path, output: Path, done: Path | None = None) -> None:
     )
     keras.utils.set_random_seed(SETTINGS.seed)
     backbone = load_backbone(conftest.BASE, dropout=DROPOUT)
-    attachment = METHOD.attach(backbone, MethodSettings(4, 4.0, ("query", "up")))
+    attachment = method.attach(backbone, MethodSettings(4, 4.0, ("query", "up")))
     folder.mkdir(exist_ok=True)
-    fit(backbone, examples, examples, SETTINGS, FinetuneFiles(folder), Checkpoints(folder, "one", every=2))
-    METHOD.collect(attachment, "base").save(output)
+    settings = SETTINGS if method.low_rank else replace(SETTINGS, learning_rate=0.1 * SETTINGS.learning_rate)
+    fit(backbone, examples, examples, settings, FinetuneFiles(folder), Checkpoints(folder, "one", every=2))
+    method.collect(attachment, "base").save(output)
 
 
 def count_micro_batches(steps: Path) -> None:
@@ -125,13 +126,14 @@ def in_a_child(work: Callable[[], None]) -> int:
 
 def main() -> None:
     folder, kills, seed = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    method = METHODS[sys.argv[4]]
     use_backend("torch")
     import torch
 
     # Forked processes have none of their parent's threads.
     torch.set_num_threads(1)
     whole, killed, steps = (folder / name for name in ("whole.safetensors", "killed.safetensors", "steps"))
-    assert in_a_child(lambda: train(folder / "a", whole)) == 0
+    assert in_a_child(lambda: train(folder / "a", whole, method)) == 0
     events = random.Random(seed)
     done = []
     count_micro_batches(steps)
@@ -141,7 +143,7 @@ def main() -> None:
         def work(last: bool = attempt == kills) -> None:
             if not last:
                 die_at(events.randint(3, 12))
-            train(folder / "b", killed)
+            train(folder / "b", killed, method)
 
         ended = in_a_child(work)
         events.random()  # the child's draw

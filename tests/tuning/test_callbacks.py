@@ -38,8 +38,10 @@ def test_the_best_epoch_is_kept_when_later_ones_are_worse(
         variable.assign(ops.full(variable.shape, float(epoch)))
         keeper.on_epoch_end(epoch, {"val_loss": loss, "val_exact_match": exact_match})
     assert model.stop_training
+    kept, _ = keeper.read()
     keeper.on_train_end()
     assert keeper.best_epoch == best
+    np.testing.assert_array_equal(kept["best.0"], best - 1)
     np.testing.assert_array_equal(ops.convert_to_numpy(variable), best - 1)
 
 

@@ -26,8 +26,9 @@ KILLS = 10
 
 
 @pytest.mark.slow
-def test_a_training_that_is_killed_ten_times_loses_nothing(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.tuning.killed_training", str(tmp_path), str(KILLS), "1"]
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_a_training_that_is_killed_ten_times_loses_nothing(tmp_path: Path, method: str) -> None:
+    command = [sys.executable, "-m", "tests.tuning.killed_training", str(tmp_path), str(KILLS), "1", method]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     steps = json.loads(done.stdout.splitlines()[-1])

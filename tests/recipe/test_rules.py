@@ -95,6 +95,13 @@ def test_no_other_rule_refuses_them(tmp_path: Path, rule: str, monkeypatch: pyte
     load_config(recipe(tmp_path, SMALL), overrides)
 
 
+def test_targets_that_a_method_does_not_use_are_refused_once(tmp_path: Path) -> None:
+    lines = refused(tmp_path, SMALL, "finetune.method=full", "finetune.targets=[up]", RUNTIME)
+    assert "cannot load adapters of finetune.method: full" in lines
+    assert "has no low-rank factors; remove targets" in lines
+    assert "remove up" not in lines
+
+
 def test_every_rule_is_broken_by_a_test_and_documented() -> None:
     assert [rule.__name__ for rule in RULES] == list(BROKEN)
     assert [rule.__name__ for rule in RULES if not rule.__doc__] == []

@@ -3,7 +3,7 @@
 STAGES = {
     "download": "Download the Gemma preset, or copy it, into the run folder.",
     "prepare": "Check the examples row by row, split them, and mix in replay.",
-    "finetune": "Train a LoRA adapter on the examples with Keras.",
+    "finetune": "Train an adapter on the examples with Keras.",
     "merge": "Merge the adapter into the base and verify the result.",
     "convert": "Quantize and convert to LiteRT (.litertlm, .task).",
     "verify": "Verify that the phone's runtime gives the same answers.",

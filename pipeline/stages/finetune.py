@@ -39,6 +39,9 @@ FEW_STEPS = 500
 FINGERPRINT = 16
 """Characters of the name of a training's checkpoints."""
 
+LEAST_IN_MEGABYTES = 100_000
+"""Bytes. Fewer are printed in kB."""
+
 ROOM_FOR_HISTORY = 4_000_000
 """Bytes beside the adapter: the history of a long training for TensorBoard, and the manifest."""
 
@@ -94,7 +97,7 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         cost = method.cost(shape, settings)
         console.print(
             f"  Keras on {compute.backend}, {compute.dtype} ({compute.reason}); {method.name}: "
-            f"{cost.parameters:,} trainable parameters, adapter of {cost.adapter_bytes / 1e6:.1f} MB"
+            f"{cost.parameters:,} trainable parameters, adapter of {_size(cost.adapter_bytes)}"
         )
         with reserved(written.folder / "reserved", cost.adapter_bytes + ROOM_FOR_HISTORY) as give_back:
             use_backend(compute.backend)
@@ -175,6 +178,11 @@ def _in_one_form(recorded: Mapping[str, Any]) -> Mapping[str, Any]:
         return {**recorded, **FinetuneSection.model_validate(known).determinants}
     except ValidationError:
         return recorded
+
+
+def _size(count: int) -> str:
+    """Bytes in words."""
+    return f"{count / 1e6:.1f} MB" if count >= LEAST_IN_MEGABYTES else f"{count / 1e3:.1f} kB"
 
 
 def _dtype(method: Method, compute: Compute) -> str:

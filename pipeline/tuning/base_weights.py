@@ -124,8 +124,8 @@ class BaseWeightTuning:
 
     def deltas(self, adapter: Adapter) -> Deltas:
         raise InputError(
-            f"{self.title} changes {self._changes_what}, and a graft writes matrices only; merge the adapter "
-            "and convert the merged model: run `pocketgemma convert`"
+            f"{self.title} changes {self._changes_what}, and a graft writes matrices only; the merged model "
+            "must be converted as a whole"
         )
 
     def formula(self, adapter: Adapter) -> str:

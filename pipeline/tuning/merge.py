@@ -33,7 +33,7 @@ class MatrixProof:
     Attributes:
         name: `decoder_block_0.query`, …
         delta_norm: Frobenius norm of W - W0, from the files.
-        deviation: largest |(W - W0) - D|.
+        deviation: largest |(W - W0) - D|; where the adapter stores W, the largest difference from that.
         relative_deviation: the same, divided by the largest |W0|, or by 1 where W0 is all zeros.
     """
 
@@ -88,13 +88,14 @@ def prove_merge(
         merged: the tensors of the merged model by Hugging Face name. They are read one after the other, so
             that a second model need not be in memory.
         adapter: the only difference that is allowed.
-        limit: largest relative deviation allowed.
+        limit: largest relative deviation allowed; none is where the adapter stores W.
 
     Raises:
         PocketGemmaError: a matrix is not the sum of base and adapter, no matrix changed at all, or another
             weight changed by a bit.
     """
     method, proofs = adapter.method, []
+    limits: dict[str, float] = {}
     others = {weight.variable.path: weight for weight in keras_weights(base, shape_of(base))}
     missing = [path for path, weight in others.items() if weight.tensor not in merged]
     if missing:
@@ -102,7 +103,9 @@ def prove_merge(
     for change in method.changes(adapter, base):
         weight = others.pop(change.variable.path)
         before, after = _numpy(change.variable), weight.values_of(merged[weight.tensor])
-        deviation = float(np.abs((after - before) - change.delta()).max())
+        difference = after - change.trained() if change.trained else (after - before) - change.delta()
+        limits[change.name] = 0.0 if change.trained else limit
+        deviation = float(np.abs(difference).max())
         proofs.append(
             MatrixProof(
                 change.name,
@@ -113,9 +116,9 @@ def prove_merge(
         )
     faults = [
         f"{proof.name}: W differs from {method.formula(adapter)} by {proof.relative_deviation:.1e} of "
-        f"max|W0|; the limit is {limit:.0e}"
+        f"max|W0|; the limit is {limits[proof.name]:.0e}"
         for proof in proofs
-        if not proof.relative_deviation <= limit
+        if not proof.relative_deviation <= limits[proof.name]
     ]
     if all(proof.delta_norm == 0 for proof in proofs):
         faults.insert(0, "no matrix differs from the base: the adapter is missing or all zeros")

@@ -143,6 +143,15 @@ def test_the_apk_contains_the_model_and_describes_it(run: Run) -> None:
     assert report["sha256"] == sha256_of_file(run.folder("bundle") / "metals.apk")
 
 
+def test_an_app_whose_weights_were_trained_themselves_names_no_rank_and_no_targets(run: Run) -> None:
+    tuned = config()
+    finetune = tuned.finetune.model_copy(update={"method": "norms"})
+    bundle.run(tuned.model_copy(update={"finetune": finetune}), run)
+    _, manifest, _ = opened(run)
+    assert manifest["tuning"]["method"] == "Norm tuning"
+    assert {"rank", "targets"}.isdisjoint(manifest["tuning"])
+
+
 def test_an_app_with_a_real_gemma_contains_its_terms(run: Run) -> None:
     gemma = config().model_copy(update={"model": ModelSection(preset="kaggle://keras/gemma3/keras/x")})
     bundle.run(gemma, run)

@@ -58,7 +58,8 @@ class FinetuneSection(Section):
     method: Annotated[str, OneOf.of(METHODS)] | None = Field(
         None,
         description="the tuning method; without a value, `quantization_aware` if that key is true, otherwise "
-        "`lora`",
+        "`lora`. `full` trains every weight, `norms` only the scales of the norms "
+        "([how it works](how-it-works.md#training-weights-of-the-base))",
     )
     start: FilePath | None = Field(
         None,

@@ -26,6 +26,7 @@ from pipeline.tuning.method import MethodSettings
 from pipeline.tuning.methods.norms import METHOD
 from pipeline.tuning.peft import write_peft
 from tests.tuning.conftest import SETTINGS
+from tests.tuning.test_merge import tensors_of
 
 NOTHING = MethodSettings(8, 8.0, ())
 TOKENS = [2, *range(30, 60)]
@@ -53,7 +54,7 @@ def test_the_norms_of_every_family_are_trained_and_put_back_to_the_bit(preset: P
         found = {each.tensor: each.read_all() for each in keras_weights(backbone, read_shape(preset))}
         for name, tensor in read.tensors.items():
             np.testing.assert_array_equal(found[name], tensor, err_msg=name)
-    proof = prove_merge(base, merged, read, 1e-6)
+    proof = prove_merge(base, tensors_of(merged), read, 1e-6)
     count = len(read.tensors)
     assert (len(proof.matrices), proof.other_weights) == (count, len(base.variables) - count)
     assert proof.largest_deviation == 0
@@ -68,7 +69,7 @@ def test_a_matrix_that_changed_by_a_bit_is_refused(preset: Path) -> None:
     value[7, 3] = np.nextafter(value[7, 3], np.float32(9))
     table.assign(value)
     with pytest.raises(PocketGemmaError, match=r"1 faults:\n  \S*embedding\S*: changed"):
-        prove_merge(load_backbone(preset), merged, adapter, 1e-6)
+        prove_merge(load_backbone(preset), tensors_of(merged), adapter, 1e-6)
 
 
 def test_a_norm_of_zeros_is_proved_too(base: Path) -> None:
@@ -77,12 +78,12 @@ def test_a_norm_of_zeros_is_proved_too(base: Path) -> None:
     scale = before.get_layer("final_normalization").scale
     scale.assign(np.zeros(scale.shape))
     merge(after, adapter)
-    proof = prove_merge(before, after, adapter, 1e-6)
+    proof = prove_merge(before, tensors_of(after), adapter, 1e-6)
     assert proof.largest_deviation == 0
     value = after.get_layer("final_normalization").scale
     value.assign(value.numpy() + 1e-3)
     with pytest.raises(PocketGemmaError, match=rf"{FINAL_NORM}: W differs from the trained W"):
-        prove_merge(before, after, adapter, 1e-6)
+        prove_merge(before, tensors_of(after), adapter, 1e-6)
 
 
 def test_a_training_changes_only_the_norms_and_learns(
@@ -102,7 +103,8 @@ def test_a_training_changes_only_the_norms_and_learns(
     assert training.best_validation_loss < 0.5 * training.untrained_validation_loss
     merged = load_backbone(base)
     merge(merged, METHOD.collect(attachment, "base"))
-    assert prove_merge(load_backbone(base), merged, METHOD.collect(attachment, "base"), 1e-6).matrices
+    adapter = METHOD.collect(attachment, "base")
+    assert prove_merge(load_backbone(base), tensors_of(merged), adapter, 1e-6).matrices
     for ours, theirs in zip(backbone.weights, merged.weights, strict=True):
         np.testing.assert_array_equal(ours.numpy(), theirs.numpy(), err_msg=ours.path)
 
@@ -145,7 +147,7 @@ def test_a_file_without_a_norm_is_refused(base: Path, tmp_path: Path) -> None:
 def test_neither_a_graft_nor_the_runtime_has_a_form_for_it(base: Path, tmp_path: Path) -> None:
     adapter = tuned(base)
     adapter.save(tmp_path / "adapter.safetensors")
-    with pytest.raises(InputError, match=r"changes the scales of norms, .* `pocketgemma convert`"):
+    with pytest.raises(InputError, match=r"changes the scales of norms, .* converted as a whole"):
         load_deltas(tmp_path)
     with pytest.raises(InputError, match=r"the runtime takes only low-rank adapters.*adapters: merged"):
         METHOD.runtime_factors(adapter)

@@ -169,7 +169,7 @@ def _print(training: Training) -> None:
 
 def _method_settings(section: FinetuneSection, recipe: str) -> MethodSettings:
     alpha = section.alpha if section.alpha is not None else section.rank
-    return MethodSettings(section.rank, float(alpha), section.targets, recipe)
+    return MethodSettings(section.rank, float(alpha), section.targets, recipe, section.scaling)
 
 
 def _training_settings(section: FinetuneSection) -> TrainingSettings:

@@ -1,7 +1,7 @@
 """Merging an adapter into its base, and the proof that nothing else changed.
 
-For LoRA, W = W0 + (alpha / rank) A B for every adapted matrix (Hu et al. 2021, arXiv:2106.09685, section
-4.1). What an adapter adds is computed by its method; the sum with W0 is float32.
+For LoRA, W = W0 + s A B for every adapted matrix (Hu et al. 2021, arXiv:2106.09685, section 4.1). What an
+adapter adds is computed by its method; the sum with W0 is float32.
 """
 
 from collections.abc import Mapping

@@ -12,6 +12,7 @@ from pipeline.families.names import (
     last_module_names,
     targets_named,
 )
+from pipeline.formats.lora_scale import CLASSIC, DIVISORS
 from pipeline.recipe.section import OneOf, Section, Share, sorted_by
 from pipeline.tuning.registry import METHODS
 
@@ -65,8 +66,13 @@ class FinetuneSection(Section):
     alpha: float | None = Field(
         None,
         gt=0,
-        description="the adapter is scaled by alpha / rank; without a value, alpha is the rank and the scale "
-        "is 1",
+        description="the numerator of the scale of the adapter (`scaling`); without a value, the rank",
+    )
+    scaling: Annotated[str, OneOf.of(DIVISORS)] = Field(
+        CLASSIC,
+        description="the scale of the adapter: `classic` is alpha / rank (Hu et al. 2021, arXiv:2106.09685), "
+        "`rank_stabilized` alpha / √rank, which keeps the effect of a step from falling with the rank "
+        "(Kalajdzievski 2023, arXiv:2312.03732)",
     )
     targets: Annotated[
         tuple[Annotated[str, OneOf.of(TARGETS, OTHER_TARGETS)], ...],

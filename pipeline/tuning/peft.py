@@ -61,13 +61,10 @@ def write_peft(adapter: Adapter, folder: Path) -> None:
     """Write an adapter as PEFT's folder; PEFT then computes with the same matrices.
 
     Raises:
-        InputError: PEFT has no form for the adapter's method, or the folder cannot be written.
+        InputError: PEFT has no form for the adapter's method.
+        OSError: the folder cannot be written.
     """
-    content = adapter.method.peft_content(adapter)
-    try:
-        write_peft_folder(folder, content)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be written: {error.strerror}; choose another folder") from None
+    write_peft_folder(folder, adapter.method.peft_content(adapter))
 
 
 def _check_values(folder: Path, pairs: Mapping[str, LoraPair]) -> None:

@@ -185,4 +185,5 @@ def _training_settings(section: FinetuneSection) -> TrainingSettings:
         monitor=section.monitor,
         patience=section.patience,
         seed=section.seed,
+        lora_plus_ratio=section.lora_plus_ratio,
     )

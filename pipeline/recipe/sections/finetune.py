@@ -109,6 +109,13 @@ class FinetuneSection(Section):
     learning_rate: float = Field(
         2e-4, gt=0, description="the learning rate at the end of the warmup, which is the highest"
     )
+    lora_plus_ratio: float | None = Field(
+        None,
+        ge=1,
+        description="the learning rate of the matrices B as a multiple of that of A, which is "
+        "`learning_rate`: 16, for example (LoRA+: Hayou et al. 2024, arXiv:2402.12354); without a value, "
+        "both have the same",
+    )
     warmup_steps: int = Field(
         20,
         ge=0,

@@ -1,6 +1,7 @@
 """Promise: a graft of a DoRA adapter writes the matrices that merging gives, bit by bit."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -46,7 +47,8 @@ def explicit(w0: np.ndarray, adapter: Adapter, name: str) -> np.ndarray:
     """The merged matrix by the formula of the paper, whole, in float64."""
     factors, kind = LoraFactors.of(adapter), MATRICES[parse_adapter_name(name)[1]]
     a, b = (each.astype(np.float64) for each in factors.pairs[name])
-    directed = w0 + kind.as_matrix(factors.scale * (a @ b))
+    product: Any = factors.scale * (a @ b)
+    directed = w0 + kind.as_matrix(product)
     magnitude = adapter.tensors[f"{name}.magnitude"].reshape(-1, 1)
     return np.asarray(magnitude * directed / np.linalg.norm(directed, axis=1, keepdims=True))
 

@@ -18,6 +18,7 @@ from pipeline.families.registry import read_shape
 from pipeline.gemma.causal_lm import load_backbone, use_backend
 from pipeline.gemma.presets import preset_digest
 from pipeline.gemma.tokenizer import Tokenizer
+from pipeline.litert.runtime_adapters import check_runtime_rank
 from pipeline.machine import package_versions
 from pipeline.recipe.schema import Config
 from pipeline.recipe.sections.finetune import FinetuneSection
@@ -27,7 +28,6 @@ from pipeline.run.space import reserved, write_somewhere
 from pipeline.tuning.checkpoints import Checkpoints
 from pipeline.tuning.devices import Compute, choose_backend, choose_compute
 from pipeline.tuning.loop import Training, TrainingSettings, fit
-from pipeline.tuning.method import MethodSettings
 from pipeline.tuning.registry import METHODS
 from pipeline.tuning.targets import check_targets
 
@@ -66,8 +66,10 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
             return
         preset, prepared, written = run.files.download.preset, run.files.prepare, FinetuneFiles(work.folder)
         shape, tokenizer = read_shape(preset), Tokenizer.of_preset(preset)
-        method, settings = METHODS[section.tuning_method], _method_settings(section, recipe)
+        method, settings = METHODS[section.tuning_method], section.method_settings(recipe)
         check_targets(shape, settings)
+        if config.convert.adapters == "runtime":
+            check_runtime_rank(shape, settings)
         train, validation = (
             encode(read_examples(path), tokenizer) for path in (prepared.train, prepared.validation)
         )
@@ -77,6 +79,7 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         console.print(
             f"  Keras on {compute.backend}, {compute.dtype} ({compute.reason}); {method.name}: "
             f"{cost.parameters:,} trainable parameters, adapter of {cost.adapter_bytes / 1e6:.1f} MB"
+            + (f", learning rate {section.highest_learning_rate:g}" if section.learning_rate is None else "")
         )
         with reserved(written.folder / "reserved", cost.adapter_bytes + ROOM_FOR_HISTORY) as give_back:
             use_backend(compute.backend)
@@ -98,6 +101,7 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
             backend=compute.backend,
             dtype=compute.dtype,
             alpha=settings.alpha,
+            learning_rate=section.highest_learning_rate,
             adapted_matrices=len(attachment.layers),
             examples=len(train),
             response_tokens=train.response_tokens,
@@ -167,17 +171,12 @@ def _print(training: Training) -> None:
         )
 
 
-def _method_settings(section: FinetuneSection, recipe: str) -> MethodSettings:
-    alpha = section.alpha if section.alpha is not None else section.rank
-    return MethodSettings(section.rank, float(alpha), section.targets, recipe, section.scaling)
-
-
 def _training_settings(section: FinetuneSection) -> TrainingSettings:
     return TrainingSettings(
         epochs=section.epochs,
         batch_size=section.batch_size,
         micro_batch_size=section.micro_batch_size,
-        learning_rate=section.learning_rate,
+        learning_rate=section.highest_learning_rate,
         warmup_steps=section.warmup_steps,
         final_learning_rate=section.final_learning_rate,
         weight_decay=section.weight_decay,

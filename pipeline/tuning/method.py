@@ -183,3 +183,7 @@ class Method(Protocol):
     def cost(self, shape: GemmaShape, settings: MethodSettings) -> Cost:
         """What training takes, before anything is loaded."""
         ...
+
+    def learning_rate(self, settings: MethodSettings) -> float:
+        """The highest learning rate of a training whose recipe sets none."""
+        ...

@@ -23,6 +23,7 @@ from pipeline.formats.peft import PeftContent, PeftFactors, lora_content
 from pipeline.gemma.causal_lm import matrix_layers
 from pipeline.tuning.adapter import Adapter
 from pipeline.tuning.deltas import Deltas
+from pipeline.tuning.learning_rate import low_rank_rate
 from pipeline.tuning.lora_forward import compute_beside_kernel, enable_lora
 from pipeline.tuning.lora_products import delta_rows, kernel_shape, one_pair, weight_delta
 from pipeline.tuning.method import Attachment, Change, Cost, Method, MethodSettings
@@ -197,6 +198,9 @@ class Lora:
         kernels = [kernel for _, kernel in adapted_kernels(shape, settings)]
         parameters = sum(settings.rank * (math.prod(kernel[:-1]) + kernel[-1]) for kernel in kernels)
         return Cost(parameters, FLOAT32_BYTES * parameters)
+
+    def learning_rate(self, settings: MethodSettings) -> float:
+        return low_rank_rate(settings.rank, LoraFactors.untrained(settings).scale)
 
 
 def assign_factors(factors: LoraFactors, layers: "Mapping[str, keras.layers.Layer]") -> None:

@@ -31,11 +31,11 @@ def measure(backend: str, dtype: str) -> dict[str, float]:
     import keras
     import numpy as np
 
+    from pipeline.tuning.lora_forward import enable_lora
     from pipeline.tuning.loss import response_model
-    from pipeline.tuning.methods.lora import enable_lora
 
     backbone = load_causal_lm(BASE, dtype).backbone
-    enable_lora(backbone, 8, 8.0, tuple(MATRICES))
+    enable_lora(backbone, 8, 1.0, tuple(MATRICES))
     model = response_model(backbone)
     model.compile(
         optimizer=keras.optimizers.AdamW(1e-3, global_clipnorm=1.0),

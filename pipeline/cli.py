@@ -44,6 +44,13 @@ DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback o
 DEFAULT_CONFIG = Path("configs/science.yaml")
 
 
+class AdapterFormat(StrEnum):
+    """What program an adapter is written for."""
+
+    litert = "litert"
+    peft = "peft"
+
+
 class Side(StrEnum):
     """Where a model answers."""
 
@@ -194,16 +201,31 @@ def write_adapter(
             "--adapter", metavar="FILE", help="An adapter.safetensors, or the folder of a PEFT adapter."
         ),
     ],
-    base: Annotated[
-        Path, typer.Option("--base", metavar="FILE", help="The .litertlm that the adapter is for.")
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out", metavar="PATH", help="The adapter file (.tflite) to write, or the folder for PEFT."
+        ),
     ],
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The adapter file (.tflite) to write.")],
+    base: Annotated[
+        Path | None,
+        typer.Option("--base", metavar="FILE", help="With litert: the .litertlm that the adapter is for."),
+    ] = None,
+    form: Annotated[
+        AdapterFormat,
+        typer.Option(
+            "--format",
+            help="litert: a file that a base with LoRA inputs loads. peft: a folder that Hugging Face's PEFT "
+            "loads for the Hugging Face model.",
+        ),
+    ] = AdapterFormat.litert,
     debug: DebugOption = False,
 ) -> None:
-    """Write an adapter file that a base with LoRA inputs can load."""
-    from pipeline.commands.adapter import adapter_file
+    """Write an adapter for the runtime, or for Hugging Face's PEFT."""
+    from pipeline.commands.adapter import adapter_file, peft_folder
 
-    adapter_file(adapter, base, out)
+    write = peft_folder if form is AdapterFormat.peft else adapter_file
+    write(adapter, base, out)
 
 
 @app.command("eval")

@@ -98,9 +98,6 @@ POST_ATTENTION_NORM = NormKind("post_attention_norm", "post_attention_layernorm"
 PRE_FFN_NORM = NormKind("pre_ffw_norm", "pre_feedforward_layernorm", "ffn_norm")
 POST_FFN_NORM = NormKind("post_ffw_norm", "post_feedforward_layernorm", "post_ffw_norm")
 
-DEFAULT_TARGETS = ("query", "value")
-"""What Keras's own enable_lora adapts."""
-
 
 def read_keras_config(
     path: Path, config: dict[str, Any], family: Family, *, ffn_divisor: int = 1

@@ -241,7 +241,6 @@ class Family:
         presets: KerasHub's short names of the presets that the pipeline takes, and their addresses.
         example: which of `presets` messages suggest; example_text: which one they suggest instead of a preset
             with a vision tower.
-        default_targets: the matrices that get an adapter unless the recipe says otherwise.
         gguf: how GGUF files hold it; None: they are not read.
         terms: of the weights that Google publishes; None: Apache License 2.0.
     """
@@ -270,7 +269,6 @@ class Family:
     presets: Mapping[str, str] = field(default_factory=dict)
     example: str = ""
     example_text: str = ""
-    default_targets: tuple[str, ...] = ()
     gguf: GgufForm | None = None
     terms: Terms | None = None
 

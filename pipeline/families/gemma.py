@@ -7,7 +7,6 @@ from typing import Any
 from pipeline.families.computation import Computation
 from pipeline.families.decoder import (
     COMMON_CONFIG,
-    DEFAULT_TARGETS,
     INPUT_NORM,
     MATRICES,
     read_keras_config,
@@ -102,7 +101,6 @@ GEMMA: Family = Family(
         name: f"kaggle://keras/gemma/keras/{name}"
         for name in ("gemma_2b_en", "gemma_instruct_2b_en", "gemma_1.1_instruct_2b_en")
     },
-    default_targets=DEFAULT_TARGETS,
     terms=GEMMA_TERMS,
     gguf=GgufForm(ARCHITECTURE, norm_offset=1.0, config=_from_gguf),
 )

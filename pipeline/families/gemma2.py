@@ -8,7 +8,6 @@ from pipeline.families.computation import Computation
 from pipeline.families.config import positive
 from pipeline.families.decoder import (
     COMMON_CONFIG,
-    DEFAULT_TARGETS,
     INPUT_NORM,
     MATRICES,
     POST_ATTENTION_NORM,
@@ -113,7 +112,6 @@ GEMMA2: Family = Family(
     presets={
         name: f"kaggle://keras/gemma2/keras/{name}" for name in ("gemma2_2b_en", "gemma2_instruct_2b_en")
     },
-    default_targets=DEFAULT_TARGETS,
     terms=GEMMA_TERMS,
     gguf=GgufForm(ARCHITECTURE, norm_offset=1.0, config=_from_gguf),
 )

@@ -8,7 +8,6 @@ from pipeline.families.computation import Computation
 from pipeline.families.config import number, positive
 from pipeline.families.decoder import (
     COMMON_CONFIG,
-    DEFAULT_TARGETS,
     INPUT_NORM,
     KEY_NORM,
     MATRICES,
@@ -149,7 +148,6 @@ GEMMA3: Family = Family(
     ),
     example="gemma3_instruct_270m",
     example_text="gemma3_instruct_4b_text",
-    default_targets=DEFAULT_TARGETS,
     terms=GEMMA_TERMS,
     gguf=GgufForm(ARCHITECTURE, norm_offset=1.0, config=_from_gguf),
 )

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from pipeline.families.decoder import DEFAULT_TARGETS, MATRICES, text_part, text_shape
+from pipeline.families.decoder import MATRICES, text_part, text_shape
 from pipeline.families.family import Family, GemmaShape
 from pipeline.families.gemma4 import GEMMA4
 from pipeline.families.terms import GEMMA_TERMS
@@ -37,6 +37,5 @@ GEMMA3N: Family = Family(
     read_keras=_read_keras,
     read_transformers=_read_transformers,
     refusal=f"Gemma 3n is not supported; use Gemma 4 E2B, {GEMMA4.presets['gemma4_instruct_2b']}",
-    default_targets=DEFAULT_TARGETS,
     terms=GEMMA_TERMS,
 )

@@ -17,7 +17,6 @@ from pipeline.families.computation import Computation
 from pipeline.families.config import positive
 from pipeline.families.decoder import (
     COMMON_CONFIG,
-    DEFAULT_TARGETS,
     INPUT_NORM,
     KEY_NORM,
     MATRICES,
@@ -259,5 +258,4 @@ GEMMA4: Family = Family(
         name: f"kaggle://keras/gemma4/keras/{name}"
         for name in ("gemma4_2b", "gemma4_instruct_2b", "gemma4_4b", "gemma4_instruct_4b")
     },
-    default_targets=DEFAULT_TARGETS,
 )

@@ -38,18 +38,13 @@ TARGETS = tuple(MATRICES)
 SHARED_TARGETS = tuple(
     name for name in TARGETS if all(name in {m.name for m in family.matrices} for family in FAMILIES.values())
 )
-"""Those that the layers of every family have."""
+"""Those that the layers of every family have. They get an adapter unless the recipe says otherwise."""
 
 ALL_LINEAR = "all-linear"
 """PEFT's name for the matrices of a layer, here `SHARED_TARGETS`."""
 
 RUNTIME_TARGETS = tuple(name for name, matrix in MATRICES.items() if matrix.runtime_adapter)
 """Those that can carry an adapter that is swapped at run time: attention only."""
-
-DEFAULT_TARGETS = tuple(
-    dict.fromkeys(name for family in FAMILIES.values() for name in family.default_targets)
-)
-"""The matrices that get an adapter unless the recipe says otherwise."""
 
 EMBEDDING = EMBEDDING_MATRIX.tensor
 """The tied embedding by its Hugging Face name: also the projection onto the vocabulary."""

@@ -11,7 +11,6 @@ from typing import Any
 from pipeline.errors import InputError
 from pipeline.families.computation import Computation
 from pipeline.families.decoder import (
-    DEFAULT_TARGETS,
     INPUT_NORM,
     MATRICES,
     PRE_FFN_NORM,
@@ -99,6 +98,5 @@ VAULTGEMMA: Family = Family(
     transformers_config=_from_keras,
     is_variant=lambda config: not has_post_norms(config) and not is_plain(config),
     presets={"vault_gemma_1b_en": "kaggle://keras/vaultgemma/keras/vault_gemma_1b_en"},
-    default_targets=DEFAULT_TARGETS,
     terms=GEMMA_TERMS,
 )

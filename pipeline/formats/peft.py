@@ -1,15 +1,14 @@
 """The folder of an adapter of Hugging Face's PEFT (0.21): adapter_config.json and adapter_model.safetensors,
 read and written without PEFT.
 
-What PEFT merges is W0 + scale * B A with scale = alpha / r, or alpha / sqrt(r) for rank-stabilized LoRA
-(Kalajdzievski 2023, arXiv:2312.03732), A (r, in) and B (out, r). Everything else that a configuration may ask
-for is refused by name (`peft_config`).
+What PEFT merges is W0 + scale * B A with A (r, in), B (out, r) and the scale of `lora_scale`, or with DoRA
+the same with each row rescaled to a magnitude (Liu et al. 2024, arXiv:2402.09353). Everything else that a
+configuration may ask for is refused by name (`peft_config`).
 """
 
 import json
-import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +19,8 @@ from numpy.typing import NDArray
 from pipeline.errors import InputError
 from pipeline.families.names import EMBEDDING_MODULE, text_tensor
 from pipeline.foreign import read_json_object
-from pipeline.formats.peft_config import MLX_ADVICE, beyond_plain_lora, check_config, value_for
+from pipeline.formats.lora_scale import CLASSIC, RANK_STABILIZED, lora_scale
+from pipeline.formats.peft_config import MLX_ADVICE, beyond_lora, check_config, value_for
 from pipeline.formats.safetensors import FLOATS, SafetensorsTensor, read_safetensors
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
@@ -29,24 +29,34 @@ CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 MLX_WEIGHTS = "adapters.safetensors"
 """The file of an mlx-lm adapter's folder."""
 
-TENSOR = re.compile(r"base_model\.model\.(?P<module>[\w.]+)\.lora_(?P<part>[AB])\.weight")
-"""Names of the tensors: the module that A or B belongs to, by Hugging Face's name."""
+MAGNITUDE = "lora_magnitude_vector"
+
+TENSOR = re.compile(
+    rf"base_model\.model\.(?P<module>[\w.]+)\.(?P<part>lora_A\.weight|lora_B\.weight|{MAGNITUDE})"
+)
+"""Names of the tensors: the module that a part belongs to, by Hugging Face's name."""
+
+PARTS = {"A": "lora_A.weight", "B": "lora_B.weight", "magnitude": MAGNITUDE}
+"""The parts of an adapted matrix in the names of the tensors, by their names in messages."""
 
 
 class LoraPair(NamedTuple):
-    """A (r, in) and B (out, r) of one matrix, and the scale of their product B A."""
+    """A (r, in) and B (out, r) of one matrix, the scale of their product B A, and DoRA's magnitude (out,)."""
 
     a: SafetensorsTensor
     b: SafetensorsTensor
     scale: float
+    magnitude: SafetensorsTensor | None = None
 
 
 class PeftFactors(NamedTuple):
-    """A (r, in) and B (out, r) of one matrix, float32; the scale of B A is alpha / r."""
+    """A (r, in) and B (out, r) of one matrix, the alpha of their scale, and DoRA's magnitude (out,);
+    float32."""
 
     a: NDArray[np.float32]
     b: NDArray[np.float32]
     alpha: float
+    magnitude: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -77,20 +87,23 @@ class PeftAdapter:
     tensors: Mapping[str, SafetensorsTensor]
 
     @property
-    def beyond_plain_lora(self) -> list[str]:
-        """Keys of the configuration that ask for more than A and B of linear layers."""
-        return beyond_plain_lora(self.config)
+    def beyond_lora(self) -> list[str]:
+        """Keys of the configuration that ask for more than LoRA or DoRA of linear layers."""
+        return beyond_lora(self.config)
 
     def pairs(self) -> dict[str, LoraPair]:
-        """A, B and scale of each adapted matrix by its name in a text-only Hugging Face folder, such as
-        `model.layers.0.mlp.up_proj.weight`; the prefixes of multimodal folders are taken off.
+        """The parts and the scale of each adapted matrix by its name in a text-only Hugging Face folder, such
+        as `model.layers.0.mlp.up_proj.weight`; the prefixes of multimodal folders are taken off.
 
         Raises:
-            InputError: not LoRA with nothing but A and B of linear layers; an A without its B, or another
-                rank than configured.
+            InputError: not LoRA or DoRA of linear layers; a matrix lacks a part, or one has another shape
+                than the others or than configured.
         """
         check_config(self.folder / CONFIG, self.config)
-        path, tensors = self.folder / WEIGHTS, self._tensors()
+        dora = bool(self.config.get("use_dora"))
+        scaling = RANK_STABILIZED if self.config.get("use_rslora") else CLASSIC
+        parts = [part for part in PARTS if dora or part != "magnitude"]
+        path, tensors = self.folder / WEIGHTS, self._tensors(parts)
         found: dict[str, LoraPair] = {}
         for module in sorted({module for module, _ in tensors}):
             name = text_tensor(f"{module}.weight")
@@ -101,30 +114,36 @@ class PeftAdapter:
                 )
             if name in found:
                 raise InputError(f"{path}: has two A for {name}; save the adapter again")
-            for part in "AB":
+            for part in parts:
                 if (module, part) not in tensors:
                     raise InputError(f"{path}: {name} lacks its {part}; save the adapter again")
-            a, b = tensors[module, "A"], tensors[module, "B"]
+            a, b, magnitude = (tensors.get((module, part)) for part in PARTS)
+            assert a and b
             rank, configured = a.shape[0], value_for(self.config, "r", module)
             if b.shape[1] != rank or rank != configured:
                 raise InputError(
                     f"{path}: {name} has A {a.shape} and B {b.shape}, {CONFIG} declares rank {configured}; "
                     "save the adapter again"
                 )
+            if magnitude and magnitude.shape != b.shape[:1]:
+                raise InputError(
+                    f"{path}: {name} has B {b.shape} and a magnitude {magnitude.shape}, expected "
+                    f"{b.shape[:1]}; save the adapter again"
+                )
             alpha = value_for(self.config, "lora_alpha", module)
-            scale = alpha / math.sqrt(rank) if self.config.get("use_rslora") else alpha / rank
-            found[name] = LoraPair(a, b, scale)
+            found[name] = LoraPair(a, b, lora_scale(alpha, rank, scaling), magnitude)
         if not found:
             raise InputError(f"{path}: holds no A and B; save the adapter again")
         return found
 
-    def _tensors(self) -> dict[tuple[str, str], SafetensorsTensor]:
-        """A and B by module and part.
+    def _tensors(self, parts: Collection[str]) -> dict[tuple[str, str], SafetensorsTensor]:
+        """The tensors by module and part.
 
         Raises:
             InputError: another tensor is among them.
         """
         path, found = self.folder / WEIGHTS, {}
+        part_of = {PARTS[part]: part for part in parts}
         for name, tensor in self.tensors.items():
             if EMBEDDING_MODULE in name:
                 raise InputError(
@@ -133,16 +152,18 @@ class PeftAdapter:
                     f"would change both; train without {EMBEDDING_MODULE}"
                 )
             match = TENSOR.fullmatch(name)
-            if match is None:
+            if match is None or match["part"] not in part_of:
+                what = "A, B or magnitude" if "magnitude" in parts else "A or B"
                 raise InputError(
-                    f"{path}: holds {name}, which is no A or B of a matrix; only those are supported"
+                    f"{path}: holds {name}, which is no {what} of a matrix; only those are supported"
                 )
-            if tensor.dtype not in FLOATS or len(tensor.shape) != 2:
+            part = part_of[match["part"]]
+            if tensor.dtype not in FLOATS or len(tensor.shape) != (1 if part == "magnitude" else 2):
                 raise InputError(
-                    f"{path}: {name} is stored as {tensor.dtype} {tensor.shape}; expected a matrix in "
-                    f"{', '.join(FLOATS)}"
+                    f"{path}: {name} is stored as {tensor.dtype} {tensor.shape}; expected a "
+                    f"{'vector' if part == 'magnitude' else 'matrix'} in {', '.join(FLOATS)}"
                 )
-            found[match["module"], match["part"]] = tensor
+            found[match["module"], part] = tensor
         return found
 
 
@@ -166,12 +187,13 @@ def read_peft_folder(folder: Path) -> PeftAdapter:
     return PeftAdapter(folder, config, read_safetensors(folder / WEIGHTS).tensors)
 
 
-def lora_content(modules: Mapping[str, PeftFactors]) -> PeftContent:
-    """A plain LoRA adapter for a causal language model.
+def lora_content(modules: Mapping[str, PeftFactors], scaling: str = CLASSIC) -> PeftContent:
+    """A LoRA or DoRA adapter for a causal language model.
 
     Args:
-        modules: factors by Hugging Face's name of the module, such as `model.layers.0.mlp.up_proj`. Ranks may
-            differ.
+        modules: factors by Hugging Face's name of the module, such as `model.layers.0.mlp.up_proj`, all with
+            a magnitude or none. Ranks may differ.
+        scaling: how the scales follow from alpha and rank.
     """
     ranks = {module: factors.a.shape[0] for module, factors in modules.items()}
     smallest = min(modules, key=lambda module: ranks[module])
@@ -190,10 +212,16 @@ def lora_content(modules: Mapping[str, PeftFactors]) -> PeftContent:
         "bias": "none",
         "inference_mode": True,
     }
-    tensors = {}
-    for module, factors in modules.items():
-        tensors[f"base_model.model.{module}.lora_A.weight"] = factors.a
-        tensors[f"base_model.model.{module}.lora_B.weight"] = factors.b
+    if scaling == RANK_STABILIZED:
+        config["use_rslora"] = True
+    if any(factors.magnitude is not None for factors in modules.values()):
+        config["use_dora"] = True
+    tensors = {
+        f"base_model.model.{module}.{PARTS[part]}": values
+        for module, factors in modules.items()
+        for part, values in (("A", factors.a), ("B", factors.b), ("magnitude", factors.magnitude))
+        if values is not None
+    }
     return PeftContent(config, tensors)
 
 

@@ -1,4 +1,4 @@
-"""The values of an adapter_config.json: which of them plain LoRA has, and what each is for a module."""
+"""The values of an adapter_config.json: which of them LoRA and DoRA have, and what each is for a module."""
 
 import math
 import re
@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.errors import InputError
 
-PLAIN_LORA = frozenset(
+LORA_KEYS = frozenset(
     (
         "alpha_pattern", "auto_mapping", "base_model_name_or_path", "corda_config", "ensure_weight_tying",
         "eva_config",
@@ -18,11 +18,11 @@ PLAIN_LORA = frozenset(
         "peft_type",
         "peft_version", "qalora_group_size", "r", "rank_pattern", "revision", "runtime_config",
         "target_modules", "task_type",
-        "use_rslora",
+        "use_dora", "use_rslora",
     )
 )  # fmt: skip
-"""Keys of a configuration that are read here, or that change nothing in how A and B are merged into linear
-layers."""
+"""Keys of a configuration that are read here, or that change nothing in how LoRA and DoRA are merged into
+linear layers."""
 
 NEUTRAL: tuple[Any, ...] = (None, False, "none", [], {}, "")
 """Values that ask for nothing."""
@@ -44,7 +44,7 @@ MLX_ADVICE = (
 
 
 def check_config(path: Path, config: Mapping[str, Any]) -> None:
-    """Check that a configuration asks for A and B of linear layers, and says their rank and scale.
+    """Check that a configuration asks for LoRA or DoRA of linear layers, and says its rank and scale.
 
     Raises:
         InputError: it does not; names the key.
@@ -53,9 +53,9 @@ def check_config(path: Path, config: Mapping[str, Any]) -> None:
         raise InputError(f"{path}: {MLX_ADVICE}")
     if config.get("peft_type") != "LORA":
         raise InputError(f"{path}: peft_type is {config.get('peft_type')!r}, expected 'LORA'")
-    for key in beyond_plain_lora(config):
+    for key in beyond_lora(config):
         raise InputError(
-            f"{path}: {key} is {config[key]!r:.60}: only plain LoRA (A and B of linear layers) is "
+            f"{path}: {key} is {config[key]!r:.60}: only LoRA and DoRA of linear layers are "
             "supported; merge the adapter "
             "with PEFT (merge_and_unload) and convert the merged model"
         )
@@ -66,12 +66,12 @@ def check_config(path: Path, config: Mapping[str, Any]) -> None:
             "with PEFT's "
             "path_initial_model_for_weight_conversion, or merge it with PEFT"
         )
-    stabilized = config.get("use_rslora")
-    if stabilized is not None and not isinstance(stabilized, bool):
-        raise InputError(
-            f"{path}: use_rslora is {stabilized!r:.60}, expected true or false; write the value of the "
-            "training"
-        )
+    for key in ("use_rslora", "use_dora"):
+        asked = config.get(key)
+        if asked is not None and not isinstance(asked, bool):
+            raise InputError(
+                f"{path}: {key} is {asked!r:.60}, expected true or false; write the value of the training"
+            )
     for key, patterns in PATTERNS.items():
         _check_number(path, key, config.get(key), whole=key == "r")
         given = config.get(patterns)
@@ -87,9 +87,9 @@ def check_config(path: Path, config: Mapping[str, Any]) -> None:
                 ) from None
 
 
-def beyond_plain_lora(config: Mapping[str, Any]) -> list[str]:
-    """Keys that ask for more than A and B of linear layers."""
-    return [key for key, value in config.items() if key not in PLAIN_LORA and value not in NEUTRAL]
+def beyond_lora(config: Mapping[str, Any]) -> list[str]:
+    """Keys that ask for more than LoRA or DoRA of linear layers."""
+    return [key for key, value in config.items() if key not in LORA_KEYS and value not in NEUTRAL]
 
 
 def value_for(config: Mapping[str, Any], key: str, module: str) -> Any:

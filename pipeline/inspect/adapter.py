@@ -6,12 +6,14 @@ from pathlib import Path
 
 from pipeline.digests import sha256_of_file
 from pipeline.families.names import parse_any_runtime_name
+from pipeline.formats.lora_scale import CLASSIC, RANK_STABILIZED
 from pipeline.formats.peft import WEIGHTS, read_peft_folder
 from pipeline.formats.runtime_adapter import MANIFEST, RANK, read_adapter_file
 from pipeline.formats.safetensors import SafetensorsTensor
 from pipeline.formats.tflite import Tflite
 from pipeline.inspect.facts import Adapter, Report, Tensor
 from pipeline.tuning.load import read_checked
+from pipeline.tuning.methods.dora import METHOD as DORA
 from pipeline.tuning.registry import method_of
 
 DTYPES = {
@@ -24,6 +26,14 @@ DTYPES = {
     "I64": "INT64",
 }
 """Element types by their names in safetensors, and by those of LiteRT, which the reports use."""
+
+
+SCALING_NOTES: dict[str, tuple[str, ...]] = {
+    CLASSIC: (),
+    RANK_STABILIZED: ("the scaling is rank-stabilized: the scale is alpha / √rank",),
+}
+
+DORA_NOTE = "DoRA: the rows of each matrix are rescaled to magnitudes of their own"
 
 
 def report_runtime(path: Path, tflite: Tflite) -> Report:
@@ -71,7 +81,12 @@ def report_safetensors(path: Path) -> Report:
         tensors=_tensors(file.tensors),
         method=method.title,
     )
-    return Report("adapter", path.name, path.stat().st_size, sha256_of_file(path), adapter=adapter)
+    notes = SCALING_NOTES[file.settings.get("scaling", CLASSIC)]
+    if method_of(file) is DORA:
+        notes += (DORA_NOTE,)
+    return Report(
+        "adapter", path.name, path.stat().st_size, sha256_of_file(path), adapter=adapter, notes=notes
+    )
 
 
 def report_peft(folder: Path) -> Report:
@@ -97,7 +112,10 @@ def report_peft(folder: Path) -> Report:
         parameters=sum(tensor.elements for tensor in found.tensors.values()),
         tensors=_tensors(found.tensors),
     )
-    notes = [f"{key} is {config[key]!r}: more than plain LoRA" for key in found.beyond_plain_lora]
+    notes = list(SCALING_NOTES[RANK_STABILIZED if config.get("use_rslora") else CLASSIC])
+    if config.get("use_dora"):
+        notes.append(DORA_NOTE)
+    notes += [f"{key} is {config[key]!r}: more than LoRA" for key in found.beyond_lora]
     notes += [
         f"{key} is {config[key]!r}: not the same for every matrix"
         for key in ("rank_pattern", "alpha_pattern")

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import InputError
-from pipeline.families.names import parse_runtime_name
+from pipeline.families.family import GemmaShape
+from pipeline.families.names import MATRICES, parse_adapter_name, parse_runtime_name
 from pipeline.formats.litertlm import MODEL, read_container
 from pipeline.formats.runtime_adapter import RANK, AdapterFile, read_adapter_file, write_adapter_file
 from pipeline.formats.tflite import read_tflite
@@ -14,8 +15,10 @@ from pipeline.formats.tflite_model import decode_inputs
 from pipeline.litert.convert.lora_inputs import RANKS
 from pipeline.tuning.adapter import Adapter
 from pipeline.tuning.load import find_adapter, load_adapter
+from pipeline.tuning.method import MethodSettings
 from pipeline.tuning.peft import peft_runtime_factors
 from pipeline.tuning.runtime_factors import MERGE_INSTEAD, RuntimeFactors, rank_of
+from pipeline.tuning.targets import adapted_kernels
 
 TAKES_NONE = (
     "takes no adapters; convert the base with convert.adapters: runtime, or merge the adapter with "
@@ -30,6 +33,26 @@ def required_rank(adapter: Adapter) -> int:
         InputError: the adapter has other matrices than attention's, or its rank is too large.
     """
     return _fitting(adapter.method.runtime_factors(adapter))
+
+
+def check_runtime_rank(shape: GemmaShape, settings: MethodSettings) -> None:
+    """Check, before a training, that the runtime will take its adapter.
+
+    Raises:
+        InputError: the rank is too large; says the largest.
+    """
+    heads = max(
+        kernel[0] if MATRICES[parse_adapter_name(name)[1]].layout == "heads_out" else 1
+        for name, kernel in adapted_kernels(shape, settings)
+    )
+    if settings.rank * heads > RANKS[-1]:
+        largest = RANKS[-1] // heads
+        advice = f"set finetune.rank to at most {largest}, or convert.adapters: merged"
+        raise InputError(
+            f"finetune.rank: {settings.rank} in each of {heads} heads is rank {settings.rank * heads} at run "
+            f"time, but the runtime takes at most {RANKS[-1]}; "
+            + (advice if largest else "set convert.adapters: merged")
+        )
 
 
 def write_adapter(adapter: Adapter, path: Path, *, rank: int, name: str | None = None) -> None:

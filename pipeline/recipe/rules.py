@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 LARGEST_INTEGER_BITS = 8
 
-OF_FACTORS = ("rank", "alpha", "targets")
+OF_FACTORS = ("rank", "alpha", "scaling", "targets", "lora_plus_ratio")
 """Keys of `finetune` that say which low-rank factors are trained."""
 
 
@@ -84,11 +84,17 @@ def separate_adapter_is_not_calibrated(config: "Config") -> str | None:
 
 
 def separate_adapter_is_of_attention(config: "Config") -> str | None:
-    """With `convert.adapters: runtime`, `finetune.targets` can contain `query`, `key`, `value` and `output`
-    only: the runtime's limit."""
+    """With `convert.adapters: runtime`, `finetune.targets` must be set, and can contain `query`, `key`,
+    `value` and `output` only: the runtime's limit."""
     others = [target for target in config.finetune.targets if target not in RUNTIME_TARGETS]
     if config.convert.adapters != "runtime" or not others or not _method(config).low_rank:
         return None
+    if "targets" not in config.finetune.model_fields_set:
+        return (
+            f"finetune.targets: is not set, which means {_listed(config.finetune.targets)}, but "
+            f"convert.adapters: runtime supports {_listed(RUNTIME_TARGETS)} only; set finetune.targets: "
+            f"[{_listed(RUNTIME_TARGETS)}], or use convert.adapters: merged"
+        )
     return (
         f"finetune.targets: convert.adapters: runtime supports {_listed(RUNTIME_TARGETS)} only; remove "
         f"{_listed(others)}, "

@@ -115,7 +115,17 @@ class TrainingFacts:
     history: Sequence[Epoch]
 
 
-SETTINGS = ("batch_size", "learning_rate", "warmup_steps", "weight_decay", "dropout", "monitor", "seed")
+SETTINGS = (
+    "scaling",
+    "batch_size",
+    "learning_rate",
+    "lora_plus_ratio",
+    "warmup_steps",
+    "weight_decay",
+    "dropout",
+    "monitor",
+    "seed",
+)
 """Settings of a training that are shown as they are."""
 
 

@@ -19,6 +19,7 @@ from pipeline.families.registry import read_shape
 from pipeline.gemma.causal_lm import load_backbone, use_backend
 from pipeline.gemma.presets import preset_digest
 from pipeline.gemma.tokenizer import Tokenizer
+from pipeline.litert.runtime_adapters import check_runtime_rank
 from pipeline.machine import package_versions
 from pipeline.recipe.schema import Config
 from pipeline.recipe.sections.finetune import FinetuneSection
@@ -28,7 +29,7 @@ from pipeline.run.space import reserved, write_somewhere
 from pipeline.tuning.checkpoints import Checkpoints
 from pipeline.tuning.devices import Compute, choose_backend, choose_compute
 from pipeline.tuning.loop import Training, TrainingSettings, fit
-from pipeline.tuning.method import Method, MethodSettings
+from pipeline.tuning.method import Method
 from pipeline.tuning.registry import METHODS
 from pipeline.tuning.start import Start, find_start, read_start, settings_of, start_from, start_line
 from pipeline.tuning.targets import check_targets
@@ -57,7 +58,7 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
     section = config.finetune
     recipe = config.convert.recipe if section.rounds_in_training else ""
     method = METHODS[section.tuning_method]
-    settings, start = _method_settings(section, recipe), _find_start(section, run)
+    settings, start = section.method_settings(recipe), _find_start(section, run)
     if start:
         settings = settings_of(start, method, settings, section.explicit)
         known = asdict(settings).items()
@@ -89,6 +90,8 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
             }
         if method.low_rank:
             check_targets(shape, settings)
+            if config.convert.adapters == "runtime":
+                check_runtime_rank(shape, settings)
         train, validation = (
             encode(read_examples(path), tokenizer) for path in (prepared.train, prepared.validation)
         )
@@ -98,6 +101,7 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         console.print(
             f"  Keras on {compute.backend}, {compute.dtype} ({compute.reason}); {method.name}: "
             f"{cost.parameters:,} trainable parameters, adapter of {_size(cost.adapter_bytes)}"
+            + (f", learning rate {section.highest_learning_rate:g}" if section.learning_rate is None else "")
         )
         with reserved(written.folder / "reserved", cost.adapter_bytes + ROOM_FOR_HISTORY) as give_back:
             use_backend(compute.backend)
@@ -125,6 +129,7 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
                 if method.low_rank
                 else {"trained_weights": len(attachment.layers)}
             ),
+            learning_rate=section.highest_learning_rate,
             examples=len(train),
             response_tokens=train.response_tokens,
             **asdict(training),
@@ -224,17 +229,12 @@ def _print(training: Training) -> None:
         )
 
 
-def _method_settings(section: FinetuneSection, recipe: str) -> MethodSettings:
-    alpha = section.alpha if section.alpha is not None else section.rank
-    return MethodSettings(section.rank, float(alpha), section.targets, recipe)
-
-
 def _training_settings(section: FinetuneSection) -> TrainingSettings:
     return TrainingSettings(
         epochs=section.epochs,
         batch_size=section.batch_size,
         micro_batch_size=section.micro_batch_size,
-        learning_rate=section.learning_rate,
+        learning_rate=section.highest_learning_rate,
         warmup_steps=section.warmup_steps,
         final_learning_rate=section.final_learning_rate,
         weight_decay=section.weight_decay,
@@ -242,4 +242,5 @@ def _training_settings(section: FinetuneSection) -> TrainingSettings:
         monitor=section.monitor,
         patience=section.patience,
         seed=section.seed,
+        lora_plus_ratio=section.lora_plus_ratio,
     )

@@ -50,6 +50,7 @@ class BaseWeightTuning:
         changes_what: which weights, in words, for messages.
         trained: the shapes of the weights that it trains, from the shape of a model.
         in_peft: its tensors in PEFT's form; raises InputError if there is none.
+        rate: the highest learning rate where a recipe sets none.
     """
 
     low_rank = False
@@ -63,9 +64,11 @@ class BaseWeightTuning:
         changes_what: str,
         trained: Callable[[GemmaShape], Shapes],
         in_peft: Callable[[Tensors], PeftContent],
+        rate: float,
     ) -> None:
         self.name, self.title = name, title
         self._changes_what, self._trained, self._in_peft = changes_what, trained, in_peft
+        self._rate = rate
 
     def wrote(self, file: AdapterSafetensors) -> bool:
         return bool(file.settings.get(METHOD) == self.name)
@@ -143,6 +146,9 @@ class BaseWeightTuning:
     def cost(self, shape: GemmaShape, settings: MethodSettings) -> Cost:
         parameters = sum(map(math.prod, self._trained(shape).values()))
         return Cost(parameters, FLOAT32_BYTES * parameters)
+
+    def learning_rate(self, settings: MethodSettings) -> float:
+        return self._rate
 
 
 def _change(weight: KerasWeight, tensor: NDArray[np.float32]) -> Change:

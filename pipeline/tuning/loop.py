@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline.console import console, progress_bar
 from pipeline.data.tokenize import EncodedExamples
@@ -48,6 +48,7 @@ class TrainingSettings:
         patience: epochs without a better validation result before training stops. Without validation
             examples, neither counts: every epoch is trained, and the last one is kept.
         seed: of the order of the examples.
+        lora_plus_ratio: learning rate of LoRA's B as a multiple of `learning_rate`; None: the same for all.
     """
 
     epochs: int
@@ -61,6 +62,7 @@ class TrainingSettings:
     monitor: str
     patience: int
     seed: int
+    lora_plus_ratio: float | None = None
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,7 @@ def fit(
         checkpoints: training continues from the latest; None: it starts at the beginning and writes none.
 
     Raises:
+        InputError: a learning rate for B is set, but the method trains no B.
         KeyboardInterrupt: training was asked to stop; says where it continues.
         PocketGemmaError: the untrained model computes no number, training diverged, or the trained model is
             worse than the untrained one.
@@ -117,6 +120,7 @@ def fit(
         TensorBoardHistory,
     )
     from pipeline.tuning.loss import Batches, response_model
+    from pipeline.tuning.optimizer import Schedule, adamw
     from pipeline.tuning.progress import Progress
 
     rows = min(settings.batch_size, len(train))  # more would be padding
@@ -133,11 +137,14 @@ def fit(
 
     model = response_model(backbone)
     model.compile(
-        optimizer=keras.optimizers.AdamW(
-            learning_rate=_schedule(settings, total_steps, micro_batches),
+        optimizer=adamw(
+            model.trainable_variables,
+            Schedule(settings.learning_rate, settings.warmup_steps, settings.final_learning_rate),
+            total_steps,
             weight_decay=settings.weight_decay,
-            global_clipnorm=settings.clip_norm,
-            gradient_accumulation_steps=micro_batches if micro_batches > 1 else None,
+            clip_norm=settings.clip_norm,
+            micro_batches=micro_batches,
+            ratio=settings.lora_plus_ratio,
         ),
         # PyTorch's compiler takes minutes before the first step, XLA seconds.
         jit_compile=keras.config.backend() != "torch",
@@ -280,27 +287,6 @@ def compare(trained: "Result", untrained: "Result", settings: TrainingSettings, 
             f"({settings.learning_rate:g})"
         )
     console.print(f"  warning: training did not make the model better: {results}")
-
-
-def _schedule(
-    settings: TrainingSettings, total_steps: int, micro_batches: int
-) -> "keras.optimizers.schedules.LearningRateSchedule":
-    import keras
-
-    class BySteps(keras.optimizers.schedules.CosineDecay):  # type: ignore[misc]
-        """By the updates: Keras counts the micro-batches."""
-
-        def __call__(self, step: Any) -> Any:
-            return super().__call__(step // micro_batches)
-
-    warmup = min(settings.warmup_steps, total_steps // 2)
-    return BySteps(
-        initial_learning_rate=settings.learning_rate / max(warmup, 1) if warmup else settings.learning_rate,
-        decay_steps=max(total_steps - warmup, 1),
-        alpha=settings.final_learning_rate,
-        warmup_target=settings.learning_rate if warmup else None,
-        warmup_steps=warmup,
-    )
 
 
 def check_finite(logs: Mapping[str, float], when: str) -> None:

@@ -1,18 +1,61 @@
-"""LoRA beside the kernel: W x + (alpha / rank) (x A) B.
+"""LoRA in Keras's layers, and its forward pass beside the kernel: W x + s (x A) B.
 
-Keras adds A B to the kernel in every step, (W + (alpha / rank) A B) x, which is the same up to rounding. Its
-gradient then passes through the whole kernel, although W is frozen: six instead of four operations for each
-parameter and token, and a gradient as large as the kernel in memory.
+Keras adds A B to the kernel in every step, (W + s A B) x, which is the same up to rounding. Its gradient then
+passes through the whole kernel, although W is frozen: six instead of four operations for each parameter and
+token, and a gradient as large as the kernel in memory.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import PocketGemmaError
+from pipeline.families.names import MATRICES, adapter_name
+from pipeline.gemma.causal_lm import matrix_layers, shape_of
 
 if TYPE_CHECKING:
     import keras
+    import keras_hub
+
+
+def enable_lora(
+    backbone: "keras_hub.models.Backbone", rank: int, scale: float, targets: Sequence[str]
+) -> "dict[str, keras.layers.Layer]":
+    """Freeze the backbone and add LoRA to the named matrices of every decoder block.
+
+    KerasHub's own `enable_lora` does the work; it takes no alpha, so alpha is set on each layer afterwards.
+
+    Args:
+        backbone: without LoRA.
+        rank: of A and B.
+        scale: what A B is multiplied by; Keras computes it as alpha / rank.
+        targets: short names of the matrices.
+
+    Returns:
+        The adapted layers by name (`decoder_block_0.query`, …).
+
+    Raises:
+        PocketGemmaError: a layer lacks a target that its family has there, or does not take LoRA.
+    """
+    backbone.enable_lora(rank, target_layer_names=[MATRICES[target].keras_layer for target in targets])
+    layers = {name: layer for target in targets for name, layer in matrix_layers(backbone, target)}
+    shape = shape_of(backbone)
+    # A layer that shares the keys and values of another one has no matrices for them.
+    expected = {
+        adapter_name(layer, matrix.name)
+        for layer in range(shape.layers)
+        for matrix in shape.matrices_in(layer)
+        if matrix.name in targets
+    }
+    adapted = {name for name, layer in layers.items() if layer.lora_enabled}
+    if not expected or adapted != expected or adapted != layers.keys():
+        raise PocketGemmaError(
+            f"{type(backbone).__name__}: LoRA was added to {len(adapted)} of {len(expected)} matrices "
+            f"({', '.join(targets)})"
+        )
+    for layer in layers.values():
+        layer.lora_alpha = scale * rank
+    return layers
 
 
 def compute_beside_kernel(layers: "Iterable[keras.layers.Layer]") -> None:
@@ -41,11 +84,17 @@ def _beside_kernel(base: Any) -> Any:
     from keras import ops
 
     class BesideKernel(base):  # type: ignore[misc]
+        @property
+        def lora_scale(self) -> float:
+            return self.lora_alpha / self.lora_rank  # type: ignore[no-any-return]
+
         def call(self, inputs: Any, training: bool | None = None) -> Any:
-            scale = self.lora_alpha / self.lora_rank
             # Keras keeps A and B in float32, whatever the layer computes in.
             a, b = (ops.cast(each, self.compute_dtype) for each in (self.lora_kernel_a, self.lora_kernel_b))
-            return self._product(inputs, self._kernel) + ops.matmul(self._product(inputs, a), b) * scale
+            return (
+                self._product(inputs, self._kernel)
+                + ops.matmul(self._product(inputs, a), b) * self.lora_scale
+            )
 
         def _product(self, inputs: Any, kernel: Any) -> Any:
             equation = getattr(self, "equation", None)

@@ -1,8 +1,8 @@
 """Merging an adapter into its base, and the proof that nothing else changed.
 
-For LoRA, W = W0 + (alpha / rank) A B for every adapted matrix (Hu et al. 2021, arXiv:2106.09685, section
-4.1). What an adapter adds is computed by its method; the sum with W0 is float32. An adapter that stores W
-itself replaces W0.
+For LoRA, W = W0 + s A B for every adapted matrix (Hu et al. 2021, arXiv:2106.09685, section 4.1). What an
+adapter adds is computed by its method; the sum with W0 is float32. An adapter that stores W itself replaces
+W0.
 """
 
 from collections.abc import Mapping

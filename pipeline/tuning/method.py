@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.families.family import GemmaShape
 from pipeline.formats.adapter_safetensors import AdapterSafetensors
+from pipeline.formats.lora_scale import CLASSIC
 from pipeline.formats.peft import PeftContent
 from pipeline.tuning.deltas import Deltas
 from pipeline.tuning.runtime_factors import RuntimeFactors
@@ -31,15 +32,17 @@ class MethodSettings:
 
     Attributes:
         rank: of low-rank factors.
-        alpha: their scale is alpha / rank.
+        alpha: the numerator of their scale.
         targets: short names of the matrices to adapt.
         recipe: quantization recipe to train for, a name in SCHEMES.
+        scaling: how their scale follows from alpha and rank, a name in DIVISORS.
     """
 
     rank: int
     alpha: float
     targets: tuple[str, ...]
     recipe: str = ""
+    scaling: str = CLASSIC
 
 
 @dataclass(frozen=True)
@@ -205,4 +208,8 @@ class Method(Protocol):
 
     def cost(self, shape: GemmaShape, settings: MethodSettings) -> Cost:
         """What training takes, before anything is loaded."""
+        ...
+
+    def learning_rate(self, settings: MethodSettings) -> float:
+        """The highest learning rate of a training whose recipe sets none."""
         ...

@@ -5,21 +5,23 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.errors import InputError
 from pipeline.families.names import RUNTIME_TARGETS, parse_hugging_face_name
 from pipeline.formats.peft import WEIGHTS, LoraPair, read_peft_folder, write_peft_folder
 from pipeline.tuning.adapter import Adapter
 from pipeline.tuning.deltas import Deltas, Rows
-from pipeline.tuning.runtime_factors import Factors, RuntimeFactors, refuse_other_matrices
+from pipeline.tuning.runtime_factors import DORA_RESCALES, Factors, RuntimeFactors, refuse_other_matrices
 from pipeline.tuning.values import check_finite, check_product, refuse_untrained, scaled
+from pipeline.tuning.weight_decomposition import decomposed_rows
 
 
 def read_peft(folder: Path) -> Deltas:
     """The additions of a PEFT adapter.
 
     Raises:
-        InputError: not plain LoRA for the matrices of a Gemma, or not trained.
+        InputError: not LoRA or DoRA for the matrices of a Gemma, or not trained.
     """
     found = read_peft_folder(folder)
     pairs = found.pairs()
@@ -35,13 +37,15 @@ def peft_runtime_factors(folder: Path) -> RuntimeFactors:
     """A PEFT adapter in the form of the runtime's adapters: A and B transposed, the scale multiplied into B.
 
     Raises:
-        InputError: not plain LoRA, it adapts a matrix that the runtime takes no adapter for, or a product is
-            beyond float32.
+        InputError: not LoRA, it adapts a matrix that the runtime takes no adapter for, or a product is beyond
+            float32.
     """
     found, others = {}, []
     pairs = read_peft_folder(folder).pairs()
     _check_values(folder, pairs)
-    for name, (a, b, scale) in pairs.items():
+    for name, (a, b, scale, magnitude) in pairs.items():
+        if magnitude:
+            raise InputError(f"{folder}: {DORA_RESCALES}")
         layer, target = parse_hugging_face_name(name) or (-1, name)
         if target not in RUNTIME_TARGETS:
             others.append(target)
@@ -54,10 +58,11 @@ def peft_runtime_factors(folder: Path) -> RuntimeFactors:
 
 
 def write_peft(adapter: Adapter, folder: Path) -> None:
-    """Write an adapter as PEFT's folder; PEFT then computes with the same W0 + scale * B A.
+    """Write an adapter as PEFT's folder; PEFT then computes with the same matrices.
 
     Raises:
         InputError: PEFT has no form for the adapter's method.
+        OSError: the folder cannot be written.
     """
     write_peft_folder(folder, adapter.method.peft_content(adapter))
 
@@ -81,6 +86,8 @@ def _finite(path: Path, pairs: Mapping[str, LoraPair]) -> Iterator[Factors]:
     for name, pair in pairs.items():
         a, b = pair.a.read_all(), pair.b.read_all()
         check_finite(path, {f"A of {name}": a, f"B of {name}": b})
+        if pair.magnitude:
+            check_finite(path, {f"magnitude of {name}": pair.magnitude.read_all()})
         yield a, b
 
 
@@ -89,6 +96,10 @@ def _rows(pair: LoraPair) -> Callable[[], Rows]:
         # Summed in float64 and rounded once, as for our own adapters: the last bit then does not depend on a
         # BLAS.
         left, right = (tensor.read_all().astype(np.float64) for tensor in (pair.b, pair.a))
-        return lambda start, base: (left[start : start + len(base)] @ right * pair.scale).astype(np.float32)
+
+        def added(start: int, base: NDArray[np.float32]) -> NDArray[np.float32]:
+            return (left[start : start + len(base)] @ right * pair.scale).astype(np.float32)
+
+        return decomposed_rows(added, pair.magnitude.read_all()) if pair.magnitude else added
 
     return prepare

@@ -17,6 +17,10 @@ RuntimeFactors = Mapping[tuple[str, int], Factors]
 
 MERGE_INSTEAD = "merge the adapter into the model: run `pocketgemma graft`, or set convert.adapters: merged"
 
+DORA_RESCALES = (
+    "DoRA rescales the rows of a matrix, but the runtime's adapters only add to them; " + MERGE_INSTEAD
+)
+
 
 def refuse_other_matrices(targets: Iterable[str]) -> None:
     """Refuse an adapter of matrices that the runtime takes no adapter for.

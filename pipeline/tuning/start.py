@@ -183,6 +183,11 @@ def _peft_settings(folder: Path) -> dict[str, Any]:
         InputError: they are not the same for all matrices.
     """
     pairs = read_peft_folder(folder).pairs()
+    if any(pair.magnitude for pair in pairs.values()):
+        raise InputError(
+            f"{folder}: is a DoRA adapter of PEFT, which cannot be continued: merge it into its base, and "
+            "set model.preset to the merged folder"
+        )
     names = [parse_hugging_face_name(name) for name in pairs]
     ranks = {(pair.a.shape[0], pair.scale) for pair in pairs.values()}
     if len(ranks) > 1 or None in names:

@@ -1,10 +1,17 @@
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from pipeline.cli import app
 from pipeline.commands import adapter
 from pipeline.errors import InputError
+from pipeline.tuning.load import load_deltas
+from pipeline.tuning.methods.dora import with_magnitudes
+from tests.support.lora import random_adapter
 
 
 def test_rank_and_size_are_printed(
@@ -29,3 +36,51 @@ def test_what_is_read_is_never_overwritten(
     (tmp_path / output).write_text("read", encoding="utf-8")
     with pytest.raises(InputError, match=f"{output}: is read by this command; choose another file"):
         adapter.adapter_file(tmp_path / "poet.safetensors", tmp_path / "base.litertlm", tmp_path / output)
+
+
+def test_a_base_must_be_named_for_the_runtime_and_only_for_it(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"^--base: name the \.litertlm that the adapter is for;"):
+        adapter.adapter_file(tmp_path / "poet.safetensors", None, tmp_path / "poet.tflite")
+    with pytest.raises(InputError, match="^--base: a PEFT adapter is written without a base; remove --base$"):
+        adapter.peft_folder(tmp_path / "poet.safetensors", tmp_path / "base.litertlm", tmp_path / "peft")
+
+
+def poet(folder: Path) -> Path:
+    """An adapter file of DoRA."""
+    plain = random_adapter(layers=1, hidden=8, heads=2, kv_heads=1, head_dim=4, rank=2, targets=("output",))
+    with_magnitudes(plain, {"decoder_block_0.output": np.ones(8, np.float32)}).save(
+        folder / "poet.safetensors"
+    )
+    return folder / "poet.safetensors"
+
+
+def test_the_command_writes_a_folder_for_peft(tmp_path: Path) -> None:
+    output = tmp_path / "peft"
+    arguments = ["adapter", "--adapter", str(poet(tmp_path)), "--format", "peft", "--out", str(output)]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert re.fullmatch(rf"{output}: DoRA, 0\.00 MB\n", result.output.replace("\n", "") + "\n")
+    assert sorted(path.name for path in output.iterdir()) == [
+        "adapter_config.json",
+        "adapter_model.safetensors",
+    ]
+    assert list(load_deltas(output).matrices) == ["model.layers.0.self_attn.o_proj.weight"]
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("output", ["full", "file", "poet.safetensors"])
+def test_a_folder_for_peft_replaces_nothing(tmp_path: Path, output: str) -> None:
+    source = poet(tmp_path)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "notes").write_text("mine", encoding="utf-8")
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(InputError, match="exists, and is not an empty folder; name a new"):
+        adapter.peft_folder(source, None, tmp_path / output)
+    assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+
+def test_a_peft_adapter_is_not_written_again(tmp_path: Path) -> None:
+    adapter.peft_folder(poet(tmp_path), None, tmp_path / "peft")
+    with pytest.raises(InputError, match="peft: is a PEFT adapter already; use its folder"):
+        adapter.peft_folder(tmp_path / "peft", None, tmp_path / "again")

@@ -1,4 +1,4 @@
-"""Promise: A, B and scale of a PEFT folder are what PEFT would merge; what is more than plain LoRA, or not
+"""Promise: A, B and scale of a PEFT folder are what PEFT would merge; what is more than LoRA or DoRA, or not
 whole, is refused by name."""
 
 import json
@@ -61,8 +61,9 @@ def test_each_matrix_has_a_b_and_the_configured_scale(
     ("changes", "message"),
     [
         ({"peft_type": "LOHA"}, "peft_type is 'LOHA', expected 'LORA'"),
-        ({"use_dora": True}, "use_dora is True: only plain LoRA"),
-        ({"something_new": 1}, "something_new is 1: only plain LoRA"),
+        ({"use_dora": "yes"}, "use_dora is 'yes', expected true or false; write the value"),
+        ({"use_dora": True}, "q_proj.weight lacks its magnitude; save the adapter again"),
+        ({"something_new": 1}, "something_new is 1: only LoRA and DoRA of linear layers"),
         ({"init_lora_weights": "PiSSA_niter_4"}, "trained on a changed base"),
         ({"r": 4}, "declares rank 4"),
         ({"r": None}, "r is missing, expected a whole number, 1 or more"),

@@ -3,6 +3,7 @@ refused."""
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -100,13 +101,14 @@ def test_a_peft_folder_of_any_configuration_is_reported(
 def test_a_peft_folder_is_reported(tmp_path: Path) -> None:
     folder = tmp_path / "peft"
     folder.mkdir()
-    config = {
+    config: dict[str, Any] = {
         "r": 8,
         "lora_alpha": 16,
         "target_modules": ["v_proj", "q_proj"],
         "base_model_name_or_path": "google/gemma",
     }
-    (folder / "adapter_config.json").write_text(json.dumps(config | {"use_dora": True}))
+    config |= dict.fromkeys(("use_bdlora", "use_dora", "use_rslora"), True)
+    (folder / "adapter_config.json").write_text(json.dumps(config))
     save_file(
         {
             "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight": np.zeros((8, 4), np.float16),
@@ -119,7 +121,11 @@ def test_a_peft_folder_is_reported(tmp_path: Path) -> None:
     assert (found.adapter.form, found.adapter.rank, found.adapter.alpha) == ("peft", 8, 16)
     assert (found.adapter.targets, found.adapter.matrices) == (("q_proj", "v_proj"), 1)
     assert {tensor.dtype for tensor in found.adapter.tensors} == {"FLOAT16"}
-    assert found.notes == ("use_dora is True: more than plain LoRA",)
+    assert found.notes == (
+        "the scaling is rank-stabilized: the scale is alpha / √rank",
+        "DoRA: the rows of each matrix are rescaled to magnitudes of their own",
+        "use_bdlora is True: more than LoRA",
+    )
     with pytest.raises(
         InputError,
         match="expected the adapter.safetensors of a finetune stage, or the folder of a PEFT adapter",

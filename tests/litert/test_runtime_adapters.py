@@ -15,13 +15,16 @@ from pipeline.litert.convert.lora_inputs import RANKS
 from pipeline.litert.runtime_adapters import (
     LoraBase,
     check_adapter_file,
+    check_runtime_rank,
     lora_base,
     required_rank,
     write_adapter,
 )
 from pipeline.tuning.adapter import Adapter
+from pipeline.tuning.method import MethodSettings
 from tests.support.litertlm import write_container
 from tests.support.lora import BASE_DIGEST, random_adapter
+from tests.support.presets import SHAPE
 
 
 def small(rank: int, layers: int = 1) -> Adapter:
@@ -163,3 +166,33 @@ def test_a_model_that_takes_no_adapters_is_refused_with_a_remedy(file: Path, tmp
     assert lora_base(plain) is None
     with pytest.raises(InputError, match=r"takes no adapters; .*pocketgemma graft"):
         check_adapter_file(file, plain)
+
+
+AT_MOST_8 = (
+    "9 in each of 4 heads is rank 36 at run time, but the runtime takes at most 32; set finetune.rank to at "
+    "most 8, or convert.adapters: merged"
+)
+NEVER = "is rank 64 at run time, but the runtime takes at most 32; set convert.adapters: merged"
+
+
+@pytest.mark.parametrize(
+    ("heads", "rank", "targets", "refused"),
+    [
+        (4, 8, ("query",), ""),
+        (4, 9, ("query",), AT_MOST_8),
+        (4, 32, ("output",), ""),
+        (4, 33, ("output",), "set finetune.rank to at most 32"),
+        (4, 32, ("key",), ""),
+        (64, 1, ("query",), NEVER),
+    ],
+)
+def test_a_rank_that_the_runtime_does_not_take_is_refused_before_training_and_no_other(
+    heads: int, rank: int, targets: tuple[str, ...], refused: str
+) -> None:
+    shape, settings = replace(SHAPE, query_heads=heads), MethodSettings(rank, 1.0, targets)
+    if not refused:
+        check_runtime_rank(shape, settings)
+        return
+    with pytest.raises(InputError) as caught:
+        check_runtime_rank(shape, settings)
+    assert str(caught.value).startswith(f"finetune.rank: {rank} in each of ") and refused in str(caught.value)

@@ -24,7 +24,7 @@ def test_every_key_has_a_row_with_its_meaning() -> None:
 
 def test_types_limits_and_defaults_are_in_words() -> None:
     page = documentation()
-    assert "| `rank` | whole number, 1 to 512 | `8` |" in page
+    assert "| `rank` | whole number, 1 to 512 | `16` |" in page
     assert "| `top_p` | number, more than 0, 1 or less | `0.95` |" in page
     assert "| `alpha` | number, more than 0 | none |" in page
     assert "| `train` | path or list of paths | required |" in page

@@ -17,7 +17,13 @@ def config(folder: Path, **data: str) -> Config:
     data = {key: str(folder / name) for key, name in data.items()}
     bundle = {"adapters": [str(folder / "poet.tflite")]}
     return Config.model_validate(
-        {"name": "t", "data": data, "convert": {"adapters": "runtime"}, "bundle": bundle}
+        {
+            "name": "t",
+            "data": data,
+            "finetune": {"targets": ["query"]},
+            "convert": {"adapters": "runtime"},
+            "bundle": bundle,
+        }
     )
 
 

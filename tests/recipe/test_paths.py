@@ -25,7 +25,11 @@ UNUSABLE = [
 def test_an_unusable_path_is_one_line(tmp_path: Path, key: str, path: str, message: str) -> None:
     section, _, name = key.partition(".")
     listed = key == "bundle.adapters"
-    document: dict[str, Any] = {**SMALL, "convert": {"adapters": "runtime"}}
+    document: dict[str, Any] = {
+        **SMALL,
+        "finetune": {"targets": ["query"]},
+        "convert": {"adapters": "runtime"},
+    }
     document[section] = {**document.get(section, {}), name: [path] if listed else path}
     where = f"{key}.0" if listed else key
     assert refused(tmp_path, document) == f"{tmp_path / 'recipe.yaml'}: {where}: {message}"

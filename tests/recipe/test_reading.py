@@ -168,7 +168,11 @@ def test_a_recipe_that_is_a_folder_or_not_text_is_refused(tmp_path: Path) -> Non
 def test_adapters_for_the_app_are_found_from_the_recipe_and_from_the_command_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    document = SMALL | {"convert": {"adapters": "runtime"}, "bundle": {"adapters": ["../poet.tflite"]}}
+    document = SMALL | {
+        "finetune": {"targets": ["query"]},
+        "convert": {"adapters": "runtime"},
+        "bundle": {"adapters": ["../poet.tflite"]},
+    }
     path = recipe(tmp_path, document)
     assert load_config(path).bundle.adapters == (str((tmp_path / "../poet.tflite").resolve()),)
     monkeypatch.chdir("/")

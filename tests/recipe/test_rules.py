@@ -9,6 +9,7 @@ from pipeline.recipe.rules import RULES
 from tests.support.recipes import SMALL, recipe, refused
 
 RUNTIME, AWARE = "convert.adapters=runtime", "finetune.quantization_aware=true"
+ATTENTION = "finetune.targets=[query, key, value, output]"
 
 BROKEN: dict[str, tuple[Sequence[str], str]] = {
     "prefill_fits_the_context": (
@@ -29,11 +30,11 @@ BROKEN: dict[str, tuple[Sequence[str], str]] = {
         "convert.rounding: gptq requires grafting; set convert.graft: true",
     ),
     "task_has_no_separate_adapter": (
-        ["convert.formats=[litertlm, task]", RUNTIME],
+        ["convert.formats=[litertlm, task]", RUNTIME, ATTENTION],
         "remove task from convert.formats",
     ),
     "separate_adapter_is_not_calibrated": (
-        ["convert.rounding=gptq", RUNTIME],
+        ["convert.rounding=gptq", RUNTIME, ATTENTION],
         "convert.rounding: gptq calibrates the merged model, but convert.adapters: runtime does not merge; "
         "use rounding: nearest or least_squares",
     ),
@@ -58,7 +59,7 @@ BROKEN: dict[str, tuple[Sequence[str], str]] = {
         "finetune.quantization_aware: the trained integers are written by grafting; set convert.graft: true",
     ),
     "separate_adapter_has_a_runtime_form": (
-        [AWARE, RUNTIME],
+        [AWARE, RUNTIME, ATTENTION],
         "the runtime cannot load adapters of finetune.method: quantization_aware; set "
         "convert.adapters: merged, or choose another method",
     ),
@@ -116,3 +117,19 @@ def test_settings_that_go_together_are_taken(tmp_path: Path) -> None:
         ["finetune.method=full", "convert.recipe=int4"],
     ):
         load_config(path, overrides)
+
+
+def test_a_separate_adapter_needs_targets_and_the_message_says_which(tmp_path: Path) -> None:
+    assert refused(tmp_path, SMALL, RUNTIME).endswith(
+        "finetune.targets: is not set, which means query, key, value, output, gate, up, down, but "
+        "convert.adapters: runtime supports query, key, value, output only; set finetune.targets: "
+        "[query, key, value, output], or use convert.adapters: merged"
+    )
+    load_config(recipe(tmp_path, SMALL), [RUNTIME, ATTENTION])
+
+
+def test_a_separate_adapter_of_a_method_without_a_runtime_form_is_refused(tmp_path: Path) -> None:
+    assert (
+        "the runtime cannot load adapters of finetune.method: dora; set convert.adapters: merged"
+        in refused(tmp_path, SMALL, RUNTIME, ATTENTION, "finetune.method=dora")
+    )

@@ -8,6 +8,7 @@ from pipeline.quantization.schemes import SCHEMES
 from pipeline.recipe.reading import load_config
 from pipeline.recipe.schema import SECTIONS, Config
 from pipeline.recipe.section import DEMO
+from pipeline.tuning.method import MethodSettings
 from tests.support.recipes import SMALL, recipe
 
 RECIPES = sorted(
@@ -56,7 +57,8 @@ def test_a_configuration_can_be_made_in_memory() -> None:
 def test_the_base_is_a_separate_file_only_for_a_merged_model(
     tmp_path: Path, adapters: str, carried: bool
 ) -> None:
-    document = SMALL | {"convert": {"adapters": adapters}, "bundle": {"base": True}}
+    sections = {"finetune": {"targets": ["query"]}, "convert": {"adapters": adapters}}
+    document = SMALL | sections | {"bundle": {"base": True}}
     assert load_config(recipe(tmp_path, document)).carries_base == carried
     assert not load_config(recipe(tmp_path, SMALL)).carries_base
 
@@ -151,12 +153,28 @@ def test_a_training_has_the_same_determinants_however_the_recipe_says_it() -> No
     def determinants(**finetune: object) -> dict[str, object]:
         return Config.model_validate(SMALL | {"finetune": finetune}).finetune.determinants
 
-    written_out = determinants(alpha=8, rank=8, method="lora", targets=["value", "query"])
+    written_out = determinants(
+        alpha=16,
+        rank=16,
+        method="lora",
+        targets=["down", "up", "gate", "output", "value", "key", "query"],
+        learning_rate=4e-4,
+        scaling="classic",
+    )
     assert determinants() == written_out
     aware = determinants(quantization_aware=True)
     assert aware == determinants(method="quantization_aware")
     assert aware == determinants(method="quantization_aware", quantization_aware=True)
-    different = [aware, determinants(alpha=16), determinants(rank=4), determinants(targets=["query"])]
+    others: list[dict[str, object]] = [
+        {"alpha": 8},
+        {"rank": 4},
+        {"targets": ["query"]},
+        {"scaling": "rank_stabilized"},
+        {"method": "dora"},
+        {"lora_plus_ratio": 2},
+        {"learning_rate": 3e-4},
+    ]
+    different = [aware, *(determinants(**other) for other in others)]
     assert determinants() not in different
 
 
@@ -176,3 +194,39 @@ def test_the_recipe_offers_exactly_the_schemes_and_the_roundings() -> None:
 def test_an_encoding_has_the_name_of_its_codec(tmp_path: Path, name: str, codec: str) -> None:
     document = SMALL | {"data": {"train": "a", "encoding": name}}
     assert load_config(recipe(tmp_path, document)).data.encoding == codec
+
+
+@pytest.mark.parametrize(
+    ("finetune", "rate"),
+    [
+        ({}, 4e-4),
+        ({"rank": 8}, 8e-4),
+        ({"rank": 8, "alpha": 32}, 2e-4),
+        ({"rank": 64, "alpha": 32}, 2e-4),
+        ({"rank": 16, "alpha": 16, "scaling": "rank_stabilized"}, 1e-4),
+        ({"rank": 64, "alpha": 16, "scaling": "rank_stabilized"}, 5e-5),
+        ({"method": "dora"}, 4e-4),
+        ({"quantization_aware": True}, 4e-4),
+        ({"lora_plus_ratio": 16}, 2.5e-5),
+        ({"learning_rate": 0.003, "rank": 8, "lora_plus_ratio": 16}, 0.003),
+        ({"learning_rate": None}, 4e-4),
+    ],
+)
+def test_without_a_value_the_learning_rate_follows_from_rank_and_scale(
+    finetune: dict[str, object], rate: float
+) -> None:
+    found = Config.model_validate(SMALL | {"finetune": finetune}).finetune
+    assert found.highest_learning_rate == pytest.approx(rate, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ["science", "science_adapter", "template"])
+def test_the_recipes_of_the_demo_do_not_depend_on_defaults_of_training(name: str) -> None:
+    finetune = load_config(Path(__file__).parents[2] / "configs" / f"{name}.yaml").finetune
+    assert {"rank", "targets", "learning_rate"} <= finetune.model_fields_set
+
+
+def test_the_method_gets_what_the_section_says() -> None:
+    section = {"rank": 4, "scaling": "rank_stabilized", "targets": ["query"]}
+    found = Config.model_validate(SMALL | {"finetune": section}).finetune
+    assert found.method_settings("int4") == MethodSettings(4, 4.0, ("query",), "int4", "rank_stabilized")
+    assert found.model_copy(update={"alpha": 7.0}).method_settings().alpha == 7.0

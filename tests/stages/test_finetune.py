@@ -115,6 +115,14 @@ def test_settings_that_do_not_fit_the_model_are_refused_before_keras_is_loaded(
         finetune.run(config(**settings), opened)
 
 
+@pytest.mark.usefixtures("without_keras")
+def test_a_rank_that_the_runtime_does_not_take_is_refused_before_keras_is_loaded(run: Run) -> None:
+    sections = {"finetune": {"targets": ["query"]}, "convert": {"adapters": "runtime"}}
+    small = Config.model_validate({"name": "t", "data": {"train": "x"}, **sections})
+    with Run(run.root) as opened, pytest.raises(InputError, match="16 in each of 4 heads is rank 64 at run"):
+        finetune.run(small, opened)
+
+
 @pytest.mark.parametrize("data", [{}, {"validation": "v.jsonl", "validation_share": 0}])
 @pytest.mark.usefixtures("without_keras")
 def test_without_validation_examples_nothing_is_trained_unless_that_is_asked_for(

@@ -9,9 +9,8 @@ import pytest
 from pipeline.data.tokenize import EncodedExamples
 from pipeline.errors import PocketGemmaError
 from pipeline.gemma.causal_lm import load_causal_lm
-from pipeline.tuning.lora_forward import compute_beside_kernel
+from pipeline.tuning.lora_forward import compute_beside_kernel, enable_lora
 from pipeline.tuning.loss import Batches, response_model
-from pipeline.tuning.methods.lora import enable_lora
 from tests.tuning.conftest import EVERY_TARGET
 
 
@@ -20,7 +19,7 @@ def loss_and_gradients(
 ) -> tuple[Any, dict[str, Any]]:
     """Of one batch, with an adapter that is far from zero."""
     backbone = load_causal_lm(base, dtype).backbone
-    layers = enable_lora(backbone, 4, 8.0, EVERY_TARGET)
+    layers = enable_lora(backbone, 4, 2.0, EVERY_TARGET)
     if beside:
         compute_beside_kernel(layers.values())
     random = np.random.default_rng(0)
@@ -60,7 +59,7 @@ def test_in_bfloat16_they_are_near(base: Path, examples: EncodedExamples) -> Non
 
 def test_the_frozen_kernel_gets_no_gradient(base: Path, examples: EncodedExamples) -> None:
     backbone = load_causal_lm(base).backbone
-    layers = enable_lora(backbone, 2, 2.0, ("query",))
+    layers = enable_lora(backbone, 2, 1.0, ("query",))
     compute_beside_kernel(layers.values())
     assert all(not layer._kernel.value.requires_grad for layer in layers.values())
     assert all(layer.lora_kernel_a.value.requires_grad for layer in layers.values())

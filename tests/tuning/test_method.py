@@ -83,6 +83,9 @@ class Gains:
     def cost(self, shape: GemmaShape, settings: MethodSettings) -> Cost:
         return Cost(shape.layers * shape.ffn, 4 * shape.layers * shape.ffn)
 
+    def learning_rate(self, settings: MethodSettings) -> float:
+        return 1e-3
+
 
 METHOD: Method = Gains()
 

@@ -28,8 +28,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         hidden_size=32,
         intermediate_size=64,
         num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=1,
+        num_attention_heads=4,
+        num_key_value_heads=2,
         head_dim=16,
     )
     path = tmp_path_factory.mktemp("peft") / "base"
@@ -68,10 +68,12 @@ def train(folder: Path, output: Path, dtype: str = "float32", **settings: Any) -
             "rank_pattern": {"q_proj": 2, r"layers\.1\.mlp\.up_proj": 6},
             "alpha_pattern": {"k_proj": 3, "layers.0.mlp.down_proj": 5},
         },
+        {"r": 4, "lora_alpha": 10, "target_modules": ALL, "use_dora": True},
+        {"r": 4, "lora_alpha": 10, "target_modules": ALL, "use_dora": True, "use_rslora": True},
         {"r": 4, "lora_alpha": 8, "target_modules": ALL, "layers_to_transform": [1]},
         {"r": 4, "lora_alpha": 8, "target_modules": ALL, "dtype": "bfloat16"},
     ],
-    ids=["all", "rank-stabilised", "patterns", "one layer", "bfloat16"],
+    ids=["all", "rank-stabilised", "patterns", "DoRA", "rank-stabilised DoRA", "one layer", "bfloat16"],
 )
 def test_it_adds_what_peft_merges(folder: Path, tmp_path: Path, settings: dict[str, Any]) -> None:
     adapter = train(folder, tmp_path, **settings)
@@ -91,7 +93,6 @@ def test_it_adds_what_peft_merges(folder: Path, tmp_path: Path, settings: dict[s
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"use_dora": True}, "use_dora is True: only plain LoRA"),
         ({"bias": "lora_only"}, "bias is 'lora_only'"),
         ({"modules_to_save": ["norm"]}, r"modules_to_save is \['norm'\]"),
         ({"target_modules": ["embed_tokens"]}, "a merge would change both"),

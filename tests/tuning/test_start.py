@@ -19,7 +19,7 @@ from pipeline.run.files import FinetuneFiles
 from pipeline.tuning.adapter import Adapter
 from pipeline.tuning.loop import Training, fit
 from pipeline.tuning.method import MethodSettings
-from pipeline.tuning.methods import lora, quantization_aware
+from pipeline.tuning.methods import dora, lora, quantization_aware
 from pipeline.tuning.start import Start, find_start, read_start, settings_of, start_from
 from tests.tuning.conftest import BASE, NAMES, SETTINGS
 
@@ -106,6 +106,32 @@ def test_an_adapter_that_is_not_taken_over_whole_is_noticed(
     monkeypatch.setattr(lora.Lora, "restore", lambda *_: None)
     with pytest.raises(PocketGemmaError, match=r"decoder_block_0.query.lora_a is another one when training"):
         start_from(Start(Path("a"), None, lora.METHOD, {}), earlier, attachment)
+
+
+def test_dora_continues_with_its_magnitudes(
+    examples: EncodedExamples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backbone = load_backbone(BASE)
+    attachment = dora.METHOD.attach(backbone, LORA)
+    fit(backbone, examples, examples, replace(SETTINGS, epochs=1), FinetuneFiles(tmp_path))
+    trained = dora.METHOD.collect(attachment, "base")
+    start = Start(tmp_path, None, dora.METHOD, trained.settings)
+    fresh = dora.METHOD.attach(load_backbone(BASE), LORA)
+    untrained = dora.METHOD.collect(fresh, "base")
+    moved = [name for name in trained.tensors if name.endswith(dora.MAGNITUDE)]
+    assert any(not np.array_equal(untrained.tensors[name], trained.tensors[name]) for name in moved)
+    start_from(start, trained, fresh)
+    monkeypatch.setattr(dora.Dora, "restore", lora.Lora.restore)
+    with pytest.raises(PocketGemmaError, match="magnitude is another one when training starts"):
+        start_from(start, trained, dora.METHOD.attach(load_backbone(BASE), LORA))
+
+
+def test_dora_of_peft_is_refused(tmp_path: Path) -> None:
+    ones = [np.ones(shape, np.float32) for shape in ((2, 8), (4, 2), 4)]
+    content = lora_content({"model.layers.0.mlp.up_proj": PeftFactors(*ones[:2], 2.0, ones[2])})
+    write_peft_folder(tmp_path, content)
+    with pytest.raises(InputError, match="is a DoRA adapter of PEFT, which cannot be continued"):
+        find_start(tmp_path)
 
 
 def test_rank_alpha_and_targets_are_those_of_the_adapter(earlier: Adapter) -> None:

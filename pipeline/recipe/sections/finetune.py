@@ -6,14 +6,16 @@ from pydantic import BeforeValidator, Field
 
 from pipeline.families.names import (
     ALL_LINEAR,
-    DEFAULT_TARGETS,
     SHARED_TARGETS,
     TARGETS,
     last_module_names,
     targets_named,
 )
+from pipeline.formats.lora_scale import CLASSIC, DIVISORS
 from pipeline.recipe.paths import FilePath
 from pipeline.recipe.section import OneOf, Section, Share, sorted_by
+from pipeline.tuning.learning_rate import REFERENCE_ALPHA, REFERENCE_RATE, low_rank_rate
+from pipeline.tuning.method import MethodSettings
 from pipeline.tuning.registry import METHODS
 
 LORA, QUANTIZATION_AWARE = "lora", "quantization_aware"
@@ -68,20 +70,25 @@ class FinetuneSection(Section):
         "`targets` are then those of the adapter",
     )
     rank: int = Field(
-        8, ge=1, le=512, description="the rank of the matrices A and B: the size of the adapter"
+        16, ge=1, le=512, description="the rank of the matrices A and B: the size of the adapter"
     )
     alpha: float | None = Field(
         None,
         gt=0,
-        description="the adapter is scaled by alpha / rank; without a value, alpha is the rank and the scale "
-        "is 1",
+        description="the numerator of the scale of the adapter (`scaling`); without a value, the rank",
+    )
+    scaling: Annotated[str, OneOf.of(DIVISORS)] = Field(
+        CLASSIC,
+        description="the scale of the adapter: `classic` is alpha / rank (Hu et al. 2021, arXiv:2106.09685), "
+        "`rank_stabilized` alpha / √rank, which keeps the effect of a step from falling with the rank "
+        "(Kalajdzievski 2023, arXiv:2312.03732)",
     )
     targets: Annotated[
         tuple[Annotated[str, OneOf.of(TARGETS, OTHER_TARGETS)], ...],
         BeforeValidator(_in_our_names),
         sorted_by(TARGETS.index),
     ] = Field(
-        DEFAULT_TARGETS,
+        SHARED_TARGETS,
         min_length=1,
         description="the matrices of each decoder layer that get an adapter; Hugging Face's names, such as "
         f"`{last_module_names()[1]}`, are accepted, also as text with commas; `{ALL_LINEAR}` stands for "
@@ -108,8 +115,20 @@ class FinetuneSection(Section):
         description="how many examples of a step are computed at once, at most; their gradients are added. "
         "Fewer take less memory; without a value, all of a step",
     )
-    learning_rate: float = Field(
-        2e-4, gt=0, description="the learning rate at the end of the warmup, which is the highest"
+    learning_rate: float | None = Field(
+        None,
+        gt=0,
+        description="the learning rate at the end of the warmup, which is the highest; without a value, "
+        f"{REFERENCE_RATE * REFERENCE_ALPHA:g} / (scale · rank), divided by `lora_plus_ratio`: "
+        f"{low_rank_rate(16, 1):g} for rank 16 ([why](decisions/learning-rate.md)); `full` and `norms` have "
+        "learning rates of their own",
+    )
+    lora_plus_ratio: float | None = Field(
+        None,
+        ge=1,
+        description="the learning rate of the matrices B as a multiple of that of A, which is "
+        "`learning_rate`: 16, for example (LoRA+: Hayou et al. 2024, arXiv:2402.12354); without a value, "
+        "both have the same",
     )
     warmup_steps: int = Field(
         20,
@@ -158,6 +177,23 @@ class FinetuneSection(Section):
         """Name of the tuning method."""
         return self.method or (QUANTIZATION_AWARE if self.quantization_aware else LORA)
 
+    def method_settings(self, recipe: str = "") -> MethodSettings:
+        """What the section decides about the tuning method.
+
+        Args:
+            recipe: quantization recipe to train for; empty for none.
+        """
+        alpha = float(self.rank if self.alpha is None else self.alpha)
+        return MethodSettings(self.rank, alpha, self.targets, recipe, self.scaling)
+
+    @property
+    def highest_learning_rate(self) -> float:
+        """The learning rate after the warmup, that of A."""
+        if self.learning_rate is not None:
+            return self.learning_rate
+        rate = METHODS[self.tuning_method].learning_rate(self.method_settings())
+        return rate / (self.lora_plus_ratio or 1)
+
     @property
     def rounds_in_training(self) -> bool:
         """Whether training computes with the merged matrices as `convert.recipe` rounds them."""
@@ -177,4 +213,5 @@ class FinetuneSection(Section):
             "method": None if self.tuning_method == implied else self.method,
             "quantization_aware": self.rounds_in_training,
             "alpha": None if self.alpha == self.rank else self.alpha,
+            "learning_rate": self.highest_learning_rate,
         }

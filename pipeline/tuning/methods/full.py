@@ -2,8 +2,7 @@
 embedding, which is also the projection onto the vocabulary. The adapter is as large as the model.
 
 Training takes four times the memory of the weights in float32: the weights, their gradient, and two moments
-of AdamW; and one more copy for the best epoch. A tenth of LoRA's learning rate suits it (Schulman et al.
-2025, "LoRA Without Regret", Thinking Machines Lab).
+of AdamW; and one more copy for the best epoch.
 """
 
 from collections.abc import Mapping
@@ -25,4 +24,9 @@ def _in_peft(tensors: Mapping[str, NDArray[np.float32]]) -> NoReturn:
     )
 
 
-METHOD: Method = BaseWeightTuning("full", "Full fine-tuning", "every weight", trained_shapes, _in_peft)
+LEARNING_RATE = 5e-5
+"""About a tenth of LoRA's (Schulman et al. 2025, "LoRA Without Regret", Thinking Machines Lab)."""
+
+METHOD: Method = BaseWeightTuning(
+    "full", "Full fine-tuning", "every weight", trained_shapes, _in_peft, LEARNING_RATE
+)

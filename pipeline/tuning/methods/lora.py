@@ -1,5 +1,5 @@
-"""LoRA: y = W x + (alpha / rank) B A x (Hu et al. 2021, arXiv:2106.09685, section 4.1), as Keras's
-EinsumDense computes it.
+"""LoRA: y = W x + s B A x with the scale s = alpha / rank (Hu et al. 2021, arXiv:2106.09685, section 4.1), or
+alpha / sqrt(rank) (`lora_scale`), as Keras's EinsumDense computes it.
 
 A runs over all axes of a kernel but the last, B over the last. The heads of a query, key or value kernel
 (heads, hidden, head_dim) thus have an A each, (heads, hidden, rank), and one B for all of them, (rank,
@@ -8,21 +8,24 @@ head_dim).
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import InputError, PocketGemmaError
+from pipeline.errors import InputError
 from pipeline.families.family import GemmaShape, MatrixKind
-from pipeline.families.names import MATRICES, adapter_name, hugging_face_name, parse_adapter_name
+from pipeline.families.names import MATRICES, hugging_face_name, parse_adapter_name
 from pipeline.formats.adapter_safetensors import AdapterSafetensors
+from pipeline.formats.lora_scale import CLASSIC, DIVISORS, alpha_at_rank, lora_scale
 from pipeline.formats.peft import PeftContent, PeftFactors, lora_content
-from pipeline.gemma.causal_lm import matrix_layers, shape_of
+from pipeline.gemma.causal_lm import matrix_layers
 from pipeline.tuning.adapter import Adapter
-from pipeline.tuning.deltas import Deltas, Rows
-from pipeline.tuning.lora_forward import compute_beside_kernel
+from pipeline.tuning.deltas import Deltas
+from pipeline.tuning.learning_rate import low_rank_rate
+from pipeline.tuning.lora_forward import compute_beside_kernel, enable_lora
+from pipeline.tuning.lora_products import delta_rows, kernel_shape, one_pair, weight_delta
 from pipeline.tuning.method import Attachment, Change, Cost, Method, MethodSettings
 from pipeline.tuning.runtime_factors import Factors, RuntimeFactors, refuse_other_matrices
 from pipeline.tuning.targets import adapted_kernels
@@ -46,21 +49,23 @@ class LoraFactors:
 
     Attributes:
         rank: columns of every A.
-        alpha: the scale of A B is alpha / rank.
+        alpha: the numerator of the scale.
         targets: short names of the adapted matrices.
         pairs: by the name of the matrix, such as `decoder_block_0.query`: A of kernel.shape[:-1] + (rank,)
             and B of (rank, kernel.shape[-1]), float32.
+        scaling: how the scale follows from alpha and rank, a name in DIVISORS.
     """
 
     rank: int
     alpha: float
     targets: tuple[str, ...]
     pairs: Mapping[str, Factors]
+    scaling: str = CLASSIC
 
     @property
     def scale(self) -> float:
-        """What A B is multiplied with."""
-        return self.alpha / self.rank
+        """What A B is multiplied by."""
+        return lora_scale(self.alpha, self.rank, self.scaling)
 
     @classmethod
     def of(cls, adapter: Adapter) -> "LoraFactors":
@@ -68,14 +73,27 @@ class LoraFactors:
         names = [name.removesuffix(A) for name in adapter.tensors if name.endswith(A)]
         pairs = {name: (adapter.tensors[name + A], adapter.tensors[name + B]) for name in names}
         settings = adapter.settings
-        return cls(settings["rank"], settings["alpha"], tuple(settings["targets"]), pairs)
+        return cls(
+            settings["rank"],
+            settings["alpha"],
+            tuple(settings["targets"]),
+            pairs,
+            settings.get("scaling", CLASSIC),
+        )
+
+    @classmethod
+    def untrained(cls, settings: MethodSettings) -> "LoraFactors":
+        """Those of a training to come: everything but A and B."""
+        return cls(settings.rank, settings.alpha, settings.targets, {}, settings.scaling)
 
     def adapter(self, base_digest: str) -> Adapter:
         """The same as an adapter, trained on the preset with this digest."""
         tensors: dict[str, NDArray[np.float32]] = {}
         for name, (a, b) in self.pairs.items():
             tensors |= {name + A: a, name + B: b}
-        settings = {"rank": self.rank, "alpha": self.alpha, "targets": self.targets}
+        settings: dict[str, Any] = {"rank": self.rank, "alpha": self.alpha, "targets": self.targets}
+        if self.scaling != CLASSIC:
+            settings["scaling"] = self.scaling
         return Adapter(METHOD, base_digest, settings, tensors)
 
 
@@ -110,7 +128,7 @@ class Lora:
         _check_header(file, list(names))
 
     def attach(self, backbone: "keras_hub.models.Backbone", settings: MethodSettings) -> Attachment:
-        layers = enable_lora(backbone, settings.rank, settings.alpha, settings.targets)
+        layers = enable_lora(backbone, settings.rank, LoraFactors.untrained(settings).scale, settings.targets)
         compute_beside_kernel(layers.values())
         return Attachment(settings, layers)
 
@@ -124,12 +142,11 @@ class Lora:
             )
             for name, layer in attachment.layers.items()
         }
-        settings = attachment.settings
-        return LoraFactors(settings.rank, settings.alpha, settings.targets, pairs).adapter(base_digest)
+        return replace(LoraFactors.untrained(attachment.settings), pairs=pairs).adapter(base_digest)
 
     def apply(self, adapter: Adapter, backbone: "keras_hub.models.Backbone") -> None:
         factors = LoraFactors.of(adapter)
-        layers = enable_lora(backbone, factors.rank, factors.alpha, factors.targets)
+        layers = enable_lora(backbone, factors.rank, factors.scale, factors.targets)
         compute_beside_kernel(layers.values())
         assign_factors(factors, layers)
 
@@ -158,9 +175,9 @@ class Lora:
         refuse_untrained(factors.pairs.values())
         matrices = {}
         for name, pair in factors.pairs.items():
-            kind = _kind(name)
+            kind = matrix_kind(name)
             rows, columns = kind.as_matrix(np.broadcast_to(np.float32(0), kernel_shape(pair))).shape
-            matrices[hugging_face_name(name)] = ((rows, columns), _rows(kind, pair, factors.scale))
+            matrices[hugging_face_name(name)] = ((rows, columns), delta_rows(kind, pair, factors.scale))
         return Deltas("PocketGemma", matrices, adapter.base_digest)
 
     def formula(self, adapter: Adapter) -> str:
@@ -173,23 +190,22 @@ class Lora:
         found = {}
         for name, (a, b) in factors.pairs.items():
             layer, target = parse_adapter_name(name)
-            found[target, layer] = _one_pair(MATRICES[target], a, scaled(b, factors.scale))
+            found[target, layer] = one_pair(MATRICES[target], a, scaled(b, factors.scale))
             check_product(name, *found[target, layer])
         return found
 
     def peft_content(self, adapter: Adapter) -> PeftContent:
-        factors, modules = LoraFactors.of(adapter), {}
-        for name, pair in factors.pairs.items():
-            a, b = _one_pair(_kind(name), *pair)
-            # One pair for all heads has a multiple of the rank; the same multiple of alpha keeps the scale.
-            alpha = factors.alpha * a.shape[1] / factors.rank
-            modules[hugging_face_name(name).removesuffix(".weight")] = PeftFactors(a.T, b.T, alpha)
-        return lora_content(modules)
+        factors = LoraFactors.of(adapter)
+        modules = {module_name(name): peft_factors(factors, name) for name in factors.pairs}
+        return lora_content(modules, factors.scaling)
 
     def cost(self, shape: GemmaShape, settings: MethodSettings) -> Cost:
         kernels = [kernel for _, kernel in adapted_kernels(shape, settings)]
         parameters = sum(settings.rank * (math.prod(kernel[:-1]) + kernel[-1]) for kernel in kernels)
         return Cost(parameters, FLOAT32_BYTES * parameters)
+
+    def learning_rate(self, settings: MethodSettings) -> float:
+        return low_rank_rate(settings.rank, LoraFactors.untrained(settings).scale)
 
 
 def assign_factors(factors: LoraFactors, layers: "Mapping[str, keras.layers.Layer]") -> None:
@@ -211,57 +227,23 @@ def assign_factors(factors: LoraFactors, layers: "Mapping[str, keras.layers.Laye
         layer.lora_kernel_b.assign(b)
 
 
-def enable_lora(
-    backbone: "keras_hub.models.Backbone", rank: int, alpha: float, targets: Sequence[str]
-) -> "dict[str, keras.layers.Layer]":
-    """Freeze the backbone and add LoRA to the named matrices of every decoder block.
+def peft_factors(factors: LoraFactors, name: str) -> PeftFactors:
+    """A and B of a matrix in PEFT's form.
 
-    KerasHub's own `enable_lora` does the work; it takes no alpha, so alpha is set on each layer afterwards.
-
-    Returns:
-        The adapted layers by name (`decoder_block_0.query`, …).
-
-    Raises:
-        PocketGemmaError: a layer lacks a target that its family has there, or does not take LoRA.
+    One pair for all heads has a multiple of the rank; another alpha keeps the scale.
     """
-    backbone.enable_lora(rank, target_layer_names=[MATRICES[target].keras_layer for target in targets])
-    layers = {name: layer for target in targets for name, layer in matrix_layers(backbone, target)}
-    shape = shape_of(backbone)
-    # A layer that shares the keys and values of another one has no matrices for them.
-    expected = {
-        adapter_name(layer, matrix.name)
-        for layer in range(shape.layers)
-        for matrix in shape.matrices_in(layer)
-        if matrix.name in targets
-    }
-    adapted = {name for name, layer in layers.items() if layer.lora_enabled}
-    if not expected or adapted != expected or adapted != layers.keys():
-        raise PocketGemmaError(
-            f"{type(backbone).__name__}: LoRA was added to {len(adapted)} of {len(expected)} matrices "
-            f"({', '.join(targets)})"
-        )
-    for layer in layers.values():
-        layer.lora_alpha = alpha
-    return layers
+    a, b = one_pair(matrix_kind(name), *factors.pairs[name])
+    alpha = alpha_at_rank(factors.alpha, factors.rank, factors.scaling, a.shape[1])
+    return PeftFactors(a.T, b.T, alpha)
 
 
-def weight_delta(a: NDArray[np.float32], b: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
-    """scale * A B in the shape of the kernel, float32.
-
-    It is summed in float64 and rounded once: in float32 the last bit would depend on how many threads a BLAS
-    has, and a merge on one machine would differ from that on another.
-
-    Args:
-        a: (…, rank).
-        b: (rank, last axis of the kernel).
-        scale: alpha / rank.
-    """
-    product: NDArray[np.float64] = np.matmul(a, b, dtype=np.float64)
-    return (product * scale).astype(np.float32)
+def module_name(name: str) -> str:
+    """The Hugging Face module of a matrix with this name in our adapters."""
+    return hugging_face_name(name).removesuffix(".weight")
 
 
 def _check_header(file: AdapterSafetensors, names: Sequence[str]) -> None:
-    """Check rank, alpha and targets: finite, and those of the tensors.
+    """Check rank, alpha, scaling and targets: usable, and those of the tensors.
 
     Raises:
         InputError: one is not; the header says another scale or other matrices than were trained.
@@ -269,6 +251,11 @@ def _check_header(file: AdapterSafetensors, names: Sequence[str]) -> None:
     rank, alpha, targets = (file.settings[key] for key in ("rank", "alpha", "targets"))
     if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not (math.isfinite(alpha) and alpha):
         raise InputError(f"{file.path}: alpha is {alpha!r}, expected a number other than 0; {DAMAGED}")
+    scaling = file.settings.get("scaling", CLASSIC)
+    if not isinstance(scaling, str) or scaling not in DIVISORS:
+        raise InputError(
+            f"{file.path}: its scaling is {scaling!r:.60}, expected {' or '.join(DIVISORS)}; {DAMAGED}"
+        )
     for name in names:
         ranks = file.tensors[name + A].shape[-1:], file.tensors[name + B].shape[:1]
         if any(found != (rank,) for found in ranks):
@@ -284,12 +271,8 @@ def _check_header(file: AdapterSafetensors, names: Sequence[str]) -> None:
         )
 
 
-def kernel_shape(pair: Factors) -> tuple[int, ...]:
-    """The shape of the kernel that A and B belong to."""
-    return (*pair[0].shape[:-1], pair[1].shape[1])
-
-
-def _kind(name: str) -> MatrixKind:
+def matrix_kind(name: str) -> MatrixKind:
+    """What kind of matrix has this name in our adapters."""
     return MATRICES[parse_adapter_name(name)[1]]
 
 
@@ -305,36 +288,6 @@ def _check_matrices(factors: LoraFactors, layers: Mapping[str, Any]) -> None:
 
 def _delta(pair: Factors, scale: float) -> Callable[[], NDArray[np.float32]]:
     return lambda: weight_delta(*pair, scale)
-
-
-def _rows(kind: MatrixKind, pair: Factors, scale: float) -> Callable[[], Rows]:
-    def prepare() -> Rows:
-        a, b = pair
-        if kind.layout == "heads_out":
-            whole = kind.as_matrix(weight_delta(a, b, scale))
-            return lambda start, base: whole[start : start + len(base)]
-        # A whole product in float64 would take more time for fresh memory than for arithmetic. A row of the
-        # matrix is a column of B.
-        inputs = a.reshape(-1, a.shape[-1]).T.astype(np.float64)
-        outputs = b.T.astype(np.float64)
-        return lambda start, base: (outputs[start : start + len(base)] @ inputs * scale).astype(np.float32)
-
-    return prepare
-
-
-def _one_pair(kind: MatrixKind, a: NDArray[np.float32], b: NDArray[np.float32]) -> Factors:
-    """A (in, rank) and B (rank, out) of a matrix, exactly.
-
-    Heads with an A each, A1 … Ah, and one B together are A = [A1 | … | Ah] and B = blockdiag(B, …, B) of rank
-    heads * r.
-    """
-    if kind.layout != "heads_out":
-        return np.ascontiguousarray(a.reshape(-1, a.shape[-1])), b
-    heads, _, rank = a.shape
-    blocks = np.zeros((heads * rank, heads * b.shape[1]), np.float32)
-    for head in range(heads):
-        blocks[head * rank : (head + 1) * rank, head * b.shape[1] : (head + 1) * b.shape[1]] = b
-    return np.ascontiguousarray(np.concatenate(a, axis=1)), blocks
 
 
 METHOD: Method = Lora()

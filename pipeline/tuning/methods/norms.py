@@ -10,6 +10,9 @@ from pipeline.formats.peft import ln_tuning_content
 from pipeline.tuning.base_weights import BaseWeightTuning
 from pipeline.tuning.method import Method
 
+LEARNING_RATE = 4e-3
+"""Ten times LoRA's at rank 16: few parameters have to move far."""
+
 METHOD: Method = BaseWeightTuning(
-    "norms", "Norm tuning", "the scales of norms", norm_shapes, ln_tuning_content
+    "norms", "Norm tuning", "the scales of norms", norm_shapes, ln_tuning_content, LEARNING_RATE
 )

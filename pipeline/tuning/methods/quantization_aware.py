@@ -1,6 +1,6 @@
 """Quantization-aware LoRA: the adapter is trained against the matrices as they will be rounded.
 
-The forward pass uses s * round(W / s) with W = W0 + (alpha / rank) A B, so the loss is that of the rounded
+The forward pass uses s * round(W / s) with W = W0 + s A B, so the loss is that of the rounded
 model. The gradient ignores the rounding (the straight-through estimator: Bengio et al. 2013, arXiv:1308.3432)
 and is zero where an integer is at its limit (LSQ: Esser et al. 2020, arXiv:1902.08153, section 2.1). After
 training, W is rounded once more, to the same integers, and no float matrix remains (LR-QAT: Bondarenko et al.
@@ -27,9 +27,10 @@ from pipeline.quantization.rounding import LARGEST, Quantized, least_squares, wi
 from pipeline.quantization.schemes import SCHEMES, Scheme
 from pipeline.tuning.adapter import Adapter
 from pipeline.tuning.deltas import Deltas
+from pipeline.tuning.lora_forward import enable_lora
 from pipeline.tuning.merge import merge
 from pipeline.tuning.method import Attachment, Cost, Method, MethodSettings
-from pipeline.tuning.methods.lora import FLOAT32_BYTES, Lora, enable_lora
+from pipeline.tuning.methods.lora import FLOAT32_BYTES, Lora, LoraFactors
 from pipeline.tuning.runtime_factors import MERGE_INSTEAD, RuntimeFactors
 
 if TYPE_CHECKING:
@@ -65,7 +66,8 @@ class QuantizationAware(Lora):
 
     def attach(self, backbone: "keras_hub.models.Backbone", settings: MethodSettings) -> Attachment:
         # Inside the kernel: the sum is what is rounded.
-        layers = enable_lora(backbone, settings.rank, settings.alpha, settings.targets)
+        scale = LoraFactors.untrained(settings).scale
+        layers = enable_lora(backbone, settings.rank, scale, settings.targets)
         scales = enable_rounding(backbone, layers, SCHEMES[settings.recipe])
         return Attachment(settings, layers, {name + SCALES: each for name, each in scales.items()})
 

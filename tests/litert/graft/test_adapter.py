@@ -23,7 +23,8 @@ from pipeline.litert.graft.writer import graft
 from pipeline.quantization.rounding import Quantized, least_squares, nearest, with_scales
 from pipeline.quantization.schemes import SCHEMES
 from pipeline.tuning.adapter import Adapter
-from pipeline.tuning.methods.lora import LoraFactors, weight_delta
+from pipeline.tuning.lora_products import weight_delta
+from pipeline.tuning.methods.lora import LoraFactors
 from pipeline.tuning.methods.quantization_aware import with_trained_scales
 from tests.support.grafting import FFN, HEAD_DIM, HEADS, HIDDEN, matrices_of, write_base, write_folder
 

@@ -16,8 +16,9 @@ from pipeline.formats.adapter_safetensors import write_adapter_safetensors
 from pipeline.gemma.causal_lm import load_causal_lm
 from pipeline.tuning.adapter import Adapter
 from pipeline.tuning.load import load_adapter
+from pipeline.tuning.lora_products import weight_delta
 from pipeline.tuning.method import MethodSettings
-from pipeline.tuning.methods.lora import METHOD, LoraFactors, weight_delta
+from pipeline.tuning.methods.lora import METHOD, LoraFactors
 from pipeline.tuning.peft import write_peft
 from pipeline.tuning.runtime_factors import rank_of
 from tests.support.lora import random_adapter

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.console import progress_bar
+from pipeline.data.batches import batches
 from pipeline.data.examples import Example
-from pipeline.data.tokenize import batches, encode
+from pipeline.data.tokenize import encode
 from pipeline.evaluation.answers import Answer
 from pipeline.evaluation.as_stored import Disturbance
 from pipeline.families.chat import trim_answer

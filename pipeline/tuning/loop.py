@@ -124,16 +124,16 @@ def fit(
     from pipeline.tuning.progress import Progress
 
     rows = min(settings.batch_size, len(train))  # more would be padding
-    micro_batches = next(
-        count
-        for count in range(1, rows + 1)
-        if rows % count == 0 and rows // count <= (settings.micro_batch_size or rows)
-    )
+    micro_batches = math.ceil(rows / (settings.micro_batch_size or rows))
     train_batches = Batches(train, rows, settings.seed, micro_batches)
     compared = validation if len(validation) else train.first(COMPARED_WITHOUT_VALIDATION)
-    compared_batches = Batches(compared, rows // micro_batches, None)
+    compared_batches = Batches(compared, train_batches.rows, None)
     total_steps = train_batches.steps * settings.epochs
     total_tokens = int(train.lengths.sum()) * settings.epochs
+    console.print(
+        f"  {train_batches.steps:,} steps in each epoch; {100 * train_batches.padding:.1f} % of the "
+        "positions are padding"
+    )
 
     model = response_model(backbone)
     model.compile(

@@ -6,6 +6,7 @@ most of the work. Prompt positions have no loss; only the hidden states of respo
 rows in one list, are projected.
 """
 
+import math
 from collections.abc import Iterator
 from functools import cache
 from itertools import islice
@@ -14,7 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.data.tokenize import Batch, EncodedExamples, batches, steps_per_epoch
+from pipeline.data.batches import Batch, batches, padding_share, plan, steps_per_epoch
+from pipeline.data.tokenize import EncodedExamples
 from pipeline.gemma.causal_lm import hidden_states
 from pipeline.tuning.cross_entropy import token_losses
 
@@ -127,35 +129,54 @@ def response_model(backbone: "keras_hub.models.Backbone") -> "keras.Model":
 class Batches:
     """The batches of each epoch in the form that `response_model` takes; every epoch has its own order.
 
+    PyTorch compiles no shapes, so that a batch there is as long as its longest example.
+
     Args:
         encoded: the examples.
-        batch_size: rows of each batch.
+        batch_size: examples of each batch.
         seed: of the order; None keeps the examples sorted by length.
-        micro_batches: into how many parts of the same number of rows a batch is cut. They are computed one
-            after the other.
+        micro_batches: into how many parts of the same number of rows a batch is cut, the last ones filled up
+            with rows of weight 0. They are computed one after the other.
+
+    Attributes:
+        steps: batches of an epoch.
+        rows: of a part.
+        padding: the share of the positions of the first epoch that no token fills.
     """
 
     def __init__(
         self, encoded: EncodedExamples, batch_size: int, seed: int | None, micro_batches: int = 1
     ) -> None:
+        import keras
+
         self.encoded, self.batch_size, self.seed = encoded, batch_size, seed
-        self.micro_batches = micro_batches
+        self.micro_batches, self.rows = micro_batches, math.ceil(batch_size / micro_batches)
+        self.any_length = keras.config.backend() == "torch"
         self.steps = steps_per_epoch(encoded, batch_size)
+        self.padding = padding_share(
+            encoded, plan(encoded, batch_size, seed=seed, any_length=self.any_length)
+        )
 
     def epoch(self, number: int, first: int = 0) -> Iterator[tuple[list[Responses], tuple[int, ...]]]:
         """The batches of an epoch from one on, each as its parts and the indices of its examples.
 
         The mean of the losses of the parts is the mean over the response tokens of the batch.
         """
-        planned = batches(self.encoded, self.batch_size, seed=self.seed, epoch=number)
+        planned = batches(
+            self.encoded,
+            self.batch_size,
+            seed=self.seed,
+            epoch=number,
+            any_length=self.any_length,
+            rows=self.rows * self.micro_batches,
+        )
         for batch in islice(planned, first, None):
             tokens = float(batch.sample_weight.sum()) / self.micro_batches
             yield [responses_of(part, tokens) for part in self._parts(batch)], batch.examples
 
     def _parts(self, batch: Batch) -> Iterator[Batch]:
-        rows = self.batch_size // self.micro_batches
-        for start in range(0, self.batch_size, rows):
-            part = slice(start, start + rows)
+        for start in range(0, len(batch.token_ids), self.rows):
+            part = slice(start, start + self.rows)
             yield Batch(
                 batch.token_ids[part],
                 batch.padding_mask[part],

@@ -167,11 +167,16 @@ def test_a_model_that_computes_no_number_is_not_trained(
     assert not list(tmp_path.iterdir())
 
 
-def test_micro_batches_train_the_same_adapter(base: Path, examples: EncodedExamples, tmp_path: Path) -> None:
+@pytest.mark.parametrize("batch_size", [6, 5])
+def test_micro_batches_train_the_same_adapter(
+    base: Path, examples: EncodedExamples, tmp_path: Path, batch_size: int
+) -> None:
+    """Five examples in parts of two: the last part has one, and a row that weighs nothing."""
     whole, parts = (
-        train(base, examples, tmp_path / str(size), batch_size=6, micro_batch_size=size) for size in (None, 2)
+        train(base, examples, tmp_path / str(size), batch_size=batch_size, micro_batch_size=size)
+        for size in (None, 2)
     )
-    assert parts[0].steps == whole[0].steps == 4
+    assert parts[0].steps == whole[0].steps
     assert parts[0].best_validation_loss == pytest.approx(whole[0].best_validation_loss, rel=1e-3)
     for name, tensor in whole[1].tensors.items():
         limit = 0.02 * np.abs(tensor).max()

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.data.batches import Batch, batches
 from pipeline.data.examples import Example
-from pipeline.data.tokenize import Batch, EncodedExamples, batches, encode
+from pipeline.data.tokenize import EncodedExamples, encode
 from pipeline.families.chat import Message
 from pipeline.gemma.causal_lm import load_causal_lm
 from pipeline.gemma.tokenizer import Tokenizer
@@ -23,7 +24,7 @@ def test_every_response_token_has_its_place_in_order(examples: EncodedExamples) 
         np.testing.assert_array_equal(rows[kept], np.nonzero(wanted)[0])
 
 
-@pytest.mark.parametrize("micro_batches", [1, 2, 6])
+@pytest.mark.parametrize("micro_batches", [1, 2, 4, 6])
 def test_an_epoch_holds_every_response_token_once(examples: EncodedExamples, micro_batches: int) -> None:
     source = Batches(examples, 6, seed=3, micro_batches=micro_batches)
     for number in range(3):

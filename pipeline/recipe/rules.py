@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from pipeline.families.names import RUNTIME_TARGETS
 from pipeline.quantization.roundings import ROUNDINGS
 from pipeline.quantization.schemes import SCHEMES
+from pipeline.recipe.sections.finetune import LORA
 from pipeline.tuning.method import Method
 from pipeline.tuning.registry import METHODS
 
@@ -166,7 +167,7 @@ def one_tuning_method(config: "Config") -> str | None:
 
 
 def factors_are_trained(config: "Config") -> str | None:
-    """`finetune.rank`, `finetune.alpha` and `finetune.targets` cannot be set with a `finetune.method` that
+    """`finetune.rank`, `alpha`, `scaling`, `targets` and `lora_plus_ratio` cannot be set with a `finetune.method` that
     trains weights of the base: `full` and `norms`."""
     finetune = config.finetune
     given = [key for key in OF_FACTORS if key in finetune.model_fields_set]
@@ -190,6 +191,30 @@ def rounding_needs_matrices(config: "Config") -> str | None:
     )
 
 
+def quantized_base_needs_lora(config: "Config") -> str | None:
+    """`finetune.quantize_base` needs `finetune.method: lora`: other methods compute with the unrounded
+    matrices."""
+    finetune = config.finetune
+    if finetune.quantize_base is None or finetune.tuning_method == LORA:
+        return None
+    return (
+        f"finetune.quantize_base: finetune.method: {finetune.tuning_method} computes with the unrounded "
+        f"matrices; remove the key, or set method: {LORA}"
+    )
+
+
+def rematerialization_needs_no_dropout(config: "Config") -> str | None:
+    """`finetune.rematerialize` cannot be combined with `finetune.dropout`: the second computation would drop
+    other values."""
+    finetune = config.finetune
+    if not finetune.rematerialize or not finetune.dropout:
+        return None
+    return (
+        f"finetune.rematerialize: with dropout: {finetune.dropout:g}, the second computation of a layer "
+        "would drop other values; remove one of the two keys"
+    )
+
+
 RULES: tuple[Callable[["Config"], str | None], ...] = (
     prefill_fits_the_context,
     examples_fit_the_context,
@@ -206,6 +231,8 @@ RULES: tuple[Callable[["Config"], str | None], ...] = (
     one_tuning_method,
     factors_are_trained,
     rounding_needs_matrices,
+    quantized_base_needs_lora,
+    rematerialization_needs_no_dropout,
 )
 """Each returns an error message, or None if the recipe keeps it."""
 

@@ -30,7 +30,9 @@ from pipeline.tuning.checkpoints import Checkpoints
 from pipeline.tuning.devices import Compute, choose_backend, choose_compute
 from pipeline.tuning.loop import Training, TrainingSettings, fit
 from pipeline.tuning.method import Method
+from pipeline.tuning.quantized_base import quantize_base
 from pipeline.tuning.registry import METHODS
+from pipeline.tuning.rematerialization import rematerialize
 from pipeline.tuning.start import Start, find_start, read_start, settings_of, start_from, start_line
 from pipeline.tuning.targets import check_targets
 
@@ -112,6 +114,10 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
             attachment = method.attach(backbone, settings)
             if start:
                 start_from(start, started, attachment)
+            if section.quantize_base:
+                quantize_base(backbone, section.quantize_base)
+            if section.rematerialize:
+                rematerialize(backbone)
             checkpoints = Checkpoints(
                 run.files.checkpoints,
                 fingerprint(determinants, packages, compute, base_digest, train, validation),

@@ -81,23 +81,28 @@ def _does_something(activation: Any) -> bool:
 
 @cache
 def _beside_kernel(base: Any) -> Any:
-    from keras import ops
-
     class BesideKernel(base):  # type: ignore[misc]
         @property
         def lora_scale(self) -> float:
             return self.lora_alpha / self.lora_rank  # type: ignore[no-any-return]
 
         def call(self, inputs: Any, training: bool | None = None) -> Any:
-            # Keras keeps A and B in float32, whatever the layer computes in.
-            a, b = (ops.cast(each, self.compute_dtype) for each in (self.lora_kernel_a, self.lora_kernel_b))
-            return (
-                self._product(inputs, self._kernel)
-                + ops.matmul(self._product(inputs, a), b) * self.lora_scale
-            )
-
-        def _product(self, inputs: Any, kernel: Any) -> Any:
-            equation = getattr(self, "equation", None)
-            return ops.matmul(inputs, kernel) if equation is None else ops.einsum(equation, inputs, kernel)
+            return _product(self, inputs, self._kernel) + lora_term(self, inputs)
 
     return BesideKernel
+
+
+def lora_term(layer: "keras.layers.Layer", inputs: Any) -> Any:
+    """s (x A) B of a layer that computes LoRA beside its kernel."""
+    from keras import ops
+
+    # Keras keeps A and B in float32, whatever the layer computes in.
+    a, b = (ops.cast(each, layer.compute_dtype) for each in (layer.lora_kernel_a, layer.lora_kernel_b))
+    return ops.matmul(_product(layer, inputs, a), b) * layer.lora_scale
+
+
+def _product(layer: "keras.layers.Layer", inputs: Any, kernel: Any) -> Any:
+    from keras import ops
+
+    equation = getattr(layer, "equation", None)
+    return ops.matmul(inputs, kernel) if equation is None else ops.einsum(equation, inputs, kernel)

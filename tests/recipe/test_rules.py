@@ -76,6 +76,16 @@ BROKEN: dict[str, tuple[Sequence[str], str]] = {
         "convert.rounding: gptq is written by grafting, which changes matrices only, but "
         "finetune.method: full trains norms; use rounding: nearest, or choose another method",
     ),
+    "quantized_base_needs_lora": (
+        ["finetune.quantize_base=int8", AWARE],
+        "finetune.quantize_base: finetune.method: quantization_aware computes with the unrounded matrices; "
+        "remove the key, or set method: lora",
+    ),
+    "rematerialization_needs_no_dropout": (
+        ["finetune.rematerialize=true", "finetune.dropout=0.1"],
+        "finetune.rematerialize: with dropout: 0.1, the second computation of a layer would drop other "
+        "values; remove one of the two keys",
+    ),
 }
 """Settings that break each rule, and what is said."""
 

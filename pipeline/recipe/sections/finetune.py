@@ -105,6 +105,17 @@ class FinetuneSection(Section):
         "that training optimizes "
         "the quantized model",
     )
+    quantize_base: Literal["int8", "int4"] | None = Field(
+        None,
+        description="store the frozen matrices of the decoder layers as integers while LoRA is trained "
+        "(QLoRA), for a model that does not fit into memory otherwise; the adapter is merged into the "
+        "unrounded base",
+    )
+    rematerialize: bool = Field(
+        False,
+        description="compute each decoder layer twice instead of keeping what its gradient needs: less "
+        "memory for long examples, about a third more time",
+    )
     epochs: int = Field(3, ge=1, description="how many times at most training goes through all examples")
     batch_size: int = Field(
         8, ge=1, description="how many examples make up one training step; at most all of them"

@@ -321,26 +321,51 @@ def calibration(document: dict[str, Any]) -> list[str]:
 
 def training(document: dict[str, Any]) -> list[str]:
     """Training steps beside other trainers."""
-    lines = ["## Training steps", "", source(document, document["machine"]), ""]
-    lines += [
-        f"Gemma 3 270M on banking77: rank {document['rank']}, {document['batch']} examples for each step, "
-        f"{document['steps']} steps of which the first is not counted. PocketGemma and TRL adapt all seven "
-        "matrices of a layer; KerasHub's own choice is query and value. Float32 unless named otherwise. "
-        "Tokens without padding: the median, the least and the most of the rounds. Peak memory is above that "
-        "of the imports; the weights are 1.07 GB in float32.",
-        "",
-    ]
-    rows = (
-        (
-            entry["name"],
-            f"{statistics.median(entry['tokens_per_second']):.0f} "
-            f"({min(entry['tokens_per_second']):.0f} to {max(entry['tokens_per_second']):.0f})",
-            f"{entry['tokens_per_step']:,.0f}",
-            f"{entry['peak_bytes'] / 1e9:.2f}",
-        )
-        for entry in document["rows"]
+    lines = ["## Training steps", ""]
+    for section in document["sections"]:
+        lines += [
+            f"### {ANSWERS[section['answers']]}",
+            "",
+            source(section | {"command": document["command"]}, section["machine"]),
+            "",
+            f"Gemma 3 270M; {section['prompt_tokens']:.0f} tokens of prompt and "
+            f"{section['response_tokens']:.0f} of response on average; rank {section['rank']}, "
+            f"{section['batch']} examples for each step, {section['steps']} steps of which the first is not "
+            f"counted; rounds: {section['rounds']}. PocketGemma and TRL adapt all seven matrices of a layer; "
+            "KerasHub's own choice is query and value. Float32 unless named otherwise. Tokens without "
+            "padding: the median, the least and the most of the rounds. Peak memory is above that of the "
+            "imports; the weights are 1.07 GB in float32. The limit: each token takes "
+            f"{section['operations_per_token'] / 1e9:.2f} billion operations that cannot be left out, and a "
+            "product of two matrices reaches "
+            + " and ".join(
+                f"{rate / 1e9:,.0f} billion a second in {dtype}"
+                for dtype, rate in section["products"].items()
+            )
+            + ".",
+            "",
+        ]
+        limits = {
+            dtype: rate / section["operations_per_token"] for dtype, rate in section["products"].items()
+        }
+        rows = (_training_row(entry, limits) for entry in section["rows"])
+        heads = ("", "tokens/s", "of the limit, %", "tokens for each step", "peak memory, GB")
+        lines += table(heads, rows)
+    return [*lines, "![Loss of each training step](measurements/train.svg)", ""]
+
+
+ANSWERS = {"short": "Short answers (banking77)", "long": "Long answers (word problems)"}
+
+
+def _training_row(entry: dict[str, Any], limits: dict[str, float]) -> tuple[str, ...]:
+    speeds = entry["tokens_per_second"]
+    dtype = "bfloat16" if "bfloat16" in entry["name"] else "float32"
+    return (
+        entry["name"],
+        f"{statistics.median(speeds):.0f} ({min(speeds):.0f} to {max(speeds):.0f})",
+        f"{100 * statistics.median(speeds) / limits[dtype]:.0f}",
+        f"{entry['tokens_per_step']:,.0f}",
+        f"{entry['peak_bytes'] / 1e9:.2f}",
     )
-    return lines + table(("", "tokens/s", "tokens for each step", "peak memory, GB"), rows)
 
 
 def forgetting(document: dict[str, Any]) -> list[str]:

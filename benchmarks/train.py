@@ -1,18 +1,18 @@
 """Training steps on a real Gemma beside other trainers: tokens per second and peak memory.
 
-    python benchmarks/train.py --preset FOLDER --data FOLDER --trl-python PYTHON [--steps 6] [--rounds 1]
+    python benchmarks/train.py {short,long} --preset FOLDER --data FOLDER --trl-python PYTHON
+        [--steps 6] [--rounds 1]
 
 FOLDER of --preset is a Hugging Face folder, such as runs/NAME/download/preset; --data holds train.csv of
-banking77 (Casanueva et al. 2020, arXiv:2003.04807). PYTHON is of an environment with TRL and PEFT. The same
-weights, rows, rank and matrices; each training runs in a process of its own, one after the other, in every
-round. Writes docs/measurements/train.json.
+banking77 (Casanueva et al. 2020, arXiv:2003.04807), whose answers are short; the long ones are word problems
+that the script makes. PYTHON is of an environment with TRL and PEFT. The same weights, rows, rank and
+matrices; each training runs in a process of its own, one after the other, in every round. Writes its section
+of docs/measurements/train.json; benchmarks/train_plot.py draws the losses.
 """
 
 import argparse
-import csv
 import json
 import os
-import random
 import statistics
 import subprocess
 import sys
@@ -21,8 +21,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+from train_data import long_answers, short_answers
+from train_limit import operations, product_rate
 from train_peers import memory, report
 
+from pipeline.data.examples import Example
+from pipeline.data.tokenize import encode
+from pipeline.families.registry import read_shape
+from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.machine import available_cores, describe_machine
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,22 +39,17 @@ OURS = {
     "PocketGemma, float32, micro-batches of 4": ("float32", 4),
     "PocketGemma, bfloat16": ("bfloat16", None),
 }
+SEQUENCES = {"short": 128, "long": 384}
+"""Tokens of a padded row where a trainer wants to know; the longest row has fewer."""
+
+PACKED_ROWS = {"short": 1, "long": 4}
+"""Packed rows of 1,024 tokens for each step: about the tokens of a step without packing."""
+
 PEERS = {
     "KerasHub's fit, query and value": "keras_hub",
     "TRL, its defaults": "trl",
     "TRL, packing": "trl_packing",
 }
-
-
-def rows(data: Path, count: int) -> list[dict[str, str]]:
-    """Questions and intents, in no order."""
-    with (data / "train.csv").open(encoding="utf-8", newline="") as file:
-        found = list(csv.DictReader(file))
-    random.Random(0).shuffle(found)
-    return [
-        {"question": row["text"].strip(), "answer": row["category"].replace("_", " ")}
-        for row in found[:count]
-    ]
 
 
 def in_turns(row: dict[str, str]) -> dict[str, str]:
@@ -59,12 +60,19 @@ def in_turns(row: dict[str, str]) -> dict[str, str]:
     }
 
 
+def conversations(rows: list[dict[str, str]]) -> list[Example]:
+    """Rows as PocketGemma takes them."""
+    return [
+        Example(
+            ({"role": "user", "content": row["question"]}, {"role": "assistant", "content": row["answer"]})
+        )
+        for row in rows
+    ]
+
+
 def train_ours(request: dict[str, Any]) -> None:
     """Only the training steps of `finetune`."""
-    from pipeline.data.examples import Example
-    from pipeline.data.tokenize import encode
     from pipeline.gemma.causal_lm import load_backbone, use_backend
-    from pipeline.gemma.tokenizer import Tokenizer
     from pipeline.tuning.loop import TrainingSettings, fit
     from pipeline.tuning.method import MethodSettings
     from pipeline.tuning.methods.lora import METHOD
@@ -77,18 +85,7 @@ def train_ours(request: dict[str, Any]) -> None:
 
     imported = memory("VmRSS")
     preset = Path(request["preset"])
-    examples = encode(
-        [
-            Example(
-                (
-                    {"role": "user", "content": row["question"]},
-                    {"role": "assistant", "content": row["answer"]},
-                )
-            )
-            for row in request["rows"]
-        ],
-        Tokenizer.of_preset(preset),
-    )
+    examples = encode(conversations(request["rows"]), Tokenizer.of_preset(preset))
     count = request["batch"] * request["steps"]
     train = examples.first(count)
     keras.utils.set_random_seed(0)
@@ -159,50 +156,66 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("answers", choices=sorted(SEQUENCES))
     parser.add_argument("--preset", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--trl-python", required=True)
     parser.add_argument("--steps", type=int, default=6)
     parser.add_argument("--rounds", type=int, default=1)
     options = parser.parse_args()
-    data = rows(options.data, BATCH * options.steps)
+    count = BATCH * options.steps
+    # Packing takes more rows for a step.
+    data = long_answers(4 * count) if options.answers == "long" else short_answers(options.data, 4 * count)
     shared = {
         "preset": str(options.preset.resolve()),
         "batch": BATCH,
         "steps": options.steps,
         "rank": RANK,
         "learning_rate": LEARNING_RATE,
+        "sequence": SEQUENCES[options.answers],
+        "packed_rows": PACKED_ROWS[options.answers],
     }
     found: dict[str, list[dict[str, Any]]] = {}
     for _ in range(options.rounds):
         for name, (dtype, micro) in OURS.items():
-            request = shared | {"kind": "ours", "rows": data, "dtype": dtype, "micro_batch": micro}
+            request = shared | {"kind": "ours", "rows": data[:count], "dtype": dtype, "micro_batch": micro}
             found.setdefault(name, []).append(measure(sys.executable, "train.py", request))
             print(name, json.dumps(found[name][-1]), flush=True)
         for name, kind in PEERS.items():
-            # Packing takes more rows for a step.
-            some = rows(options.data, 4 * len(data))
-            request = shared | {"kind": kind, "rows": [in_turns(row) for row in some]}
+            request = shared | {"kind": kind, "rows": [in_turns(row) for row in data]}
             python = sys.executable if kind == "keras_hub" else options.trl_python
             found.setdefault(name, []).append(measure(python, "train_peers.py", request))
             print(name, json.dumps(found[name][-1]), flush=True)
-    document = {
+    encoded = encode(conversations(data[:count]), Tokenizer.of_preset(options.preset))
+    tokens, responses = int((encoded.lengths - 1).sum()), encoded.response_tokens
+    section = {
+        "answers": options.answers,
         "date": time.strftime("%Y-%m-%d"),
-        "command": "python benchmarks/train.py",
         "machine": describe_machine() | {"cores": available_cores()},
         "steps": options.steps,
         "rounds": options.rounds,
         "batch": BATCH,
         "rank": RANK,
+        "prompt_tokens": (tokens - responses) / count,
+        "response_tokens": responses / count,
+        "operations_per_token": operations(read_shape(options.preset), RANK, tokens, responses) / tokens,
+        "products": {dtype: product_rate(dtype) for dtype in ("float32", "bfloat16")},
         "rows": [
             {
                 "name": name,
                 "tokens_per_second": [each["tokens_per_second"] for each in results],
                 "tokens_per_step": statistics.median(each["tokens_per_step"] for each in results),
                 "peak_bytes": max(each["peak_bytes"] for each in results),
+                "losses": results[0]["losses"],
             }
             for name, results in found.items()
         ],
+    }
+    document = json.loads(OUTPUT.read_text(encoding="utf-8")) if OUTPUT.exists() else {"sections": []}
+    others = [each for each in document["sections"] if each["answers"] != options.answers]
+    document = {
+        "command": "python benchmarks/train.py {short,long}",
+        "sections": sorted([*others, section], key=lambda each: each["answers"], reverse=True),
     }
     OUTPUT.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 

@@ -4,7 +4,8 @@ of its own, TRL with the Python of an environment that has it.
     PYTHON benchmarks/train_peers.py REQUEST.json
 
 REQUEST: kind (keras_hub, trl or trl_packing), preset (a Hugging Face folder), rows (objects with prompt and
-completion, in turn markers), batch, steps, rank, learning_rate. Prints a JSON document as the last line.
+completion, in turn markers), batch, steps, rank, learning_rate, sequence (tokens of a padded row),
+packed_rows (of a step). Prints a JSON document as the last line.
 """
 
 import json
@@ -14,11 +15,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-SEQUENCE = 128
-"""Tokens of a padded row where a trainer wants to know; the longest row has fewer."""
-
 PACKED = 1024
-"""Tokens of a packed row: about those of a batch without packing."""
+"""Tokens of a packed row."""
 
 
 def memory(name: str) -> int:
@@ -57,7 +55,7 @@ def keras_hub(request: dict[str, Any]) -> None:
     preset = request["preset"]
     tokenizer = keras_hub.models.Gemma3Tokenizer(str(Path(preset) / "tokenizer.model"))
     preprocessor = keras_hub.models.Gemma3CausalLMPreprocessor(
-        tokenizer=tokenizer, image_converter=None, sequence_length=SEQUENCE
+        tokenizer=tokenizer, image_converter=None, sequence_length=request["sequence"]
     )
     backbone = keras_hub.models.Gemma3Backbone.from_preset(preset, dtype="float32")
     model = keras_hub.models.Gemma3CausalLM(backbone=backbone, preprocessor=preprocessor)
@@ -118,13 +116,13 @@ def trl(request: dict[str, Any], *, packing: bool) -> None:
         model=AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32),
         args=SFTConfig(
             output_dir=request["work"],
-            per_device_train_batch_size=1 if packing else request["batch"],
+            per_device_train_batch_size=request["packed_rows"] if packing else request["batch"],
             max_steps=request["steps"],
             learning_rate=request["learning_rate"],
             logging_steps=1,
             report_to=[],
             packing=packing,
-            max_length=PACKED if packing else SEQUENCE,
+            max_length=PACKED if packing else request["sequence"],
             use_cpu=True,
             bf16=False,
             fp16=False,

@@ -53,9 +53,9 @@ def _problem(numbers: random.Random) -> dict[str, str]:
     answer = (
         f"First, count what was made on {day}: {batches} batches of {size} are {batches} * {size} = {made} "
         f"{goods}. Together with the {start} from the day before, there are {start} + {made} = "
-        f"{start + made}. Then take away the {broken} damaged ones: {start + made} - {broken} = {good} can be "
-        f"sold. At {price} coins each, they bring {good} * {price} = {coins} coins. {person} and {friends} "
-        f"friends are {people} people, so divide: {coins} / {people} = {coins // people}, and "
+        f"{start + made}. Then take away the {broken} damaged ones: {start + made} - {broken} = {good} can "
+        f"be sold. At {price} coins each, they bring {good} * {price} = {coins} coins. {person} and "
+        f"{friends} friends are {people} people, so divide: {coins} / {people} = {coins // people}, and "
         f"{coins % people} coins are left over. Each gets {coins // people} coins."
     )
     return {"question": question, "answer": answer}

@@ -167,8 +167,8 @@ def one_tuning_method(config: "Config") -> str | None:
 
 
 def factors_are_trained(config: "Config") -> str | None:
-    """`finetune.rank`, `alpha`, `scaling`, `targets` and `lora_plus_ratio` cannot be set with a `finetune.method` that
-    trains weights of the base: `full` and `norms`."""
+    """`finetune.rank`, `alpha`, `scaling`, `targets` and `lora_plus_ratio` cannot be set with a
+    `finetune.method` that trains weights of the base: `full` and `norms`."""
     finetune = config.finetune
     given = [key for key in OF_FACTORS if key in finetune.model_fields_set]
     if _method(config).low_rank or not given:

@@ -127,8 +127,8 @@ def test_dora_continues_with_its_magnitudes(
 
 
 def test_dora_of_peft_is_refused(tmp_path: Path) -> None:
-    ones = [np.ones(shape, np.float32) for shape in ((2, 8), (4, 2), 4)]
-    content = lora_content({"model.layers.0.mlp.up_proj": PeftFactors(*ones[:2], 2.0, ones[2])})
+    a, b, magnitude = (np.ones(shape, np.float32) for shape in ((2, 8), (4, 2), 4))
+    content = lora_content({"model.layers.0.mlp.up_proj": PeftFactors(a, b, 2.0, magnitude)})
     write_peft_folder(tmp_path, content)
     with pytest.raises(InputError, match="is a DoRA adapter of PEFT, which cannot be continued"):
         find_start(tmp_path)

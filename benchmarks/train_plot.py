@@ -26,7 +26,9 @@ def draw(document: dict[str, Any], path: Path) -> None:
     sections = document["sections"]
     figure, axes = pyplot.subplots(1, len(sections), figsize=(10, 4), layout="constrained", squeeze=False)
     for place, section in zip(axes[0], sections, strict=True):
-        for number, entry in enumerate(section["rows"]):
+        # KerasHub's loss is a mean over all positions, most of which have none.
+        comparable = [entry for entry in section["rows"] if not entry["name"].startswith("KerasHub")]
+        for number, entry in enumerate(comparable):
             steps = range(1, len(entry["losses"]) + 1)
             place.plot(steps, entry["losses"], STYLES[number % len(STYLES)], label=entry["name"], marker=".")
         place.set(title=TITLES[section["answers"]], xlabel="step", ylabel="loss, nats per response token")

@@ -91,6 +91,11 @@ class PeftAdapter:
         """Keys of the configuration that ask for more than LoRA or DoRA of linear layers."""
         return beyond_lora(self.config)
 
+    @property
+    def scaling(self) -> str:
+        """How the scales follow from alpha and rank, a name in DIVISORS."""
+        return RANK_STABILIZED if self.config.get("use_rslora") else CLASSIC
+
     def pairs(self) -> dict[str, LoraPair]:
         """The parts and the scale of each adapted matrix by its name in a text-only Hugging Face folder, such
         as `model.layers.0.mlp.up_proj.weight`; the prefixes of multimodal folders are taken off.
@@ -101,7 +106,6 @@ class PeftAdapter:
         """
         check_config(self.folder / CONFIG, self.config)
         dora = bool(self.config.get("use_dora"))
-        scaling = RANK_STABILIZED if self.config.get("use_rslora") else CLASSIC
         parts = [part for part in PARTS if dora or part != "magnitude"]
         path, tensors = self.folder / WEIGHTS, self._tensors(parts)
         found: dict[str, LoraPair] = {}
@@ -131,7 +135,7 @@ class PeftAdapter:
                     f"{b.shape[:1]}; save the adapter again"
                 )
             alpha = value_for(self.config, "lora_alpha", module)
-            found[name] = LoraPair(a, b, lora_scale(alpha, rank, scaling), magnitude)
+            found[name] = LoraPair(a, b, lora_scale(alpha, rank, self.scaling), magnitude)
         if not found:
             raise InputError(f"{path}: holds no A and B; save the adapter again")
         return found

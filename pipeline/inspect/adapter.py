@@ -112,7 +112,7 @@ def report_peft(folder: Path) -> Report:
         parameters=sum(tensor.elements for tensor in found.tensors.values()),
         tensors=_tensors(found.tensors),
     )
-    notes = list(SCALING_NOTES[RANK_STABILIZED if config.get("use_rslora") else CLASSIC])
+    notes = list(SCALING_NOTES[found.scaling])
     if config.get("use_dora"):
         notes.append(DORA_NOTE)
     notes += [f"{key} is {config[key]!r}: more than LoRA" for key in found.beyond_lora]

@@ -17,7 +17,7 @@ from pipeline.tuning.adapter import Adapter
 from pipeline.tuning.load import find_adapter, load_adapter
 from pipeline.tuning.method import MethodSettings
 from pipeline.tuning.peft import peft_runtime_factors
-from pipeline.tuning.runtime_factors import MERGE_INSTEAD, RuntimeFactors, rank_of
+from pipeline.tuning.runtime_factors import MERGE_INSTEAD, RuntimeFactors, rank_of, refuse_other_matrices
 from pipeline.tuning.targets import adapted_kernels
 
 TAKES_NONE = (
@@ -35,12 +35,13 @@ def required_rank(adapter: Adapter) -> int:
     return _fitting(adapter.method.runtime_factors(adapter))
 
 
-def check_runtime_rank(shape: GemmaShape, settings: MethodSettings) -> None:
+def check_runtime_settings(shape: GemmaShape, settings: MethodSettings) -> None:
     """Check, before a training, that the runtime will take its adapter.
 
     Raises:
-        InputError: the rank is too large; says the largest.
+        InputError: it changes other matrices than attention's, or the rank is too large; says the largest.
     """
+    refuse_other_matrices(settings.targets)
     heads = max(
         kernel[0] if MATRICES[parse_adapter_name(name)[1]].layout == "heads_out" else 1
         for name, kernel in adapted_kernels(shape, settings)

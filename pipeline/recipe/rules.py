@@ -85,12 +85,14 @@ def separate_adapter_is_not_calibrated(config: "Config") -> str | None:
 
 
 def separate_adapter_is_of_attention(config: "Config") -> str | None:
-    """With `convert.adapters: runtime`, `finetune.targets` must be set, and can contain `query`, `key`,
-    `value` and `output` only: the runtime's limit."""
+    """With `convert.adapters: runtime`, `finetune.targets` must be set, unless `finetune.start` brings them,
+    and can contain `query`, `key`, `value` and `output` only: the runtime's limit."""
     others = [target for target in config.finetune.targets if target not in RUNTIME_TARGETS]
     if config.convert.adapters != "runtime" or not others or not _method(config).low_rank:
         return None
-    if "targets" not in config.finetune.model_fields_set:
+    if "targets" not in config.finetune.explicit:
+        if config.finetune.start:
+            return None
         return (
             f"finetune.targets: is not set, which means {_listed(config.finetune.targets)}, but "
             f"convert.adapters: runtime supports {_listed(RUNTIME_TARGETS)} only; set finetune.targets: "

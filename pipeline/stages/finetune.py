@@ -19,7 +19,7 @@ from pipeline.families.registry import read_shape
 from pipeline.gemma.causal_lm import load_backbone, use_backend
 from pipeline.gemma.presets import preset_digest
 from pipeline.gemma.tokenizer import Tokenizer
-from pipeline.litert.runtime_adapters import check_runtime_rank
+from pipeline.litert.runtime_adapters import check_runtime_settings
 from pipeline.machine import package_versions
 from pipeline.recipe.schema import Config
 from pipeline.recipe.sections.finetune import FinetuneSection
@@ -93,7 +93,7 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         if method.low_rank:
             check_targets(shape, settings)
             if config.convert.adapters == "runtime":
-                check_runtime_rank(shape, settings)
+                check_runtime_settings(shape, settings)
         train, validation = (
             encode(read_examples(path), tokenizer) for path in (prepared.train, prepared.validation)
         )

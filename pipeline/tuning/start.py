@@ -1,7 +1,7 @@
 """Training that starts from an earlier adapter: which file it is, whether it fits, and what it decides.
 
 The adapter stays relative to its base: its A and B are the initial values of the training, so that the result
-is merged once, like any other. Rank, alpha and targets are those of the adapter.
+is merged once, like any other. Rank, alpha, scaling and targets are those of the adapter.
 """
 
 from collections.abc import Collection, Mapping
@@ -14,11 +14,14 @@ import numpy as np
 from pipeline.errors import InputError, PocketGemmaError
 from pipeline.families.family import GemmaShape
 from pipeline.families.names import MATRICES, TARGETS, adapter_name, parse_hugging_face_name
-from pipeline.formats.peft import CONFIG, WEIGHTS, LoraPair, read_peft_folder
+from pipeline.formats.lora_scale import CLASSIC, DIVISORS
+from pipeline.formats.peft import CONFIG, WEIGHTS, LoraPair, PeftAdapter, read_peft_folder
 from pipeline.run.files import RunFiles
 from pipeline.tuning.adapter import Adapter
 from pipeline.tuning.load import find_adapter, load_adapter, read_checked
 from pipeline.tuning.method import Attachment, ContinuesTraining, Method, MethodSettings
+from pipeline.tuning.methods.dora import METHOD as DORA
+from pipeline.tuning.methods.dora import magnitude_shape, with_magnitudes
 from pipeline.tuning.methods.lora import METHOD as LORA
 from pipeline.tuning.methods.lora import LoraFactors
 from pipeline.tuning.peft import read_peft
@@ -68,7 +71,9 @@ def find_start(path: Path) -> Start:
     finetuned = RunFiles(path).finetune.adapter
     folder, own = find_adapter(finetuned if finetuned.is_file() else path)
     if own is None:
-        return Start(folder, own, LORA, _peft_settings(folder))
+        peft = read_peft_folder(folder)
+        method = DORA if any(pair.magnitude for pair in peft.pairs().values()) else LORA
+        return Start(folder, own, method, _peft_settings(peft))
     file = read_checked(own)
     return Start(folder, own, method_of(file), file.settings)
 
@@ -137,8 +142,10 @@ def settings_of(
 
 def start_line(start: Start, settings: MethodSettings) -> str:
     """What training starts from, for users."""
+    scaling = f", {settings.scaling.replace('_', '-')} scaling" if settings.scaling != CLASSIC else ""
     line = (
-        f"starts from {start}: rank {settings.rank}, alpha {settings.alpha:g}, {', '.join(settings.targets)}"
+        f"starts from {start}: rank {settings.rank}, alpha {settings.alpha:g}{scaling}, "
+        f"{', '.join(settings.targets)}"
     )
     if start.own:
         return line
@@ -176,28 +183,28 @@ def start_from(start: Start, adapter: Adapter, attachment: Attachment) -> None:
         )
 
 
-def _peft_settings(folder: Path) -> dict[str, Any]:
-    """Rank, alpha and targets of a PEFT adapter.
+def _peft_settings(peft: PeftAdapter) -> dict[str, Any]:
+    """Rank, alpha, scaling and targets of a PEFT adapter.
 
     Raises:
         InputError: they are not the same for all matrices.
     """
-    pairs = read_peft_folder(folder).pairs()
-    if any(pair.magnitude for pair in pairs.values()):
-        raise InputError(
-            f"{folder}: is a DoRA adapter of PEFT, which cannot be continued: merge it into its base, and "
-            "set model.preset to the merged folder"
-        )
+    pairs, scaling = peft.pairs(), peft.scaling
     names = [parse_hugging_face_name(name) for name in pairs]
     ranks = {(pair.a.shape[0], pair.scale) for pair in pairs.values()}
     if len(ranks) > 1 or None in names:
         raise InputError(
-            f"{folder}: has matrices of different ranks or scales, or outside the decoder layers; it cannot "
-            "be continued: merge it into its base, and set model.preset to the merged folder"
+            f"{peft.folder}: has matrices of different ranks or scales, or outside the decoder layers; it "
+            "cannot be continued: merge it into its base, and set model.preset to the merged folder"
         )
     ((rank, scale),) = ranks
     adapted = {name[1] for name in names if name}
-    return {"rank": rank, "alpha": scale * rank, "targets": [each for each in TARGETS if each in adapted]}
+    return {
+        "rank": rank,
+        "alpha": scale * DIVISORS[scaling](rank),
+        "scaling": scaling,
+        "targets": [each for each in TARGETS if each in adapted],
+    }
 
 
 def _read_peft(start: Start, shape: GemmaShape, base_digest: str) -> Adapter:
@@ -210,7 +217,7 @@ def _read_peft(start: Start, shape: GemmaShape, base_digest: str) -> Adapter:
         InputError: it has no exact form here, or does not fit the base.
     """
     folder = start.folder
-    rank, alpha, targets = (start.settings[key] for key in ("rank", "alpha", "targets"))
+    rank, alpha, targets, scaling = (start.settings[key] for key in ("rank", "alpha", "targets", "scaling"))
     read_peft(folder)  # It checks the values.
     pairs = {parse_hugging_face_name(name): pair for name, pair in read_peft_folder(folder).pairs().items()}
     named = {adapter_name(*key): (key[1], pair) for key, pair in pairs.items() if key}
@@ -221,7 +228,13 @@ def _read_peft(start: Start, shape: GemmaShape, base_digest: str) -> Adapter:
             "in every layer"
         )
     factors = {name: _as_ours(folder, target, pair, kernels[name]) for name, (target, pair) in named.items()}
-    return LoraFactors(rank, alpha, tuple(targets), factors).adapter(base_digest)
+    adapter = LoraFactors(rank, alpha, tuple(targets), factors, scaling).adapter(base_digest)
+    magnitudes = {
+        name: pair.magnitude.read_all().reshape(magnitude_shape(name, kernels[name]))
+        for name, (_, pair) in named.items()
+        if pair.magnitude
+    }
+    return with_magnitudes(adapter, magnitudes) if magnitudes else adapter
 
 
 def _as_ours(folder: Path, target: str, pair: LoraPair, kernel: tuple[int, ...]) -> Factors:

@@ -136,6 +136,10 @@ def test_a_separate_adapter_needs_targets_and_the_message_says_which(tmp_path: P
         "[query, key, value, output], or use convert.adapters: merged"
     )
     load_config(recipe(tmp_path, SMALL), [RUNTIME, ATTENTION])
+    load_config(recipe(tmp_path, SMALL), [RUNTIME, f"finetune.start={tmp_path}"])
+    assert "remove up" in refused(
+        tmp_path, SMALL, RUNTIME, "finetune.targets=[up]", f"finetune.start={tmp_path}"
+    )
 
 
 def test_a_separate_adapter_of_a_method_without_a_runtime_form_is_refused(tmp_path: Path) -> None:

@@ -126,14 +126,6 @@ def test_dora_continues_with_its_magnitudes(
         start_from(start, trained, dora.METHOD.attach(load_backbone(BASE), LORA))
 
 
-def test_dora_of_peft_is_refused(tmp_path: Path) -> None:
-    a, b, magnitude = (np.ones(shape, np.float32) for shape in ((2, 8), (4, 2), 4))
-    content = lora_content({"model.layers.0.mlp.up_proj": PeftFactors(a, b, 2.0, magnitude)})
-    write_peft_folder(tmp_path, content)
-    with pytest.raises(InputError, match="is a DoRA adapter of PEFT, which cannot be continued"):
-        find_start(tmp_path)
-
-
 def test_rank_alpha_and_targets_are_those_of_the_adapter(earlier: Adapter) -> None:
     start = Start(Path("a"), Path("a/adapter.safetensors"), lora.METHOD, earlier.settings)
     assert settings_of(start, lora.METHOD, RECIPE, ()) == LORA

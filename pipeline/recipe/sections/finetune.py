@@ -66,8 +66,8 @@ class FinetuneSection(Section):
     start: FilePath | None = Field(
         None,
         description="an earlier adapter of the same base, from which training starts: an "
-        "`adapter.safetensors`, a finetune or run folder, or a PEFT adapter's folder; `rank`, `alpha` and "
-        "`targets` are then those of the adapter",
+        "`adapter.safetensors`, a finetune or run folder, or a PEFT adapter's folder; `rank`, `alpha`, "
+        "`scaling` and `targets` are then those of the adapter",
     )
     rank: int = Field(
         16, ge=1, le=512, description="the rank of the matrices A and B: the size of the adapter"

@@ -130,7 +130,7 @@ class Dora(Lora):
     def cost(self, shape: GemmaShape, settings: MethodSettings) -> Cost:
         plain = super().cost(shape, settings)
         magnitudes = sum(
-            math.prod(_magnitude_shape(name, kernel)) for name, kernel in adapted_kernels(shape, settings)
+            math.prod(magnitude_shape(name, kernel)) for name, kernel in adapted_kernels(shape, settings)
         )
         return Cost(plain.parameters + magnitudes, plain.adapter_bytes + FLOAT32_BYTES * magnitudes)
 
@@ -164,7 +164,8 @@ def _assign(adapter: Adapter, layers: "Mapping[str, keras.layers.Layer]") -> Non
         layer.lora_magnitude.assign(magnitudes[name])
 
 
-def _magnitude_shape(name: str, kernel: tuple[int, ...]) -> tuple[int, ...]:
+def magnitude_shape(name: str, kernel: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of the magnitude of a matrix, by its name and the shape of its kernel."""
     axes = matrix_kind(name).input_axes
     return tuple(size for axis, size in enumerate(kernel) if axis not in axes)
 
@@ -176,7 +177,7 @@ def _check_magnitude(file: AdapterSafetensors, name: str) -> None:
         InputError: it does not fit A and B, or is not the length of a row.
     """
     tensor, a, b = (file.tensors[name + part] for part in (MAGNITUDE, A, B))
-    expected = _magnitude_shape(name, (*a.shape[:-1], b.shape[-1]))
+    expected = magnitude_shape(name, (*a.shape[:-1], b.shape[-1]))
     if tensor.shape != expected:
         raise InputError(
             f"{file.path}: {name + MAGNITUDE} has the shape {tensor.shape}, but A and B are of a matrix with "

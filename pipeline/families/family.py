@@ -227,6 +227,8 @@ class Family:
         read_transformers: the same from a Hugging Face config.json.
         text_defaults: keys that a multimodal Hugging Face configuration leaves out, and their values.
         as_keras_reads: the keys of a Hugging Face text configuration in the form that KerasHub reads.
+        calls_layers: whether KerasHub calls the layers of all matrices; False: it multiplies by some kernels
+            itself.
         computation: what KerasHub computes whatever a Hugging Face configuration says; None: not checked.
         keras_config: the arguments of a KerasHub backbone, from the keys of a Hugging Face text
             configuration; None: KerasHub reads such a folder itself.
@@ -258,6 +260,7 @@ class Family:
     scalars: tuple[str, ...] = ()
     text_defaults: Mapping[str, Any] = field(default_factory=dict)
     as_keras_reads: Callable[[dict[str, Any]], dict[str, Any]] = lambda text: text
+    calls_layers: bool = True
     computation: Computation | None = None
     keras_config: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
     text_class: str = ""

@@ -247,6 +247,7 @@ GEMMA4: Family = Family(
     read_keras=_read_keras,
     read_transformers=_read_transformers,
     as_keras_reads=_as_keras_reads,
+    calls_layers=False,
     computation=Computation(
         global_rope_types=("proportional",),
         # KerasHub would apply it, transformers and the converter do not.

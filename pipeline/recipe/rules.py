@@ -172,7 +172,7 @@ def factors_are_trained(config: "Config") -> str | None:
     """`finetune.rank`, `alpha`, `scaling`, `targets` and `lora_plus_ratio` cannot be set with a
     `finetune.method` that trains weights of the base: `full` and `norms`."""
     finetune = config.finetune
-    given = [key for key in OF_FACTORS if key in finetune.model_fields_set]
+    given = [key for key in OF_FACTORS if key in finetune.explicit]
     if _method(config).low_rank or not given:
         return None
     return (
@@ -194,14 +194,15 @@ def rounding_needs_matrices(config: "Config") -> str | None:
 
 
 def quantized_base_needs_lora(config: "Config") -> str | None:
-    """`finetune.quantize_base` needs `finetune.method: lora`: other methods compute with the unrounded
-    matrices."""
+    """`finetune.quantize_base` needs `finetune.method: lora`: other methods need the matrices of the base as
+    floats."""
     finetune = config.finetune
     if finetune.quantize_base is None or finetune.tuning_method == LORA:
         return None
+    way_out = "remove quantization_aware" if finetune.quantization_aware else f"set method: {LORA}"
     return (
-        f"finetune.quantize_base: finetune.method: {finetune.tuning_method} computes with the unrounded "
-        f"matrices; remove the key, or set method: {LORA}"
+        f"finetune.quantize_base: {finetune.tuning_method} needs the matrices of the base as floats; remove "
+        f"quantize_base, or {way_out}"
     )
 
 

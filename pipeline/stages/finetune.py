@@ -30,7 +30,7 @@ from pipeline.tuning.checkpoints import Checkpoints
 from pipeline.tuning.devices import Compute, choose_backend, choose_compute
 from pipeline.tuning.loop import Training, TrainingSettings, fit
 from pipeline.tuning.method import Method
-from pipeline.tuning.quantized_base import quantize_base
+from pipeline.tuning.quantized_base import check_base, quantize_base
 from pipeline.tuning.registry import METHODS
 from pipeline.tuning.rematerialization import rematerialize
 from pipeline.tuning.start import Start, find_start, read_start, settings_of, start_from, start_line
@@ -94,6 +94,8 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
             check_targets(shape, settings)
             if config.convert.adapters == "runtime":
                 check_runtime_settings(shape, settings)
+        if section.quantize_base:
+            check_base(shape, section.quantize_base)
         train, validation = (
             encode(read_examples(path), tokenizer) for path in (prepared.train, prepared.validation)
         )

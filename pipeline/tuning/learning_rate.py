@@ -15,4 +15,4 @@ def low_rank_rate(rank: int, scale: float) -> float:
         rank: of A and B.
         scale: of their product.
     """
-    return REFERENCE_RATE * REFERENCE_ALPHA / (scale * rank)
+    return REFERENCE_RATE * REFERENCE_ALPHA / (abs(scale) * rank)

@@ -231,7 +231,8 @@ def _train_epoch(
     """
     callbacks.on_epoch_begin(progress.epoch)
     for parts, rows in train_batches.epoch(progress.epoch, progress.step):
-        progress.add_step([model.train_on_batch(*part, return_dict=True) for part in parts])
+        results = [model.train_on_batch(*part, return_dict=True) for part in parts]
+        progress.add_step(results, [part.examples for part in parts])
         numbers = ", ".join(str(row + 1) for row in rows)
         check_finite(progress.means, f"at step {progress.steps:,} (examples {numbers})")
         if progress.watch.diverged:
@@ -247,8 +248,7 @@ def _train_epoch(
 
 
 def check_untrained(untrained: "Result", examples: str) -> None:
-    """Refuse a model that computes no number before it is trained: it would compute none afterwards. A new
-    adapter adds nothing then, so only the base or an infinite scale can be the cause.
+    """Refuse a model that computes no number before it is trained: it would compute none afterwards.
 
     Args:
         untrained: of the model with the adapter that is to be trained.
@@ -260,7 +260,7 @@ def check_untrained(untrained: "Result", examples: str) -> None:
     if not math.isfinite(untrained.loss):
         raise PocketGemmaError(
             f"the loss on the {examples} examples is {untrained.loss} before any training; check "
-            "model.preset, set finetune.dtype: float32, or lower finetune.alpha"
+            "model.preset, set finetune.dtype: float32, or lower finetune.alpha where the recipe sets it"
         )
 
 

@@ -44,6 +44,11 @@ class Responses(NamedTuple):
     rows: NDArray[np.int32]
     weights: NDArray[np.float32]
 
+    @property
+    def examples(self) -> int:
+        """How many rows have a loss."""
+        return len(np.unique(self.rows[self.weights > 0]))
+
 
 def responses_of(batch: Batch, tokens: float | None = None) -> Responses:
     """The response positions of a batch, row by row.

@@ -1,6 +1,7 @@
 """How far a training has come, and its checkpoints."""
 
 from collections.abc import Mapping, Sequence
+from operator import mul
 from typing import TYPE_CHECKING, Any
 
 from pipeline.tuning.callbacks import KeepBest, Result
@@ -62,12 +63,19 @@ class Progress:
         """The means over the steps of the next epoch, by name."""
         return {name: total / self.step for name, total in self.sums.items()}
 
-    def add_step(self, parts: Sequence[Mapping[str, float]]) -> None:
-        """Note a step: the values of its micro-batches by name."""
+    def add_step(self, parts: Sequence[Mapping[str, float]], examples: Sequence[int]) -> None:
+        """Note a step.
+
+        Args:
+            parts: the values of its micro-batches by name. The loss of each is already its share of the mean.
+            examples: how many examples each has.
+        """
         self.step += 1
         self.steps += 1
         for name in parts[0]:
-            mean = sum(float(part[name]) for part in parts) / len(parts)
+            weights = [1] * len(parts) if name == "loss" else examples
+            values = [float(part[name]) for part in parts]
+            mean = sum(map(mul, values, weights)) / sum(weights)
             self.sums[name] = self.sums.get(name, 0.0) + mean
             if name == "loss":
                 self.watch.add(mean)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import InputError
-from pipeline.families.family import MatrixKind
-from pipeline.families.names import MATRICES
+from pipeline.errors import InputError, PocketGemmaError
+from pipeline.families.family import GemmaShape, MatrixKind
+from pipeline.families.names import MATRICES, matrix_shapes
 from pipeline.gemma.causal_lm import matrix_layers
 from pipeline.quantization.rounding import nearest
 from pipeline.tuning.lora_forward import lora_term
@@ -28,6 +28,25 @@ BITS: dict[BaseType, int] = {"int8": 8, "int4": 4}
 
 INT4_BLOCK = 32
 """Values of an int4 matrix that share a scale. The widths of all Gemmas are multiples of it."""
+
+
+def check_base(shape: GemmaShape, kind: BaseType) -> None:
+    """Check, before anything is loaded, that `quantize_base` can store the matrices of a model.
+
+    Raises:
+        InputError: its family does not call its layers, or a matrix does not consist of whole blocks.
+    """
+    if not shape.family.calls_layers:
+        raise InputError(
+            f"finetune.quantize_base: KerasHub multiplies by the kernels of {shape.family.name} without "
+            "calling their layers, so they cannot be stored as integers; remove the key"
+        )
+    for name, (_, columns) in matrix_shapes(shape).items():
+        if kind == "int4" and columns % INT4_BLOCK:
+            raise InputError(
+                f"finetune.quantize_base: {name} has {columns} inputs, not a multiple of {INT4_BLOCK}; set "
+                "it to int8"
+            )
 
 
 def quantize_base(backbone: "keras_hub.models.Backbone", kind: BaseType) -> None:
@@ -62,7 +81,7 @@ def _store_as_integers(layer: "keras.layers.Layer", kind: MatrixKind, bits: int)
         variable.assign(content)
         setattr(layer, name, variable)
     layer._tracker.lock()
-    layer.columns = matrix.shape[1]
+    layer.columns, layer.bits = matrix.shape[1], bits
     layer.output_sizes = _output_sizes(kind, values.shape)
     layer.__class__ = _stored_as_integers(type(layer))  # type: ignore[arg-type]
 
@@ -80,16 +99,13 @@ def _stored_as_integers(base: Any) -> Any:
     class StoredAsIntegers(base):  # type: ignore[misc]
         @property
         def kernel(self) -> Any:
-            """For code that does not call the layer."""
-            raise InputError(
-                f"finetune.quantize_base: KerasHub multiplies by the kernel of {self.path} without calling "
-                "the layer, so that it cannot be stored as integers in this family; remove the key"
-            )
+            """There is none for code that does not call the layer."""
+            raise PocketGemmaError(f"{self.path}: its kernel is stored as integers; report this as a bug")
 
         def call(self, inputs: Any, training: bool | None = None) -> Any:
             axes = ops.shape(inputs)[: len(inputs.shape) - self._input_axes()]
             rows = ops.reshape(inputs, (-1, self.columns))
-            product = _product(rows, self.integers, self.integer_scales)
+            product = _product(rows, self.integers, self.integer_scales, self.bits)
             plain = ops.reshape(product, (*axes, *self.output_sizes))
             return plain + lora_term(self, inputs) if self.lora_enabled else plain
 
@@ -104,7 +120,7 @@ def _stored_as_integers(base: Any) -> Any:
     return StoredAsIntegers
 
 
-def _product(rows: Any, integers: Any, scales: Any) -> Any:
+def _product(rows: Any, integers: Any, scales: Any, bits: int) -> Any:
     """rows (n, in) times the transpose of a stored matrix (out, in): (n, out).
 
     Only the integers are kept for the gradient; the matrix is dequantized a second time.
@@ -117,20 +133,21 @@ def _product(rows: Any, integers: Any, scales: Any) -> Any:
             # PyTorch passes it by name, behind the tensors that are kept; the others pass nothing else.
             if upstream is None:
                 (upstream,) = arguments
-            return ops.matmul(upstream, dequantized(integers, scales, upstream.dtype)), None, None
+            return ops.matmul(upstream, dequantized(integers, scales, bits, upstream.dtype)), None, None
 
-        matrix = dequantized(integers, scales, rows.dtype)
+        matrix = dequantized(integers, scales, bits, rows.dtype)
         return ops.matmul(rows, ops.transpose(matrix)), gradient
 
     return product(rows, ops.convert_to_tensor(integers), ops.convert_to_tensor(scales))
 
 
-def dequantized(integers: Any, scales: Any, dtype: Any) -> Any:
+def dequantized(integers: Any, scales: Any, bits: int, dtype: Any) -> Any:
     """The matrix that integers stand for.
 
     Args:
         integers: int8, (out, in), or (out, in / 2) with two 4-bit values each, the first in the low bits.
-        scales: float32, (out, blocks); there are several blocks if the integers have 4 bits.
+        scales: float32, (out, blocks).
+        bits: 8 or 4.
         dtype: of the result.
 
     Returns:
@@ -139,7 +156,7 @@ def dequantized(integers: Any, scales: Any, dtype: Any) -> Any:
     from keras import ops
 
     rows, blocks = scales.shape
-    if blocks > 1:
+    if bits == 4:
         low = ops.right_shift(ops.left_shift(integers, 4), 4)
         integers = ops.stack([low, ops.right_shift(integers, 4)], axis=-1)
     values = ops.cast(ops.reshape(integers, (rows, blocks, -1)), "float32") * scales[:, :, None]

@@ -3,6 +3,7 @@
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from pipeline.errors import InputError
 from pipeline.families.names import keras_block
 
 if TYPE_CHECKING:
@@ -15,7 +16,18 @@ def rematerialize(backbone: "keras_hub.models.Backbone") -> None:
 
     Args:
         backbone: without dropout, which would drop other values the second time.
+
+    Raises:
+        InputError: Keras runs on TensorFlow, whose `recompute_grad` gives no gradient to tensors that a layer
+            gets beside its input, such as the keys and values that layers of Gemma 4 share.
     """
+    import keras
+
+    if keras.config.backend() == "tensorflow":
+        raise InputError(
+            "finetune.rematerialize: not possible with Keras on TensorFlow; set finetune.backend: torch or "
+            "jax, or remove the key"
+        )
     for index in range(backbone.num_layers):
         block = backbone.get_layer(keras_block(index))
         block.__class__ = _computed_twice(type(block))  # type: ignore[arg-type]
@@ -26,8 +38,9 @@ def _computed_twice(base: Any) -> Any:
     import keras
 
     class ComputedTwice(base):  # type: ignore[misc]
-        def call(self, x: Any, *args: Any, **kwargs: Any) -> Any:
-            inner = super().call
+        # Not `call`: the precision of a layer's products is in force only inside `__call__`.
+        def __call__(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+            inner = super().__call__
             return keras.remat(lambda x: inner(x, *args, **kwargs))(x)
 
     return ComputedTwice

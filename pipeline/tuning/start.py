@@ -113,14 +113,15 @@ def settings_of(
         InputError: the recipe has another method or writes out another value, or trains for another
             quantization recipe; or the method does not continue.
     """
+    if not isinstance(start.method, ContinuesTraining):
+        raise InputError(
+            f"{KEY}: {start}: an adapter of the method {start.method.name}, which cannot be continued: set "
+            "model.preset to the merged folder of its run"
+        )
     if start.method.name != method.name:
         raise InputError(
             f"{KEY}: {start}: an adapter of the method {start.method.name}, the recipe trains with "
             f"{method.name}; set finetune.method: {start.method.name}"
-        )
-    if not isinstance(method, ContinuesTraining):
-        raise InputError(
-            f"{KEY}: finetune.method: {method.name} does not continue from an adapter; remove one of the keys"
         )
     taken: dict[str, Any] = {}
     for field in fields(settings):

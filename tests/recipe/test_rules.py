@@ -78,8 +78,8 @@ BROKEN: dict[str, tuple[Sequence[str], str]] = {
     ),
     "quantized_base_needs_lora": (
         ["finetune.quantize_base=int8", AWARE],
-        "finetune.quantize_base: finetune.method: quantization_aware computes with the unrounded matrices; "
-        "remove the key, or set method: lora",
+        "finetune.quantize_base: quantization_aware needs the matrices of the base as floats; remove "
+        "quantize_base, or remove quantization_aware",
     ),
     "rematerialization_needs_no_dropout": (
         ["finetune.rematerialize=true", "finetune.dropout=0.1"],

@@ -162,7 +162,7 @@ def test_a_model_that_computes_no_number_is_not_trained(
         fit(backbone, examples, examples, SETTINGS, FinetuneFiles(tmp_path))
     assert str(caught.value) == (
         "the loss on the validation examples is nan before any training; check model.preset, set "
-        "finetune.dtype: float32, or lower finetune.alpha"
+        "finetune.dtype: float32, or lower finetune.alpha where the recipe sets it"
     )
     assert not list(tmp_path.iterdir())
 
@@ -181,6 +181,25 @@ def test_micro_batches_train_the_same_adapter(
     for name, tensor in whole[1].tensors.items():
         limit = 0.02 * np.abs(tensor).max()
         np.testing.assert_allclose(parts[1].tensors[name], tensor, atol=limit, err_msg=name)
+
+
+def test_parts_without_examples_do_not_count(base: Path, examples: EncodedExamples) -> None:
+    """Of 12 examples in batches of eight, the last batch has four, and four parts of nothing."""
+    from pipeline.tuning.loss import Batches, response_model
+    from pipeline.tuning.progress import Progress
+
+    model = response_model(load_causal_lm(base).backbone)
+    model.compile()
+    found = []
+    for micro_batches in (1, 8):
+        progress = Progress(model, None, None)
+        for parts, chosen in Batches(examples, 8, 0, micro_batches).epoch(0):
+            assert sum(part.examples for part in parts) == len(chosen)
+            # Right in every example: only parts of nothing could lower it.
+            results = [{"loss": 0.0, "exact_match": float(part.examples > 0)} for part in parts]
+            progress.add_step(results, [part.examples for part in parts])
+        found.append(progress.means["exact_match"])
+    assert found == [1.0, 1.0]
 
 
 def test_a_batch_has_no_more_rows_than_there_are_examples(

@@ -1,5 +1,6 @@
 """Promise: training on a base of integers computes with the values that the integers stand for."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,11 +8,12 @@ import numpy as np
 import pytest
 
 from pipeline.data.tokenize import EncodedExamples
-from pipeline.errors import InputError
+from pipeline.errors import InputError, PocketGemmaError
 from pipeline.families.names import MATRICES
+from pipeline.families.registry import FAMILIES, read_shape
 from pipeline.gemma.causal_lm import matrix_layers
 from pipeline.quantization.rounding import nearest
-from pipeline.tuning.quantized_base import BITS, INT4_BLOCK, BaseType, dequantized, quantize_base
+from pipeline.tuning.quantized_base import BITS, INT4_BLOCK, BaseType, check_base, dequantized, quantize_base
 from tests.support.random_presets import write_keras_preset
 from tests.tuning.gradients import loss_and_gradients
 
@@ -26,14 +28,17 @@ def round_kernels(backbone: Any, kind: BaseType) -> None:
             layer._kernel.assign(matrix.as_kernel(rounded, layer._kernel.shape))
 
 
+@pytest.mark.parametrize("columns", [INT4_BLOCK, 2 * INT4_BLOCK])
 @pytest.mark.parametrize("kind", ["int8", "int4"])
-def test_integers_are_unpacked_as_they_were_packed(kind: BaseType) -> None:
+def test_integers_are_unpacked_as_they_were_packed(kind: BaseType, columns: int) -> None:
     from keras import ops
 
-    matrix = np.random.default_rng(0).standard_normal((6, 64)).astype(np.float32)
+    matrix = np.random.default_rng(0).standard_normal((6, columns)).astype(np.float32)
     stored = nearest(matrix, BITS[kind], INT4_BLOCK if kind == "int4" else None)
     integers = stored.packed().view(np.int8).reshape(len(matrix), -1)
-    found = dequantized(ops.convert_to_tensor(integers), ops.convert_to_tensor(stored.scales), "float32")
+    found = dequantized(
+        ops.convert_to_tensor(integers), ops.convert_to_tensor(stored.scales), BITS[kind], "float32"
+    )
     np.testing.assert_array_equal(ops.convert_to_numpy(found), stored.dequantized())
 
 
@@ -88,7 +93,31 @@ def test_families_train_on_a_base_of_integers(family: str, examples: EncodedExam
     assert all(gradient.any() for gradient in found.values())
 
 
-def test_a_family_that_does_not_call_its_layers_is_refused(examples: EncodedExamples, tmp_path: Path) -> None:
-    preset = write_keras_preset("gemma4", tmp_path)
-    with pytest.raises(InputError, match=r"finetune.quantize_base: .*cannot be stored as integers"):
+def test_a_family_that_does_not_call_its_layers_is_refused(tmp_path: Path) -> None:
+    shape = read_shape(write_keras_preset("gemma4", tmp_path))
+    with pytest.raises(InputError) as caught:
+        check_base(shape, "int8")
+    assert str(caught.value) == (
+        "finetune.quantize_base: KerasHub multiplies by the kernels of gemma4 without calling their layers, "
+        "so they cannot be stored as integers; remove the key"
+    )
+
+
+@pytest.mark.parametrize("family", sorted(set(FAMILIES) - {"gemma3n"}))
+def test_only_families_that_call_their_layers_are_quantized(
+    family: str, examples: EncodedExamples, tmp_path: Path
+) -> None:
+    """What the record of a family says is what KerasHub does."""
+    preset = write_keras_preset(family, tmp_path)
+    if read_shape(preset).family.calls_layers:
         loss_and_gradients(preset, examples, lambda backbone: quantize_base(backbone, "int8"))
+        return
+    with pytest.raises(PocketGemmaError, match="its kernel is stored as integers"):
+        loss_and_gradients(preset, examples, lambda backbone: quantize_base(backbone, "int8"))
+
+
+def test_int4_takes_whole_blocks(base: Path) -> None:
+    shape = read_shape(base)
+    check_base(shape, "int4")
+    with pytest.raises(InputError, match="has 48 inputs, not a multiple of 32; set it to int8"):
+        check_base(replace(shape, hidden=48), "int4")

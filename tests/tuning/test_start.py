@@ -155,8 +155,8 @@ def test_an_adapter_of_another_base_or_method_is_refused(earlier: Adapter, tmp_p
     class Other(type(lora.METHOD)):  # type: ignore[misc]
         restore = None
 
-    with pytest.raises(InputError, match="does not continue from an adapter"):
-        settings_of(start, Other(), RECIPE, ())
+    with pytest.raises(InputError, match="which cannot be continued: set model.preset to the merged folder"):
+        settings_of(replace(start, method=Other()), lora.METHOD, RECIPE, ())
 
 
 def test_a_run_folder_a_finetune_folder_and_a_file_are_found(earlier: Adapter, tmp_path: Path) -> None:

@@ -108,8 +108,8 @@ class FinetuneSection(Section):
     quantize_base: Literal["int8", "int4"] | None = Field(
         None,
         description="store the frozen matrices of the decoder layers as integers while LoRA is trained "
-        "(QLoRA), for a model that does not fit into memory otherwise; the adapter is merged into the "
-        "unrounded base",
+        "(QLoRA), which takes less memory once the model is loaded; not for Gemma 4. The adapter is merged "
+        "into the unrounded base",
     )
     rematerialize: bool = Field(
         False,

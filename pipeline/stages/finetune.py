@@ -96,9 +96,10 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
                 check_runtime_settings(shape, settings)
         if section.quantize_base:
             check_base(shape, section.quantize_base)
-        train, validation = (
-            encode(read_examples(path), tokenizer) for path in (prepared.train, prepared.validation)
-        )
+        train = encode(read_examples(prepared.train), tokenizer)
+        # Only the last prompt of a validation example is known not to be in the training data.
+        held_out = [example.last_turn_only for example in read_examples(prepared.validation)]
+        validation = encode(held_out, tokenizer)
         _check_validation(config, validation)
         compute = choose_compute(section.backend, section.dtype, shape.parameters)
         cost = method.cost(shape, settings)

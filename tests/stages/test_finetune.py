@@ -160,6 +160,30 @@ def test_a_training_that_makes_the_model_worse_is_refused(run: Run, validation: 
     assert not run.folder("finetune").exists()
 
 
+def test_validation_measures_the_last_answer_of_a_conversation(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stopped(Exception):
+        pass
+
+    def fit(backbone: Any, train: EncodedExamples, validation: EncodedExamples, *_: Any) -> Any:
+        found.extend((train.response_tokens, validation.response_tokens))
+        raise Stopped
+
+    found: list[int] = []
+    one, other = (example.messages for example in EXAMPLES[:2])
+    both = [Example(one + other, learned_earlier=(1,))]
+    prepare(run, train=both, validation=both)
+    monkeypatch.setattr(finetune, "fit", fit)
+    with Run(run.root) as opened, pytest.raises(Stopped):
+        finetune.run(config(), opened)
+    prepare(run, train=[Example(other)], validation=[Example(one)])
+    with Run(run.root) as opened, pytest.raises(Stopped):
+        finetune.run(config(), opened)
+    trained, measured, of_other, of_one = found
+    assert (trained, measured) == (of_one + of_other, of_other)
+
+
 def test_a_full_disk_is_found_before_training(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(finetune, "ROOM_FOR_HISTORY", 1 << 60)
     monkeypatch.setattr(finetune, "use_backend", lambda backend: pytest.fail("Keras was loaded"))

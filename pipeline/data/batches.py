@@ -67,7 +67,7 @@ def batches(
         rows: of the arrays; None: `batch_size`. Rows beyond the examples have weight 0.
 
     Yields:
-        Batch, every array (rows, length). The loss weight is 1 where the label is a learned token.
+        Batch, every array (rows, length). The loss weight is 1 where the label is a trained token.
     """
     for chosen, length in plan(encoded, batch_size, seed=seed, epoch=epoch, any_length=any_length):
         yield _batch(encoded, chosen, rows or batch_size, length)

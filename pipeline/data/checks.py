@@ -62,7 +62,7 @@ def check_files(
 def drop_duplicates(
     candidates: Sequence[Candidate], policy: RowPolicy, faults: Faults
 ) -> tuple[list[Candidate], int]:
-    """Find rows whose turns, and which of them are learned, equal those of an earlier row.
+    """Find rows whose turns, and which of them are trained on, equal those of an earlier row.
 
     Returns:
         The remaining candidates, and how many were dropped.
@@ -114,11 +114,13 @@ def fit_window(
             kept.append(replace(candidate, example=shorter))
             truncated += 1
         else:
+            several = any(turn["role"] == "assistant" for turn in candidate.example.context)
+            what = "conversation before its last answer" if several else "prompt alone"
             faults.add(
                 candidate.place,
-                f"the prompt alone is {prompt} tokens long and leaves no room for a response within "
-                "data.max_length "
-                f"{policy.max_length}; shorten the prompt or raise data.max_length",
+                f"the {what} is {prompt} tokens long and leaves no room for a response within "
+                f"data.max_length {policy.max_length}; shorten the "
+                f"{'conversation' if several else 'prompt'} or raise data.max_length",
             )
     return kept, dropped, truncated
 
@@ -154,7 +156,7 @@ def check_leaks(
     train: Iterable[Candidate], held_out: Iterable[Candidate], faults: Faults, chat: ChatFormat
 ) -> None:
     """Report every held-out example whose prompt is also in the training data, as a whole or up to an
-    earlier turn that is learned: its score would say nothing."""
+    earlier turn that is trained on: its score would say nothing."""
     places: dict[str, Place] = {}
     for candidate in train:
         for prompt in (candidate.example.prompt(chat), *candidate.example.earlier_prompts(chat)):

@@ -7,7 +7,7 @@ from typing import Any
 from pipeline.data.examples import Example
 from pipeline.data.faults import Faults, Place
 from pipeline.data.layout import Layout, check_named, fields, fill, find_layout
-from pipeline.data.learned import check_learned, learned_turns
+from pipeline.data.learned import check_row, learned_turns
 from pipeline.data.notes import Notes
 from pipeline.data.policy import RowPolicy
 from pipeline.data.rows import Row
@@ -55,7 +55,7 @@ def read_conversations(rows: list[Row], policy: RowPolicy, faults: Faults, chat:
         try:
             layout = layouts(row.values)
             if not columns.named:
-                check_learned("the row", {name: flag for name, flag in row.values.items() if flag in (0, 1)})
+                check_row(row.values)
             example = _read(row.values, layout, policy, notes, chat)
         except MissingValueError as error:
             if policy.missing == "drop":
@@ -107,7 +107,7 @@ def _layouts(policy: RowPolicy) -> Callable[[dict[str, Any]], Layout]:
 def _read(
     values: dict[str, Any], layout: Layout, policy: RowPolicy, notes: Notes, chat: ChatFormat
 ) -> Example:
-    """The conversation of a row, checked, up to the last answer that is learned."""
+    """The conversation of a row, checked, up to the last answer that is trained on."""
     turns = _turns(values, layout, notes)
     for turn in turns:
         _check_text(turn.name, turn.message["content"], chat)
@@ -122,17 +122,29 @@ def _read(
                     "set data.missing to keep)"
                 )
             notes.marks += 1
-    notes.earlier_answers += any(message["role"] == "assistant" for message in messages[:-1])
-    notes.learned_earlier += len(learned) - 1
-    notes.turns_behind += len(messages) - 1 - learned[-1]
+    _count_answers(turns, learned, policy, notes)
     return Example(messages[: learned[-1] + 1], learned_earlier=learned[:-1])
+
+
+def _count_answers(turns: Sequence[Turn], learned: Sequence[int], policy: RowPolicy, notes: Notes) -> None:
+    """Note the answers of a conversation that the model is not trained on."""
+    has_earlier = any(turn.message["role"] == "assistant" for turn in turns[:-1])
+    notes.earlier_answers += has_earlier
+    notes.turns_after += len(turns) - 1 - learned[-1]
+    if policy.loss == "last":
+        notes.last_only += has_earlier
+        return
+    for index, turn in enumerate(turns[: learned[-1]]):
+        if turn.message["role"] == "assistant" and index not in learned:
+            notes.answers_in_prompts += turn.in_prompt
+            notes.excluded_by_flags += not turn.in_prompt
 
 
 def _parts(
     values: dict[str, Any], layout: Layout, turns: Sequence[Turn], learned: Sequence[int]
 ) -> Iterator[tuple[str, str]]:
-    """The texts, each with its name, that may be the mark of a missing value: each answer that is learned and
-    its question, the system message, and the columns that are joined to the prompt."""
+    """The texts, each with its name, that may be the mark of a missing value: each answer that is trained
+    on and its question, the system message, and the columns that are joined to the prompt."""
     for index in learned:
         yield from ((turn.name, turn.message["content"]) for turn in turns[index - 1 : index + 1])
     if turns[0].message["role"] == "system" and len(turns) > 2:

@@ -11,7 +11,7 @@ from pipeline.families.chat import ChatFormat, Message, trim_answer
 
 
 class Segment(NamedTuple):
-    """A part of a conversation's text whose tokens do not depend on the rest, and whether it is learned."""
+    """A part of a conversation's text that is tokenized on its own, and whether it is trained on."""
 
     text: str
     learned: bool
@@ -25,8 +25,8 @@ class Example:
         messages: alternating user and assistant turns, an optional system turn first, an assistant turn last.
         source: file name and row that it came from, for messages.
         tags: other text columns of the row (kind, topic, …); scores are broken down by them.
-        learned_earlier: ascending indices of the earlier assistant turns that are learned, too. The last turn
-            always is.
+        learned_earlier: ascending indices of the earlier assistant turns that are trained on, too. The last
+            turn always is.
     """
 
     messages: tuple[Message, ...]
@@ -55,19 +55,19 @@ class Example:
 
     @property
     def last_turn_only(self) -> "Example":
-        """The same conversation with only the last turn learned, as evaluation asks it."""
+        """The same conversation with only the last response, as validation and evaluation use it."""
         return replace(self, learned_earlier=())
 
     def earlier_prompts(self, chat: ChatFormat) -> Iterator[str]:
-        """The prompt of each earlier turn that is learned."""
+        """The prompt of each earlier turn that is trained on."""
         return (chat.render_prompt(self.messages[:index]) for index in self.learned_earlier)
 
     def segments(self, chat: ChatFormat) -> tuple[Segment, ...]:
         """The text of the conversation without `bos`, in the parts that are tokenized separately.
 
-        Where only the last turn is learned, the history is one part: a runtime that opens a conversation with
-        its history tokenizes it as a whole. Where several turns are learned, each reply is a part: a runtime
-        that continues its own conversation keeps the tokens that it generated, and adds the text from the end
+        Where only the last turn is trained on, the history is one part: a runtime that opens a conversation
+        with its history tokenizes it as a whole. Where several are, each reply is a part: a runtime that
+        continues its own conversation keeps the tokens that it generated, and adds the text from the end
         of the reply to the beginning of the next. The tokens are the same in both cases, unless a token spans
         the beginning of a reply, or a reply begins with an indentation, which the chat template removes from
         a history.
@@ -91,7 +91,7 @@ class Example:
 
 def write_examples(path: Path, examples: Iterable[Example]) -> None:
     """Write one JSON object a line: {"messages": […], "source": …, "tags": {…}}, with "learned_earlier": […]
-    where turns before the last are learned."""
+    where turns before the last are trained on."""
     with path.open("w", encoding="utf-8") as file:
         for example in examples:
             document: dict[str, Any] = {

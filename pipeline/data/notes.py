@@ -20,9 +20,11 @@ class Notes:
         unused: columns that are not used, and why.
         turn_keys: keys of turns that are not used, and in how many turns they are.
         earlier_answers: conversations with answers before the last one.
-        learned_earlier: answers before the last one of a conversation that are learned.
-        turns_behind: turns behind the last answer of a conversation that is learned; they are left out.
-        numbers: prompts and answers that were whole numbers and are learned as their digits.
+        last_only: those of them in which `data.loss: last` trains on the last answer only.
+        excluded_by_flags: answers before the last trained one that a flag excludes from training.
+        answers_in_prompts: answers that are part of a column that is a prompt.
+        turns_after: turns after the last trained answer of a conversation; they are omitted.
+        numbers: prompts and answers that were whole numbers and are used as their digits.
         marks: rows whose prompt or response is the mark of a missing value and was kept.
     """
 
@@ -31,12 +33,19 @@ class Notes:
     unused: dict[str, str] = field(default_factory=dict)
     turn_keys: Counter[str] = field(default_factory=Counter)
     earlier_answers: int = 0
-    learned_earlier: int = 0
-    turns_behind: int = 0
+    last_only: int = 0
+    excluded_by_flags: int = 0
+    answers_in_prompts: int = 0
+    turns_after: int = 0
     numbers: int = 0
     marks: int = 0
 
     def as_json(self) -> dict[str, Any]:
+        counts = {
+            "earlier_answers_excluded_by_flags": self.excluded_by_flags,
+            "answers_in_prompts": self.answers_in_prompts,
+            "turns_after_the_last_trained_answer": self.turns_after,
+        }
         return {
             "read_as": dict(self.layouts),
             "tags": self.tags,
@@ -45,7 +54,7 @@ class Notes:
             "conversations_with_earlier_answers": self.earlier_answers,
             "numbers_as_text": self.numbers,
             "marks_of_missing_values": self.marks,
-        } | ({"turns_behind_the_last_learned_answer": self.turns_behind} if self.turns_behind else {})
+        } | {name: count for name, count in counts.items() if count}
 
     def lines(self) -> list[str]:
         """The notes in sentences, the usual ones first."""
@@ -64,14 +73,19 @@ class Notes:
         if self.turn_keys:
             keys = listed(f"{key} ({count:,})" for key, count in self.turn_keys.items())
             lines.append(f"keys of turns that are not used: {keys}")
-        if self.turns_behind:
-            lines.append(f"turns behind the last learned answer, left out: {self.turns_behind:,}")
-        if self.earlier_answers and not self.learned_earlier:
+        if self.turns_after:
+            lines.append(f"turns after the last trained answer, omitted: {self.turns_after:,}")
+        if self.last_only:
             lines.append(
-                f"only the last answer is learned; conversations with earlier ones: {self.earlier_answers:,}"
+                "the model is trained on the last answer only; conversations with earlier answers: "
+                f"{self.last_only:,}"
             )
+        if self.excluded_by_flags:
+            lines.append(f"earlier answers excluded by flags: {self.excluded_by_flags:,}")
+        if self.answers_in_prompts:
+            lines.append(f"answers in prompts, not trained on: {self.answers_in_prompts:,}")
         if self.numbers:
-            lines.append(f"numbers instead of text, learned as their digits: {self.numbers:,}")
+            lines.append(f"numbers instead of text, used as their digits: {self.numbers:,}")
         if self.marks:
             lines.append(f"marks of missing values, kept as text: {self.marks:,}")
         return lines

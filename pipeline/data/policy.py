@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Loss = Literal["all_assistant_turns", "last"]
-"""Which answers of a conversation are learned."""
+"""Which answers of a conversation the model is trained on."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,13 @@ class RowPolicy:
     Attributes:
         max_length: longest example in tokens: prompt, response and markers together.
         too_long: what to do with a longer one; truncate shortens the response.
-        duplicates: what to do with a row whose turns equal those of an earlier row.
+        duplicates: what to do with a row whose turns, and which of them are trained on, equal those of an
+            earlier row.
         missing: what to do with a row whose prompt or response is empty or the mark of a missing value, such
             as nan; keep takes such marks as text.
         encoding: Python's name of the text encoding of the files; None: UTF-8, or their byte order mark's.
         columns: the columns that the recipe names.
-        loss: which answers of a conversation are learned.
+        loss: which answers of a conversation the model is trained on.
     """
 
     max_length: int

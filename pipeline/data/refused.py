@@ -7,17 +7,17 @@ from pipeline.data.values import is_blank, normalized
 
 TOOLS = "tool calls, which fine-tuning does not support yet"
 MEDIA = "images, audio or video, and fine-tuning uses text only"
-PREFERENCES = "preference data, of which fine-tuning would learn one side only"
+PREFERENCES = "preference data, of which fine-tuning would use one side only"
 CHOICES = "the choices of a question, which are not part of the prompt"
 WANTED = "true and false: in preference data, false marks an answer that is not wanted"
 REASONING = "reasoning, which Gemma's chat format has no place for"
 REFUSAL = "a refusal instead of an answer"
-WEIGHTS = "weights of parts of an answer, and answers are learned whole"
+WEIGHTS = "weights of parts of an answer, which are not supported"
 
 ADVICE = {
     CHOICES: "write them into the prompt",
-    REASONING: "write it into the answer if it is to be learned",
-    REFUSAL: "write it as the content if it is to be learned",
+    REASONING: "write it into the answer to train on it",
+    REFUSAL: "write it as the content to train on it",
 }
 
 _ANY = {

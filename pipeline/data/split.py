@@ -23,8 +23,8 @@ def split_validation(
     """Split off a share of the examples for validation.
 
     All examples with the same prompt stay on the same side. A hash of seed and prompt decides which, so that
-    adding examples moves few of the others. A prompt that is also learned as an earlier turn of another
-    example is not set aside.
+    adding examples moves few of the others. A prompt that is also trained on as an earlier turn of
+    another example is not set aside.
 
     Args:
         examples: all examples; both sides keep their order.

@@ -36,10 +36,10 @@ def token_lengths(
 
 
 def describe_learning(examples: Sequence[Example], tokenizer: Tokenizer) -> dict[str, int]:
-    """What is learned of examples of which some have several answers; empty if none has.
+    """How much of examples with several answers the model is trained on; empty if none has several.
 
     Returns:
-        The numbers of conversations, answers and tokens, and of the answers and tokens that are learned.
+        The numbers of conversations, answers and tokens, and of the answers and tokens that are trained on.
     """
     answers = [sum(turn["role"] == "assistant" for turn in example.messages) for example in examples]
     if max(answers, default=1) == 1:
@@ -93,8 +93,8 @@ def _quantiles(lengths: npt.NDArray[np.int64]) -> dict[str, int]:
 
 
 def prompts_with_several_responses(examples: Sequence[Example], chat: ChatFormat) -> int:
-    """Number of prompts that are learned with different responses: greedy decoding can reproduce only one of
-    them."""
+    """Number of prompts that are trained on with different responses: greedy decoding can reproduce only one
+    of them."""
     responses: dict[str, set[str]] = defaultdict(set)
     for example in examples:
         responses[example.prompt(chat)].add(example.response)

@@ -1,4 +1,4 @@
-"""Examples as token IDs, and which of them are learned."""
+"""Examples as token IDs, and which of them the model is trained on."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class EncodedExample:
 
     Attributes:
         token_ids: int32 (length,): start token, then by turns prompt, response and end-of-turn marker.
-        learned: bool (length,): the tokens with loss, which are those of responses that are learned, each
+        learned: bool (length,): the tokens with loss, which are those of the trained responses, each
             with its end-of-turn marker.
     """
 
@@ -56,7 +56,7 @@ def encode(examples: Sequence[Example], tokenizer: Tokenizer) -> EncodedExamples
     """Tokenize examples.
 
     Prompt and response are tokenized separately, as in a runtime, where the prompt's tokens are fixed before
-    the reply begins. A conversation with several learned responses is one sequence (`Example.segments`).
+    the reply begins. A conversation with several trained responses is one sequence (`Example.segments`).
     """
     encoded = []
     for example in examples:

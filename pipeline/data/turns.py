@@ -19,8 +19,8 @@ class Turn(NamedTuple):
     Attributes:
         name: in messages: a column, or "turn 2".
         message: role and text.
-        flags: the keys beside them that may say whether it is learned.
-        in_prompt: whether it stands in a column that is a prompt, so that it is not learned.
+        flags: the keys beside them that may exclude it from training.
+        in_prompt: whether it is part of a column that is a prompt, so that it is never trained on.
     """
 
     name: str
@@ -41,9 +41,9 @@ TOOL_ROLES = frozenset(("tool", "function", "function_call", "function_response"
 ROLE_KEYS = ("role", "from")
 CONTENT_KEYS = ("content", "value", "parts", "text")
 LEARN_FLAGS = ("weight", "train", "training", "loss", "learn", "trainable")
-"""Keys that say whether a turn is learned: OpenAI's weight of 0 or 1, Axolotl's train."""
+"""Keys that exclude a turn from training with 0 or false: OpenAI's weight, Axolotl's train."""
 SKIP_FLAGS = ("mask", "masked", "skip")
-"""Keys that say whether a turn is left out of learning."""
+"""Keys that exclude a turn from training with 1 or true."""
 
 
 def read_turns(column: str, value: Any, notes: Notes) -> list[Turn]:
@@ -56,7 +56,7 @@ def read_turns(column: str, value: Any, notes: Notes) -> list[Turn]:
 
     Raises:
         MissingValueError: a turn is empty.
-        InputError: the value is no list of turns, or has what cannot be learned.
+        InputError: the value is no list of turns, or has what fine-tuning cannot use.
     """
     if isinstance(value, str):  # A CSV field holds the list as text.
         try:

@@ -134,7 +134,7 @@ def test_all_that_reading_decided_is_noted() -> None:
         "prompt from prompt, response from response (1 row)",
         "conversation from messages (1 row)",
         "keys of turns that are not used: name (1)",
-        "numbers instead of text, learned as their digits: 1",
+        "numbers instead of text, used as their digits: 1",
     ]
 
 
@@ -236,9 +236,9 @@ def test_examples_read_back_as_written(tmp_path: Path) -> None:
         ({"messages": [USER, {"role": "tool", "content": "A"}]}, "turn 2 has role 'tool': tool calls"),
         (
             {"messages": [USER, ASSISTANT | {"weight": 0}]},
-            "turn 2 has weight 0: this answer is not to be learned",
+            "turn 2 has weight 0: this flag excludes the only answer in the row from training; remove",
         ),
-        ({"messages": [USER, ASSISTANT | {"train": False}]}, "turn 2 has train False: this answer"),
+        ({"messages": [USER, ASSISTANT | {"train": False}]}, "turn 2 has train False: this flag"),
         ({"messages": [USER, ASSISTANT | {"weight": 0.5}]}, "turn 2 has weight 0.5, expected 0 or 1"),
         ({"system": "T", "messages": [SYSTEM, USER, ASSISTANT]}, "two different system messages"),
         ({"instruction": "Q", "output": "A", "history": ["Q1", "A1"]}, "expected a list of pairs"),
@@ -248,11 +248,11 @@ def test_examples_read_back_as_written(tmp_path: Path) -> None:
         ),
         (
             {"conversation": [{"input": "Q", "output": "A", "loss": False}]},
-            "turn 2 has loss False: this answer",
+            "turn 2 has loss False: this flag",
         ),
         ({"conversation": [{"input": "Q", "output": "A", "tool_calls": [1]}]}, "turn 2 has tool_calls"),
         ({"messages": [USER, ASSISTANT | {"weight": 0}, SYSTEM | {"content": ""}]}, "turn 2 has weight 0"),
-        ({"messages": [USER, ASSISTANT | {"masked": True}]}, "turn 2 has masked True: this answer"),
+        ({"messages": [USER, ASSISTANT | {"masked": True}]}, "turn 2 has masked True: this flag"),
         (
             {
                 "contents": [
@@ -283,8 +283,8 @@ def test_examples_read_back_as_written(tmp_path: Path) -> None:
             {"messages": [USER, ASSISTANT | {"content": [{"type": "table", "text": "A"}]}]},
             "turn 2 has a part of type 'table', expected one of text",
         ),
-        ({"prompt": "Q", "response": "A", "weight": 0}, "the row has weight 0: this answer"),
-        ({"prompt": "Q", "response": "A", "train": False}, "the row has train False: this answer"),
+        ({"prompt": "Q", "response": "A", "weight": 0}, "the row has weight 0: this flag"),
+        ({"prompt": "Q", "response": "A", "train": False}, "the row has train False: this flag"),
         ({"prompt": "Q", "response": "A", "rationale": "so"}, "rationale holds reasoning"),
         ({"prompt": "Q", "response": "A", "rejected_response": "B"}, "rejected_response holds preference"),
         ({"prompt": "Q", "completion": "A", "label": "False"}, "label holds true and false"),

@@ -140,12 +140,36 @@ def test_flags_decide_for_each_answer(flags: list[dict[str, Any]], learned: tupl
     assert (len(example.messages), example.learned_earlier) == (6, learned)
 
 
-def test_turns_behind_the_last_learned_answer_are_left_out_and_counted() -> None:
+def test_turns_after_the_last_trained_answer_are_omitted_and_counted() -> None:
     turns = [USER, ASSISTANT, USER, ASSISTANT, USER, ASSISTANT | {"weight": 0}]
     found = read({"messages": turns})
     example = found.candidates[0].example
     assert (len(example.messages), example.learned_earlier) == (4, (1,))
-    assert "turns behind the last learned answer, left out: 2" in found.notes.lines()
+    assert "turns after the last trained answer, omitted: 2" in found.notes.lines()
+    assert found.notes.as_json()["turns_after_the_last_trained_answer"] == 2
+
+
+@pytest.mark.parametrize(
+    ("values", "note"),
+    [
+        ({"messages": [USER, ASSISTANT, USER, ASSISTANT | {"weight": 0}]}, None),
+        (
+            {"messages": [USER, ASSISTANT | {"mask": 1}, USER, ASSISTANT, USER, ASSISTANT]},
+            "earlier answers excluded by flags: 1",
+        ),
+        (
+            {"prompt": [USER, ASSISTANT, USER], "completion": [ASSISTANT]},
+            "answers in prompts, not trained on: 1",
+        ),
+    ],
+)
+def test_earlier_answers_that_are_not_trained_on_are_counted(
+    values: dict[str, Any], note: str | None
+) -> None:
+    notes = read(values).notes
+    lines = [line for line in notes.lines() if "earlier answers" in line or "in prompts" in line]
+    assert lines == ([note] if note else [])
+    assert notes.as_json()["conversations_with_earlier_answers"] == 1
 
 
 @pytest.mark.parametrize(
@@ -170,7 +194,7 @@ def test_answers_in_every_form_are_learned_but_none_in_a_prompt(
 def test_a_conversation_without_an_answer_to_learn_is_refused() -> None:
     turns = [USER, ASSISTANT | {"weight": 0}, USER, ASSISTANT | {"mask": 1}]
     assert fault_of({"messages": turns}) == (
-        "every answer of the conversation is excluded from learning (turn 2 by weight 0, turn 4 by mask 1); "
+        "every answer of the conversation is excluded from training (turn 2 by weight 0, turn 4 by mask 1); "
         "remove the row"
     )
     weighed = [USER, ASSISTANT | {"weight": 0.5}, USER, ASSISTANT]
@@ -181,9 +205,12 @@ def test_with_last_only_the_flag_of_the_last_answer_counts() -> None:
     turns = [USER, ASSISTANT | {"weight": 0.5}, USER, ASSISTANT]
     found = read({"messages": turns}, policy=LAST)
     assert found.candidates[0].example.learned_earlier == ()
-    assert "only the last answer is learned; conversations with earlier ones: 1" in found.notes.lines()
+    assert (
+        "the model is trained on the last answer only; conversations with earlier answers: 1"
+        in found.notes.lines()
+    )
     assert fault_of({"messages": [*turns[:-1], ASSISTANT | {"weight": 0}]}, LAST).startswith(
-        "turn 4 has weight 0: this answer is not to be learned"
+        "turn 4 has weight 0: this flag excludes"
     )
 
 
@@ -224,6 +251,16 @@ def test_lengths_count_every_token_once(tokenizer: Tokenizer) -> None:
     assert fit_window([candidate], RowPolicy(len(encoded)), tokenizer, faults) == ([candidate], 0, 0)
     fit_window([candidate], RowPolicy(len(encoded) - 1), tokenizer, faults)
     assert f"{len(encoded)} tokens long" in faults.found[0][1]
+
+
+def test_a_conversation_without_room_for_its_last_answer_is_named_as_one(tokenizer: Tokenizer) -> None:
+    faults, ((*before, _),) = Faults(), segment_lengths([THREE], tokenizer)
+    policy = RowPolicy(sum(before), too_long="truncate")
+    assert fit_window(candidates(THREE), policy, tokenizer, faults) == ([], 0, 0)
+    assert faults.found[0][1] == (
+        f"the conversation before its last answer is {sum(before)} tokens long and leaves no room for a "
+        f"response within data.max_length {sum(before)}; shorten the conversation or raise data.max_length"
+    )
 
 
 def candidates(*examples: Example) -> list[Candidate]:

@@ -13,7 +13,7 @@ from pipeline.addresses import DATASETS, source_name
 from pipeline.console import console
 from pipeline.data.checks import CheckedFile, check_files, check_leaks, count_near_leaks
 from pipeline.data.conversations import Candidate
-from pipeline.data.examples import write_examples
+from pipeline.data.examples import read_examples, write_examples
 from pipeline.data.faults import Faults
 from pipeline.data.sources import Split, find_files
 from pipeline.data.split import mix_replay, split_validation
@@ -122,9 +122,8 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
             "prompts_with_several_responses": prompts_with_several_responses(mix.examples, chat),
             "tokens": {name: describe_tokens(examples, tokenizer) for name, examples in prepared.items()},
         }
-        learning = {name: describe_learning(examples, tokenizer) for name, examples in prepared.items()}
-        if any(learning.values()):
-            summary["learning"] = learning
+        if learning := describe_learning(mix.examples, tokenizer):
+            summary["learning"] = {"train": learning}
         text = json.dumps(summary, indent=1) + "\n"
         written.summary.write_text(text, encoding="utf-8")
         work.details["counts"] = summary["counts"]
@@ -138,19 +137,30 @@ def _in_one_form(data: DataSection, run: Run) -> Callable[[Mapping[str, Any]], M
 
     def complete(recorded: Mapping[str, Any]) -> Mapping[str, Any]:
         settings = {**WITHOUT_ADDED, **recorded}
-        if _has_earlier_answers(run.files.prepare.summary):
+        if _has_earlier_answers(run.files.prepare):
             return settings
         return {**settings, "loss": data.loss}
 
     return complete
 
 
-def _has_earlier_answers(summary: Path) -> bool:
-    """Whether a result has conversations with several answers; also if it does not say."""
+def _has_earlier_answers(result: PrepareFiles) -> bool:
+    """Whether a result has conversations with several answers; also if it is unreadable.
+
+    The summary counts the rows that were read. Version 0.1.0 did not count, and used the last answer of every
+    row: there, the examples decide.
+    """
     try:
-        files = json.loads(summary.read_text(encoding="utf-8"))["files"].values()
-        return any(file["decisions"]["conversations_with_earlier_answers"] for file in files)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        files = json.loads(result.summary.read_text(encoding="utf-8"))["files"].values()
+        if all("decisions" in file for file in files):
+            return any(file["decisions"]["conversations_with_earlier_answers"] for file in files)
+        return any(
+            turn["role"] == "assistant"
+            for name in ("train", "validation")
+            for example in read_examples(result.examples(name))
+            for turn in example.context
+        )
+    except (InputError, OSError, ValueError, KeyError, TypeError, AttributeError):
         return True
 
 
@@ -210,8 +220,8 @@ def _print(summary: dict[str, Any]) -> None:
     console.print(table)
     if learning := summary.get("learning", {}).get("train"):
         console.print(
-            f"  train: {learning['learned_answers']:,} of {learning['answers']:,} answers are learned, "
-            f"{learning['learned_tokens']:,} of {learning['tokens']:,} tokens"
+            f"  train: the model is trained on {learning['learned_answers']:,} of {learning['answers']:,} "
+            f"answers, {learning['learned_tokens']:,} of {learning['tokens']:,} tokens"
         )
     for name, file in summary["files"].items():
         for key, effect in POLICY_EFFECTS.items():

@@ -277,11 +277,13 @@ def test_what_is_learned_of_conversations_is_said(
     prepare.run(config(train, validation_share=0.1), run)
     learning = summary(run)["learning"]["train"]
     assert (learning["answers"], learning["learned_answers"]) == (72, 72)
-    said = f"train: 72 of 72 answers are learned, {learning['learned_tokens']:,} of {learning['tokens']:,}"
-    assert said in capsys.readouterr().out
+    assert summary(run)["learning"].keys() == {"train"}
+    of_tokens = f"{learning['learned_tokens']:,} of {learning['tokens']:,} tokens"
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"train: the model is trained on 72 of 72 answers, {of_tokens}" in said
     assert all(example.learned_earlier == (1,) for example in prepared(run, "train"))
     prepare.run(config(train, validation_share=0.1, loss="last"), run)
-    assert "train: 36 of 72 answers are learned" in capsys.readouterr().out
+    assert "train: the model is trained on 36 of 72 answers" in capsys.readouterr().out
     assert not any(example.learned_earlier for example in prepared(run, "train"))
 
 
@@ -305,18 +307,27 @@ def test_an_older_result_is_kept_unless_it_lacks_turns(
     assert ("up to date" in capsys.readouterr().out) == kept
 
 
-def test_an_older_result_that_does_not_say_whether_it_has_turns_is_prepared_again(
-    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("rows", "damaged", "kept"), [(TRAIN, False, True), (TURNS, False, False), (TRAIN, True, False)]
+)
+def test_a_result_of_0_1_0_is_kept_if_its_examples_have_one_answer_each(
+    run: Run,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    rows: list[Any],
+    damaged: bool,
+    kept: bool,
 ) -> None:
-    train = write_jsonl(tmp_path / "train.jsonl", TRAIN)
+    train = write_jsonl(tmp_path / "train.jsonl", rows)
     prepare.run(config(train, loss="last"), run)
     without_loss(run)
     document = summary(run)
     del document["files"]["train"]["decisions"]
-    (run.folder("prepare") / "summary.json").write_text(json.dumps(document), encoding="utf-8")
+    text = "{" if damaged else json.dumps(document)
+    run.files.prepare.summary.write_text(text, encoding="utf-8")
     capsys.readouterr()
     prepare.run(config(train), run)
-    assert "loss: last → all_assistant_turns" in capsys.readouterr().out
+    assert ("loss: last → all_assistant_turns" in capsys.readouterr().out) != kept
 
 
 def test_single_turns_are_prepared_to_the_same_bytes_either_way(run: Run, tmp_path: Path) -> None:

@@ -104,6 +104,8 @@ def _answer(run: Run, config: Config, data: Path | str, *, on: str, base: bool) 
     policy = replace(config.data.policy, duplicates="keep")
     checked = check_files(find_files([str(data)], "test"), policy, tokenizer, faults)
     faults.raise_if_any()
+    for line in checked.notes.lines():
+        console.print(f"  {line}")
     examples = checked.examples
     if not examples:
         raise InputError(f"{data}: contains no questions")

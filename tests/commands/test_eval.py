@@ -65,6 +65,18 @@ def test_scores_are_printed_and_answers_written(
     assert [row["correct"] for row in written] == [True, False]
 
 
+def test_what_was_decided_about_the_rows_is_printed(
+    run: Run, config: Config, asked: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    turns = [("user", "What is Fe?"), ("assistant", "Iron."), ("user", "And Au?"), ("assistant", "Lead.")]
+    messages: list[dict[str, Any]] = [{"role": role, "content": text} for role, text in turns]
+    messages[-1]["weight"] = 0
+    data = write_jsonl(tmp_path / "test.jsonl", [{"messages": messages}])
+    ask_file(run, config, data, on="keras", base=True)
+    assert asked["questions"] == ["What is Fe?"]
+    assert "turns after the last trained answer, omitted: 2" in capsys.readouterr().out
+
+
 def test_equal_rows_are_all_asked(run: Run, config: Config, asked: dict[str, Any], tmp_path: Path) -> None:
     ask_file(run, config, write_jsonl(tmp_path / "test.jsonl", [ROWS[0], ROWS[0]]), on="keras", base=True)
     assert len(asked["questions"]) == 2

@@ -1,8 +1,9 @@
 """DoRA beside the kernel: (m / ||V||) * (W0 x + s (x A) B) with V = W0 + s A B (Liu et al. 2024,
 arXiv:2402.09353, section 4.1).
 
-The norm runs over the input axes of a kernel. It is a constant for the gradient, as section 4.3 of the paper
-proposes and PEFT does: what the backward pass keeps of a matrix is one number for each output.
+The norm runs over the input axes of a kernel. It is treated as a constant in the gradient, as
+section 4.3 of the paper proposes and PEFT does: what the backward pass keeps of a matrix is one number for
+each output.
 """
 
 from collections.abc import Mapping

@@ -60,8 +60,8 @@ class DataSection(Section):
     )
     loss: Loss = Field(
         "all_assistant_turns",
-        description="which answers of a conversation of several turns are learned: all that no flag of their "
-        "own excludes, or the last one only",
+        description="which answers of a conversation of several turns the model is trained on: all answers "
+        "except those that a flag excludes, or the last one only",
     )
     max_length: int = Field(
         512,
@@ -73,7 +73,9 @@ class DataSection(Section):
         "refuse", description="what to do with a longer example; `truncate` shortens its response"
     )
     duplicates: Literal["refuse", "drop", "keep"] = Field(
-        "drop", description="what to do with a row whose turns equal those of an earlier row"
+        "drop",
+        description="what to do with a row whose turns, and which of them are trained on, equal those of an "
+        "earlier row",
     )
     missing: Literal["refuse", "drop", "keep"] = Field(
         "refuse",

@@ -84,6 +84,7 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         force=force,
     ) as work:
         if work.up_to_date:
+            _forget_refusal(run)
             return
         every = _questions(run.files.prepare)
         files = FileCheck.of(config, run)
@@ -192,6 +193,13 @@ class Sides:
             stored=self.stored + more.stored,
             disturbed=self.disturbed + more.disturbed,
         )
+
+
+def _forget_refusal(run: Run) -> None:
+    """An accepted model is no longer refused: the recipe's limits were others in between."""
+    refused = run.files.logs.refused_conversion
+    if refused.exists() and refused.read_text(encoding="ascii") == run.manifest("convert").digest:
+        refused.unlink()
 
 
 def _questions(prepared: PrepareFiles) -> list[Example]:

@@ -22,6 +22,7 @@ from pipeline.evaluation.answers import Answer
 from pipeline.evaluation.conversations import spread
 from pipeline.families.turns import CHAT
 from pipeline.litert.convert.task_writer import write_task
+from pipeline.report.results import Results
 from pipeline.run.folder import Run
 from pipeline.stages import verify
 from tests.support.damaged_models import (
@@ -222,6 +223,21 @@ def test_a_passing_run_removes_the_old_report(copy: Path) -> None:
         verify.run(config(), run)
     assert (copy / "verify" / "report.md").exists()
     assert not (copy / "logs" / "verify").exists()
+
+
+def test_a_refusal_is_withdrawn_when_the_recipe_accepts_the_model_again(copy: Path) -> None:
+    with Run(copy) as run:
+        verify.run(config(), run)
+        with pytest.raises(PocketGemmaError, match="at least 100"):
+            verify.run(config(min_accuracy=100.0), run)
+        marker = run.files.logs.refused_conversion
+        assert Results.of(copy).refused
+        verify.run(config(), run)
+        assert not Results.of(copy).refused and not marker.exists()
+        # A refusal of another conversion stays.
+        marker.write_text("another", encoding="ascii")
+        verify.run(config(), run)
+        assert marker.exists()
 
 
 def test_a_truncated_model_is_refused(copy: Path) -> None:

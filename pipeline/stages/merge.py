@@ -83,17 +83,20 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         # Measured differences vary a little from run to run. They are in the manifest's details, so that the
         # same merge gives the same files.
         written.proof.write_text(json.dumps(proof.as_json(), indent=1) + "\n", encoding="utf-8")
+        changed = "matrices" if adapter.method.low_rank else "weights"
+        formula = adapter.method.formula(adapter)
         work.details.update(
             matrices=len(proof.matrices),
+            changed=changed,
+            formula=formula,
             largest_relative_deviation=proof.largest_deviation,
             other_weights_unchanged=proof.other_weights,
             logit_difference=worst.difference,
             logit_noise=worst.ratio,
             sequences=[asdict(each) for each in noise],
         )
-        changed = "matrices" if adapter.method.low_rank else "weights"
         console.print(
-            f"  {len(proof.matrices)} {changed} equal {adapter.method.formula(adapter)} within "
+            f"  {len(proof.matrices)} {changed} equal {formula} within "
             f"{proof.largest_deviation:.1e}; "
             f"{proof.other_weights} other weights are bit-identical; Keras and Hugging Face logits differ by "
             f"{worst.difference:.1e}, {worst.ratio:.1f} times the rounding error of float32"

@@ -57,6 +57,7 @@ def test_they_are_trained_and_merged(
         cost.adapter_bytes < path.stat().st_size < sizes[0] == cost.adapter_bytes + finetune.ROOM_FOR_HISTORY
     )
     assert (details["trainable_parameters"], "alpha" in details) == (cost.parameters, False)
+    assert (proof["changed"], proof["formula"]) == ("weights", "the trained W")
     assert (proof["matrices"], proof["largest_relative_deviation"]) == (len(adapter.tensors), 0)
     text = capsys.readouterr().out
     assert f"{method}: {cost.parameters:,} trainable parameters, adapter of {SIZES[method]}" in text

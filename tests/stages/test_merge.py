@@ -88,6 +88,7 @@ def test_it_publishes_both_forms_and_the_proof(folder: Path) -> None:
     proof = json.loads((published / "proof.json").read_text(encoding="utf-8"))
     adapter = read_checked(folder / "finetune" / "adapter.safetensors")
     assert details["matrices"] == len(proof["matrices"]) == 2 * 6
+    assert (details["changed"], details["formula"]) == ("matrices", "W0 + 1·A·B")
     assert {matrix["name"] for matrix in proof["matrices"]} == set(adapter.matrices)
     assert details["largest_relative_deviation"] == proof["largest_relative_deviation"] <= 1e-6
     assert details["other_weights_unchanged"] == proof["other_weights"] > 0

@@ -51,11 +51,15 @@ def peft_folder(adapter: Path, base: Path | None, output: Path) -> None:
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise InputError(f"{output}: exists, and is not an empty folder; name a new folder with --out")
     refuse_finished_stage(output)
-    read = load_adapter(own)
-    partial = output.with_name(f".{output.name}.partial")
+    read, folder = load_adapter(own), output.resolve()
+    partial = folder.with_name(f".{folder.name}.partial")
     try:
         write_peft(read, partial)
-        partial.replace(output)
+        if folder.exists():  # It is kept: it may be the working directory.
+            for path in partial.iterdir():
+                path.replace(folder / path.name)
+        else:
+            partial.replace(folder)
     except OSError as error:
         raise InputError(f"{output}: cannot be written: {error.strerror}; choose another --out") from None
     finally:

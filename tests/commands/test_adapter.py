@@ -68,6 +68,22 @@ def test_the_command_writes_a_folder_for_peft(tmp_path: Path) -> None:
     assert not list(tmp_path.glob(".*"))
 
 
+def test_the_working_directory_can_be_the_folder_for_peft(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, output = poet(tmp_path), tmp_path / "peft"
+    output.mkdir()
+    monkeypatch.chdir(output)
+    adapter.peft_folder(source, None, Path())
+    # The folder is still the one that the shell is in.
+    assert sorted(path.name for path in Path().iterdir()) == [
+        "adapter_config.json",
+        "adapter_model.safetensors",
+    ]
+    assert output.samefile(Path())
+    assert not list(tmp_path.glob(".*"))
+
+
 @pytest.mark.parametrize("output", ["full", "file", "poet.safetensors"])
 def test_a_folder_for_peft_replaces_nothing(tmp_path: Path, output: str) -> None:
     source = poet(tmp_path)

@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.table import Table
 
-from pipeline.addresses import DATASETS, source_name
+from pipeline.addresses import DATASETS, path_name, source_name
 from pipeline.console import console
 from pipeline.data.checks import CheckedFile, check_files, check_leaks, count_near_leaks
 from pipeline.data.conversations import Candidate
@@ -190,7 +190,7 @@ def _labels(paths: dict[str, list[Path]]) -> dict[str, Path]:
 
 def _sources(sources: Sequence[str]) -> list[str]:
     """Addresses of data sets as they are; of files and folders only the names."""
-    return [source if source.startswith(DATASETS) else Path(source).name for source in sources]
+    return [source if source.startswith(DATASETS) else path_name(source) for source in sources]
 
 
 def _print_notes(checked: dict[str, CheckedFile]) -> None:

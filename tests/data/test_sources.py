@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.addresses import source_name
+from pipeline.addresses import path_name, source_name
 from pipeline.data import sources
 from pipeline.data.sources import Split, find_files
 from pipeline.errors import InputError
@@ -98,3 +98,9 @@ def test_an_address_that_is_no_data_set_is_refused_as_it_was_written(address: st
 def test_sources_have_a_name_for_people() -> None:
     assert source_name(["/data/mine.jsonl"]) == "mine.jsonl"
     assert source_name(["hf://datasets/ann/flags", "b.csv", "c.csv"]) == "ann/flags and 2 more"
+
+
+def test_a_pattern_is_named_with_its_folder() -> None:
+    assert source_name(["/data/poems/*.jsonl"]) == "poems/*.jsonl"
+    assert path_name("/data/poems/part-?.csv") == "poems/part-?.csv"
+    assert path_name("/data/poems/") == "poems"

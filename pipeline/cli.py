@@ -68,7 +68,7 @@ def _run_stages(
     force_all: bool = False,
 ) -> None:
     """Run the stages up to one; those that are up to date are skipped."""
-    from pipeline.errors import Interrupted, PocketGemmaError
+    from pipeline.errors import Interrupted
     from pipeline.recipe.files import check_files
     from pipeline.run.folder import Run
 
@@ -82,8 +82,9 @@ def _run_stages(
                 stage.run(config, run, force=force_all or (force and name == until))
             except Interrupted:
                 raise
-            except PocketGemmaError:
-                if name == "verify":  # the page shows which check refused the model
+            except Exception:
+                # The page shows the training before it, and which check of verify refused the model.
+                if "finetune" in stages[: stages.index(name)]:
                     _refresh_report(run.root)
                 raise
         if "finetune" in stages:

@@ -85,6 +85,39 @@ def test_a_report_that_fails_costs_no_stage_its_result(
     assert "warning: the report was not written: [Errno 28]" in output
 
 
+@pytest.mark.usefixtures("stages")
+@pytest.mark.parametrize("stage", ["merge", "convert", "bundle"])
+@pytest.mark.parametrize("error", [PocketGemmaError("the disk is full"), ZeroDivisionError("by nothing")])
+def test_after_a_stage_that_failed_the_page_shows_the_stages_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str, error: Exception
+) -> None:
+    def failing(config: Config, run: Run, *, force: bool) -> None:
+        raise error
+
+    monkeypatch.setattr(f"pipeline.stages.{stage}.run", failing)
+    with pytest.raises(type(error), match=str(error)):
+        pocketgemma(stage, *options(tmp_path))
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "trainable parameters" in page
+    assert f"The result of {stage} is missing" in page
+
+
+@pytest.mark.usefixtures("stages")
+def test_a_report_that_fails_hides_no_error_of_a_stage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*arguments: Any, **options: Any) -> None:
+        raise PocketGemmaError("the disk is full")
+
+    def broken(root: Path) -> Path:
+        raise ZeroDivisionError("by nothing")
+
+    monkeypatch.setattr("pipeline.stages.merge.run", failing)
+    monkeypatch.setattr("pipeline.report.write.write_report", broken)
+    with pytest.raises(PocketGemmaError, match="the disk is full"):
+        pocketgemma("merge", *options(tmp_path))
+
+
 @pytest.mark.parametrize(
     ("arguments", "terminal", "display", "opened"),
     [

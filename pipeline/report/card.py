@@ -3,7 +3,9 @@ YAML front matter."""
 
 import re
 
-from pipeline.report.facts import BaseFacts, Facts
+from pipeline.report.facts import Facts
+from pipeline.report.sizes import FileFacts
+from pipeline.run.stages import STAGES
 
 TEMPLATE = "card.md.j2"
 
@@ -17,19 +19,24 @@ def render_card(facts: Facts) -> str:
     Only what the Hub can resolve is in the metadata: the base and the data sets that are on the Hub.
 
     Args:
-        facts: with a base and a training.
+        facts: with a base, a training and a merge (`Facts.has_card`).
+
+    Raises:
+        ValueError: one of them is missing.
     """
     from huggingface_hub import ModelCard, ModelCardData
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    base = facts.base
+    base, training = facts.base, facts.training
+    if not facts.has_card or base is None or training is None:
+        raise ValueError("a model card needs the results of download, finetune and merge")
     data = ModelCardData(
-        base_model=base.hub_name if base else None,
+        base_model=base.hub_name,
         datasets=facts.hub_datasets or None,
         library_name="transformers",
-        license=license_of(base),
+        license=base.terms.hub_license if base.terms else APACHE,
         pipeline_tag="text-generation",
-        tags=tags(facts),
+        tags=[base.family, training.method.lower().replace(" ", "-"), "pocketgemma"],
     )
     environment = Environment(
         loader=PackageLoader("pipeline.report"),
@@ -39,21 +46,15 @@ def render_card(facts: Facts) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"md": escape, "count": lambda number: f"{number:,}"}
-    body = environment.get_template(TEMPLATE).render(facts=facts)
+    body = environment.get_template(TEMPLATE).render(facts=facts, files=_files(facts))
     return str(ModelCard(f"---\n{data.to_yaml()}\n---\n{body}")).rstrip() + "\n"
 
 
-def license_of(base: BaseFacts | None) -> str:
-    """The Hub's identifier of the license of a model made from a base."""
-    return base.terms.hub_license if base and base.terms else APACHE
-
-
-def tags(facts: Facts) -> list[str]:
-    """Tags by which the Hub's search finds the model."""
-    named = [facts.base.family] if facts.base else []
-    if facts.training:
-        named.append(facts.training.method.lower().replace(" ", "-"))
-    return [*named, "pocketgemma"]
+def _files(facts: Facts) -> list[FileFacts]:
+    """The files to name with their digests: nothing of a conversion that verify refused."""
+    stages = list(STAGES)
+    shown = stages[: stages.index("convert")] if facts.refused else stages
+    return [file for file in facts.files if file.sha256 and file.path.partition("/")[0] in shown]
 
 
 def escape(text: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.errors import InputError
 from pipeline.evaluation.conversations import spread
 from pipeline.evaluation.interval import wilson_interval
 from pipeline.report.results import Results, read_lines, read_object
@@ -21,14 +22,18 @@ class MergeFacts:
     """The proof of the merge.
 
     Attributes:
-        matrices: that were merged.
-        largest_deviation: of a matrix from base plus adapter, relative.
+        count: how many matrices, or other weights, were merged.
+        changed: what they are: matrices or weights.
+        formula: what each of them equals.
+        largest_deviation: of one of them from the formula, relative.
         unchanged: other weights, which are bit-identical.
         logit_difference: the largest between Keras and Hugging Face.
         logit_noise: the same, as a multiple of the rounding error of float32.
     """
 
-    matrices: int
+    count: int
+    changed: str
+    formula: str
     largest_deviation: float
     unchanged: int
     logit_difference: float
@@ -83,7 +88,7 @@ class ComparisonFacts:
     Attributes:
         outcome: passed, failed or undecided.
         refused: whether verify refused the model.
-        split: where the questions are from: test, validation or training.
+        split: where the questions are from: test, validation or training; empty if it is not known.
         checks: in reading order.
         same_answers: share of greedy answers that are identical.
         overall: score on all questions.
@@ -104,6 +109,13 @@ class ComparisonFacts:
     mistakes: Sequence[ExampleFacts]
     wrong: int
 
+    @property
+    def caveat(self) -> str:
+        """What the scores do not say, in a sentence; empty for questions that were not trained on."""
+        if self.split != "training":
+            return ""
+        return "These are training examples: their accuracy says nothing about new questions."
+
 
 def merge_facts(results: Results) -> MergeFacts | None:
     """The proof of the merge; None without a result of merge."""
@@ -112,6 +124,9 @@ def merge_facts(results: Results) -> MergeFacts | None:
     details = results.details("merge")
     return MergeFacts(
         details["matrices"],
+        # Earlier versions recorded neither of these.
+        details.get("changed", "weights"),
+        details.get("formula", "the expected value"),
         details["largest_relative_deviation"],
         details["other_weights_unchanged"],
         details["logit_difference"],
@@ -129,6 +144,8 @@ def comparison_facts(results: Results) -> ComparisonFacts | None:
     if files is None:
         return None
     report, lines = read_object(files.report), read_lines(files.answers)
+    if not lines:
+        raise InputError(f"{files.answers}: missing or empty; run: pocketgemma verify --force")
     wrong = [line for line in lines if not line["runtime"]["correct"]]
     return ComparisonFacts(
         outcome=report["outcome"],
@@ -148,7 +165,10 @@ def comparison_facts(results: Results) -> ComparisonFacts | None:
 
 
 def _split(results: Results) -> str:
-    """The examples that verify asks: the first of these splits that has any."""
+    """The examples that verify asks: the first of these splits that has any; empty without a result of
+    prepare."""
+    if not results.has("prepare"):
+        return ""
     prepared = results.files.prepare
     sizes = {entry["name"]: entry["bytes"] for entry in results.outputs("prepare")}
     held_out = (name for name in ("test", "validation") if sizes.get(prepared.examples(name).name))

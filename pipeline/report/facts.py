@@ -11,6 +11,9 @@ from pipeline.gemma.hubs import HUGGING_FACE
 from pipeline.report.checks import ComparisonFacts, MergeFacts, comparison_facts, merge_facts
 from pipeline.report.results import Results
 from pipeline.report.sizes import (
+    APP,
+    APP_FILES,
+    MODEL_FILES,
     FileFacts,
     MemoryFacts,
     StageFacts,
@@ -73,12 +76,23 @@ class Facts:
     versions: Versions
 
     @property
-    def product(self) -> FileFacts | None:
-        """The file to put on the phone; None before convert, and for a model that verify refused."""
-        if self.comparison and self.comparison.refused:
-            return None
+    def has_card(self) -> bool:
+        """Whether there is a merged model, and everything that its model card says of its origin."""
+        return bool(self.merge and self.base and self.training)
+
+    @property
+    def refused(self) -> bool:
+        """Whether verify refused the converted model."""
+        return self.comparison is not None and self.comparison.refused
+
+    @property
+    def products(self) -> list[FileFacts]:
+        """The files to put on the phone; none before convert, and for a model that verify refused."""
+        if self.refused:
+            return []
         found = {file.what: file for file in self.files}
-        return found.get("app") or found.get("converted model")
+        names = APP_FILES if APP in found else MODEL_FILES
+        return [found[name] for name in names if name in found]
 
     @property
     def hub_datasets(self) -> list[str]:

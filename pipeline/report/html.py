@@ -5,6 +5,7 @@ from datetime import datetime
 from pipeline.inspect.render import size
 from pipeline.report.charts import accuracy_curve, loss_curve
 from pipeline.report.facts import Facts
+from pipeline.run.lineage import short
 
 TEMPLATE = "report.html.j2"
 
@@ -29,11 +30,12 @@ def render(facts: Facts) -> str:
     )
     environment.filters |= {
         "bytes": size,
-        "capitalize_first": lambda text: text[:1].upper() + text[1:],
         "count": lambda number: f"{number:,}",
         "day": lambda moment: _moment(moment).strftime("%Y-%m-%d"),
         "minute": lambda moment: _moment(moment).strftime("%Y-%m-%d %H:%M UTC"),
         "duration": _duration,
+        "sentence": _sentence,
+        "short": short,
         "percent": lambda value: f"{value:.1f} %",
     }
     training = facts.training
@@ -49,6 +51,11 @@ def render(facts: Facts) -> str:
 
 def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
+
+
+def _sentence(text: str) -> str:
+    """With a capital letter, unless it starts with a path."""
+    return text if "/" in text.split(" ", 1)[0] else text[:1].upper() + text[1:]
 
 
 def _duration(seconds: float) -> str:

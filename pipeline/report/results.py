@@ -73,6 +73,10 @@ class Results:
         """The recorded details of a stage; empty without a result."""
         return self.manifests[stage].details if self.has(stage) else {}
 
+    def inputs(self, stage: str) -> list[Mapping[str, Any]]:
+        """Name, size and digest of the files that a stage read besides the results of earlier stages."""
+        return self.manifests[stage].document["inputs"] if self.has(stage) else []
+
     def outputs(self, stage: str, within: str = "") -> list[Mapping[str, Any]]:
         """Name, size and digest of the files of a stage, or of those in one of its folders."""
         entries = self.manifests[stage].document["outputs"] if self.has(stage) else []

@@ -9,6 +9,16 @@ from pipeline.litert.memory_estimate import MemoryCost, memory_cost
 from pipeline.report.results import Results
 from pipeline.run.files import ADAPTER, BASE, MODEL
 
+APP, MODEL_BESIDE, BASE_BESIDE = "app", "model beside the app", "converted base beside the app"
+CONVERTED, RUNTIME_ADAPTER = "converted model", "run-time adapter"
+"""What files are, in a few words."""
+
+APP_FILES = (APP, MODEL_BESIDE, BASE_BESIDE)
+"""What the phone needs: the app, and the files that are too big for it."""
+
+MODEL_FILES = (CONVERTED, RUNTIME_ADAPTER)
+"""What the phone needs before there is an app."""
+
 
 @dataclass(frozen=True)
 class FileFacts:
@@ -82,15 +92,15 @@ def file_facts(results: Results) -> list[FileFacts]:
     files.append(_folder(results, "merged, for Keras", "merge", "keras/"))
     files.append(_folder(results, "merged, for Hugging Face", "merge", "huggingface/"))
     names = (
-        (MODEL, "converted model"),
+        (MODEL, CONVERTED),
         (results.files.convert.task.name, "converted model, for MediaPipe"),
-        (results.files.convert.adapter.name, "run-time adapter"),
+        (results.files.convert.adapter.name, RUNTIME_ADAPTER),
         (BASE, "converted base, for before and after"),
     )
     files += [_file(results, what, "convert", name) for name, what in names]
     apps = [entry["name"] for entry in results.outputs("bundle") if entry["name"].endswith(".apk")]
-    files += [_file(results, "app", "bundle", name) for name in apps]
-    beside = ((MODEL, "model beside the app"), (BASE, "converted base beside the app"))
+    files += [_file(results, APP, "bundle", name) for name in apps]
+    beside = ((MODEL, MODEL_BESIDE), (BASE, BASE_BESIDE))
     files += [_file(results, what, "bundle", name) for name, what in beside]
     return [file for file in files if file]
 

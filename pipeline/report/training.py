@@ -10,6 +10,7 @@ from pipeline.errors import InputError
 from pipeline.report.results import Results, read_object
 from pipeline.tuning.load import read_checked
 from pipeline.tuning.registry import method_of
+from pipeline.tuning.start import START_WEIGHTS
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,8 @@ class DataFacts:
 
 @dataclass(frozen=True)
 class Epoch:
-    """Results of an epoch; epoch 0 is the untrained model. Losses are in nats per response token, exact match
-    is a share. None: not measured."""
+    """Results of an epoch; epoch 0 is the model before training. Losses are in nats per response token, exact
+    match is a share. None: not measured."""
 
     number: int
     loss: float | None
@@ -84,6 +85,7 @@ class TrainingFacts:
 
     Attributes:
         method: its name.
+        start: sha256 of the adapter that training started from; None: it started from the base.
         rank, alpha, targets: of the adapter; None and empty if the method has none.
         parameters: that are trained.
         matrices: that low-rank factors adapt; 0 for a method that changes weights directly.
@@ -99,6 +101,7 @@ class TrainingFacts:
     """
 
     method: str
+    start: str | None
     rank: int | None
     alpha: float | None
     targets: Sequence[str]
@@ -120,6 +123,8 @@ SETTINGS = (
     "batch_size",
     "learning_rate",
     "lora_plus_ratio",
+    "quantize_base",
+    "rematerialize",
     "warmup_steps",
     "weight_decay",
     "dropout",
@@ -127,6 +132,9 @@ SETTINGS = (
     "seed",
 )
 """Settings of a training that are shown as they are."""
+
+LOW_RANK_SETTINGS = frozenset(("scaling", "lora_plus_ratio", "quantize_base"))
+"""Those of them that mean nothing to a method without low-rank factors."""
 
 
 def data_facts(results: Results) -> DataFacts | None:
@@ -155,20 +163,26 @@ def data_facts(results: Results) -> DataFacts | None:
             sources.get(name, ()),
             file["rows"],
             file["kept"],
-            [(effect, file[key]) for key, effect in POLICY_EFFECTS.items() if file[key]],
-            list(file["decisions"]["read_as"]),
+            # Earlier versions counted fewer effects and recorded no decisions.
+            [(effect, file[key]) for key, effect in POLICY_EFFECTS.items() if file.get(key)],
+            list(file.get("decisions", {}).get("read_as", ())),
         )
         for name, file in summary["files"].items()
     ]
-    return DataFacts(splits, files, _notes(summary))
+    return DataFacts(splits, files, _notes(summary, results.settings("prepare")))
 
 
-def _notes(summary: Mapping[str, Any]) -> list[str]:
+def _notes(summary: Mapping[str, Any], settings: Mapping[str, Any]) -> list[str]:
     notes = []
     replay = summary["replay"]
     if replay["examples"]:
         notes.append(f"{replay['examples']:,} examples of train are replay ({replay['share']:.0%}).")
-    for name, count in summary["near_leaks"].items():
+    if learning := summary.get("learning", {}).get("train"):
+        notes.append(
+            f"{learning['learned_answers']:,} of the {learning['answers']:,} answers in the conversations of "
+            f"train are learned (data.loss: {settings['loss']})."
+        )
+    for name, count in summary.get("near_leaks", {}).items():
         if count:
             notes.append(f"{count:,} prompts of {name} differ from training data only in case or spacing.")
     several = summary["prompts_with_several_responses"]
@@ -186,9 +200,10 @@ def training_facts(results: Results) -> TrainingFacts | None:
     if not results.has("finetune"):
         return None
     file = read_checked(results.files.finetune.adapter)
-    details, settings = results.details("finetune"), results.settings("finetune")
+    details, method = results.details("finetune"), method_of(file)
     return TrainingFacts(
-        method=method_of(file).title,
+        method=method.title,
+        start=_start(results),
         rank=file.settings.get("rank"),
         alpha=file.settings.get("alpha"),
         targets=tuple(file.settings.get("targets", ())),
@@ -201,13 +216,31 @@ def training_facts(results: Results) -> TrainingFacts | None:
         best_exact_match=details.get("best_validation_exact_match"),
         tokens_per_second=details.get("tokens_per_second") or None,
         compute=", ".join(details[key] for key in ("backend", "dtype") if key in details),
-        settings={key: settings[key] for key in SETTINGS if key in settings},
+        settings=_settings(results.settings("finetune"), low_rank=method.low_rank),
         history=_history(results),
     )
 
 
+def _settings(recorded: Mapping[str, Any], *, low_rank: bool) -> dict[str, Any]:
+    """The settings to show: not those that are off, nor those that the method does not use."""
+    return {
+        key: recorded[key]
+        for key in SETTINGS
+        if recorded.get(key) is not None and recorded[key] is not False
+        if low_rank or key not in LOW_RANK_SETTINGS
+    }
+
+
+def _start(results: Results) -> str | None:
+    for entry in results.inputs("finetune"):
+        if entry["name"] in START_WEIGHTS:
+            digest: str = entry["sha256"]
+            return digest
+    return None
+
+
 def _history(results: Results) -> list[Epoch]:
-    """Every epoch, the untrained model first if it was measured."""
+    """Every epoch, the model before training first if it was measured."""
     path, details = results.files.finetune.history, results.details("finetune")
     if not path.is_file():
         return []

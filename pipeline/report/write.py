@@ -11,9 +11,9 @@ from pipeline.run.stages import STAGES
 
 
 def write_report(root: Path) -> Path:
-    """Write report.html, and model-card.md once there is a merged model.
+    """Write report.html, and model-card.md if there is a merged model of the current training.
 
-    A file that would not change is not touched.
+    A file that would not change is not touched. A model card of an earlier training is removed.
 
     Args:
         root: a run folder.
@@ -29,9 +29,13 @@ def write_report(root: Path) -> Path:
     from pipeline.report.html import render
 
     files, facts = RunFiles(root), gather(root)
-    _replace(files.report, render(facts))
-    if facts.merge:
-        _replace(files.model_card, render_card(facts))
+    page, card = render(facts), render_card(facts) if facts.has_card else None
+    # The page last: it counts as up to date by its time, for both.
+    if card is None:
+        _remove(files.model_card)
+    else:
+        _replace(files.model_card, card)
+    _replace(files.report, page)
     return files.report
 
 
@@ -50,11 +54,32 @@ def refresh(root: Path) -> None:
 
 
 def _is_newest(files: RunFiles) -> bool:
-    """Whether the page is newer than every result: a command that finds all stages up to date would spend
-    most of its time on drawing it."""
-    sources = [*(files.stage(stage).manifest for stage in STAGES), files.logs.refused_conversion]
+    """Whether the page is newer than every result, and no model card is missing: a command that finds all
+    stages up to date would spend most of its time on drawing the page."""
+    if files.merge.manifest.exists() and not files.model_card.exists():
+        return False
+    refused = files.logs.refused_conversion
+    # The time of its folder is that of its removal.
+    sources = [*(files.stage(stage).manifest for stage in STAGES), refused, refused.parent]
     times = [path.stat().st_mtime_ns for path in sources if path.exists()]
     return files.report.exists() and files.report.stat().st_mtime_ns > max(times, default=0)
+
+
+def _remove(card: Path) -> None:
+    """Remove a model card that describes no current model.
+
+    Raises:
+        InputError: the folder does not allow it.
+    """
+    if not card.exists():
+        return
+    try:
+        card.unlink()
+    except OSError as error:
+        raise InputError(
+            f"{card}: cannot be removed: {error.strerror}; check the folder's permissions"
+        ) from None
+    console.print(f"{card}: removed, because it described an earlier result")
 
 
 def _replace(path: Path, text: str) -> None:

@@ -31,6 +31,12 @@ from pipeline.tuning.targets import adapted_kernels
 
 KEY = "finetune.start"
 
+LABEL = "start"
+"""What a manifest calls the file of an adapter to start from, or the folder of its files."""
+
+START_WEIGHTS = (LABEL, f"{LABEL}/{WEIGHTS}")
+"""The labels of the file with the weights: of our adapters, and of PEFT's."""
+
 
 @dataclass(frozen=True)
 class Start:
@@ -52,8 +58,8 @@ class Start:
     def files(self) -> dict[str, Path]:
         """Its files by labels that are the same on every machine."""
         if self.own:
-            return {"start": self.own}
-        return {f"start/{name}": self.folder / name for name in (CONFIG, WEIGHTS)}
+            return {LABEL: self.own}
+        return {f"{LABEL}/{name}": self.folder / name for name in (CONFIG, WEIGHTS)}
 
     def __str__(self) -> str:
         return str(self.own or self.folder)

@@ -1,6 +1,7 @@
 """Promise: the model card has the metadata that the Hub reads, and nothing that it cannot resolve."""
 
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from huggingface_hub import ModelCard
 from pipeline.families.terms import GEMMA_TERMS
 from pipeline.report.card import escape, render_card
 from pipeline.report.facts import Facts, gather
-from tests.support.reported_run import make_run
+from pipeline.run.folder import Run
+from tests.support.reported_run import make_run, refuse
 
 
 @pytest.fixture(scope="module")
@@ -74,3 +76,39 @@ def test_text_from_data_means_nothing_in_markdown(facts: Facts) -> None:
 
 def test_the_same_run_gives_the_same_card(facts: Facts, run_folder: Path) -> None:
     assert render_card(facts) == render_card(gather(run_folder))
+
+
+def test_a_card_without_a_base_is_an_error(facts: Facts) -> None:
+    """Its license would be a guess."""
+    with pytest.raises(ValueError, match="needs the results of download, finetune and merge"):
+        render_card(replace(facts, base=None))
+
+
+def test_settings_are_shown_only_if_they_apply(facts: Facts) -> None:
+    assert "None" not in render_card(facts)
+
+
+def test_a_refused_conversion_is_said_and_its_file_not_listed(run_folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(run_folder, tmp_path / "run")
+    assert "convert/model.litertlm" in render_card(gather(tmp_path / "run"))
+    refuse(Run(tmp_path / "run"))
+    card = render_card(gather(tmp_path / "run"))
+    assert "**The converted model was refused**: model file matches training: 12 matrices differ" in card
+    assert "finetune/adapter.safetensors" in card and "convert/" not in card
+
+
+def test_scores_on_training_examples_have_a_caveat(facts: Facts) -> None:
+    assert facts.comparison
+    caveat = "on 16 training examples. These are training examples: their accuracy says nothing about new"
+    assert caveat in render_card(replace(facts, comparison=replace(facts.comparison, split="training")))
+    assert "These are training" not in render_card(facts)
+    assert "on 16 examples." in render_card(replace(facts, comparison=replace(facts.comparison, split="")))
+
+
+def test_an_adapter_that_training_started_from_is_named_by_its_digest(facts: Facts) -> None:
+    only = "The model was fine-tuned only on the data above."
+    assert only in render_card(facts)
+    assert facts.training
+    card = render_card(replace(facts, training=replace(facts.training, start="ab" * 32)))
+    assert f"- Started from an earlier adapter, sha256 `{'ab' * 32}`" in card
+    assert only not in card and "whose training data is not listed here" in card

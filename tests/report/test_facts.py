@@ -1,7 +1,10 @@
 """Promise: the report says what the stages recorded, and only what belongs to the current result."""
 
+import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,8 +13,11 @@ from pipeline.evaluation.interval import wilson_interval
 from pipeline.report.facts import gather
 from pipeline.report.training import Epoch
 from pipeline.run.folder import Run
+from pipeline.tuning.methods.lora import METHOD as LORA
+from pipeline.tuning.start import START_WEIGHTS
 from tests.support import reported_run
 from tests.support.reported_run import QUESTIONS, SCRIPT, WRONG, make_run, recipe, refuse
+from tests.support.rows import pair, write_jsonl
 
 
 @pytest.fixture
@@ -28,7 +34,7 @@ def test_head_and_files_are_those_of_the_manifests(run_folder: Path) -> None:
         1_560_064,
     )
     assert facts.base.terms is None  # the demo is not Google's
-    assert facts.product and facts.product.path == "convert/model.litertlm"
+    assert [file.path for file in facts.products] == ["convert/model.litertlm"]
     for file in facts.files:
         path = run_folder / file.path
         inside = [each for each in path.rglob("*") if each.is_file()] if path.is_dir() else [path]
@@ -44,7 +50,19 @@ def test_head_and_files_are_those_of_the_manifests(run_folder: Path) -> None:
 
 def test_the_app_is_the_file_for_the_phone_once_it_is_built(tmp_path: Path) -> None:
     facts = gather(make_run(tmp_path, "bundle"))
-    assert facts.product and (facts.product.path, facts.product.bytes) == ("bundle/planets.apk", 6)
+    assert [(file.path, file.bytes) for file in facts.products] == [("bundle/planets.apk", 6)]
+
+
+def test_models_beside_the_app_are_for_the_phone_too(tmp_path: Path) -> None:
+    folder = make_run(tmp_path, "verify")
+    with Run(folder) as run, run.stage("bundle", settings={}, after=("convert", "verify")) as work:
+        for name in ("planets.apk", "model.litertlm", "base.litertlm"):
+            (work.folder / name).write_bytes(b"content")
+    assert [file.path for file in gather(folder).products] == [
+        "bundle/planets.apk",
+        "bundle/model.litertlm",
+        "bundle/base.litertlm",
+    ]
 
 
 def test_dropped_rows_are_counted_with_their_reason(run_folder: Path) -> None:
@@ -148,7 +166,7 @@ def test_the_report_of_a_refused_model_is_the_comparison_until_it_is_converted_a
     comparison = gather(copy).comparison
     assert comparison
     assert (comparison.refused, comparison.outcome, comparison.overall.runtime) == (True, "failed", 0.0)
-    assert gather(copy).product is None  # a refused model is not for the phone
+    assert gather(copy).products == []  # a refused model is not for the phone
     with Run(copy) as run:
         reported_run.convert(recipe(tmp_path), run, seed=2)
     assert gather(copy).comparison is None
@@ -172,3 +190,110 @@ def test_answers_with_line_separators_of_unicode_are_whole(copy: Path) -> None:
     )
     comparison = gather(copy).comparison
     assert comparison and comparison.mistakes[1].question == "What\u2028is 1?"
+
+
+def test_without_the_prepared_examples_it_is_not_known_where_the_questions_are_from(copy: Path) -> None:
+    shutil.rmtree(copy / "prepare")
+    comparison = gather(copy).comparison
+    assert comparison and (comparison.split, comparison.caveat) == ("", "")
+
+
+def test_without_other_examples_the_questions_are_training_examples(tmp_path: Path) -> None:
+    folder = make_run(tmp_path, validation_share=0, test=None)
+    comparison = gather(folder).comparison
+    assert comparison and comparison.split == "training"
+    assert comparison.caveat.startswith("These are training examples")
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_comparison_without_answers_is_refused(copy: Path, gone: bool) -> None:
+    answers = copy / "verify" / "answers.jsonl"
+    if gone:
+        answers.unlink()
+    else:
+        answers.write_text("", encoding="utf-8")
+    with pytest.raises(
+        InputError, match=r"answers\.jsonl: missing or empty; run: pocketgemma verify --force"
+    ):
+        gather(copy)
+
+
+def change_json(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    document = json.loads(path.read_text(encoding="utf-8"))
+    change(document)
+    path.write_text(json.dumps(document), encoding="utf-8")
+
+
+def test_the_summary_of_an_earlier_version_is_read(copy: Path) -> None:
+    def earlier(summary: dict[str, Any]) -> None:
+        del summary["near_leaks"]
+        for file in summary["files"].values():
+            del file["decisions"], file["dropped_missing"]
+
+    change_json(copy / "prepare" / "summary.json", earlier)
+    data = gather(copy).data
+    assert data and data.files[0].read_as == []
+    assert data.files[0].effects == [("duplicates dropped", 1)]
+
+
+def test_the_proof_of_an_earlier_version_is_read(copy: Path) -> None:
+    def earlier(manifest: dict[str, Any]) -> None:
+        del manifest["details"]["changed"], manifest["details"]["formula"]
+
+    change_json(copy / "merge" / "manifest.json", earlier)
+    merge = gather(copy).merge
+    assert merge and (merge.changed, merge.formula) == ("weights", "the expected value")
+
+
+def test_which_answers_of_a_conversation_are_learned_is_a_note(tmp_path: Path) -> None:
+    turns = [
+        {"role": role, "content": f"{role} {number}"} for number in (1, 2) for role in ("user", "assistant")
+    ]
+    rows = [{"messages": turns}, pair("What is it?", "It.")]
+    train = write_jsonl(tmp_path / "turns.jsonl", rows)
+    folder = make_run(tmp_path, "prepare", train=str(train), validation_share=0, loss="last", test=None)
+    data = gather(folder).data
+    assert data
+    assert "2 of the 3 answers in the conversations of train are learned (data.loss: last)." in data.notes
+
+
+def test_settings_that_are_off_are_not_shown(tmp_path: Path) -> None:
+    folder = make_run(tmp_path, "finetune")
+    training = gather(folder).training
+    assert training
+    assert not {"lora_plus_ratio", "quantize_base", "rematerialize"} & training.settings.keys()
+    assert training.settings.items() >= {"scaling": "classic", "dropout": 0.0, "seed": 0}.items()
+
+    def change(manifest: dict[str, Any]) -> None:
+        manifest["settings"] |= {"quantize_base": "int4", "rematerialize": True, "lora_plus_ratio": 16.0}
+
+    change_json(folder / "finetune" / "manifest.json", change)
+    training = gather(folder).training
+    assert training
+    assert (
+        training.settings.items()
+        >= {
+            "quantize_base": "int4",
+            "rematerialize": True,
+            "lora_plus_ratio": 16.0,
+        }.items()
+    )
+
+
+def test_settings_of_low_rank_factors_are_not_shown_without_any(
+    run_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LORA, "low_rank", False)
+    training = gather(run_folder).training
+    assert training and "learning_rate" in training.settings
+    assert not {"scaling", "lora_plus_ratio", "quantize_base"} & training.settings.keys()
+
+
+@pytest.mark.parametrize("label", START_WEIGHTS)
+def test_the_adapter_that_training_started_from_is_known_by_its_digest(copy: Path, label: str) -> None:
+    training = gather(copy).training
+    assert training and training.start is None
+    entry = {"name": label, "bytes": 1, "sha256": "ab" * 32}
+    change_json(copy / "finetune" / "manifest.json", lambda manifest: manifest["inputs"].append(entry))
+    training = gather(copy).training
+    assert training and training.start == "ab" * 32

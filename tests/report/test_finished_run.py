@@ -17,7 +17,7 @@ def test_a_run_of_the_real_stages_is_reported(finished_run: Path) -> None:
     facts = gather(finished_run)
     assert facts.comparison and facts.comparison.overall.count == QUESTIONS
     assert all(example.base and example.base.correct for example in facts.comparison.examples)
-    assert facts.merge and facts.merge.matrices == 12
+    assert facts.merge and (facts.merge.count, facts.merge.changed) == (12, "matrices")
     assert facts.memory and facts.memory.cost and facts.memory.cost.context_length == 256
     assert [file.path for file in facts.files if file.path.startswith("convert/")] == [
         "convert/model.litertlm",

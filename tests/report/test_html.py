@@ -12,6 +12,7 @@ from pipeline.report.charts import COLORS
 from pipeline.report.facts import gather
 from pipeline.report.html import render
 from pipeline.run.folder import Run
+from tests.support import reported_run
 from tests.support.reported_run import SCRIPT, make_run, refuse
 
 VOID = {"meta", "br", "hr", "img", "input", "link"}
@@ -119,7 +120,7 @@ def test_every_part_is_on_the_page(page: Page) -> None:
         "data": ["train 190", "1 duplicates dropped", "train.jsonl", "prompt from prompt"],
         "checks": [
             "merged matrices 12",
-            "5.7e-08",
+            "largest deviation from W0 + 1·A·B 5.7e-08",
             "✓ model file matches training yes",
             "eval --data",
         ],
@@ -170,7 +171,10 @@ def test_a_stage_that_has_not_run_is_one_line_with_its_command(tmp_path: Path, u
         assert (said in page.text(section)) == (stage in facts.missing), section
 
 
-def test_without_validation_there_are_curves_of_training_alone(tmp_path: Path) -> None:
+def test_without_validation_there_are_curves_of_training_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(reported_run.TRAINING, "untrained_validation_loss", None)
     folder = make_run(tmp_path, "finetune", validation_share=0)
     history = folder / "finetune" / "history.csv"
     history.write_text("epoch,exact_match,loss\n1,0.5,1.0\n2,0.8,0.1\n", encoding="utf-8")
@@ -178,4 +182,47 @@ def test_without_validation_there_are_curves_of_training_alone(tmp_path: Path) -
     assert facts.training and facts.data
     curves = re.findall(r"<svg.*?</svg>", render(facts), re.DOTALL)
     assert len(curves) == 2
+    assert "Epoch 0" not in Page(render(facts)).text("training")
     assert facts.data.splits[1].prompt == {}
+
+
+def test_epoch_0_is_the_model_that_training_started_from(run_folder: Path, page: Page) -> None:
+    assert "Epoch 0 is the untrained model." in page.text("training")
+    assert "started from" not in page.text("training")
+    facts = gather(run_folder)
+    assert facts.training
+    started = Page(render(replace(facts, training=replace(facts.training, start="ab" * 32))))
+    said = started.text("training")
+    assert "Epoch 0 is the model with the adapter that training started from." in said
+    assert "started from an earlier adapter, sha256 abababababab…" in said
+
+
+def test_a_merge_of_weights_is_not_called_one_of_matrices(run_folder: Path) -> None:
+    facts = gather(run_folder)
+    assert facts.merge
+    merge = replace(facts.merge, changed="weights", formula="the trained W")
+    said = Page(render(replace(facts, merge=merge))).text("checks")
+    assert "merged weights 12 largest deviation from the trained W 5.7e-08" in said
+
+
+def test_scores_on_questions_of_unknown_origin_do_not_say_where_they_are_from(run_folder: Path) -> None:
+    facts = gather(run_folder)
+    assert facts.comparison
+    unknown = Page(render(replace(facts, comparison=replace(facts.comparison, split=""))))
+    assert "of 16 questions correctly" in unknown.text("")
+
+
+def test_every_file_for_the_phone_is_in_the_head(tmp_path: Path) -> None:
+    folder = make_run(tmp_path)
+    with Run(folder) as run, run.stage("bundle", settings={}, after=("convert", "verify")) as work:
+        (work.folder / "planets.apk").write_bytes(bytes(1_000_000))
+        (work.folder / "model.litertlm").write_bytes(bytes(2_000_000))
+    head = Page(render(gather(folder))).text("")
+    assert "3.0 MB bundle/planets.apk, bundle/model.litertlm" in head
+
+
+def test_a_damaged_manifest_is_named_by_its_path(run_folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(run_folder, tmp_path / "run")
+    (tmp_path / "run" / "verify" / "manifest.json").write_text("{}", encoding="utf-8")
+    said = Page(render(gather(tmp_path / "run"))).text("scores")
+    assert said.startswith("Exact match verify/manifest.json is damaged: ")

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.report import write
+from pipeline.report import card, write
 from pipeline.report.write import refresh, write_report
-from tests.support.reported_run import make_run
+from pipeline.run.folder import Run
+from tests.support.reported_run import make_run, refuse
 
 
 @pytest.fixture
@@ -41,7 +42,9 @@ def test_a_folder_that_takes_no_file_is_one_line(copy: Path, monkeypatch: pytest
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(InputError, match=r"report\.html: cannot be written: No space left on device; check"):
+    with pytest.raises(
+        InputError, match=r"model-card\.md: cannot be written: No space left on device; check"
+    ):
         write_report(copy)
     assert not (copy / "report.html").exists()
 
@@ -78,3 +81,52 @@ def test_a_failure_is_a_warning_after_a_stage(
     refresh(copy)
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("warning: the report was not written: by nothing; run: pocketgemma report --run")
+
+
+def test_a_model_card_that_was_deleted_is_written_again(copy: Path) -> None:
+    refresh(copy)
+    (copy / "model-card.md").unlink()
+    refresh(copy)
+    assert (copy / "model-card.md").exists()
+
+
+def test_a_model_card_of_an_earlier_training_is_removed(
+    copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refresh(copy)
+    with Run(copy) as run, run.stage("finetune", settings={"seed": 1}, after=("download", "prepare")) as work:
+        shutil.copytree(copy / "finetune", work.folder, dirs_exist_ok=True)
+        (work.folder / "manifest.json").unlink()
+    refresh(copy)
+    assert not (copy / "model-card.md").exists()
+    assert f"{copy / 'model-card.md'}: removed" in capsys.readouterr().out.replace("\n", " ")
+    assert "model-card.md" not in (copy / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("stage", ["download", "finetune"])
+def test_without_the_base_or_the_training_there_is_a_page_and_no_card(copy: Path, stage: str) -> None:
+    shutil.rmtree(copy / stage)
+    write_report(copy)
+    assert (copy / "report.html").exists() and not (copy / "model-card.md").exists()
+
+
+def test_if_the_card_fails_the_page_is_not_up_to_date(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(facts: object) -> str:
+        raise ZeroDivisionError("by nothing")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(card, "render_card", broken)
+        refresh(copy)
+    assert not (copy / "report.html").exists()
+    refresh(copy)
+    assert (copy / "report.html").exists() and (copy / "model-card.md").exists()
+
+
+def test_the_page_is_made_again_when_a_refusal_is_withdrawn(copy: Path) -> None:
+    run = Run(copy)
+    refuse(run)
+    refresh(copy)
+    assert "<strong>Refused.</strong>" in (copy / "report.html").read_text(encoding="utf-8")
+    run.files.logs.refused_conversion.unlink()
+    refresh(copy)
+    assert "<strong>Verified.</strong>" in (copy / "report.html").read_text(encoding="utf-8")

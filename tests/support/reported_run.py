@@ -47,6 +47,8 @@ TRAINING = {
 
 PROOF = {
     "matrices": 12,
+    "changed": "matrices",
+    "formula": "W0 + 1·A·B",
     "largest_relative_deviation": 5.7e-8,
     "other_weights_unchanged": 68,
     "logit_difference": 1.3e-5,

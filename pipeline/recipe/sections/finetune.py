@@ -48,7 +48,7 @@ def _known(name: str) -> tuple[str, ...]:
 
 
 class FinetuneSection(Section):
-    """LoRA with Keras's enable_lora (Hu et al. 2021, arXiv:2106.09685)."""
+    """How the adapter is trained."""
 
     backend: Literal["auto", "jax", "torch", "tensorflow"] = Field(
         "auto", description="the Keras backend; `auto` chooses by the machine"

@@ -93,7 +93,10 @@ def test_a_refused_conversion_is_said_and_its_file_not_listed(run_folder: Path, 
     assert "convert/model.litertlm" in render_card(gather(tmp_path / "run"))
     refuse(Run(tmp_path / "run"))
     card = render_card(gather(tmp_path / "run"))
-    assert "**The converted model was refused**: model file matches training: 12 matrices differ" in card
+    said = (
+        "**The converted model was refused**: model file matches training: 12 matrices differ (required: yes)"
+    )
+    assert said in card
     assert "finetune/adapter.safetensors" in card and "convert/" not in card
 
 

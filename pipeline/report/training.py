@@ -179,8 +179,8 @@ def _notes(summary: Mapping[str, Any], settings: Mapping[str, Any]) -> list[str]
         notes.append(f"{replay['examples']:,} examples of train are replay ({replay['share']:.0%}).")
     if learning := summary.get("learning", {}).get("train"):
         notes.append(
-            f"{learning['learned_answers']:,} of the {learning['answers']:,} answers in the conversations of "
-            f"train are learned (data.loss: {settings['loss']})."
+            f"The model is trained on {learning['learned_answers']:,} of the {learning['answers']:,} answers "
+            f"of train (data.loss: {settings['loss']})."
         )
     for name, count in summary.get("near_leaks", {}).items():
         if count:

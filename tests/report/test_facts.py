@@ -254,7 +254,7 @@ def test_which_answers_of_a_conversation_are_learned_is_a_note(tmp_path: Path) -
     folder = make_run(tmp_path, "prepare", train=str(train), validation_share=0, loss="last", test=None)
     data = gather(folder).data
     assert data
-    assert "2 of the 3 answers in the conversations of train are learned (data.loss: last)." in data.notes
+    assert "The model is trained on 2 of the 3 answers of train (data.loss: last)." in data.notes
 
 
 def test_settings_that_are_off_are_not_shown(tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ def test_training_computes_with_the_stored_integers(
         np.testing.assert_allclose(found[name], gradient, atol=limit, err_msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["int8", "int4"])
 def test_no_kernel_is_left_in_floats(base: Path, examples: EncodedExamples, kind: BaseType) -> None:
     sizes = {}
@@ -73,6 +74,7 @@ def test_no_kernel_is_left_in_floats(base: Path, examples: EncodedExamples, kind
     assert all(values >= 32 * scales for values, scales in sizes.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["int8", "int4"])
 def test_in_bfloat16_it_is_near(base: Path, examples: EncodedExamples, kind: BaseType) -> None:
     def quantize(backbone: Any) -> None:
@@ -103,6 +105,7 @@ def test_a_family_that_does_not_call_its_layers_is_refused(tmp_path: Path) -> No
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", sorted(set(FAMILIES) - {"gemma3n"}))
 def test_only_families_that_call_their_layers_are_quantized(
     family: str, examples: EncodedExamples, tmp_path: Path

@@ -76,6 +76,7 @@ def earlier(examples: EncodedExamples, tmp_path_factory: pytest.TempPathFactory)
     return adapter
 
 
+@pytest.mark.slow
 def test_replay_keeps_the_earlier_skill_and_new_data_alone_do_not(
     earlier: Adapter, examples: EncodedExamples, second: EncodedExamples, tmp_path: Path
 ) -> None:

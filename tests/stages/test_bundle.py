@@ -132,9 +132,9 @@ def test_the_apk_contains_the_model_and_describes_it(run: Run) -> None:
     assert manifest["data"] == {"name": "unused", "examples": 12, "sha256": trained}
     assert manifest["tuning"] == {
         "method": "LoRA",
-        "rank": 8,
+        "rank": 16,
         "alpha": 16.0,
-        "targets": ["query", "value"],
+        "targets": ["query", "key", "value", "output", "gate", "up", "down"],
         "epochs": 3,
     }
     assert "terms" not in manifest and "base_model" not in manifest and "adapters" not in manifest

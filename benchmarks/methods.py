@@ -11,18 +11,15 @@ docs/measurements/methods.json.
 """
 
 import argparse
-import csv
 import json
-import os
-import random
-import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
+from train_data import short_answers
 from train_peers import memory
+from train_process import in_own_process
 
 from pipeline.evaluation.interval import wilson_interval
 from pipeline.machine import available_cores, describe_machine
@@ -46,17 +43,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
 """Settings of `finetune` beside the defaults."""
 
 
-def rows(path: Path, count: int) -> list[dict[str, str]]:
-    """Questions and intents, in no order."""
-    with path.open(encoding="utf-8", newline="") as file:
-        found = list(csv.DictReader(file))
-    random.Random(0).shuffle(found)
-    return [
-        {"question": row["text"].strip(), "answer": row["category"].replace("_", " ")}
-        for row in found[:count]
-    ]
-
-
 def run(request: dict[str, Any]) -> None:
     """Train one variant and print what was measured."""
     from pipeline.gemma.causal_lm import load_backbone, use_backend
@@ -69,6 +55,7 @@ def run(request: dict[str, Any]) -> None:
     from pipeline.gemma.tokenizer import Tokenizer
     from pipeline.recipe.sections.finetune import FinetuneSection
     from pipeline.run.files import FinetuneFiles
+    from pipeline.tuning import loss
     from pipeline.tuning.loop import TrainingSettings, fit
     from pipeline.tuning.loss import Batches, response_model
     from pipeline.tuning.quantized_base import quantize_base
@@ -106,8 +93,7 @@ def run(request: dict[str, Any]) -> None:
     def right(backbone: Any) -> dict[str, float]:
         model = response_model(backbone)
         model.compile()
-        found = model.evaluate(Batches(test, BATCH, None).as_dataset(), verbose=0, return_dict=True)
-        return {name: float(found[name]) for name in ("loss", "exact_match")}
+        return loss.measure(model, Batches(test, BATCH, None))
 
     found = {"trained": right(backbone)}
     if section.quantize_base:
@@ -126,24 +112,6 @@ def run(request: dict[str, Any]) -> None:
     print(json.dumps(document))
 
 
-def measure(request: dict[str, Any]) -> dict[str, Any]:
-    """Run one variant in a process of its own."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "request.json"
-        path.write_text(json.dumps(request | {"work": folder}), encoding="utf-8")
-        done = subprocess.run(
-            [sys.executable, __file__, str(path)],
-            capture_output=True,
-            text=True,
-            check=False,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
-        )
-    if done.returncode:
-        raise SystemExit(f"{request['settings']}: {done.stderr[-2000:]}")
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
-
-
 def main() -> None:
     if len(sys.argv) == 2 and sys.argv[1].endswith(".json"):
         run(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
@@ -158,8 +126,8 @@ def main() -> None:
     options = parser.parse_args()
     shared = {
         "preset": str(options.preset.resolve()),
-        "train": rows(options.data / "train.csv", options.rows),
-        "test": rows(options.data / "test.csv", options.questions),
+        "train": short_answers(options.data / "train.csv", options.rows),
+        "test": short_answers(options.data / "test.csv", options.questions),
     }
     document: dict[str, Any] = {
         "date": time.strftime("%Y-%m-%d"),
@@ -171,7 +139,8 @@ def main() -> None:
         "rows": [],
     }
     for name, settings in VARIANTS.items():
-        entry = {"name": name, **measure(shared | {"settings": settings})}
+        request = shared | {"settings": settings}
+        entry = {"name": name, **in_own_process(sys.executable, "methods.py", request)}
         for kind in ("trained", "unrounded"):
             if kind in entry:
                 share = entry[kind]["exact_match"]

@@ -26,8 +26,10 @@ def row(*cells: object) -> str:
 
 def source(document: dict[str, Any], machine: dict[str, Any]) -> str:
     cores = f"{machine['cores']} core{'s' * (machine['cores'] != 1)}"
+    gpu = f"{machine['gpu']}, " if "gpu" in machine else ""
     return (
-        f"`{document['command']}`, {document['date']}, {machine['processor']}, {cores}, {machine['system']}."
+        f"`{document['command']}`, {document['date']}, {gpu}{machine['processor']}, {cores}, "
+        f"{machine['system']}."
     )
 
 

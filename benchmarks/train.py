@@ -6,24 +6,23 @@
 FOLDER of --preset is a Hugging Face folder, such as runs/NAME/download/preset; --data holds train.csv of
 banking77 (Casanueva et al. 2020, arXiv:2003.04807), whose answers are short; the long ones are word problems
 that the script makes. PYTHON is of an environment with TRL and PEFT. The same weights, rows, rank and
-matrices; each training runs in a process of its own, one after the other, in every round. Writes its section
-of docs/measurements/train.json; benchmarks/train_plot.py draws the losses.
+matrices; each training runs in a process of its own, one after the other, in every round. Where PyTorch finds
+a GPU, all of them use it, TRL in mixed bfloat16. Writes its section of docs/measurements/train.json;
+benchmarks/train_plot.py draws the losses.
 """
 
 import argparse
 import json
-import os
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 from train_data import long_answers, short_answers
 from train_limit import operations, product_rate
-from train_peers import memory, report
+from train_peers import graphics_card, memory, report
+from train_process import in_own_process
 
 from pipeline.data.examples import Example
 from pipeline.data.tokenize import encode
@@ -131,24 +130,6 @@ def train_ours(request: dict[str, Any]) -> None:
     )
 
 
-def measure(python: str, script: str, request: dict[str, Any]) -> dict[str, Any]:
-    """Run one training in a process of its own."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "request.json"
-        path.write_text(json.dumps(request | {"work": folder}), encoding="utf-8")
-        done = subprocess.run(
-            [python, str(ROOT / "benchmarks" / script), str(path)],
-            capture_output=True,
-            text=True,
-            check=False,
-            env=os.environ | {"PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1"},
-        )
-    if done.returncode:
-        raise SystemExit(f"{request['kind']}: {done.stderr[-2000:]}")
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
-
-
 def main() -> None:
     if len(sys.argv) == 2 and sys.argv[1].endswith(".json"):
         train_ours(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
@@ -165,7 +146,11 @@ def main() -> None:
     options = parser.parse_args()
     count = BATCH * options.steps
     # Packing takes more rows for a step.
-    data = long_answers(4 * count) if options.answers == "long" else short_answers(options.data, 4 * count)
+    data = (
+        long_answers(4 * count)
+        if options.answers == "long"
+        else short_answers(options.data / "train.csv", 4 * count)
+    )
     shared = {
         "preset": str(options.preset.resolve()),
         "batch": BATCH,
@@ -179,19 +164,21 @@ def main() -> None:
     for _ in range(options.rounds):
         for name, (dtype, micro) in OURS.items():
             request = shared | {"kind": "ours", "rows": data[:count], "dtype": dtype, "micro_batch": micro}
-            found.setdefault(name, []).append(measure(sys.executable, "train.py", request))
+            found.setdefault(name, []).append(in_own_process(sys.executable, "train.py", request))
             print(name, json.dumps(found[name][-1]), flush=True)
         for name, kind in PEERS.items():
             request = shared | {"kind": kind, "rows": [in_turns(row) for row in data]}
             python = sys.executable if kind == "keras_hub" else options.trl_python
-            found.setdefault(name, []).append(measure(python, "train_peers.py", request))
+            found.setdefault(name, []).append(
+                in_own_process(python, "train_peers.py", request, HF_HUB_OFFLINE="1")
+            )
             print(name, json.dumps(found[name][-1]), flush=True)
     encoded = encode(conversations(data[:count]), Tokenizer.of_preset(options.preset))
     tokens, responses = int((encoded.lengths - 1).sum()), encoded.response_tokens
     section = {
         "answers": options.answers,
         "date": time.strftime("%Y-%m-%d"),
-        "machine": describe_machine() | {"cores": available_cores()},
+        "machine": describe_machine() | {"cores": available_cores()} | graphics_card(),
         "steps": options.steps,
         "rounds": options.rounds,
         "batch": BATCH,

@@ -16,9 +16,9 @@ TRADES = (
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday")
 
 
-def short_answers(folder: Path, count: int) -> list[dict[str, str]]:
-    """Questions and intents of banking77 (train.csv), in no order."""
-    with (folder / "train.csv").open(encoding="utf-8", newline="") as file:
+def short_answers(path: Path, count: int) -> list[dict[str, str]]:
+    """Questions and intents from a file of banking77, in no order."""
+    with path.open(encoding="utf-8", newline="") as file:
         found = list(csv.DictReader(file))
     random.Random(0).shuffle(found)
     return [

@@ -3,6 +3,8 @@
 import time
 from typing import Any
 
+from train_peers import synchronize
+
 from pipeline.families.family import GemmaShape
 from pipeline.families.names import matrix_shapes
 
@@ -36,10 +38,13 @@ def product_rate(dtype: str) -> float:
     import torch
 
     kind: Any = getattr(torch, dtype)
-    left, right = (torch.randn(SIDE, SIDE).to(kind) for _ in range(2))
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    left, right = (torch.randn(SIDE, SIDE, device=device).to(kind) for _ in range(2))
     best = float("inf")
     for _ in range(REPEATS):
+        synchronize()
         started = time.perf_counter()
         left @ right
+        synchronize()
         best = min(best, time.perf_counter() - started)
     return 2 * SIDE**3 / best

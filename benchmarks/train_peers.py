@@ -25,6 +25,21 @@ def memory(name: str) -> int:
     return int(lines[name].split()[0]) * 1024
 
 
+def graphics_card() -> dict[str, str]:
+    """The name of the GPU, if there is one."""
+    import torch
+
+    return {"gpu": torch.cuda.get_device_name()} if torch.cuda.is_available() else {}
+
+
+def synchronize() -> None:
+    """Wait for what a GPU still computes."""
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
 def report(seconds: list[float], tokens: list[int], losses: list[float], imported: int) -> None:
     """Print what a training measured; the first step warms up.
 
@@ -32,12 +47,15 @@ def report(seconds: list[float], tokens: list[int], losses: list[float], importe
         seconds: of each step.
         tokens: of each step, without padding.
         losses: of each step.
-        imported: memory after the imports, in bytes.
+        imported: memory after the imports, in bytes. On a GPU, the peak is that of its own memory.
     """
+    import torch
+
+    on_gpu = torch.cuda.is_available()
     document = {
         "tokens_per_second": sum(tokens[1:]) / sum(seconds[1:]),
         "tokens_per_step": sum(tokens) / len(tokens),
-        "peak_bytes": memory("VmHWM") - imported,
+        "peak_bytes": torch.cuda.max_memory_allocated() if on_gpu else memory("VmHWM") - imported,
         "losses": losses,
     }
     print(json.dumps(document))
@@ -95,16 +113,18 @@ def trl(request: dict[str, Any], *, packing: bool) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
     from trl import SFTConfig, SFTTrainer
 
-    imported = memory("VmRSS")
+    imported, on_gpu = memory("VmRSS"), torch.cuda.is_available()
     seconds: list[float] = []
     tokens: list[int] = []
     losses: list[float] = []
 
     class Clock(TrainerCallback):  # type: ignore[misc]
         def on_step_begin(self, *_: Any, **__: Any) -> None:
+            synchronize()
             self.started = time.perf_counter()
 
         def on_step_end(self, *_: Any, **__: Any) -> None:
+            synchronize()
             seconds.append(time.perf_counter() - self.started)
 
         def on_log(self, *_: Any, logs: Any = None, **__: Any) -> None:
@@ -123,8 +143,8 @@ def trl(request: dict[str, Any], *, packing: bool) -> None:
             report_to=[],
             packing=packing,
             max_length=PACKED if packing else request["sequence"],
-            use_cpu=True,
-            bf16=False,
+            use_cpu=not on_gpu,
+            bf16=on_gpu,
             fp16=False,
             save_strategy="no",
             gradient_checkpointing=False,

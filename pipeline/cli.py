@@ -3,7 +3,6 @@
 Heavy packages are imported by the stages and commands that need them, never here: `--help` must be fast.
 """
 
-import importlib
 import os
 import sys
 from enum import StrEnum
@@ -58,45 +57,6 @@ class Side(StrEnum):
     runtime = "runtime"
 
 
-def _run_stages(
-    until: str,
-    config_path: Path,
-    run_path: Path | None,
-    overrides: list[str] | None,
-    *,
-    force: bool,
-    force_all: bool = False,
-) -> None:
-    """Run the stages up to one; those that are up to date are skipped."""
-    from pipeline.errors import Interrupted
-    from pipeline.recipe.files import check_files
-    from pipeline.run.folder import Run
-
-    config = _config(config_path, overrides)
-    check_files(config, until)
-    stages = list(STAGES)[: list(STAGES).index(until) + 1]
-    with Run(_root(config, run_path)) as run:
-        for name in stages:
-            stage = importlib.import_module(f"pipeline.stages.{name}")
-            try:
-                stage.run(config, run, force=force_all or (force and name == until))
-            except Interrupted:
-                raise
-            except Exception:
-                # The page shows the training before it, and which check of verify refused the model.
-                if "finetune" in stages[: stages.index(name)]:
-                    _refresh_report(run.root)
-                raise
-        if "finetune" in stages:
-            _refresh_report(run.root)
-
-
-def _refresh_report(root: Path) -> None:
-    from pipeline.report.write import refresh
-
-    refresh(root)
-
-
 def _config(path: Path, overrides: list[str] | None) -> "Config":
     from pipeline.recipe.reading import load_config
 
@@ -115,7 +75,10 @@ def _add_stage(name: str, summary: str) -> None:
         force: ForceOption = False,
         debug: DebugOption = False,
     ) -> None:
-        _run_stages(name, config, run, set_, force=force)
+        from pipeline.runner import run_stages
+
+        settings = _config(config, set_)
+        run_stages(name, settings, _root(settings, run), force={name} if force else ())
 
     app.command(name, help=f"{summary} Runs earlier stages first if they are not up to date.")(command)
 
@@ -135,7 +98,10 @@ def run_all(
     debug: DebugOption = False,
 ) -> None:
     """Run the whole pipeline, from download to deploy."""
-    _run_stages("deploy", config, run, set_, force=False, force_all=force)
+    from pipeline.runner import run_stages
+
+    settings = _config(config, set_)
+    run_stages("deploy", settings, _root(settings, run), force=STAGES if force else ())
 
 
 @app.command()

@@ -119,7 +119,7 @@ def fit(
         Result,
         TensorBoardHistory,
     )
-    from pipeline.tuning.loss import Batches, response_model
+    from pipeline.tuning.loss import Batches, measure, response_model
     from pipeline.tuning.optimizer import Schedule, adamw
     from pipeline.tuning.progress import Progress
 
@@ -150,9 +150,8 @@ def fit(
         jit_compile=keras.config.backend() != "torch",
     )
 
-    def measure() -> Result:
-        found = model.evaluate(compared_batches.as_dataset(), verbose=0, return_dict=True)
-        return Result(*(float(found[name]) for name in Result._fields))
+    def result() -> Result:
+        return Result(**measure(model, compared_batches))
 
     kind = "validation" if len(validation) else "training"
     best = KeepBest(settings.monitor, settings.patience) if len(validation) else None
@@ -166,7 +165,7 @@ def fit(
                 f"  {checkpoints.folder.parent}: has checkpoints of a training with other settings or "
                 "examples; they are kept until this one is complete"
             )
-        progress.start(measure())
+        progress.start(result())
         check_untrained(progress.untrained, kind)
     with progress_bar() as display, stop_requests() as asked_to_stop:
         task = display.add_task("training", total=total_steps, completed=progress.steps, note="")
@@ -190,7 +189,7 @@ def fit(
                 epoch = progress.epoch
                 logs = _train_epoch(model, train_batches, progress, callbacks, settings, asked_to_stop)
                 if best:
-                    logs |= {f"val_{name}": value for name, value in measure()._asdict().items()}
+                    logs |= {f"val_{name}": value for name, value in result()._asdict().items()}
                 check_finite(logs, f"after epoch {epoch + 1}")
                 callbacks.on_epoch_end(epoch, logs)
                 progress.end_epoch(logs)
@@ -198,7 +197,7 @@ def fit(
             raise KeyboardInterrupt(progress.next_time) from None
         seconds = time.monotonic() - started
         callbacks.on_train_end()
-    trained = best.best if best and best.best else measure()
+    trained = best.best if best and best.best else result()
     compare(trained, progress.untrained, settings, kind)
     with suppress(OSError):  # a table for people to read is no reason to lose a training
         _write_history(files.history, progress.history)

@@ -190,17 +190,24 @@ class Batches:
                 batch.examples[part],
             )
 
-    def as_dataset(self) -> "keras.utils.PyDataset":
-        """The first epoch as a Keras dataset."""
-        import keras
 
-        prepared = [tuple(part) for parts, _ in self.epoch(0) for part in parts]
+def measure(model: "keras.Model", batches: Batches) -> dict[str, float]:
+    """How a model does on the examples of the first epoch, whatever their batches.
 
-        class Dataset(keras.utils.PyDataset):
-            def __len__(self) -> int:
-                return len(prepared)
+    Args:
+        model: of `response_model`, compiled.
+        batches: without micro-batches.
 
-            def __getitem__(self, index: int) -> Any:
-                return prepared[index]
-
-        return Dataset()
+    Returns:
+        loss: the mean over the response tokens, in nats. exact_match: the share of the examples.
+    """
+    totals = {"loss": 0.0, "exact_match": 0.0}
+    tokens = examples = 0
+    for parts, _ in batches.epoch(0):
+        for part in parts:
+            found = model.test_on_batch(*part, return_dict=True)
+            counts = {"loss": int(np.count_nonzero(part.weights)), "exact_match": part.examples}
+            for name, count in counts.items():
+                totals[name] += float(found[name]) * count
+            tokens, examples = tokens + counts["loss"], examples + counts["exact_match"]
+    return {"loss": totals["loss"] / tokens, "exact_match": totals["exact_match"] / examples}

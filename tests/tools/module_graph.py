@@ -19,7 +19,7 @@ PAGE = ROOT / "docs" / "modules.md"
 FOUNDATION = "foundation"
 """The node that stands for modules directly in the package that every other module may import."""
 
-COMMAND_LINE = {"cli": "cli", "__main__": "cli"}
+COMMAND_LINE = {"cli": "cli", "runner": "cli", "__main__": "cli"}
 """Modules directly in the package that are not part of the foundation -> their node."""
 
 Graph = Mapping[str, frozenset[str]]

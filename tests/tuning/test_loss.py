@@ -11,7 +11,7 @@ from pipeline.data.tokenize import EncodedExamples, encode
 from pipeline.families.chat import Message
 from pipeline.gemma.causal_lm import load_causal_lm
 from pipeline.gemma.tokenizer import Tokenizer
-from pipeline.tuning.loss import Batches, response_model, responses_of
+from pipeline.tuning.loss import Batches, measure, response_model, responses_of
 
 
 def test_every_response_token_has_its_place_in_order(examples: EncodedExamples) -> None:
@@ -59,6 +59,24 @@ def test_losses_are_those_of_the_logits_of_the_whole_sequence(base: Path, exampl
     np.testing.assert_allclose(ops.convert_to_numpy(found["loss"])[kept], wanted[kept], atol=1e-4)
     right = chosen.argmax(-1) == inputs["labels"]
     np.testing.assert_array_equal(ops.convert_to_numpy(found["right"])[kept], right[kept])
+
+
+def test_a_result_is_the_mean_over_all_tokens_whatever_the_batches(
+    base: Path, examples: EncodedExamples
+) -> None:
+    model = response_model(load_causal_lm(base).backbone)
+    model.compile()
+    single = [EncodedExamples((each,), examples.pad_id) for each in examples.examples]
+    alone = [measure(model, Batches(each, 1, None)) for each in single]
+    tokens = [each.response_tokens for each in single]
+    wanted = {
+        "loss": np.average([each["loss"] for each in alone], weights=tokens),
+        "exact_match": np.mean([each["exact_match"] for each in alone]),
+    }
+    assert len(set(tokens)) > 1
+    for batch_size in (1, 3, 5, len(examples)):
+        found = measure(model, Batches(examples, batch_size, None))
+        assert found == pytest.approx(wanted, rel=1e-5)
 
 
 def test_the_loss_of_a_conversation_is_the_sum_of_the_losses_of_its_turns(base: Path) -> None:

@@ -44,14 +44,13 @@ def train(
 
 
 def loss_of(adapter: Adapter, examples: EncodedExamples) -> float:
-    from pipeline.tuning.loss import Batches, response_model
+    from pipeline.tuning.loss import Batches, measure, response_model
 
     backbone = load_backbone(BASE)
     adapter.method.apply(adapter, backbone)
     model = response_model(backbone)
     model.compile()
-    found = model.evaluate(Batches(examples, 4, None).as_dataset(), verbose=0, return_dict=True)
-    return float(found["loss"])
+    return measure(model, Batches(examples, 4, None))["loss"]
 
 
 @pytest.fixture(scope="module")

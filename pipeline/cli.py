@@ -292,7 +292,7 @@ def graft(
     base: Annotated[
         Path,
         typer.Option(
-            "--base", metavar="FILE", help="A converted base: one of ours, or a published .litertlm."
+            "--base", metavar="FILE", help="A base that PocketGemma converted, or a published .litertlm."
         ),
     ],
     adapter: Annotated[

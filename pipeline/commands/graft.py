@@ -20,7 +20,7 @@ def graft_file(base: Path, adapter: Path, preset: Path, output: Path, rounding: 
     Raises:
         InputError: the rounding is unknown, a file is unusable, or they do not belong together.
     """
-    # Matrices are rounded side by side in threads of ours. OpenBLAS's own threads, which it starts when it is
+    # Matrices are rounded side by side in our own threads. OpenBLAS's own threads, which it starts when it is
     # loaded, would compete with them.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from pipeline.litert.graft.adapter import graft_adapter

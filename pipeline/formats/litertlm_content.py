@@ -9,7 +9,7 @@ from pipeline.formats.litertlm import ID, NO_ID, Container
 from pipeline.parallel import in_threads
 
 AUTHORS, OURS = "Authors", "PocketGemma"
-"""The entry of the system metadata by which a file of ours is known."""
+"""The entry of the system metadata by which a file of PocketGemma is recognized."""
 
 PIECE_BYTES = 1 << 25
 """How many bytes of a section one thread hashes at a time."""

@@ -116,7 +116,7 @@ def read_adapter_file(path: Path) -> AdapterFile:
     """Read an adapter file and verify its content.
 
     Raises:
-        InputError: missing, not an adapter file of ours, truncated or damaged.
+        InputError: missing, not an adapter file of PocketGemma, truncated or damaged.
     """
     try:
         content = path.read_bytes()
@@ -138,7 +138,7 @@ def read_adapter_file(path: Path) -> AdapterFile:
         name, base_digest, digest = str(manifest["name"]), str(manifest["base_digest"]), manifest["sha256"]
     except (KeyError, IndexError, ValueError, TypeError):
         raise InputError(
-            f"{path}: not a run-time adapter of ours, or damaged: its description cannot be read; "
+            f"{path}: not a run-time adapter of PocketGemma, or damaged: its description cannot be read; "
             "write it again with `pocketgemma adapter`"
         ) from None
     if len(content) % BLOCK:

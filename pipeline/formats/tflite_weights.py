@@ -92,5 +92,5 @@ def _scales(tflite: Tflite, graph: Graph, tensor: Tensor) -> tuple[int | None, i
         if scales.block < 1 or buffer.size != 2 * tensor.shape[0] * (tensor.shape[1] // scales.block):
             raise ValueError("another number of scales than blocks")
         return scales.block, buffer.begin
-    # One scale for a whole matrix is no recipe of ours.
+    # One scale for a whole matrix is none of our schemes.
     return None, scales.begin if scales.count == tensor.shape[0] else None

@@ -46,10 +46,10 @@ class Imported:
 
 
 def import_hugging_face(source: Path, target: Path) -> Imported:
-    """Put the text model of a folder into another one.
+    """Write the text model of a folder to another folder.
 
     Files are linked where they can stay as they are. A multimodal folder, and one with other prefixes of
-    names, is written anew, in the types of the source.
+    names, is written again, in the types of the source.
 
     Args:
         source: config.json, safetensors, and tokenizer.model or tokenizer.json.

@@ -12,7 +12,7 @@ WITHOUT_TOWERS = {
     "config.json": ("vision_encoder", "image_size", "audio_encoder"),
     "preprocessor.json": ("image_converter", "audio_converter", "video_converter"),
 }
-"""Files of a preset that are written anew, and the keys of their `config` that are null in a text preset."""
+"""Files of a preset that are written again, and the keys of their `config` that are null in a text preset."""
 
 LEFT_OUT = (*WITHOUT_TOWERS, "task.json", "*_converter.json", "*.weights.h5", "*.weights.json")
 """Patterns of files that are not linked. KerasHub makes a task without task.json."""

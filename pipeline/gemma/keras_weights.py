@@ -82,7 +82,7 @@ class KerasWeight:
         return self.as_variable(tensor.read(0, self.shape[0]))
 
     def equals(self, tensor: Readable) -> bool:
-        """Whether a tensor has the same shape and the same values, to the bit."""
+        """Whether a tensor has the same shape and bitwise equal values."""
         if tuple(tensor.shape) != self.shape:
             return False
         pieces = self._pieces() if self._as_tensor is None else [(0, self.shape[0])]

@@ -40,7 +40,7 @@ def report_runtime(path: Path, tflite: Tflite) -> Report:
     """All about a run-time adapter that was read.
 
     Raises:
-        InputError: it is one of ours, and its content is damaged.
+        InputError: it is an adapter of PocketGemma, and its content is damaged.
     """
     tensors = tuple(Tensor(each.name, each.shape, each.dtype) for each in tflite.graphs[0].tensors)
     names = [parsed for each in tensors if (parsed := parse_any_runtime_name(each.name))]

@@ -40,7 +40,7 @@ def enable_lora(
     backbone.enable_lora(rank, target_layer_names=[MATRICES[target].keras_layer for target in targets])
     layers = {name: layer for target in targets for name, layer in matrix_layers(backbone, target)}
     shape = shape_of(backbone)
-    # A layer that shares the keys and values of another one has no matrices for them.
+    # A layer that shares another layer's keys and values has no matrices for them.
     expected = {
         adapter_name(layer, matrix.name)
         for layer in range(shape.layers)

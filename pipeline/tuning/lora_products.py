@@ -31,7 +31,7 @@ def kernel_shape(pair: Factors) -> tuple[int, ...]:
 
 
 def delta_rows(kind: MatrixKind, pair: Factors, scale: float) -> Callable[[], Rows]:
-    """The same product row by row: to the bit the rows of `weight_delta` as a matrix.
+    """The same product row by row: bit for bit the rows of `weight_delta` as a matrix.
 
     Args:
         kind: of the matrix.

@@ -179,7 +179,7 @@ class Method(Protocol):
         ...
 
     def deltas(self, adapter: "Adapter") -> Deltas:
-        """The same changes by Hugging Face name and row by row: to the bit what `changes` adds.
+        """The same changes by Hugging Face name and row by row: bit for bit what `changes` adds.
 
         Raises:
             InputError: the method changes more than matrices.

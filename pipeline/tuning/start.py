@@ -185,7 +185,7 @@ def start_from(start: Start, adapter: Adapter, attachment: Attachment) -> None:
     )
     if other:
         raise PocketGemmaError(
-            f"{KEY}: {start}: {other[0]} is another one when training starts; use the finetune.dtype and the "
+            f"{KEY}: {start}: {other[0]} differs when training starts; use the finetune.dtype and the "
             "method that it was trained with"
         )
 
@@ -215,7 +215,7 @@ def _peft_settings(peft: PeftAdapter) -> dict[str, Any]:
 
 
 def _read_peft(start: Start, shape: GemmaShape, base_digest: str) -> Adapter:
-    """A PEFT adapter as one of ours, exactly.
+    """A PEFT adapter in the form of PocketGemma, exactly.
 
     PEFT has one A (r, in) for all heads of a query, key or value matrix and a B (out, r) with rows for each
     head. Ours has an A for each head and one B, so only a matrix of one head has the same form.

@@ -1,4 +1,4 @@
-"""Promise: a runtime that adds other tokens between turns is found, and an adapter that is another one or has
+"""Promise: a runtime that adds other tokens between turns is found, and a wrong adapter or one that has
 no effect is too."""
 
 from collections.abc import Iterator

@@ -1,5 +1,5 @@
 """Promise: the methods that train weights of the base go through the stages as LoRA does: their size is known
-and reserved before training, they are trained in float32, and merged to the bit."""
+and reserved before training, they are trained in float32, and merged bit for bit."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

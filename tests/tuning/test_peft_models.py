@@ -1,4 +1,4 @@
-"""Promise: an adapter of ours computes the same in PEFT, and PEFT's the same in ours, on a whole model."""
+"""Promise: a PocketGemma adapter computes the same in PEFT, and PEFT's the same here, on a whole model."""
 
 import json
 from pathlib import Path

@@ -104,7 +104,7 @@ def test_an_adapter_that_is_not_taken_over_whole_is_noticed(
 ) -> None:
     attachment = lora.METHOD.attach(load_backbone(BASE), LORA)
     monkeypatch.setattr(lora.Lora, "restore", lambda *_: None)
-    with pytest.raises(PocketGemmaError, match=r"decoder_block_0.query.lora_a is another one when training"):
+    with pytest.raises(PocketGemmaError, match=r"decoder_block_0.query.lora_a differs when training"):
         start_from(Start(Path("a"), None, lora.METHOD, {}), earlier, attachment)
 
 
@@ -122,7 +122,7 @@ def test_dora_continues_with_its_magnitudes(
     assert any(not np.array_equal(untrained.tensors[name], trained.tensors[name]) for name in moved)
     start_from(start, trained, fresh)
     monkeypatch.setattr(dora.Dora, "restore", lora.Lora.restore)
-    with pytest.raises(PocketGemmaError, match="magnitude is another one when training starts"):
+    with pytest.raises(PocketGemmaError, match="magnitude differs when training starts"):
         start_from(start, trained, dora.METHOD.attach(load_backbone(BASE), LORA))
 
 

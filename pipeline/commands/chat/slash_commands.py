@@ -22,7 +22,11 @@ READS_AGAIN = " The model reads the conversation again first."
 
 def welcome(conversation: Conversation) -> str:
     """What a person at a terminal should know at the start."""
-    single = "" if conversation.remembers else " This model answers single questions: each starts anew."
+    single = (
+        ""
+        if conversation.remembers
+        else " This model answers single questions: each starts a new conversation."
+    )
     adapters = f" Adapter: {conversation.active}." if conversation.adapters else ""
     return f"Type a question. /help lists the commands, /exit leaves.{single}{adapters}"
 

@@ -87,7 +87,7 @@ def _with_lora_inputs(kind: type, rank: int) -> type:
                 for hook in hooks:
                     hook.remove()
 
-    # The exporter names tensors after the class; the name of ours would put a path of this package into
+    # The exporter names tensors after the class; our name would put a path of this package into
     # every file.
     WithLoraInputs.__module__, WithLoraInputs.__qualname__ = kind.__module__, kind.__qualname__
     return WithLoraInputs

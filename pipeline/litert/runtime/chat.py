@@ -84,7 +84,7 @@ class Chat:
         """
         check_text(text, self._runtime.chat_format)
         if self.ended:
-            raise PocketGemmaError("this conversation has ended; start another one")
+            raise PocketGemmaError("this conversation has ended; start a new one")
         limit = self._max_new_tokens if max_new_tokens is None else max_new_tokens
         before, asked = self.tokens, self._tokens_of(text) if limit is not None else 0
         pieces: SimpleQueue[str | _End] = SimpleQueue()

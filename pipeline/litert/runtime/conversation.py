@@ -24,7 +24,7 @@ class Conversation:
         runtime: an open model.
         adapters: files by name. The first is active at the start.
         system: the system prompt.
-        remembers: False for a model that knows single questions only: each starts anew.
+        remembers: False for a model that knows single questions only: each starts a new conversation.
         sampling: how tokens are drawn; None: as the model file specifies.
         max_new_tokens: longest reply, in tokens.
 

@@ -56,8 +56,8 @@ def probe(model: Path) -> None:
 def make_sure_it_opens(model: Path) -> None:
     """Refuse a model on which the runtime would crash or answer wrongly, before this process opens it.
 
-    A .litertlm of ours carries the id of its content, which is computed again; any other file is tried in
-    another process. A file that has passed is known by its sha256.
+    A .litertlm of PocketGemma has the id of its content, which is computed again; any other file is tried
+    in another process. A file that has passed is known by its sha256.
 
     Args:
         model: a .litertlm or .task file.

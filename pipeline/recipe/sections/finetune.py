@@ -114,7 +114,7 @@ class FinetuneSection(Section):
     rematerialize: bool = Field(
         False,
         description="compute each decoder layer twice instead of keeping what its gradient needs: less "
-        "memory for long examples, about a third more time",
+        "memory for long examples, more time",
     )
     epochs: int = Field(3, ge=1, description="how many times at most training goes through all examples")
     batch_size: int = Field(

@@ -53,7 +53,7 @@ def test_a_person_at_a_terminal_is_told_how_it_works() -> None:
     run(script, remembers=False)
     assert script.notes == [
         "Type a question. /help lists the commands, /exit leaves. This model answers single questions: each "
-        "starts anew."
+        "starts a new conversation."
     ]
 
 

@@ -1,5 +1,5 @@
-"""Full fine-tuning: every weight is trained, stored and put back to the bit; a file or a model with any other
-weight is refused."""
+"""Full fine-tuning: every weight is trained, stored and restored bit for bit; a file or a model with any
+other weight is refused."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Norm tuning: the scales of norms are trained and put back to the bit, and nothing else; PEFT computes the
+"""Norm tuning: the scales of norms are trained and restored bit for bit, and nothing else; PEFT computes the
 same with them."""
 
 import json

@@ -84,8 +84,8 @@ def read_adapter_safetensors(path: Path) -> AdapterSafetensors:
     file = read_safetensors(path)
     if HEADER not in file.metadata:
         raise InputError(
-            f"{path}: not an adapter of PocketGemma; expected the adapter.safetensors of a finetune stage, or "
-            "the folder of a PEFT adapter"
+            f"{path}: not an adapter of PocketGemma; expected the adapter.safetensors of a finetune stage, "
+            "or the folder of a PEFT adapter"
         )
     try:
         settings = dict(parse_json(file.metadata[HEADER]))

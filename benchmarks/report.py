@@ -359,6 +359,8 @@ ANSWERS = {"short": "Short answers (banking77)", "long": "Long answers (word pro
 
 
 def _training_row(entry: dict[str, Any], limits: dict[str, float]) -> tuple[str, ...]:
+    if entry.get("out_of_memory"):
+        return (entry["name"], "–", "–", "–", "out of memory")
     speeds = entry["tokens_per_second"]
     dtype = "bfloat16" if "bfloat16" in entry["name"] else "float32"
     return (

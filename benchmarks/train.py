@@ -22,7 +22,7 @@ from typing import Any
 from train_data import long_answers, short_answers
 from train_limit import operations, product_rate
 from train_peers import graphics_card, memory, report
-from train_process import in_own_process
+from train_process import OutOfMemory, in_own_process
 
 from pipeline.data.examples import Example
 from pipeline.data.tokenize import encode
@@ -169,10 +169,13 @@ def main() -> None:
         for name, kind in PEERS.items():
             request = shared | {"kind": kind, "rows": [in_turns(row) for row in data]}
             python = sys.executable if kind == "keras_hub" else options.trl_python
-            found.setdefault(name, []).append(
-                in_own_process(python, "train_peers.py", request, HF_HUB_OFFLINE="1")
-            )
-            print(name, json.dumps(found[name][-1]), flush=True)
+            results = found.setdefault(name, [])
+            try:
+                results.append(in_own_process(python, "train_peers.py", request, HF_HUB_OFFLINE="1"))
+            except OutOfMemory:
+                print(f"{name}: out of memory", flush=True)
+            else:
+                print(name, json.dumps(results[-1]), flush=True)
     encoded = encode(conversations(data[:count]), Tokenizer.of_preset(options.preset))
     tokens, responses = int((encoded.lengths - 1).sum()), encoded.response_tokens
     section = {
@@ -195,6 +198,8 @@ def main() -> None:
                 "peak_bytes": max(each["peak_bytes"] for each in results),
                 "losses": results[0]["losses"],
             }
+            if results
+            else {"name": name, "out_of_memory": True}
             for name, results in found.items()
         ],
     }

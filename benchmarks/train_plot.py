@@ -27,7 +27,8 @@ def draw(document: dict[str, Any], path: Path) -> None:
     figure, axes = pyplot.subplots(1, len(sections), figsize=(10, 4), layout="constrained", squeeze=False)
     for place, section in zip(axes[0], sections, strict=True):
         # KerasHub's loss is a mean over all positions, most of which have none.
-        comparable = [entry for entry in section["rows"] if not entry["name"].startswith("KerasHub")]
+        measured = [entry for entry in section["rows"] if "losses" in entry]
+        comparable = [entry for entry in measured if not entry["name"].startswith("KerasHub")]
         for number, entry in enumerate(comparable):
             steps = range(1, len(entry["losses"]) + 1)
             place.plot(steps, entry["losses"], STYLES[number % len(STYLES)], label=entry["name"], marker=".")

@@ -8,6 +8,8 @@ logits in memory.
 
 from typing import TYPE_CHECKING, Any
 
+from pipeline.tuning.cross_entropy_blocks import losses_and_slopes
+
 if TYPE_CHECKING:
     import keras_hub
 
@@ -36,6 +38,8 @@ def token_losses(
     from keras import ops
 
     embedding = backbone.token_embedding
+    if training and not embedding.embeddings.trainable and keras.config.backend() == "torch":
+        return _in_blocks(embedding, hidden, labels)
     # TensorFlow traces functions for any number of positions; then all of them are one piece.
     if hidden.shape[0] is None:
         return _piece(embedding, hidden, labels, training=training)
@@ -53,6 +57,24 @@ def token_losses(
     if len(pieces) == 1:
         return losses[0], right[0]
     return ops.concatenate(losses), ops.concatenate(right)
+
+
+def _in_blocks(embedding: Any, hidden: Any, labels: Any) -> tuple[Any, Any]:
+    """Losses and whether the most likely token is right, of a frozen embedding on PyTorch."""
+    from keras import ops
+
+    kernel = ops.cast(embedding.embeddings, embedding.compute_dtype).detach()
+    states = ops.cast(hidden, kernel.dtype).detach()
+    losses, right, slopes = losses_and_slopes(states, labels.long(), kernel, embedding.logit_soft_cap)
+    return _with_gradient(losses, hidden, slopes), right
+
+
+def _with_gradient(losses: Any, hidden: Any, slopes: Any) -> Any:
+    """The same losses, with this gradient with respect to the hidden states."""
+    from keras import ops
+
+    product = ops.sum(ops.cast(hidden, "float32") * ops.stop_gradient(slopes), axis=-1)
+    return ops.stop_gradient(losses) + (product - ops.stop_gradient(product))
 
 
 def _piece(embedding: Any, hidden: Any, labels: Any, *, training: bool) -> tuple[Any, Any]:
@@ -81,6 +103,4 @@ def _piece(embedding: Any, hidden: Any, labels: Any, *, training: bool) -> tuple
         at_label = 1 - ops.square(wanted / embedding.logit_soft_cap)
     rows = ops.cast(ops.take(kernel, labels, axis=0), "float32") * ops.expand_dims(at_label, -1)
     gradient = ops.cast(ops.matmul(ops.cast(slopes, kernel.dtype), kernel), "float32") - rows
-    # Its value is the loss, and its gradient is the one above.
-    product = ops.sum(ops.cast(hidden, "float32") * ops.stop_gradient(gradient), axis=-1)
-    return ops.stop_gradient(losses) + (product - ops.stop_gradient(product)), right
+    return _with_gradient(losses, hidden, gradient), right

@@ -13,6 +13,7 @@ from pipeline.console import console, progress_bar
 from pipeline.data.tokenize import EncodedExamples
 from pipeline.errors import PocketGemmaError
 from pipeline.run.files import FinetuneFiles
+from pipeline.tuning.allocation import kept_memory
 from pipeline.tuning.checkpoints import Checkpoints, stop_requests
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ class Training:
     tokens_per_second: float
 
 
+@kept_memory()
 def fit(
     backbone: "keras_hub.models.Backbone",
     train: EncodedExamples,
@@ -97,7 +99,7 @@ def fit(
     the gradient's global norm is clipped. Writes history.csv and tensorboard/ into the folder of files.
 
     Args:
-        backbone: with a method attached.
+        backbone: with a method attached. On PyTorch its norms are fused, and stay so.
         train: examples to train on.
         validation: examples whose result decides which epoch is kept; may be empty.
         settings: how to train.
@@ -119,10 +121,13 @@ def fit(
         Result,
         TensorBoardHistory,
     )
+    from pipeline.tuning.fused_norms import fuse_norms
     from pipeline.tuning.loss import Batches, measure, response_model
     from pipeline.tuning.optimizer import Schedule, adamw
     from pipeline.tuning.progress import Progress
 
+    if keras.config.backend() == "torch":
+        fuse_norms(backbone)
     rows = min(settings.batch_size, len(train))  # more would be padding
     micro_batches = math.ceil(rows / (settings.micro_batch_size or rows))
     train_batches = Batches(train, rows, settings.seed, micro_batches)

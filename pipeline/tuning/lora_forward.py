@@ -98,7 +98,7 @@ def lora_term(layer: "keras.layers.Layer", inputs: Any) -> Any:
 
     # Keras keeps A and B in float32, whatever the layer computes in.
     a, b = (ops.cast(each, layer.compute_dtype) for each in (layer.lora_kernel_a, layer.lora_kernel_b))
-    return ops.matmul(_product(layer, inputs, a), b) * layer.lora_scale
+    return ops.matmul(_product(layer, inputs, a) * layer.lora_scale, b)
 
 
 def _product(layer: "keras.layers.Layer", inputs: Any, kernel: Any) -> Any:

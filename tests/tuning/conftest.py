@@ -1,4 +1,4 @@
-"""The demo's base in Keras on PyTorch, for the tests of this room."""
+"""The demo's base in Keras on PyTorch, and small random presets, for the tests of this room."""
 
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from pipeline.families.gemma3 import GEMMA3
 from pipeline.gemma.causal_lm import use_backend
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.tuning.loop import TrainingSettings
+from tests.support.random_presets import write_keras_preset
 
 SETTINGS = TrainingSettings(
     epochs=2,
@@ -45,6 +46,9 @@ NAMES = [
 ]
 """What the examples greet."""
 
+FAMILIES = ("gemma2", "gemma3", "gemma4")
+"""They differ in their norms, tables and shared matrices."""
+
 BASE = Path(__file__).parents[2] / "pipeline" / "demo" / "base"
 
 
@@ -56,6 +60,12 @@ def _backend() -> None:
 @pytest.fixture(scope="session")
 def base() -> Path:
     return BASE
+
+
+@pytest.fixture(scope="session", params=FAMILIES)
+def preset(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small random preset of a family."""
+    return write_keras_preset(request.param, tmp_path_factory.mktemp(request.param) / "preset")
 
 
 @pytest.fixture(scope="session")

@@ -372,6 +372,37 @@ def _training_row(entry: dict[str, Any], limits: dict[str, float]) -> tuple[str,
     )
 
 
+def larger_shapes(document: dict[str, Any]) -> list[str]:
+    """Training steps in the shapes of larger Gemmas."""
+    lines = ["## Training larger models", "", source(document, document["machine"]), ""]
+    lines += [
+        f"Random weights in the shapes of Gemma 3; questions of banking77, {document['batch']} for each step, "
+        f"rank {document['rank']} on all seven matrices, {document['steps']} steps of which the first is not "
+        "counted. Peak memory is above that of the imports.",
+        "",
+    ]
+    rows = []
+    for entry in document["rows"]:
+        measured = (
+            ("–", "out of memory")
+            if entry.get("out_of_memory")
+            else (f"{entry['tokens_per_second']:.1f}", f"{entry['peak_bytes'] / 1e9:.2f}")
+        )
+        base = f"matrices in {entry['quantize_base']}" if "quantize_base" in entry else "unrounded"
+        rows.append(
+            (
+                f"Gemma 3 {entry['shape'].upper()}",
+                f"{entry['parameters'] / 1e6:,.0f}",
+                entry["dtype"],
+                base,
+                str(entry["micro_batch"]),
+                *measured,
+            )
+        )
+    heads = ("shape", "million parameters", "dtype", "base", "micro-batch", "tokens/s", "peak memory, GB")
+    return lines + table(heads, rows)
+
+
 def methods(document: dict[str, Any]) -> list[str]:
     """Accuracy and cost of tuning methods."""
     lines = ["## Tuning methods", "", source(document, document["machine"]), ""]
@@ -746,6 +777,7 @@ def main() -> None:
         "formats": formats,
         "memory": memory,
         "train": training,
+        "train_shapes": larger_shapes,
         "methods": methods,
         "forgetting": forgetting,
         "prepare": prepare,

@@ -32,9 +32,10 @@ BLOCK = 1 << 22
 """Weights drawn at a time: 16 MB in float32."""
 
 SHAPES = {
-    # From the config.json of google/gemma-3-270m and google/gemma-3-1b-pt.
+    # From the config.json of google/gemma-3-270m, google/gemma-3-1b-pt and google/gemma-3-4b-pt.
     "270m": GemmaShape(GEMMA3, 18, 640, 4, 1, 256, 2048, VOCABULARY, sliding_window=512),
     "1b": GemmaShape(GEMMA3, 26, 1152, 4, 1, 256, 6912, VOCABULARY, sliding_window=512),
+    "4b": GemmaShape(GEMMA3, 34, 2560, 8, 4, 256, 10240, VOCABULARY, sliding_window=1024),
 }
 FULL_ATTENTION_EVERY = 6
 """Gemma 3: five layers with a sliding window, then one with full attention."""

@@ -75,6 +75,7 @@ def train_ours(request: dict[str, Any]) -> None:
     from pipeline.tuning.loop import TrainingSettings, fit
     from pipeline.tuning.method import MethodSettings
     from pipeline.tuning.methods.lora import METHOD
+    from pipeline.tuning.quantized_base import quantize_base
 
     use_backend("torch")
     import keras
@@ -90,6 +91,8 @@ def train_ours(request: dict[str, Any]) -> None:
     keras.utils.set_random_seed(0)
     backbone = load_backbone(preset, request["dtype"])
     METHOD.attach(backbone, MethodSettings(RANK, float(RANK), tuple(MATRICES)))
+    if request.get("quantize_base"):
+        quantize_base(backbone, request["quantize_base"])
     seconds: list[float] = []
     tokens: list[int] = []
     losses: list[float] = []

@@ -80,6 +80,21 @@ class Epoch:
 
 
 @dataclass(frozen=True)
+class ForgettingFacts:
+    """Perplexity on general text.
+
+    Attributes:
+        before: of the model as training started.
+        after: of the trained model.
+        tokens: of the text.
+    """
+
+    before: float
+    after: float
+    tokens: int
+
+
+@dataclass(frozen=True)
 class TrainingFacts:
     """The training.
 
@@ -98,6 +113,7 @@ class TrainingFacts:
         compute: backend and data type.
         settings: others of the recipe.
         history: by epoch.
+        forgetting: None if it is not recorded.
     """
 
     method: str
@@ -116,6 +132,7 @@ class TrainingFacts:
     compute: str
     settings: Mapping[str, Any]
     history: Sequence[Epoch]
+    forgetting: ForgettingFacts | None
 
 
 SETTINGS = (
@@ -218,6 +235,7 @@ def training_facts(results: Results) -> TrainingFacts | None:
         compute=", ".join(details[key] for key in ("backend", "dtype") if key in details),
         settings=_settings(results.settings("finetune"), low_rank=method.low_rank),
         history=_history(results),
+        forgetting=ForgettingFacts(**details["general_text"]) if "general_text" in details else None,
     )
 
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from pipeline.addresses import source_name
 from pipeline.console import console
 from pipeline.data.examples import read_examples
+from pipeline.data.general_text import general_text
 from pipeline.data.tokenize import EncodedExamples, encode
 from pipeline.errors import InputError
 from pipeline.families.registry import read_shape
@@ -28,6 +29,7 @@ from pipeline.run.folder import Run
 from pipeline.run.space import reserved, write_somewhere
 from pipeline.tuning.checkpoints import Checkpoints
 from pipeline.tuning.devices import Compute, choose_backend, choose_compute
+from pipeline.tuning.forgetting import perplexity
 from pipeline.tuning.loop import Training, TrainingSettings, fit
 from pipeline.tuning.method import Method
 from pipeline.tuning.quantized_base import check_base, quantize_base
@@ -127,7 +129,10 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
                 minutes=section.checkpoint_minutes,
                 every=section.checkpoint_steps,
             )
+            text = general_text(tokenizer)
+            before = perplexity(backbone, text)
             training = fit(backbone, train, validation, _training_settings(section), written, checkpoints)
+            after = perplexity(backbone, text)
             give_back()
             write_somewhere(method.collect(attachment, base_digest).save, written.adapter)
         work.details.update(
@@ -142,8 +147,10 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
             examples=len(train),
             response_tokens=train.response_tokens,
             **asdict(training),
+            general_text={"tokens": text.response_tokens, "before": before, "after": after},
         )
         _print(training)
+        console.print(f"  perplexity on general text: {before:,.1f} before training, {after:,.1f} after")
     shutil.rmtree(run.files.checkpoints, ignore_errors=True)
 
 

@@ -11,7 +11,9 @@ import pytest
 from pipeline.errors import InputError
 from pipeline.evaluation.interval import wilson_interval
 from pipeline.report.facts import gather
-from pipeline.report.training import Epoch
+from pipeline.report.html import render
+from pipeline.report.training import Epoch, ForgettingFacts
+from pipeline.run.files import RunFiles
 from pipeline.run.folder import Run
 from pipeline.tuning.methods.lora import METHOD as LORA
 from pipeline.tuning.start import START_WEIGHTS
@@ -85,6 +87,22 @@ def test_the_history_starts_with_the_untrained_model(run_folder: Path) -> None:
     assert training.history[2] == Epoch(2, 0.1, 0.8, 0.2, 0.9)
     assert (training.method, training.rank, training.targets) == ("LoRA", 2, ("query", "value"))
     assert (training.best_epoch, training.tokens_per_second) == (2, 1234.5)
+
+
+def test_forgetting_is_shown_as_recorded(run_folder: Path, copy: Path) -> None:
+    training = gather(run_folder).training
+    assert training is not None
+    assert training.forgetting == ForgettingFacts(before=52.61, after=1506.04, tokens=1021)
+    page = render(gather(run_folder))
+    assert "52.6 before training, 1506.0 after" in page
+    path = RunFiles(copy).finetune.manifest
+    document = json.loads(path.read_text(encoding="utf-8"))
+    del document["details"]["general_text"]
+    path.write_text(json.dumps(document), encoding="utf-8")
+    earlier = gather(copy)
+    assert earlier.training is not None
+    assert earlier.training.forgetting is None
+    assert "Not recorded: an earlier version trained this model." in render(earlier)
 
 
 def test_scores_have_the_runtime_s_interval_for_all_questions_and_each_tag(run_folder: Path) -> None:

@@ -1,0 +1,40 @@
+"""Promise: forgetting is seen: perplexity is that of the logits, and training on other text raises it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.data.general_text import general_text
+from pipeline.data.tokenize import EncodedExamples
+from pipeline.gemma.causal_lm import load_causal_lm
+from pipeline.gemma.tokenizer import Tokenizer
+from pipeline.run.files import FinetuneFiles
+from pipeline.tuning.forgetting import perplexity
+from pipeline.tuning.loop import fit
+from pipeline.tuning.method import MethodSettings
+from pipeline.tuning.methods.lora import METHOD
+from tests.tuning.conftest import EVERY_TARGET, SETTINGS
+
+
+def test_it_is_that_of_the_logits(base: Path) -> None:
+    from keras import ops
+
+    text = general_text(Tokenizer.of_preset(base)).first(3)
+    model = load_causal_lm(base)
+    losses: list[float] = []
+    for example in text.examples:
+        ids = example.token_ids[None]
+        logits = ops.convert_to_numpy(model({"token_ids": ids, "padding_mask": np.ones_like(ids)}))[0]
+        shares = logits.astype(np.float64) - np.log(np.exp(logits.astype(np.float64)).sum(-1, keepdims=True))
+        losses += (-shares[np.arange(len(example) - 1), example.token_ids[1:]]).tolist()
+    assert perplexity(model.backbone, text) == pytest.approx(np.exp(np.mean(losses)), rel=1e-4)
+
+
+def test_training_on_other_text_raises_it(base: Path, examples: EncodedExamples, tmp_path: Path) -> None:
+    text, backbone = general_text(Tokenizer.of_preset(base)), load_causal_lm(base).backbone
+    METHOD.attach(backbone, MethodSettings(8, 8.0, EVERY_TARGET))
+    before = perplexity(backbone, text)
+    fit(backbone, examples, examples, replace(SETTINGS, epochs=8), FinetuneFiles(tmp_path))
+    assert perplexity(backbone, text) > 1.1 * before

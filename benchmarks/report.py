@@ -376,9 +376,9 @@ def larger_shapes(document: dict[str, Any]) -> list[str]:
     """Training steps in the shapes of larger Gemmas."""
     lines = ["## Training larger models", "", source(document, document["machine"]), ""]
     lines += [
-        f"Random weights in the shapes of Gemma 3; questions of banking77, {document['batch']} for each step, "
-        f"rank {document['rank']} on all seven matrices, {document['steps']} steps of which the first is not "
-        "counted. Peak memory is above that of the imports.",
+        f"Random weights in the shapes of Gemma 3; questions of banking77, {document['batch']} for each "
+        f"step, rank {document['rank']} on all seven matrices, {document['steps']} steps of which the first "
+        "is not counted. Peak memory is above that of the imports.",
         "",
     ]
     rows = []

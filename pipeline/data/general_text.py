@@ -1,4 +1,4 @@
-"""General English text, on which a model is measured before and after training: what it forgets shows there."""
+"""General English text: a model that forgets in training predicts it worse afterwards."""
 
 from importlib.resources import files
 

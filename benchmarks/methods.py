@@ -46,7 +46,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
 def run(request: dict[str, Any]) -> None:
     """Train one variant and print what was measured."""
     from pipeline.gemma.causal_lm import load_backbone, use_backend
+    from pipeline.tuning.allocation import prefer_huge_pages
 
+    prefer_huge_pages()
     use_backend("torch")
     import keras
     from train import conversations

@@ -72,11 +72,13 @@ def conversations(rows: list[dict[str, str]]) -> list[Example]:
 def train_ours(request: dict[str, Any]) -> None:
     """Only the training steps of `finetune`."""
     from pipeline.gemma.causal_lm import load_backbone, use_backend
+    from pipeline.tuning.allocation import prefer_huge_pages
     from pipeline.tuning.loop import TrainingSettings, fit
     from pipeline.tuning.method import MethodSettings
     from pipeline.tuning.methods.lora import METHOD
     from pipeline.tuning.quantized_base import quantize_base
 
+    prefer_huge_pages()
     use_backend("torch")
     import keras
 

@@ -43,8 +43,6 @@ def use_backend(backend: Backend) -> None:
     # TensorFlow only serves KerasHub's tokenizers; by default it would take all of a GPU's memory from the
     # backend.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
-    # PyTorch's large tensors in huge pages: fewer pages to clear and to look up.
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     with waiting(f"loading Keras on {backend}"), without_native_chatter():
         # PyTorch first: loading its Triton after TensorFlow, as transformers would later, crashes the
         # process.

@@ -27,6 +27,7 @@ from pipeline.recipe.sections.finetune import FinetuneSection
 from pipeline.run.files import FinetuneFiles
 from pipeline.run.folder import Run
 from pipeline.run.space import reserved, write_somewhere
+from pipeline.tuning.allocation import prefer_huge_pages
 from pipeline.tuning.checkpoints import Checkpoints
 from pipeline.tuning.devices import Compute, choose_backend, choose_compute
 from pipeline.tuning.forgetting import perplexity
@@ -111,6 +112,7 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
             + (f", learning rate {section.highest_learning_rate:g}" if section.learning_rate is None else "")
         )
         with reserved(written.folder / "reserved", cost.adapter_bytes + ROOM_FOR_HISTORY) as give_back:
+            prefer_huge_pages()
             use_backend(compute.backend)
             import keras
 

@@ -43,11 +43,13 @@ def test_terms_of_the_weights_are_in_the_system_metadata() -> None:
     assert not {"license_name", "notice"} & SPEC.system_metadata.keys()
 
 
+@pytest.mark.slow
 def test_a_gpu_is_asked_for_float32(model: Path) -> None:
     container = read_container(model)
     assert container.section(MODEL).items[ACTIVATION_TYPE] == "fp32"
 
 
+@pytest.mark.slow
 def test_another_activation_type_or_lost_terms_are_differences(
     model: Path, tokenizer: Tokenizer, tmp_path: Path
 ) -> None:

@@ -42,6 +42,7 @@ def test_integers_are_unpacked_as_they_were_packed(kind: BaseType, columns: int)
     np.testing.assert_array_equal(ops.convert_to_numpy(found), stored.dequantized())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["int8", "int4"])
 def test_training_computes_with_the_stored_integers(
     base: Path, examples: EncodedExamples, kind: BaseType
@@ -86,6 +87,7 @@ def test_in_bfloat16_it_is_near(base: Path, examples: EncodedExamples, kind: Bas
     assert all(gradient.any() for gradient in found.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["gemma", "gemma2", "gemma3"])
 def test_families_train_on_a_base_of_integers(family: str, examples: EncodedExamples, tmp_path: Path) -> None:
     preset = write_keras_preset(family, tmp_path)

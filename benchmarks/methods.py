@@ -23,6 +23,7 @@ from train_process import in_own_process
 
 from pipeline.evaluation.interval import wilson_interval
 from pipeline.machine import available_cores, describe_machine
+from pipeline.tuning.allocation import huge_pages
 
 ROOT = Path(__file__).resolve().parents[1]
 OUTPUT = ROOT / "docs" / "measurements" / "methods.json"
@@ -43,12 +44,11 @@ VARIANTS: dict[str, dict[str, Any]] = {
 """Settings of `finetune` beside the defaults."""
 
 
+@huge_pages()
 def run(request: dict[str, Any]) -> None:
     """Train one variant and print what was measured."""
     from pipeline.gemma.causal_lm import load_backbone, use_backend
-    from pipeline.tuning.allocation import prefer_huge_pages
 
-    prefer_huge_pages()
     use_backend("torch")
     import keras
     from train import conversations
@@ -94,7 +94,7 @@ def run(request: dict[str, Any]) -> None:
 
     def right(backbone: Any) -> dict[str, float]:
         model = response_model(backbone)
-        model.compile()
+        model.compile(optimizer=None, jit_compile=False)
         return loss.measure(model, Batches(test, BATCH, None))
 
     found = {"trained": right(backbone)}

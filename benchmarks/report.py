@@ -335,8 +335,8 @@ def training(document: dict[str, Any]) -> list[str]:
             f"{section['batch']} examples for each step, {section['steps']} steps of which the first is not "
             f"counted; rounds: {section['rounds']}. PocketGemma and TRL adapt all seven matrices of a layer; "
             "KerasHub's own choice is query and value. Float32 unless named otherwise. Tokens without "
-            "padding: the median, the least and the most of the rounds. Peak memory is above that of the "
-            "imports; the weights are 1.07 GB in float32. The limit: each token takes "
+            "padding: the median, the least and the most of the rounds. "
+            f"{_peak(section)}; the weights are 1.07 GB in float32. The limit: each token takes "
             f"{section['operations_per_token'] / 1e9:.2f} billion operations that cannot be left out, and a "
             "product of two matrices reaches "
             + " and ".join(
@@ -353,6 +353,12 @@ def training(document: dict[str, Any]) -> list[str]:
         heads = ("", "tokens/s", "of the limit, %", "tokens for each step", "peak memory, GB")
         lines += table(heads, rows)
     return [*lines, "![Loss of each training step](measurements/train.svg)", ""]
+
+
+def _peak(section: dict[str, Any]) -> str:
+    if "gpu" in section["machine"]:
+        return "Peak memory is the largest total of PyTorch's tensors on the GPU"
+    return "Peak memory is above that of the imports"
 
 
 ANSWERS = {"short": "Short answers (banking77)", "long": "Long answers (word problems)"}

@@ -29,6 +29,7 @@ from pipeline.data.tokenize import encode
 from pipeline.families.registry import read_shape
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.machine import available_cores, describe_machine
+from pipeline.tuning.allocation import huge_pages
 
 ROOT = Path(__file__).resolve().parents[1]
 OUTPUT = ROOT / "docs" / "measurements" / "train.json"
@@ -69,16 +70,15 @@ def conversations(rows: list[dict[str, str]]) -> list[Example]:
     ]
 
 
+@huge_pages()
 def train_ours(request: dict[str, Any]) -> None:
     """Only the training steps of `finetune`."""
     from pipeline.gemma.causal_lm import load_backbone, use_backend
-    from pipeline.tuning.allocation import prefer_huge_pages
     from pipeline.tuning.loop import TrainingSettings, fit
     from pipeline.tuning.method import MethodSettings
     from pipeline.tuning.methods.lora import METHOD
     from pipeline.tuning.quantized_base import quantize_base
 
-    prefer_huge_pages()
     use_backend("torch")
     import keras
 

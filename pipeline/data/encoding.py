@@ -30,7 +30,7 @@ def decode(file: DataFile, faults: Faults) -> list[tuple[int, str]]:
         (codec for mark, codec in MARKS.items() if content.startswith(mark)), _unmarked(content)
     )
     try:
-        # A mark at the start is no text, whatever the encoding is called.
+        # A mark at the start is not text in any encoding.
         text = content.decode(encoding).removeprefix("\ufeff")
         return list(enumerate(text.split("\n"), start=1))
     except UnicodeDecodeError as error:

@@ -208,8 +208,8 @@ def _by_names(values: dict[str, Any], names: dict[str, str]) -> Layout:
         contexts = [names[name] for name in CONTEXTS if name in names]
         if contexts:
             raise InputError(
-                f"{contexts[0]} beside {messages} has no place in the conversation; write it into a turn, "
-                f"or set data.columns.messages to {messages} to leave it out"
+                f"{contexts[0]} in addition to {messages} has no place in the conversation; write it "
+                f"into a turn, or set data.columns.messages to {messages} to leave it out"
             )
         if isinstance(values[messages], str) and not values[messages].lstrip().startswith(("[", "{")):
             raise InputError(f"{messages} is text, expected a list of turns{propose(values)}")

@@ -106,7 +106,7 @@ def _pair(number: int, pair: dict[str, Any]) -> list[dict[str, Any]]:
     """
     for key in ("instruction", "context"):
         if not is_blank(pair.get(key)):
-            raise InputError(f"pair {number} has {key} beside input; write it into input")
+            raise InputError(f"pair {number} has {key} as well as input; write it into input")
     system = [{"role": "system", "content": pair["system"]}] if pair.get("system") else []
     taken = ("system", "input", "output", *ROLE_KEYS, *CONTENT_KEYS)
     rest = {key: value for key, value in pair.items() if key not in taken}

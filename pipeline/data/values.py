@@ -68,7 +68,7 @@ def column_value(values: dict[str, Any], path: str) -> Any:
 
 
 def has_path(values: Mapping[str, Any], path: str) -> bool:
-    """Whether a row has a column, or a path into a column of objects, whatever its value."""
+    """Whether a row has a column, or a path into a column of objects; its value does not matter."""
     if path in values:
         return True
     value: Any = values

@@ -2,9 +2,9 @@
 
 data       science/*.jsonl, the sample questions and the data card; the same bytes each time
 tokenizer  base's SentencePiece model; the same bytes each time
-base       pretrain, about 16 minutes on one core, and write the KerasHub preset; can be stopped and goes on
-where it was facts      read the periodic table again; needs the package mendeleev in an environment of its
-own
+base       pretrain, about 16 minutes on one core, and write the KerasHub preset; can be stopped and
+           continued
+facts      read the periodic table again; needs the package mendeleev in an environment of its own
 """
 
 import argparse

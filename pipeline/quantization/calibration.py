@@ -24,7 +24,7 @@ TOKENS_PER_INPUT = 2
 grows with the tokens."""
 
 LEAST_TOKENS, MOST_TOKENS = 1 << 12, 1 << 14
-"""Bounds of the number of tokens, whatever the number of examples."""
+"""Bounds of the number of tokens, for any number of examples."""
 
 LONGEST = 2048
 """Longer examples are cut to this many tokens, the length of the texts in the paper."""

@@ -36,6 +36,7 @@ def render(facts: Facts) -> str:
         "duration": _duration,
         "sentence": _sentence,
         "short": short,
+        "perplexity": lambda value: "not finite" if value is None else f"{value:,.1f}",
         "percent": lambda value: f"{value:.1f} %",
     }
     training = facts.training

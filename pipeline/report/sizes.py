@@ -9,11 +9,11 @@ from pipeline.litert.memory_estimate import MemoryCost, memory_cost
 from pipeline.report.results import Results
 from pipeline.run.files import ADAPTER, BASE, MODEL
 
-APP, MODEL_BESIDE, BASE_BESIDE = "app", "model beside the app", "converted base beside the app"
+APP, MODEL_OUTSIDE, BASE_OUTSIDE = "app", "model outside the app", "converted base outside the app"
 CONVERTED, RUNTIME_ADAPTER = "converted model", "run-time adapter"
 """What files are, in a few words."""
 
-APP_FILES = (APP, MODEL_BESIDE, BASE_BESIDE)
+APP_FILES = (APP, MODEL_OUTSIDE, BASE_OUTSIDE)
 """What the phone needs: the app, and the files that are too big for it."""
 
 MODEL_FILES = (CONVERTED, RUNTIME_ADAPTER)
@@ -100,8 +100,8 @@ def file_facts(results: Results) -> list[FileFacts]:
     files += [_file(results, what, "convert", name) for name, what in names]
     apps = [entry["name"] for entry in results.outputs("bundle") if entry["name"].endswith(".apk")]
     files += [_file(results, APP, "bundle", name) for name in apps]
-    beside = ((MODEL, MODEL_BESIDE), (BASE, BASE_BESIDE))
-    files += [_file(results, what, "bundle", name) for name, what in beside]
+    outside = ((MODEL, MODEL_OUTSIDE), (BASE, BASE_OUTSIDE))
+    files += [_file(results, what, "bundle", name) for name, what in outside]
     return [file for file in files if file]
 
 

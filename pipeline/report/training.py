@@ -81,7 +81,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class ForgettingFacts:
-    """Perplexity on general text.
+    """Perplexity on general text; None where it is not finite.
 
     Attributes:
         before: of the model as training started.
@@ -89,9 +89,14 @@ class ForgettingFacts:
         tokens: of the text.
     """
 
-    before: float
-    after: float
+    before: float | None
+    after: float | None
     tokens: int
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether both are finite."""
+        return self.before is not None and self.after is not None
 
 
 @dataclass(frozen=True)

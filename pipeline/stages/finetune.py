@@ -27,7 +27,7 @@ from pipeline.recipe.sections.finetune import FinetuneSection
 from pipeline.run.files import FinetuneFiles
 from pipeline.run.folder import Run
 from pipeline.run.space import reserved, write_somewhere
-from pipeline.tuning.allocation import prefer_huge_pages
+from pipeline.tuning.allocation import huge_pages
 from pipeline.tuning.checkpoints import Checkpoints
 from pipeline.tuning.devices import Compute, choose_backend, choose_compute
 from pipeline.tuning.forgetting import perplexity
@@ -45,11 +45,15 @@ FEW_STEPS = 500
 FINGERPRINT = 16
 """Characters of the name of a training's checkpoints."""
 
+COMPUTATION = 2
+"""Version of how a step is computed. With another one, a step that continues a checkpoint rounds differently
+from the one that would have followed."""
+
 LEAST_IN_MEGABYTES = 100_000
 """Bytes. Fewer are printed in kB."""
 
 ROOM_FOR_HISTORY = 4_000_000
-"""Bytes beside the adapter: the history of a long training for TensorBoard, and the manifest."""
+"""Bytes in addition to the adapter: the history of a long training for TensorBoard, and the manifest."""
 
 
 def run(config: Config, run: Run, *, force: bool = False) -> None:
@@ -111,8 +115,8 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
             f"{cost.parameters:,} trainable parameters, adapter of {_size(cost.adapter_bytes)}"
             + (f", learning rate {section.highest_learning_rate:g}" if section.learning_rate is None else "")
         )
-        with reserved(written.folder / "reserved", cost.adapter_bytes + ROOM_FOR_HISTORY) as give_back:
-            prefer_huge_pages()
+        room = cost.adapter_bytes + ROOM_FOR_HISTORY
+        with reserved(written.folder / "reserved", room) as give_back, huge_pages():
             use_backend(compute.backend)
             import keras
 
@@ -134,9 +138,9 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
             text = general_text(tokenizer)
             before = perplexity(backbone, text)
             training = fit(backbone, train, validation, _training_settings(section), written, checkpoints)
-            after = perplexity(backbone, text)
             give_back()
             write_somewhere(method.collect(attachment, base_digest).save, written.adapter)
+            after = perplexity(backbone, text)
         work.details.update(
             backend=compute.backend,
             dtype=compute.dtype,
@@ -152,7 +156,9 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
             general_text={"tokens": text.response_tokens, "before": before, "after": after},
         )
         _print(training)
-        console.print(f"  perplexity on general text: {before:,.1f} before training, {after:,.1f} after")
+        console.print(
+            f"  perplexity on general text: {_perplexity(before)} before training, {_perplexity(after)} after"
+        )
     shutil.rmtree(run.files.checkpoints, ignore_errors=True)
 
 
@@ -167,7 +173,8 @@ def fingerprint(
     """Of what determines a training: a checkpoint is good for no other one."""
     installed = package_versions()
     versions = {package: installed.get(package) for package in packages}
-    digest = hashlib.sha256(json.dumps([settings, versions, asdict(compute), base_digest]).encode())
+    determinants = [settings, versions, asdict(compute), base_digest, COMPUTATION]
+    digest = hashlib.sha256(json.dumps(determinants).encode())
     for encoded in (train, validation):
         digest.update(f"{len(encoded)} {encoded.pad_id}".encode())
         for example in encoded.examples:
@@ -201,6 +208,10 @@ def _in_one_form(recorded: Mapping[str, Any]) -> Mapping[str, Any]:
         return {**recorded, **FinetuneSection.model_validate(known).determinants}
     except ValidationError:
         return recorded
+
+
+def _perplexity(value: float | None) -> str:
+    return "not finite" if value is None else f"{value:,.1f}"
 
 
 def _size(count: int) -> str:

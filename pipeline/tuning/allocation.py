@@ -6,31 +6,48 @@ takes up to a fifth of the time.
 """
 
 import ctypes
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+HUGE_PAGES = "THP_MEM_ALLOC_ENABLE"
+"""PyTorch reads this variable when it allocates its first tensor."""
+
 TRIM_THRESHOLD, MMAP_THRESHOLD, MMAP_MAX = -1, -3, -4
 """Parameters of mallopt(3): M_TRIM_THRESHOLD, M_MMAP_THRESHOLD and M_MMAP_MAX."""
 
-KEEP = {TRIM_THRESHOLD: 2**31 - 1, MMAP_MAX: 0}
+KEEP = {TRIM_THRESHOLD: -1, MMAP_MAX: 0}
+"""A trim threshold of -1 is none."""
 
 AFTERWARDS = {TRIM_THRESHOLD: 64 << 20, MMAP_THRESHOLD: 32 << 20, MMAP_MAX: 65536}
 """What the library sets by itself once a block of 32 MiB was freed. Its thresholds follow the freed blocks,
 until a program sets one."""
 
+SETTINGS = ("MALLOC_", "GLIBC_TUNABLES")
+"""How the variables begin by which a user configures the library."""
 
-def prefer_huge_pages() -> None:
-    """Ask PyTorch to put large tensors into huge pages, unless the environment says otherwise. Call it before
-    PyTorch is imported. Large models need less memory for a step, small ones a little more."""
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+
+@contextmanager
+def huge_pages() -> Iterator[None]:
+    """Ask PyTorch to put large tensors into huge pages, unless the environment says otherwise. Enter it
+    before PyTorch is imported. Large models need less memory for a step, small ones a little more."""
+    if HUGE_PAGES in os.environ:
+        yield
+        return
+    os.environ[HUGE_PAGES] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop(HUGE_PAGES, None)
 
 
 @contextmanager
 def kept_memory() -> Iterator[None]:
-    """Keep freed memory in this process, and return it at the end. Does nothing without the GNU C library."""
+    """Keep freed memory in this process, and return it at the end. Does nothing without the GNU C library, or
+    if the environment configures that library."""
     library = _glibc()
-    if library is None:
+    if library is None or _is_configured():
         yield
         return
     for parameter, value in KEEP.items():
@@ -40,7 +57,12 @@ def kept_memory() -> Iterator[None]:
     finally:
         for parameter, value in AFTERWARDS.items():
             library.mallopt(parameter, value)
+        gc.collect()  # models have reference cycles
         library.malloc_trim(0)
+
+
+def _is_configured() -> bool:
+    return any(name.startswith(SETTINGS) for name in os.environ)
 
 
 def _glibc() -> ctypes.CDLL | None:

@@ -1,4 +1,4 @@
-"""What the methods have in common that train weights of the base themselves instead of factors beside them.
+"""What the methods have in common that train weights of the base themselves instead of added factors.
 
 Their adapter file holds the trained weights W, not W - W0: in float32, W0 + (W - W0) is not always W, and W0
 would have to stay in memory during training. The tensors have the names and the axes of a Hugging Face

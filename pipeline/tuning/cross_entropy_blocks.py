@@ -8,12 +8,14 @@ arXiv:2411.09009).
 
 from typing import Any
 
-BLOCK = 2048
-"""Tokens of a block."""
+TOKENS, POSITIONS = 2048, 1024
+"""Size of a block: its logits are 8 MB in float32."""
 
 
 def losses_and_slopes(hidden: Any, labels: Any, kernel: Any, soft_cap: float | None) -> tuple[Any, Any, Any]:
     """Losses, whether the label is the most likely token, and the gradient of each loss.
+
+    Of several tokens with the largest logit, the first counts as the most likely.
 
     Args:
         hidden: (positions, width), in the dtype of the kernel.
@@ -27,15 +29,31 @@ def losses_and_slopes(hidden: Any, labels: Any, kernel: Any, soft_cap: float | N
     """
     import torch
 
+    losses, right, slopes = zip(
+        *(
+            _of_positions(states, wanted, kernel, soft_cap)
+            for states, wanted in zip(hidden.split(POSITIONS), labels.split(POSITIONS), strict=True)
+        ),
+        strict=True,
+    )
+    return torch.cat(losses), torch.cat(right), torch.cat(slopes)
+
+
+def _of_positions(hidden: Any, labels: Any, kernel: Any, soft_cap: float | None) -> tuple[Any, Any, Any]:
+    import torch
+
     columns = hidden.t().contiguous()
-    positions = len(labels)
-    largest = columns.new_full((1, positions), -torch.inf, dtype=torch.float32)
-    likeliest = torch.zeros_like(labels)[None]
-    total = torch.zeros_like(largest)
+    labels = labels[None]
+    largest = columns.new_full(labels.shape, -torch.inf, dtype=torch.float32)
+    at_label, total = torch.zeros_like(largest), torch.zeros_like(largest)
+    likeliest = torch.zeros_like(labels)
     slopes = columns.new_zeros(columns.shape, dtype=torch.float32)
-    for start in range(0, len(kernel), BLOCK):
-        rows = kernel[start : start + BLOCK]
+    for start in range(0, len(kernel), TOKENS):
+        rows = kernel[start : start + TOKENS]
         logits = _capped(torch.mm(rows, columns).float(), soft_cap)
+        row = labels - start
+        is_here = (row >= 0) & (row < len(rows))
+        at_label = torch.where(is_here, logits.gather(0, row.clamp(0, len(rows) - 1)), at_label)
         highest, index = logits.max(0, keepdim=True)
         likeliest = torch.where(highest > largest, index + start, likeliest)
         highest = torch.maximum(highest, largest)
@@ -46,12 +64,11 @@ def losses_and_slopes(hidden: Any, labels: Any, kernel: Any, soft_cap: float | N
         if soft_cap is not None:
             shares *= 1 - (logits / soft_cap).square_()
         slopes.mul_(rescale).add_(torch.mm(rows.t(), shares.to(rows.dtype)))
-    at_labels = kernel[labels].float()
-    wanted = _capped((hidden.float() * at_labels).sum(-1), soft_cap)
+    of_label = kernel[labels[0]].float().t()
     if soft_cap is not None:
-        at_labels = at_labels * (1 - (wanted / soft_cap).square())[:, None]
-    losses = (largest + total.log())[0] - wanted
-    return losses, likeliest[0] == labels, (slopes / total).t() - at_labels
+        of_label = of_label * (1 - (at_label / soft_cap).square())
+    losses = largest + total.log() - at_label
+    return losses[0], (likeliest == labels)[0], (slopes / total - of_label).t()
 
 
 def _capped(products: Any, soft_cap: float | None) -> Any:

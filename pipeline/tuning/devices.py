@@ -30,7 +30,7 @@ def choose_compute(backend: str, dtype: str, parameters: int) -> Compute:
     """Resolve `auto` in the backend and dtype settings.
 
     Args:
-        backend: `auto`, or a Keras backend, which is then taken as it is.
+        backend: `auto`, or a Keras backend, which is then used.
         dtype: `auto`, `float32` or `bfloat16`.
         parameters: of the model.
     """

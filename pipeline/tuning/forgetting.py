@@ -11,15 +11,22 @@ if TYPE_CHECKING:
 BATCH = 4
 
 
-def perplexity(backbone: "keras_hub.models.Backbone", text: EncodedExamples) -> float:
-    """exp of the mean cross-entropy of the tokens of a text.
+def perplexity(backbone: "keras_hub.models.Backbone", text: EncodedExamples) -> float | None:
+    """exp of the mean cross-entropy of the tokens of a text; None if it is not finite.
 
     Args:
-        backbone: as it is in training, with or without an adapter.
+        backbone: in the form that is trained, with or without an adapter.
         text: whose learned tokens count.
     """
+    import keras
+
     from pipeline.tuning.loss import Batches, measure, response_model
 
     model = response_model(backbone)
-    model.compile(jit_compile=False)
-    return math.exp(measure(model, Batches(text, BATCH, None))["loss"])
+    model.compile(optimizer=None, jit_compile=keras.config.backend() != "torch")
+    loss = measure(model, Batches(text, BATCH, None))["loss"]
+    try:
+        found = math.exp(loss)
+    except OverflowError:
+        return None
+    return found if math.isfinite(found) else None

@@ -1,7 +1,7 @@
 """RMS norms as one operation in PyTorch, which keeps less for the gradient.
 
 Keras computes a norm in some ten operations, and most of them keep their inputs for the gradient, in float32.
-Here the gradient takes the input as it is and one number for each vector.
+Here only the input, in its own dtype, and one number for each vector are kept.
 """
 
 from collections.abc import Sequence
@@ -15,15 +15,18 @@ if TYPE_CHECKING:
 OFFSETS = (0.0, 1.0)
 """What KerasHub's families add to the stored scales."""
 
-CLOSE = 0.02
-"""Relative difference that rounding in bfloat16 explains."""
+CLOSE = {"float32": 1e-4, "bfloat16": 0.02, "float16": 0.002}
+"""Difference that rounding explains, for each dtype in which a layer computes."""
+
+FUSED = "norm_offset"
+"""Attribute of a fused class: what it adds to the scales."""
 
 
 def fuse_norms(backbone: "keras_hub.models.Backbone") -> None:
     """Compute the RMS norms of a backbone on PyTorch in one operation each; values change by rounding only.
 
     A layer counts as an RMS norm if it computes x / sqrt(mean(x²) + epsilon) * (scale + offset), with an
-    offset of 0 or 1, for a test vector and scales of one. Every other layer stays as it is.
+    offset of 0 or 1, for a test vector and scales of one. Other layers are not changed.
     """
     for layer in _norms(backbone):
         offset = _offset(layer)
@@ -36,6 +39,7 @@ def _norms(backbone: "keras_hub.models.Backbone") -> "Sequence[keras.layers.Laye
         layer
         for layer in backbone._flatten_layers()
         if hasattr(layer, "epsilon") and [each.name for each in layer.weights] == ["scale"]
+        if not hasattr(layer, FUSED)
     ]
 
 
@@ -48,9 +52,10 @@ def _offset(layer: "keras.layers.Layer") -> float | None:
     vector = torch.linspace(-1.0, 2.0, len(ones), device=ones.device)[None]
     with torch.no_grad(), keras.StatelessScope(state_mapping=[(layer.scale, ones)]):
         found = layer(vector).float()
+    close = CLOSE[keras.backend.standardize_dtype(layer.compute_dtype)]
     normed = vector * torch.rsqrt(vector.square().mean(-1, keepdim=True) + layer.epsilon)
     for offset in OFFSETS:
-        if torch.allclose(found, normed * (1 + offset), rtol=CLOSE, atol=CLOSE):
+        if torch.allclose(found, normed * (1 + offset), rtol=close, atol=close):
             return offset
     return None
 
@@ -60,6 +65,8 @@ def _fused(base: Any, offset: float) -> Any:
     norm = _function()
 
     class FusedNorm(base):  # type: ignore[misc]
+        norm_offset = offset
+
         def call(self, x: Any) -> Any:
             return norm.apply(x, self.scale.value.float() + offset, self.epsilon, self.compute_dtype)
 

@@ -1,4 +1,4 @@
-"""The training loop, step by step in Keras, on whatever a method left trainable."""
+"""The training loop, step by step in Keras, on the weights that a method left trainable."""
 
 import csv
 import math
@@ -33,7 +33,7 @@ SMALL_DIFFERENCE = 0.01
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """How to train, whatever the method.
+    """How to train, with any method.
 
     Attributes:
         epochs: at most; early stopping may end training before.

@@ -69,7 +69,7 @@ def compute_beside_kernel(layers: "Iterable[keras.layers.Layer]") -> None:
     """
     for layer in layers:
         if layer.bias is not None or _does_something(layer.activation):
-            raise PocketGemmaError(f"{layer.path}: has a bias or an activation beside its kernel")
+            raise PocketGemmaError(f"{layer.path}: has a bias or an activation, expected a kernel alone")
         layer.__class__ = _beside_kernel(type(layer))  # type: ignore[arg-type]
 
 
@@ -96,7 +96,7 @@ def lora_term(layer: "keras.layers.Layer", inputs: Any) -> Any:
     """s (x A) B of a layer that computes LoRA beside its kernel."""
     from keras import ops
 
-    # Keras keeps A and B in float32, whatever the layer computes in.
+    # Keras keeps A and B in float32 even if the layer computes in another dtype.
     a, b = (ops.cast(each, layer.compute_dtype) for each in (layer.lora_kernel_a, layer.lora_kernel_b))
     return ops.matmul(_product(layer, inputs, a) * layer.lora_scale, b)
 

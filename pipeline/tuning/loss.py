@@ -105,7 +105,7 @@ def _response_class() -> "type[keras.Model]":
             sample_weight: Any = None,
             training: bool = True,
         ) -> Any:
-            """The mean over the response tokens, whatever their number in a batch."""
+            """The mean over all response tokens of a batch."""
             return ops.sum(ops.multiply(y_pred["loss"], sample_weight))
 
         def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
@@ -192,7 +192,7 @@ class Batches:
 
 
 def measure(model: "keras.Model", batches: Batches) -> dict[str, float]:
-    """How a model does on the examples of the first epoch, whatever their batches.
+    """How a model does on the examples of the first epoch, independent of how they are batched.
 
     Args:
         model: of `response_model`, compiled.

@@ -1,4 +1,4 @@
-"""What a training in progress consists of beside the frozen weights, as tensors."""
+"""What a training in progress consists of besides the frozen weights, as tensors."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any

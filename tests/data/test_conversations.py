@@ -207,7 +207,7 @@ def test_examples_read_back_as_written(tmp_path: Path) -> None:
             {"prompt": "Q", "response": "A", "messages": [USER, ASSISTANT]},
             "more than one conversation",
         ),
-        ({"context": "C", "messages": [USER, ASSISTANT]}, "context beside messages has no place"),
+        ({"context": "C", "messages": [USER, ASSISTANT]}, "context in addition to messages has no place"),
         ({"prompt": "Q", "chosen": "A", "rejected": "B"}, "chosen holds preference data"),
         ({"prompt": "Q", "response": "A", "rejected": "B"}, "rejected holds preference data"),
         ({"question": "Q", "choices": ["A", "B"], "answer": 0}, "choices holds the choices"),
@@ -244,7 +244,7 @@ def test_examples_read_back_as_written(tmp_path: Path) -> None:
         ({"instruction": "Q", "output": "A", "history": ["Q1", "A1"]}, "expected a list of pairs"),
         (
             {"conversation": [{"input": "Q", "output": "A", "instruction": "Do"}]},
-            "pair 1 has instruction beside input; write it into input",
+            "pair 1 has instruction as well as input; write it into input",
         ),
         (
             {"conversation": [{"input": "Q", "output": "A", "loss": False}]},

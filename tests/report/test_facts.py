@@ -94,9 +94,15 @@ def test_forgetting_is_shown_as_recorded(run_folder: Path, copy: Path) -> None:
     assert training is not None
     assert training.forgetting == ForgettingFacts(before=52.61, after=1506.04, tokens=1021)
     page = render(gather(run_folder))
-    assert "52.6 before training, 1506.0 after" in page
+    assert "52.6 before training, 1,506.0 after" in page
+    assert "suggests that the model has forgotten" in page
     path = RunFiles(copy).finetune.manifest
     document = json.loads(path.read_text(encoding="utf-8"))
+    document["details"]["general_text"]["after"] = None
+    path.write_text(json.dumps(document), encoding="utf-8")
+    page = render(gather(copy))
+    assert "52.6 before training, not finite after" in page
+    assert "suggests" not in page
     del document["details"]["general_text"]
     path.write_text(json.dumps(document), encoding="utf-8")
     earlier = gather(copy)

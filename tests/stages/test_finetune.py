@@ -145,8 +145,31 @@ def test_without_validation_all_epochs_are_trained_and_the_last_is_kept(
         finetune.run(config({"validation_share": 0}, epochs=5, patience=1), opened)
         details = opened.manifest("finetune").details
     assert (details["epochs"], details["best_epoch"], details["best_validation_loss"]) == (5, 5, None)
-    assert "without validation, epoch 5 is kept" in capsys.readouterr().out
+    text = details["general_text"]
+    assert text["tokens"] > 0
+    printed = capsys.readouterr().out
+    assert "without validation, epoch 5 is kept" in printed
+    before, after = (f"{text[moment]:,.1f}" for moment in ("before", "after"))
+    assert f"perplexity on general text: {before} before training, {after} after" in printed
     assert not (run.folder("finetune") / "reserved").exists()
+
+
+def test_a_model_that_predicts_no_general_text_is_kept_all_the_same(
+    run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = iter([52.61, None])
+
+    def perplexity(*arguments: object) -> float | None:
+        value = next(found)
+        assert value or any(run.root.rglob("adapter.safetensors"))
+        return value
+
+    monkeypatch.setattr(finetune, "perplexity", perplexity)
+    with Run(run.root) as opened:
+        finetune.run(config(epochs=1), opened)
+        details = opened.manifest("finetune").details
+    assert (details["general_text"]["before"], details["general_text"]["after"]) == (52.61, None)
+    assert "general text: 52.6 before training, not finite after" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("validation", [True, False])
@@ -209,8 +232,10 @@ def test_the_same_training_said_in_other_words_is_not_repeated(
         assert "✓ finetune  up to date" in capsys.readouterr().out
 
 
-def test_another_version_of_keras_takes_no_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its optimizer may have other variables."""
+def test_another_version_of_keras_or_of_the_computation_takes_no_checkpoint(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The optimizer may have other variables, and the steps that follow other values."""
     encoded = EncodedExamples((), 0)
 
     def name(version: str) -> str:
@@ -220,6 +245,9 @@ def test_another_version_of_keras_takes_no_checkpoint(monkeypatch: pytest.Monkey
 
     assert name("3.15.1") == name("3.15.1")
     assert name("3.15.1") != name("3.16.0")
+    before = name("3.15.1")
+    monkeypatch.setattr(finetune, "COMPUTATION", finetune.COMPUTATION + 1)
+    assert name("3.15.1") != before
 
 
 def earlier(run: Run, folder: Path, seed: int = 0) -> Path:

@@ -1,24 +1,24 @@
 """Promise: memory that a training step frees is there for the next one, and is returned after training."""
 
+import gc
 import mmap
+import os
 import platform
-import resource
 
+import numpy as np
 import pytest
 
-from pipeline.tuning.allocation import kept_memory
+from pipeline.tuning.allocation import HUGE_PAGES, SETTINGS, huge_pages, kept_memory
 
-pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs the GNU C library")
+needs_glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs the GNU C library")
 
-BYTES = 64 << 20
-PAGES = BYTES // mmap.PAGESIZE
+MIB = 1 << 20
 
 
-def new_pages() -> int:
-    """How many pages the kernel clears for a large array that is written and freed."""
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    b"1" * BYTES
-    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+@pytest.fixture(autouse=True)
+def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (name for name in os.environ if name.startswith((*SETTINGS, HUGE_PAGES))):
+        monkeypatch.delenv(name)
 
 
 def resident() -> int:
@@ -26,24 +26,67 @@ def resident() -> int:
         return int(file.read().split()[1]) * mmap.PAGESIZE
 
 
-def test_freed_memory_is_used_again() -> None:
-    assert new_pages() > 0.9 * PAGES or _huge_pages()
-    with kept_memory():
-        new_pages()
-        assert new_pages() < 0.05 * PAGES
+def write_and_free(size: int) -> None:
+    np.ones(size, np.uint8)
 
 
-def test_it_is_returned_at_the_end() -> None:
+class Cycle:
+    """Holds memory, and is only freed when cycles are collected."""
+
+    def __init__(self, size: int) -> None:
+        self.memory, self.itself = np.ones(size, np.uint8), self
+
+
+@needs_glibc
+@pytest.mark.parametrize("size", [64 * MIB, 2100 * MIB])
+def test_freed_memory_stays_until_the_end(size: int) -> None:
+    before = resident()
     with kept_memory():
-        new_pages()
-        inside = resident()
-    assert resident() < inside - 0.5 * BYTES
+        write_and_free(size)
+        assert resident() > before + 0.9 * size
+    assert resident() < before + 0.2 * size
+    write_and_free(size)
+    assert resident() < before + 0.2 * size
+
+
+@needs_glibc
+def test_it_is_returned_after_an_interruption() -> None:
+    size, before = 64 * MIB, resident()
     with pytest.raises(KeyboardInterrupt), kept_memory():
-        new_pages()
+        write_and_free(size)
         raise KeyboardInterrupt
-    assert resident() < inside - 0.5 * BYTES
+    assert resident() < before + 0.2 * size
 
 
-def _huge_pages() -> bool:
-    with open("/sys/kernel/mm/transparent_hugepage/enabled", encoding="ascii") as file:
-        return "[always]" in file.read()
+@needs_glibc
+def test_what_only_cycles_hold_is_returned_too() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        size, before = 64 * MIB, resident()
+        with kept_memory():
+            Cycle(size)
+        assert resident() < before + 0.2 * size
+    finally:
+        gc.enable()
+
+
+@needs_glibc
+@pytest.mark.parametrize("name", ["MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES"])
+def test_a_configured_library_is_not_changed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "65536")
+    size, before = 64 * MIB, resident()
+    with kept_memory():
+        write_and_free(size)
+        assert resident() < before + 0.2 * size
+
+
+def test_huge_pages_are_asked_for_until_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(KeyError, match="inside"), huge_pages():
+        assert os.environ[HUGE_PAGES] == "1"
+        raise KeyError("inside")
+    assert HUGE_PAGES not in os.environ
+    monkeypatch.setenv(HUGE_PAGES, "0")
+    with huge_pages():
+        assert os.environ[HUGE_PAGES] == "0"
+    assert os.environ[HUGE_PAGES] == "0"

@@ -1,4 +1,5 @@
-"""Promise: perplexity is that of the logits, and follows what the model learns."""
+"""Promise: perplexity is that of the logits, follows what the model learns, and is none where it is not
+finite."""
 
 from pathlib import Path
 
@@ -35,7 +36,19 @@ def test_it_follows_what_the_model_learns(base: Path, examples: EncodedExamples,
     backbone = load_causal_lm(base).backbone
     METHOD.attach(backbone, MethodSettings(8, 8.0, EVERY_TARGET))
     before = perplexity(backbone, examples)
+    assert before is not None
     training = fit(backbone, examples, examples, SETTINGS, FinetuneFiles(tmp_path))
     assert training.untrained_validation_loss == pytest.approx(np.log(before), rel=1e-5)
-    assert training.best_validation_loss == pytest.approx(np.log(perplexity(backbone, examples)), rel=1e-5)
-    assert perplexity(backbone, examples) < 0.5 * before
+    after = perplexity(backbone, examples)
+    assert after is not None
+    assert training.best_validation_loss == pytest.approx(np.log(after), rel=1e-5)
+    assert after < 0.5 * before
+
+
+@pytest.mark.parametrize("scale", [np.nan, 1e6])
+def test_none_where_it_is_not_finite(base: Path, examples: EncodedExamples, scale: float) -> None:
+    """NaN, and a loss of more than 709 nats."""
+    backbone = load_causal_lm(base).backbone
+    final = backbone.get_layer("final_normalization").scale
+    final.assign(final * scale)
+    assert perplexity(backbone, examples) is None

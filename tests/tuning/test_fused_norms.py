@@ -11,7 +11,7 @@ from pipeline.families.registry import read_shape
 from pipeline.gemma.causal_lm import load_backbone
 from pipeline.tuning.fused_norms import fuse_norms
 
-LIMITS = {"float32": 1e-5, "bfloat16": 0.02}
+LIMITS = {"float32": 1e-5, "bfloat16": 0.02, "mixed_bfloat16": 0.02}
 """Of a difference, as a share of the largest value: the rounding of the dtype."""
 
 
@@ -49,7 +49,7 @@ def test_values_and_gradients_are_those_of_keras(preset: Path, dtype: str) -> No
     for before, after in zip(norms(plain), norms(fused), strict=True):
         width = before.scale.shape[0]
         values = random.standard_normal((2, 3, width)).astype(np.float32) * random.uniform(0.1, 30)
-        vectors = torch.from_numpy(values).to(getattr(torch, dtype))
+        vectors = torch.from_numpy(values).to(getattr(torch, before.compute_dtype))
         for name, wanted, found in zip(
             ("output", "of the input", "of the scale"),
             gradients(before, vectors),
@@ -60,18 +60,27 @@ def test_values_and_gradients_are_those_of_keras(preset: Path, dtype: str) -> No
             assert float((found - wanted).abs().max()) <= limit, f"{after.path}: {name}"
 
 
-def test_a_norm_that_computes_something_else_stays_as_it_is(base: Path) -> None:
+@pytest.mark.parametrize(("factor", "shift"), [(1.0, 0.1), (1.001, 0.0)])
+def test_a_norm_that_computes_something_else_does_not_change(factor: float, shift: float, base: Path) -> None:
     backbone = load_backbone(base)
     final = backbone.get_layer("final_normalization")
 
-    class Shifted(type(final)):  # type: ignore[misc]
+    class Other(type(final)):  # type: ignore[misc]
         def call(self, x: Any) -> Any:
-            return super().call(x) + 0.1
+            return super().call(x) * factor + shift
 
-    final.__class__ = Shifted
+    final.__class__ = Other
     fuse_norms(backbone)
-    assert type(final) is Shifted
+    assert type(final) is Other
     assert type(backbone.get_layer("decoder_block_0").pre_attention_norm).__name__ == "FusedNorm"
+
+
+def test_fusing_again_changes_nothing(base: Path) -> None:
+    backbone = load_backbone(base)
+    fuse_norms(backbone)
+    before = [type(layer) for layer in backbone._flatten_layers()]
+    fuse_norms(backbone)
+    assert [type(layer) for layer in backbone._flatten_layers()] == before
 
 
 def test_only_norms_change(base: Path) -> None:

@@ -4,6 +4,7 @@ import math
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from pipeline.data.tokenize import EncodedExamples
 from pipeline.errors import PocketGemmaError
 from pipeline.gemma.causal_lm import load_causal_lm
 from pipeline.run.files import FinetuneFiles
+from pipeline.tuning import allocation
 from pipeline.tuning.adapter import Adapter
 from pipeline.tuning.loop import Training, check_finite, compare, fit
 from pipeline.tuning.method import MethodSettings
@@ -94,6 +96,33 @@ RESULTS = [
     ("loss", (3.01, 0.5), (3.0, 0.5), "did not make the model better"),
     ("exact_match", (2.0, 0.4), (3.0, 0.5), "did not make the model better"),
 ]
+
+
+def test_norms_are_fused_and_memory_is_kept_while_it_trains(
+    base: Path, examples: EncodedExamples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import keras
+
+    backbone = load_causal_lm(base).backbone
+    METHOD.attach(backbone, MethodSettings(8, 8.0, TARGETS))
+    calls: list[tuple[int, int]] = []
+    library = SimpleNamespace(
+        mallopt=lambda parameter, value: calls.append((parameter, value)), malloc_trim=lambda pad: None
+    )
+    monkeypatch.setattr(allocation, "_glibc", lambda: library)
+    monkeypatch.setattr(allocation, "_is_configured", lambda: False)
+    seen: list[tuple[str, list[tuple[int, int]]]] = []
+    plain = keras.Model.train_on_batch
+
+    def step(*arguments: Any, **more: Any) -> Any:
+        seen.append((type(backbone.get_layer("final_normalization")).__name__, list(calls)))
+        return plain(*arguments, **more)
+
+    monkeypatch.setattr(keras.Model, "train_on_batch", step)
+    fit(backbone, examples, examples, replace(SETTINGS, epochs=1), FinetuneFiles(tmp_path))
+    kept = list(allocation.KEEP.items())
+    assert seen == [("FusedNorm", kept)] * 3
+    assert calls == kept + list(allocation.AFTERWARDS.items())
 
 
 @pytest.mark.parametrize(("monitor", "trained", "untrained", "warning"), RESULTS)

@@ -1,6 +1,7 @@
 """Promise: layers that are computed twice give the same gradients, and less is kept for them."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from pipeline.data.tokenize import EncodedExamples
 from pipeline.errors import InputError
 from pipeline.gemma.causal_lm import load_backbone
+from pipeline.tuning.fused_norms import fuse_norms
 from pipeline.tuning.loss import Batches, response_model
 from pipeline.tuning.method import MethodSettings
 from pipeline.tuning.registry import METHODS
@@ -16,12 +18,21 @@ from tests.support.random_presets import write_keras_preset
 from tests.tuning.gradients import loss_and_gradients
 
 
+@pytest.mark.parametrize("fused", [False, True])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_layers_computed_twice_give_the_same_gradients_with_less_kept(
-    base: Path, examples: EncodedExamples, dtype: str
+    base: Path, examples: EncodedExamples, dtype: str, fused: bool
 ) -> None:
-    loss, gradients, kept = loss_and_gradients(base, examples, dtype=dtype)
-    again, found, less = loss_and_gradients(base, examples, prepare=rematerialize, dtype=dtype)
+    def once(backbone: Any) -> None:
+        if fused:
+            fuse_norms(backbone)
+
+    def twice(backbone: Any) -> None:
+        rematerialize(backbone)
+        once(backbone)
+
+    loss, gradients, kept = loss_and_gradients(base, examples, once, dtype)
+    again, found, less = loss_and_gradients(base, examples, twice, dtype)
     assert again == loss
     for name, gradient in gradients.items():
         np.testing.assert_array_equal(found[name], gradient, err_msg=name)

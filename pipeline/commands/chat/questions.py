@@ -1,4 +1,4 @@
-"""Where the questions come from: a person at a terminal, or the lines of a file or a pipe."""
+"""Where the questions come from: a user at a terminal, or the lines of a file or a pipe."""
 
 import codecs
 from pathlib import Path
@@ -19,7 +19,7 @@ class Questions(Protocol):
     """A source of questions, and where remarks about them go.
 
     Attributes:
-        interactive: a person reads the replies and can react.
+        interactive: a user reads the replies and can react.
     """
 
     interactive: bool

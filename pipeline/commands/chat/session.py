@@ -17,7 +17,7 @@ CUT = "The context is full: the reply ends here."
 def converse(conversation: Conversation, questions: Questions) -> int:
     """Answer every question.
 
-    Ctrl-C of a person at a terminal stops the reply and nothing else; elsewhere it ends the command.
+    Ctrl-C at a terminal stops the reply and nothing else; elsewhere it ends the command.
 
     Returns:
         The exit code: 0, or that of the last error in questions that nobody can ask again.

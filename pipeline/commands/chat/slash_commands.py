@@ -21,7 +21,7 @@ READS_AGAIN = " The model reads the conversation again first."
 
 
 def welcome(conversation: Conversation) -> str:
-    """What a person at a terminal should know at the start."""
+    """What to print at the start of a session at a terminal."""
     single = (
         ""
         if conversation.remembers

@@ -15,7 +15,7 @@ HUGGING_FACE = b"huggingface"
 
 
 def read(file: DataFile, faults: Faults) -> Iterator[Row]:
-    """Yield the rows of a file; whatever is not a row goes to `faults`.
+    """Yield the rows of a file; all else goes to `faults`.
 
     Class labels become their names, if the file has them, and bytes that are UTF-8 become text.
     """

@@ -21,7 +21,7 @@ csv.field_size_limit(2**31 - 1)
 
 
 def read(file: DataFile, faults: Faults) -> Iterator[Row]:
-    """Yield the rows of a file; whatever is not a row goes to `faults`. A cell without text is None."""
+    """Yield the rows of a file; all else goes to `faults`. A cell without text is None."""
     before = len(faults.found)
     lines = [line for _, line in decode(file, faults)]
     if len(faults.found) > before:

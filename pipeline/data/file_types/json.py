@@ -17,7 +17,7 @@ SAMPLE = 20
 
 
 def read(file: DataFile, faults: Faults) -> Iterator[Row]:
-    """Yield the rows of a file; whatever is not a row goes to `faults`."""
+    """Yield the rows of a file; all else goes to `faults`."""
     lines = [(number, line) for number, line in decode(file, faults) if line.strip()]
     if _in_lines(lines):
         yield from _read_lines(file, lines, faults)

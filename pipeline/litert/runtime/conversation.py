@@ -1,5 +1,5 @@
-"""A conversation that outlives the runtime's: it goes on after a stopped reply, a failure, another adapter or
-another system prompt. The runtime then reads the earlier messages again."""
+"""A conversation that outlives the runtime's: it continues after a stopped reply, a failure, another
+adapter or another system prompt. The runtime then reads the earlier messages again."""
 
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing

@@ -34,11 +34,20 @@ from pipeline.tuning.allocation import huge_pages
 ROOT = Path(__file__).resolve().parents[1]
 OUTPUT = ROOT / "docs" / "measurements" / "train.json"
 BATCH, RANK, LEARNING_RATE = 16, 8, 5e-4
-OURS = {
-    "PocketGemma, float32": ("float32", None),
-    "PocketGemma, float32, micro-batches of 4": ("float32", 4),
-    "PocketGemma, bfloat16": ("bfloat16", None),
+OURS: dict[str, dict[str, tuple[str, int | None]]] = {
+    "short": {
+        "PocketGemma, float32": ("float32", None),
+        "PocketGemma, float32, micro-batches of 4": ("float32", 4),
+        "PocketGemma, bfloat16": ("bfloat16", None),
+    },
+    "long": {
+        "PocketGemma, float32": ("float32", None),
+        "PocketGemma, float32, whole batches": ("float32", BATCH),
+        "PocketGemma, bfloat16": ("bfloat16", None),
+    },
 }
+"""Data type and size of the micro-batches; None: as `finetune` chooses it."""
+
 SEQUENCES = {"short": 128, "long": 384}
 """Tokens of a padded row where a trainer wants to know; the longest row has fewer."""
 
@@ -74,9 +83,11 @@ def conversations(rows: list[dict[str, str]]) -> list[Example]:
 def train_ours(request: dict[str, Any]) -> None:
     """Only the training steps of `finetune`."""
     from pipeline.gemma.causal_lm import load_backbone, use_backend
+    from pipeline.tuning.devices import find_accelerator
     from pipeline.tuning.loop import TrainingSettings, fit
     from pipeline.tuning.method import MethodSettings
     from pipeline.tuning.methods.lora import METHOD
+    from pipeline.tuning.micro_batches import micro_batch_size
     from pipeline.tuning.quantized_base import quantize_base
 
     use_backend("torch")
@@ -112,7 +123,13 @@ def train_ours(request: dict[str, Any]) -> None:
     settings = TrainingSettings(
         epochs=1,
         batch_size=request["batch"],
-        micro_batch_size=request["micro_batch"],
+        micro_batch_size=request["micro_batch"]
+        or micro_batch_size(
+            train.lengths,
+            request["batch"],
+            trained_share=0.0,
+            accelerator=find_accelerator() is not None,
+        ),
         learning_rate=LEARNING_RATE,
         warmup_steps=0,
         final_learning_rate=0.02,
@@ -167,7 +184,7 @@ def main() -> None:
     }
     found: dict[str, list[dict[str, Any]]] = {}
     for _ in range(options.rounds):
-        for name, (dtype, micro) in OURS.items():
+        for name, (dtype, micro) in OURS[options.answers].items():
             request = shared | {"kind": "ours", "rows": data[:count], "dtype": dtype, "micro_batch": micro}
             found.setdefault(name, []).append(in_own_process(sys.executable, "train.py", request))
             print(name, json.dumps(found[name][-1]), flush=True)

@@ -11,7 +11,13 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 
 
-OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "MemoryError", "std::bad_alloc", "out of memory")
+OUT_OF_MEMORY = (
+    "can't allocate memory",
+    "not enough memory",
+    "MemoryError",
+    "std::bad_alloc",
+    "out of memory",
+)
 """Parts of messages of PyTorch, Python, C++ and CUDA."""
 
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +29,11 @@ from pipeline.run.folder import Run
 from pipeline.run.space import reserved, write_somewhere
 from pipeline.tuning.allocation import huge_pages
 from pipeline.tuning.checkpoints import Checkpoints
-from pipeline.tuning.devices import Compute, choose_backend, choose_compute
+from pipeline.tuning.devices import Compute, choose_backend, choose_compute, find_accelerator
 from pipeline.tuning.forgetting import perplexity
 from pipeline.tuning.loop import Training, TrainingSettings, fit
 from pipeline.tuning.method import Method
+from pipeline.tuning.micro_batches import micro_batch_size
 from pipeline.tuning.quantized_base import check_base, quantize_base
 from pipeline.tuning.registry import METHODS
 from pipeline.tuning.rematerialization import rematerialize
@@ -129,15 +130,32 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
                 quantize_base(backbone, section.quantize_base)
             if section.rematerialize:
                 rematerialize(backbone)
+            training_settings = replace(
+                _training_settings(section),
+                micro_batch_size=section.micro_batch_size
+                or micro_batch_size(
+                    train.lengths,
+                    section.batch_size,
+                    trained_share=cost.parameters / shape.parameters,
+                    accelerator=find_accelerator() is not None,
+                ),
+            )
             checkpoints = Checkpoints(
                 run.files.checkpoints,
-                fingerprint(determinants, packages, compute, base_digest, train, validation),
+                fingerprint(
+                    determinants | {"micro_batch_size": training_settings.micro_batch_size},
+                    packages,
+                    compute,
+                    base_digest,
+                    train,
+                    validation,
+                ),
                 minutes=section.checkpoint_minutes,
                 every=section.checkpoint_steps,
             )
             text = general_text(tokenizer)
             before = perplexity(backbone, text)
-            training = fit(backbone, train, validation, _training_settings(section), written, checkpoints)
+            training = fit(backbone, train, validation, training_settings, written, checkpoints)
             give_back()
             write_somewhere(method.collect(attachment, base_digest).save, written.adapter)
             after = perplexity(backbone, text)
@@ -150,6 +168,7 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
                 else {"trained_weights": len(attachment.layers)}
             ),
             learning_rate=section.highest_learning_rate,
+            micro_batch_size=training_settings.micro_batch_size,
             examples=len(train),
             response_tokens=train.response_tokens,
             **asdict(training),

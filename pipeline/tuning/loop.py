@@ -137,7 +137,7 @@ def fit(
     total_tokens = int(train.lengths.sum()) * settings.epochs
     console.print(
         f"  {train_batches.steps:,} steps in each epoch; {100 * train_batches.padding:.1f} % of the "
-        "positions are padding"
+        f"positions are padding{_parts(micro_batches, train_batches.rows)}"
     )
 
     model = response_model(backbone)
@@ -217,6 +217,10 @@ def fit(
         trainable_parameters=sum(math.prod(variable.shape) for variable in model.trainable_variables),
         tokens_per_second=(progress.steps - resumed_at) / total_steps * total_tokens / max(seconds, 1e-9),
     )
+
+
+def _parts(micro_batches: int, rows: int) -> str:
+    return "" if micro_batches == 1 else f"; each step in {micro_batches} micro-batches of {rows}"
 
 
 def _train_epoch(

@@ -16,6 +16,7 @@ from pipeline.recipe.paths import FilePath
 from pipeline.recipe.section import OneOf, Section, Share, sorted_by
 from pipeline.tuning.learning_rate import REFERENCE_ALPHA, REFERENCE_RATE, low_rank_rate
 from pipeline.tuning.method import MethodSettings
+from pipeline.tuning.micro_batches import SMALL_SHARE, TOKENS
 from pipeline.tuning.registry import METHODS
 
 LORA, QUANTIZATION_AWARE = "lora", "quantization_aware"
@@ -124,7 +125,9 @@ class FinetuneSection(Section):
         None,
         ge=1,
         description="how many examples of a step are computed at once, at most; their gradients are added. "
-        "Fewer take less memory; without a value, all of a step",
+        "Fewer take less memory; without a value, examples with about "
+        f"{TOKENS:,} tokens on a CPU, and all of a step on a GPU or TPU or if more than "
+        f"{SMALL_SHARE:.0%} of the parameters are trained",
     )
     learning_rate: float | None = Field(
         None,

@@ -39,7 +39,7 @@ SetOption = Annotated[
 ForceOption = Annotated[
     bool, typer.Option("--force", help="Run this stage even if its result is up to date.")
 ]
-DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback if an error occurs.")]
 DEFAULT_CONFIG = Path("configs/science.yaml")
 
 
@@ -122,8 +122,8 @@ def chat(
         typer.Option(
             "--adapter",
             metavar="FILE",
-            help="An adapter file (.tflite) for a model that takes one; repeatable. The first is active at "
-            "the start.",
+            help="An adapter file (.tflite) for a model that accepts adapters; repeatable. The first one is "
+            "active at startup.",
         ),
     ] = None,
     system: Annotated[
@@ -131,14 +131,14 @@ def chat(
     ] = None,
     temperature: Annotated[
         float | None,
-        typer.Option("--temperature", help="Of the sampler; 0 is greedy. The model file's by default."),
+        typer.Option("--temperature", help="Sampling temperature; 0 is greedy. Default: the model file's."),
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option("--seed", help="Of the sampler; random by default."),
+        typer.Option("--seed", help="Seed of the sampler; random by default."),
     ] = None,
     max_tokens: Annotated[
-        int | None, typer.Option("--max-tokens", min=1, help="The longest reply, in tokens.")
+        int | None, typer.Option("--max-tokens", min=1, help="Maximum length of a reply, in tokens.")
     ] = None,
     debug: DebugOption = False,
 ) -> None:
@@ -176,7 +176,9 @@ def write_adapter(
     ],
     base: Annotated[
         Path | None,
-        typer.Option("--base", metavar="FILE", help="With litert: the .litertlm that the adapter is for."),
+        typer.Option(
+            "--base", metavar="FILE", help="With --format litert: the .litertlm that the adapter is for."
+        ),
     ] = None,
     form: Annotated[
         AdapterFormat,
@@ -200,7 +202,7 @@ def evaluate(
     data: Annotated[
         str,  # a Path would make hf:/ of hf://
         typer.Option(
-            "--data", metavar="FILE", help="Questions with answers, in any form that data.test takes."
+            "--data", metavar="FILE", help="Questions with answers, in any form that data.test accepts."
         ),
     ],
     on: Annotated[
@@ -216,7 +218,7 @@ def evaluate(
     answers: Annotated[
         Path | None,
         typer.Option(
-            "--answers", metavar="FILE", help="Write the answers to this file, one JSON object on a line."
+            "--answers", metavar="FILE", help="Write the answers to this file, one JSON object per line."
         ),
     ] = None,
     debug: DebugOption = False,
@@ -272,7 +274,7 @@ def inspect(
     ] = False,
     all_: Annotated[
         bool,
-        typer.Option("--all", help="Print each matrix and tensor on a line, and the whole chat template."),
+        typer.Option("--all", help="Print one line per matrix and tensor, and the full chat template."),
     ] = False,
     debug: DebugOption = False,
 ) -> None:
@@ -313,7 +315,7 @@ def graft(
     rounding: Annotated[
         str | None,
         typer.Option(
-            "--rounding", metavar="NAME", help="How values become integers; plain rounding by default."
+            "--rounding", metavar="NAME", help="How values are rounded to integers; nearest by default."
         ),
     ] = None,
     debug: DebugOption = False,

@@ -25,7 +25,7 @@ def adapter_file(adapter: Path, base: Path | None, output: Path) -> None:
             them.
     """
     if base is None:
-        raise InputError("--base: name the .litertlm that the adapter is for; only --format peft needs none")
+        raise InputError("--base: missing; name the .litertlm that the adapter is for, or use --format peft")
     check_output(output, [base, *adapter_files(adapter)], "--out")
     written = write_for_base(adapter, base, output)
     console.print(f"{output}: rank {written.rank}, {output.stat().st_size / 1e6:.2f} MB")
@@ -44,12 +44,12 @@ def peft_folder(adapter: Path, base: Path | None, output: Path) -> None:
             method, or the folder is not empty or cannot be written.
     """
     if base is not None:
-        raise InputError("--base: a PEFT adapter is written without a base; remove --base")
+        raise InputError("--base: not used with --format peft; remove it")
     _, own = find_adapter(adapter)
     if own is None:
-        raise InputError(f"{adapter}: is a PEFT adapter already; use its folder")
+        raise InputError(f"{adapter}: is already a PEFT adapter; use this folder")
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise InputError(f"{output}: exists, and is not an empty folder; name a new folder with --out")
+        raise InputError(f"{output}: already exists and is not an empty folder; choose another with --out")
     refuse_finished_stage(output)
     read, folder = load_adapter(own), output.resolve()
     partial = folder.with_name(f".{folder.name}.partial")

@@ -67,7 +67,7 @@ def _memory() -> Finding:
         "good" if memory.available >= MEMORY * 10**9 else "note",
         "memory",
         f"{memory.available / 1e9:.0f} of {memory.total / 1e9:.0f} GB free; "
-        f"the conversion of a Gemma with 270M parameters takes about {MEMORY} GB",
+        f"converting a Gemma with 270M parameters takes about {MEMORY} GB",
     )
 
 

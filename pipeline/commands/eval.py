@@ -56,7 +56,9 @@ def ask_file(
             that is read.
     """
     if base and on != "keras":
-        raise InputError("--base works with --on keras only; the converted model contains the adapter")
+        raise InputError(
+            "--base works only with --on keras; to ask the converted base, use `pocketgemma chat`"
+        )
     with ExitStack() as stack:
         save = None
         if output is not None:
@@ -148,8 +150,8 @@ def _check_context(candidates: Sequence[Candidate], model: Path, tokenizer: Toke
         if sum(lengths) > context:
             faults.add(
                 candidate.place,
-                f"{sum(lengths)} tokens long, the context of the converted model has {context}; shorten "
-                "it, or raise convert.context_length and convert again",
+                f"{sum(lengths)} tokens long, but the converted model's context length is {context}; "
+                "shorten it, or raise convert.context_length and convert again",
             )
     faults.raise_if_any()
 

@@ -91,7 +91,7 @@ def _from_app(file: Path, roots: Sequence[Path]) -> list[Link]:
     """The links of an app that was built elsewhere, through the models and adapters in it."""
     packaged, origins = _packaged_links(file, roots)
     if not packaged:
-        return [Link("", file.name, False, "no stage wrote it, and it contains and declares no model")]
+        return [Link("", file.name, False, "no stage wrote it, and it neither contains nor declares a model")]
     return [
         Link("", file.name, True, "no stage here wrote this app; its models are traced instead"),
         *packaged,
@@ -136,5 +136,5 @@ def _declared(each: "PackagedFile") -> tuple[bool, str]:
             return False, f"is not in the app, but its manifest lists it: {short(declared)}"
         return True, f"is not in the app: the {each.role} is a separate file"
     if actual != declared:
-        return False, f"is another {each.role} than the app's manifest lists: {short(actual)}"
+        return False, f"is not the {each.role} that the app's manifest lists: {short(actual)}"
     return True, f"is the {each.role} that the app's manifest lists"

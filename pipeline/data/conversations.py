@@ -61,7 +61,7 @@ def read_conversations(rows: list[Row], policy: RowPolicy, faults: Faults, chat:
             if policy.missing == "drop":
                 missing += 1
             else:
-                faults.add(row.place, f"{error}; set data.missing to drop to leave such rows out")
+                faults.add(row.place, f"{error}; to skip such rows, set data.missing to drop")
         except InputError as error:
             faults.add(row.place, _with_markers(row.values, chat) or str(error))
         else:
@@ -82,8 +82,8 @@ def _with_markers(values: dict[str, Any], chat: ChatFormat) -> str:
     if len(texts) != 1 or not any(chat.start_of_turn in text for text in texts.values()):
         return ""
     return (
-        f"{next(iter(texts))} holds a whole conversation with turn markers; split it into prompt and "
-        "response, or into messages: the markers are added in training"
+        f"{next(iter(texts))} contains a whole conversation with turn markers; split it into prompt "
+        "and response, or into messages: training adds the markers"
     )
 
 
@@ -118,8 +118,8 @@ def _read(
         if is_mark_of_missing(text):
             if policy.missing != "keep":
                 raise MissingValueError(
-                    f"{name} is {text.strip()!r}, the mark of a missing value (if it is what the row means, "
-                    "set data.missing to keep)"
+                    f"{name} is {text.strip()!r}, which marks a missing value (if it is meant as text, set "
+                    "data.missing to keep)"
                 )
             notes.marks += 1
     _count_answers(turns, learned, policy, notes)
@@ -221,7 +221,7 @@ def _history(name: str | None, value: Any, notes: Notes) -> list[Turn]:
     if name is None or is_blank(value):
         return []
     if not isinstance(value, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in value):
-        raise InputError(f"{name} is {value!r:.40}, expected a list of pairs of question and answer")
+        raise InputError(f"{name} is {value!r:.40}, expected a list of question-answer pairs")
     roles: tuple[Role, Role] = ("user", "assistant")
     return [
         Turn(f"{name} {number}", {"role": role, "content": as_text(f"{name} {number}", text, notes)})
@@ -253,7 +253,7 @@ def _check_order(messages: tuple[Message, ...]) -> None:
         if message["role"] != expected:
             raise InputError(
                 f"roles out of order: turn {number + first + 1} is {message['role']}, expected {expected} "
-                "(an optional system turn, then user and assistant in turn)"
+                "(an optional system turn, then user and assistant alternately)"
             )
     if not messages or messages[-1]["role"] != "assistant":
         raise InputError(

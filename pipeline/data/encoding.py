@@ -36,7 +36,7 @@ def decode(file: DataFile, faults: Faults) -> list[tuple[int, str]]:
     except UnicodeDecodeError as error:
         if encoding not in ("utf-8", "utf-8-sig"):
             named = "data.encoding" if file.encoding else "its byte order mark"
-            faults.add(Place(file.path), f"not {encoding}, which {named} says, at byte {error.start}")
+            faults.add(Place(file.path), f"not valid {encoding} (according to {named}) at byte {error.start}")
             return []
     lines = []
     for number, line in enumerate(content.removeprefix(codecs.BOM_UTF8).split(b"\n"), start=1):

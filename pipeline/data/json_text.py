@@ -57,13 +57,13 @@ def explain(text: str, error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "invalid JSON: lists or objects are nested too deeply"
     if stripped.startswith(("//", "#", "/*")):
-        return "is a comment, which JSON does not have; remove it"
+        return "is a comment, which JSON does not allow; remove it"
     if stripped.startswith(("{'", "['")):
-        return "has text in single quotes; JSON takes double quotes (in Python, write rows with json.dumps)"
+        return "has text in single quotes; JSON uses double quotes (in Python, write rows with json.dumps)"
     if "\ufeff" in stripped:
-        return "contains a byte order mark, as in joined files; remove it"
+        return "contains a byte order mark, as in concatenated files; remove it"
     if "\0" in stripped:
-        return "contains NUL characters, as a damaged file does; copy it again"
+        return "contains NUL characters: the file may be damaged; copy it again"
     if stripped.endswith("},"):
         return "ends with a comma; remove it, or put the rows into a list: [ … ]"
     if isinstance(error, json.JSONDecodeError):

@@ -108,11 +108,9 @@ def fields(template: str) -> tuple[str, ...]:
     try:
         parts = list(Formatter().parse(template))
     except ValueError:
-        raise ValueError(
-            "each brace must have its counterpart; write {{ and }} for braces themselves"
-        ) from None
+        raise ValueError("unbalanced braces; write {{ and }} for literal braces") from None
     if any(spec or conversion or name == "" for _, name, spec, conversion in parts):
-        raise ValueError("braces must hold the name of a column; write {{ and }} for braces themselves")
+        raise ValueError("braces must contain a column name; write {{ and }} for literal braces")
     return tuple(name for _, name, _, _ in parts if name)
 
 
@@ -134,9 +132,7 @@ def find_layout(values: dict[str, Any], columns: ColumnNames) -> Layout:
         if is_blank(value):
             continue
         if normalized(name) in names:
-            raise InputError(
-                f"columns {names[normalized(name)]} and {name} are the same but for case; keep one"
-            )
+            raise InputError(f"columns {names[normalized(name)]} and {name} count as the same name; keep one")
         names[normalized(name)] = name
     explicit = columns.named and not (columns.optional and not _has_named(values, columns))
     if explicit:
@@ -162,7 +158,7 @@ def check_named(rows: Sequence[Mapping[str, Any]], columns: ColumnNames) -> str:
     for key, path in named.items():
         if path and not any(has_path(row, path) for row in rows):
             found = dict.fromkeys(name for row in rows for name in row)
-            return f"{key} is {path}, which is no column; found {listed(found)}"
+            return f"{key} is {path}, which is not a column; found {listed(found)}"
     return ""
 
 
@@ -177,8 +173,8 @@ def _named(values: dict[str, Any], names: dict[str, str], columns: ColumnNames) 
     if columns.messages:
         if columns.prompt or columns.response or columns.template:
             raise InputError(
-                "data.columns.messages is a whole conversation: remove it, or the columns of the prompt "
-                "and the response"
+                "data.columns.messages names a whole conversation; remove it, or remove the columns of the "
+                "prompt and the response"
             )
         return Layout(messages=columns.messages, system=system)
     prompt: tuple[str, ...] = (columns.prompt,) if columns.prompt else ()
@@ -187,7 +183,7 @@ def _named(values: dict[str, Any], names: dict[str, str], columns: ColumnNames) 
         taken = {normalized(name): name for name in names.values() if name != response}
         prompt = _prompt(taken)
     if response and response in (*prompt, *fields(columns.template or "")):
-        raise InputError(f"{response} is both in the prompt and the response; name another column for one")
+        raise InputError(f"{response} is both prompt and response; use another column for one of them")
     if response and (prompt or columns.template):
         return Layout(prompt=prompt, template=columns.template, response=response, system=system)
     raise InputError(_nothing_found(values, names))
@@ -208,8 +204,8 @@ def _by_names(values: dict[str, Any], names: dict[str, str]) -> Layout:
         contexts = [names[name] for name in CONTEXTS if name in names]
         if contexts:
             raise InputError(
-                f"{contexts[0]} in addition to {messages} has no place in the conversation; write it "
-                f"into a turn, or set data.columns.messages to {messages} to leave it out"
+                f"{contexts[0]} is not part of the conversation in {messages}; write it into a turn, or set "
+                f"data.columns.messages to {messages} to ignore it"
             )
         if isinstance(values[messages], str) and not values[messages].lstrip().startswith(("[", "{")):
             raise InputError(f"{messages} is text, expected a list of turns{propose(values)}")
@@ -239,7 +235,7 @@ def _one(names: dict[str, str], candidates: Sequence[str]) -> str | None:
             tuple(candidates), "prompt"
         )
         raise InputError(
-            f"columns {' and '.join(found)} can both be the {key}; set data.columns.{key} to one of them"
+            f"columns {' and '.join(found)} could both be the {key}; set data.columns.{key} to one of them"
             + (f', or data.template to both: "{{{found[0]}}}\\n\\n{{{found[1]}}}"' if key == "prompt" else "")
         )
     return found[0] if found else None

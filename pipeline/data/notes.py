@@ -64,15 +64,15 @@ class Notes:
             for layout, count in most
         ]
         if len(self.layouts) > SHOWN:
-            lines.append(f"{len(self.layouts) - SHOWN} more layouts of columns, listed in summary.json")
+            lines.append(f"{len(self.layouts) - SHOWN} more column layouts, listed in summary.json")
         if self.tags:
             lines.append(f"tags: {listed(self.tags)}")
         if self.unused:
             columns = listed(f"{name or '(no name)'} ({reason})" for name, reason in self.unused.items())
-            lines.append(f"columns that are not used: {columns}")
+            lines.append(f"unused columns: {columns}")
         if self.turn_keys:
             keys = listed(f"{key} ({count:,})" for key, count in self.turn_keys.items())
-            lines.append(f"keys of turns that are not used: {keys}")
+            lines.append(f"unused keys of turns: {keys}")
         if self.turns_after:
             lines.append(f"turns after the last trained answer, omitted: {self.turns_after:,}")
         if self.last_only:
@@ -85,7 +85,7 @@ class Notes:
         if self.answers_in_prompts:
             lines.append(f"answers in prompts, not trained on: {self.answers_in_prompts:,}")
         if self.numbers:
-            lines.append(f"numbers instead of text, used as their digits: {self.numbers:,}")
+            lines.append(f"numbers, converted to text: {self.numbers:,}")
         if self.marks:
-            lines.append(f"marks of missing values, kept as text: {self.marks:,}")
+            lines.append(f"missing-value markers, kept as text: {self.marks:,}")
         return lines

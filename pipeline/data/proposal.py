@@ -36,7 +36,7 @@ def propose(values: dict[str, Any]) -> str:
     lists = [name for name, value in values.items() if isinstance(value, list) and value]
     if len(lists) > 1 and all(isinstance(values[name][0], dict) for name in lists):
         wrapped = " and ".join(lists)
-        return f"; write the rows of {wrapped} into files of their own, and name each in the recipe"
+        return f"; save the rows of {wrapped} as separate files, and list them in the recipe"
     unsure = ""
     if len(names) == 2 and not (prompt and response):
         unsure = " (if these are data, add a header line such as prompt,response)"

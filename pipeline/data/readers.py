@@ -56,7 +56,7 @@ def read_rows(path: Path, faults: Faults, encoding: str | None = None) -> list[R
         instead = OTHERS.get(file.suffix)
         raise InputError(
             f"{path}: unsupported file type {file.suffix or '(no suffix)'}; "
-            + (instead or f"expected {', '.join(READERS)}, also with {', '.join(COMPRESSED)} behind it")
+            + (instead or f"expected {', '.join(READERS)}, optionally compressed ({', '.join(COMPRESSED)})")
         )
     rows = list(reader(file, faults))
     if not rows and not any(place.file == path for place, _ in faults.found):

@@ -6,13 +6,13 @@ from typing import Any
 from pipeline.data.values import is_blank, normalized
 
 TOOLS = "tool calls, which fine-tuning does not support yet"
-MEDIA = "images, audio or video, and fine-tuning uses text only"
-PREFERENCES = "preference data, of which fine-tuning would use one side only"
+MEDIA = "images, audio or video, but fine-tuning uses only text"
+PREFERENCES = "preference data, of which fine-tuning would use only one side"
 CHOICES = "the choices of a question, which are not part of the prompt"
-WANTED = "true and false: in preference data, false marks an answer that is not wanted"
-REASONING = "reasoning, which Gemma's chat format has no place for"
+WANTED = "true and false: in preference data, false marks a rejected answer"
+REASONING = "reasoning, which Gemma's chat format cannot represent"
 REFUSAL = "a refusal instead of an answer"
-WEIGHTS = "weights of parts of an answer, which are not supported"
+WEIGHTS = "weights for parts of an answer, which are not supported"
 
 ADVICE = {
     CHOICES: "write them into the prompt",
@@ -82,11 +82,11 @@ def refused_column(names: Mapping[str, str], values: Mapping[str, Any]) -> str:
         if not reason and name in FLAGS and str(values[column]).strip().lower() in ("true", "false"):
             reason = WANTED
         if reason:
-            return f"{column} holds {reason}; {_advice(reason)}"
+            return f"{column} contains {reason}; {_advice(reason)}"
     for columns in CHOICE_COLUMNS:
         if all(name in names for name in columns):
             found = " and ".join(names[name] for name in columns)
-            return f"{found} hold {CHOICES}; {_advice(CHOICES)}"
+            return f"{found} contain {CHOICES}; {_advice(CHOICES)}"
     return ""
 
 

@@ -22,10 +22,10 @@ class Row:
 
 
 KINDS = {
-    LFS_POINTER: "a pointer of Git LFS and not the file itself; fetch it with: git lfs pull",
-    b"\x1f\x8b": "a gzip file by its content; give it the suffix .gz behind its own",
-    b"\x28\xb5\x2f\xfd": "a zstd file by its content; give it the suffix .zst behind its own",
-    b"pk\x03\x04": "a ZIP archive by its content, as Excel's workbooks are; save it as CSV, or unpack it",
+    LFS_POINTER: "a Git LFS pointer, not the file itself; run: git lfs pull",
+    b"\x1f\x8b": "gzip-compressed content; append .gz to the file name",
+    b"\x28\xb5\x2f\xfd": "zstd-compressed content; append .zst to the file name",
+    b"pk\x03\x04": "a ZIP archive or an Excel workbook; unpack it, or save the sheet as CSV",
     b"<!doctype html": "a web page; download the file itself",
     b"<html": "a web page; download the file itself",
 }

@@ -55,7 +55,7 @@ def _of_path(path: Path, split: Split) -> list[Path]:
         try:
             found = sorted(each for each in path.parent.glob(path.name) if each.is_file())
         except ValueError as error:
-            raise InputError(f"{path}: not a usable pattern: {error}") from None
+            raise InputError(f"{path}: invalid pattern: {error}") from None
         if not found:
             raise InputError(f"{path}: matches no file; check the data section of the recipe")
         return found
@@ -107,7 +107,7 @@ def _of_folder(folder: Path, split: Split, name: str) -> list[Path]:
     kinds = sorted({DataFile(path).suffix for path in files})
     if len(kinds) > 1:
         raise InputError(
-            f"{name}: contains files of several types ({', '.join(kinds)}); name them by a pattern"
+            f"{name}: contains files of several types ({', '.join(kinds)}); select files with a pattern"
         )
     return files
 

@@ -104,7 +104,8 @@ def as_text(name: str, value: Any, notes: Notes) -> str:
         return str(value)
     kind = KINDS.get(type(value), type(value).__name__)
     raise InputError(
-        f"{name} is {kind}, {json.dumps(value, default=str):.40}; expected text: write it as it should read"
+        f"{name} is {kind}, {json.dumps(value, default=str):.40}; expected text: write what the model "
+        "should see"
     )
 
 

@@ -15,7 +15,7 @@ STYLES = {"passed": "green", "failed": "bold red", "undecided": "bold yellow"}
 RESULTS = {
     "passed": "Passed.",
     "failed": "**Failed.**",
-    "undecided": "**Undecided.** The questions are too few.",
+    "undecided": "**Undecided.** There are too few questions.",
 }
 
 

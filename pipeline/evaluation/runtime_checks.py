@@ -114,7 +114,7 @@ def adapter_differences(
         expected = Path(folder) / adapter_file.name
         write_adapter(trained, expected, rank=found.rank, name=found.name)
         if expected.read_bytes() != adapter_file.read_bytes():
-            differences.append(f"{adapter_file.name} does not hold the trained tensors")
+            differences.append(f"{adapter_file.name} does not contain the trained tensors")
     few = min(len(examples), questions)
     base = in_runtime.answer_all(runtime, examples[:few], max_new_tokens=1)
     if all(without.logprob == tuned.logprob for without, tuned in zip(base, answers[:few], strict=True)):

@@ -123,7 +123,7 @@ def _match_keras(path: Path, document: dict[str, Any]) -> Family:
         raise InputError(f"{path}: class_name is {name}, expected one of {', '.join(classes)}")
     family = family_of_class(name, section(path, document, "config"))
     if family is None:
-        raise InputError(f"{path}: a {name} of no known family; expected one of {', '.join(FAMILIES)}")
+        raise InputError(f"{path}: {name} of an unknown family; expected one of {', '.join(FAMILIES)}")
     return _variant(path.parent, family)
 
 

@@ -84,14 +84,16 @@ def read_adapter_safetensors(path: Path) -> AdapterSafetensors:
     file = read_safetensors(path)
     if HEADER not in file.metadata:
         raise InputError(
-            f"{path}: not an adapter of PocketGemma; expected the adapter.safetensors of a finetune stage, "
-            "or the folder of a PEFT adapter"
+            f"{path}: not a PocketGemma adapter; expected the adapter.safetensors of a finetune stage, or "
+            "the folder of a PEFT adapter"
         )
     try:
         settings = dict(parse_json(file.metadata[HEADER]))
         format, base_digest = str(settings.pop(FORMAT)), str(settings.pop(BASE_DIGEST))
     except (KeyError, TypeError, ValueError):
-        raise InputError(f"{path}: damaged: its header cannot be read; copy it or train again") from None
+        raise InputError(
+            f"{path}: damaged: its header cannot be read; copy it again, or train again"
+        ) from None
     wrong = [name for name, tensor in file.tensors.items() if tensor.dtype not in FLOATS]
     if wrong:
         raise InputError(f"{path}: {wrong[0]} is stored as {file.tensors[wrong[0]].dtype}, expected F32")

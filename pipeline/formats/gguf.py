@@ -117,7 +117,7 @@ def read_gguf(path: Path) -> Gguf:
     for each, reader in zip(paths, readers, strict=True):
         for tensor in _tensors(reader):
             if tensor.name in tensors:
-                raise InputError(f"{each}: contains tensor {tensor.name} again; download the file again")
+                raise InputError(f"{each}: duplicate tensor {tensor.name}; download the file again")
             tensors[tensor.name] = tensor
     metadata = {key: field.contents() for key, field in readers[0].fields.items()}
     expected = metadata.get("split.count", 1) or 1

@@ -198,7 +198,7 @@ def read_container(path: Path, span: tuple[int, int] | None = None) -> Container
                 "copy or convert it again"
             )
     if not sections:
-        raise InputError(f"{path}: empty .litertlm file, it lists no section; convert it again")
+        raise InputError(f"{path}: empty .litertlm file: it lists no sections; convert it again")
     shifted = tuple(
         Section(section.kind, origin + section.begin, origin + section.end, section.items)
         for section in sections

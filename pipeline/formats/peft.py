@@ -113,11 +113,11 @@ class PeftAdapter:
             name = text_tensor(f"{module}.weight")
             if name is None:
                 raise InputError(
-                    f"{path}: changes {module}, which is not in the text decoder, the only part in use; "
-                    "train with target_modules of the text decoder"
+                    f"{path}: changes {module}, which is not in the text decoder, the only part that is "
+                    "used; restrict target_modules to the text decoder"
                 )
             if name in found:
-                raise InputError(f"{path}: has two A for {name}; save the adapter again")
+                raise InputError(f"{path}: has two A matrices for {name}; save the adapter again")
             for part in parts:
                 if (module, part) not in tensors:
                     raise InputError(f"{path}: {name} lacks its {part}; save the adapter again")
@@ -126,8 +126,8 @@ class PeftAdapter:
             rank, configured = a.shape[0], value_for(self.config, "r", module)
             if b.shape[1] != rank or rank != configured:
                 raise InputError(
-                    f"{path}: {name} has A {a.shape} and B {b.shape}, {CONFIG} declares rank {configured}; "
-                    "save the adapter again"
+                    f"{path}: {name} has A {a.shape} and B {b.shape}, but {CONFIG} declares rank "
+                    f"{configured}; save the adapter again"
                 )
             if magnitude and magnitude.shape != b.shape[:1]:
                 raise InputError(
@@ -137,7 +137,7 @@ class PeftAdapter:
             alpha = value_for(self.config, "lora_alpha", module)
             found[name] = LoraPair(a, b, lora_scale(alpha, rank, self.scaling), magnitude)
         if not found:
-            raise InputError(f"{path}: holds no A and B; save the adapter again")
+            raise InputError(f"{path}: contains no A and B matrices; save the adapter again")
         return found
 
     def _tensors(self, parts: Collection[str]) -> dict[tuple[str, str], SafetensorsTensor]:
@@ -151,16 +151,13 @@ class PeftAdapter:
         for name, tensor in self.tensors.items():
             if EMBEDDING_MODULE in name:
                 raise InputError(
-                    f"{path}: holds {name}: PEFT trains the embedding separately from the projection that "
-                    "shares its matrix, and a merge "
-                    f"would change both; train without {EMBEDDING_MODULE}"
+                    f"{path}: contains {name}: PEFT trains the embedding separately from the projection that "
+                    f"shares its matrix, but a merge would change both; train without {EMBEDDING_MODULE}"
                 )
             match = TENSOR.fullmatch(name)
             if match is None or match["part"] not in part_of:
                 what = "A, B or magnitude" if "magnitude" in parts else "A or B"
-                raise InputError(
-                    f"{path}: holds {name}, which is no {what} of a matrix; only those are supported"
-                )
+                raise InputError(f"{path}: contains unsupported tensor {name}; expected {what} of a matrix")
             part = part_of[match["part"]]
             if tensor.dtype not in FLOATS or len(tensor.shape) != (1 if part == "magnitude" else 2):
                 raise InputError(
@@ -181,7 +178,7 @@ def read_peft_folder(folder: Path) -> PeftAdapter:
         config = read_json_object(folder / CONFIG)
     except FileNotFoundError:
         raise InputError(
-            f"{folder}: a folder without {CONFIG}; expected the folder of a PEFT adapter, with {CONFIG} and "
+            f"{folder}: {CONFIG} is missing; expected the folder of a PEFT adapter, with {CONFIG} and "
             f"{WEIGHTS}"
         ) from None
     if (folder / MLX_WEIGHTS).is_file() and not (folder / WEIGHTS).is_file():

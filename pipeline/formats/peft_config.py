@@ -38,8 +38,8 @@ MLX_KEYS = ("fine_tune_type", "lora_parameters")
 """Keys in the adapter_config.json of mlx-lm."""
 
 MLX_ADVICE = (
-    "an adapter of mlx-lm; merge it into its model with mlx_lm.fuse, and use the folder that this writes as "
-    "model.preset"
+    "an mlx-lm adapter; merge it into its model with mlx_lm.fuse, and set model.preset to the resulting "
+    "folder"
 )
 
 
@@ -62,15 +62,14 @@ def check_config(path: Path, config: Mapping[str, Any]) -> None:
     start = str(config.get("init_lora_weights", "")).lower()
     if start.startswith(CHANGED_BASES):
         raise InputError(
-            f"{path}: init_lora_weights is {start!r}: the adapter was trained on a changed base; save it "
-            "with PEFT's "
-            "path_initial_model_for_weight_conversion, or merge it with PEFT"
+            f"{path}: init_lora_weights is {start!r}: the adapter was trained on a modified base; save "
+            "it with PEFT's path_initial_model_for_weight_conversion, or merge it with PEFT"
         )
     for key in ("use_rslora", "use_dora"):
         asked = config.get(key)
         if asked is not None and not isinstance(asked, bool):
             raise InputError(
-                f"{path}: {key} is {asked!r:.60}, expected true or false; write the value of the training"
+                f"{path}: {key} is {asked!r:.60}, expected true or false; set the value used in training"
             )
     for key, patterns in PATTERNS.items():
         _check_number(path, key, config.get(key), whole=key == "r")
@@ -111,4 +110,4 @@ def _check_number(path: Path, key: str, value: Any, *, whole: bool) -> None:
     usable = isinstance(value, kinds) and not isinstance(value, bool) and math.isfinite(value)
     if not usable or (value < 1 if whole else value == 0):
         found = "missing" if value is None else repr(value)[:60]
-        raise InputError(f"{path}: {key} is {found}, expected {wanted}; write the value of the training")
+        raise InputError(f"{path}: {key} is {found}, expected {wanted}; set the value used in training")

@@ -89,7 +89,7 @@ def write_adapter_file(
     tensors: dict[str, NDArray[np.float32]] = {}
     for (target, layer), (a, b) in sorted(factors.items(), key=lambda item: (item[0][1], item[0][0])):
         if a.shape[1] > rank:
-            raise InputError(f"{target} of layer {layer} has rank {a.shape[1]}, the base takes {rank}")
+            raise InputError(f"{target} of layer {layer} has rank {a.shape[1]}, but the base expects {rank}")
         missing = rank - a.shape[1]
         tensors[runtime_name(target, "a", layer)] = np.pad(a, ((0, 0), (0, missing)))
         tensors[runtime_name(target, "b", layer)] = np.pad(b, ((0, missing), (0, 0)))
@@ -138,7 +138,7 @@ def read_adapter_file(path: Path) -> AdapterFile:
         name, base_digest, digest = str(manifest["name"]), str(manifest["base_digest"]), manifest["sha256"]
     except (KeyError, IndexError, ValueError, TypeError):
         raise InputError(
-            f"{path}: not a run-time adapter of PocketGemma, or damaged: its description cannot be read; "
+            f"{path}: not a PocketGemma run-time adapter, or damaged: its description cannot be read; "
             "write it again with `pocketgemma adapter`"
         ) from None
     if len(content) % BLOCK:

@@ -139,7 +139,7 @@ def read_safetensors(path: Path) -> SafetensorsFile:
             header = _parse(file.read(length))
         metadata = header.pop(METADATA, None) or {}
         if not isinstance(metadata, dict):
-            raise ValueError(f"its {METADATA} is no object")
+            raise ValueError(f"its {METADATA} is not an object")
         begin = LENGTH_BYTES + length
         tensors = {name: _tensor(path, name, entry, begin) for name, entry in header.items()}
         end = begin + _check_offsets(header)
@@ -270,7 +270,7 @@ def _parse(text: bytes) -> dict[str, Any]:
     except ValueError as error:
         raise ValueError(f"its header is not JSON: {error}") from None
     if not isinstance(header, dict):
-        raise ValueError("its header is no JSON object")
+        raise ValueError("its header is not a JSON object")
     return header
 
 
@@ -281,7 +281,7 @@ def _tensor(path: Path, name: str, entry: Any, begin: int) -> SafetensorsTensor:
         ValueError: something is missing or of another type.
     """
     if not isinstance(entry, dict):
-        raise ValueError(f"its header describes {name} by {entry!r:.60}, expected an object")
+        raise ValueError(f"its header describes {name} as {entry!r:.60}, expected an object")
     missing = [key for key in ("dtype", "shape", "data_offsets") if key not in entry]
     if missing:
         raise ValueError(f"its header lacks {missing[0]!r} of {name}")
@@ -313,6 +313,6 @@ def _check_offsets(entries: Mapping[str, Any]) -> int:
             raise ValueError(f"{name} is at bytes {begin} to {stop}, expected it to begin at {end}")
         bits = BITS.get(entry["dtype"])
         if bits and 8 * (stop - begin) != bits * math.prod(entry["shape"]):
-            raise ValueError(f"{name} has {stop - begin} bytes, its shape and type need another number")
+            raise ValueError(f"{name} has {stop - begin} bytes, which does not match its shape and type")
         end = stop
     return int(end)

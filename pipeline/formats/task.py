@@ -27,9 +27,8 @@ PREFIX, SUFFIX = 2, 3
 ROLES = {1: "user", 2: "model", 3: "system"}
 
 LEFT_OUT = (
-    "a .task cannot hold a system message, the sampler, the context length or the description, does not trim "
-    "the white space around a "
-    "turn, and omits the line break after its own replies in a longer conversation"
+    "a .task cannot store a system message, the sampler, the context length or the description, does not "
+    "trim whitespace around a turn, and omits the line break after its own replies in a longer conversation"
 )
 """What a .litertlm declares and a .task cannot, as LiteRT-LM 0.18 reads both. A single question gives the
 same tokens in both."""

@@ -23,6 +23,6 @@ def check_sizes(archive: zipfile.ZipFile) -> None:
     for name, size, stored in sizes:
         if size > FREE and size > RATIO * stored:
             raise InputError(
-                f"{archive.filename}: {name!r:.60} would unpack from {stored:,} to {size:,} bytes, as "
-                "nothing in a model or an app does; it is not read"
+                f"{archive.filename}: {name!r:.60} would unpack from {stored:,} to {size:,} bytes, far more "
+                "than any part of a model or an app; refusing to read it"
             )

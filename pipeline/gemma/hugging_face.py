@@ -42,7 +42,7 @@ def write_hugging_face(model: "keras_hub.models.CausalLM", tokenizer: Tokenizer,
     try:
         tensors = {weight.tensor: weight for weight in keras_weights(backbone, shape_of(backbone))}
     except KeyError as error:
-        raise PocketGemmaError(f"the model has no layer {error}, which a {family.name} has") from None
+        raise PocketGemmaError(f"layer {error} of {family.name} is missing from the model") from None
     if len(tensors) != len(backbone.weights):
         raise PocketGemmaError(
             f"the model has {len(backbone.weights)} weights, {family.name} has {len(tensors)}; an export "

@@ -116,7 +116,7 @@ def _read_tensors(source: Path) -> dict[str, SafetensorsTensor]:
         twice = min(tensors.keys() & found.keys(), default=None)
         if twice:
             raise InputError(
-                f"{path}: holds {twice}, as {tensors[twice].path.name} does; download both again"
+                f"{path}: contains {twice}, and so does {tensors[twice].path.name}; download both again"
             )
         tensors |= found
     return tensors
@@ -141,8 +141,8 @@ def _kept(source: Path, tensors: Tensors, shape: GemmaShape) -> dict[str, Safete
     twice = next((found for found in names.values() if len(found) > 1), None)
     if twice:
         raise InputError(
-            f"{source}: has the same tensor twice, as {' and '.join(twice)}; save the model again with one "
-            "of them"
+            f"{source}: has the same tensor twice, as {' and '.join(twice)}; save the model again with "
+            "only one of them"
         )
     head = kept.pop(HEAD, None)
     wanted = tensor_shapes(shape)

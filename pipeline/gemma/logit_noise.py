@@ -104,7 +104,9 @@ def _compared(
     tokens: int, ours: NDArray[np.float32], single: NDArray[np.float32], double: NDArray[np.float64]
 ) -> SequenceNoise:
     if double.dtype != np.float64:
-        raise PocketGemmaError("transformers did not compute in float64; its version does not fit this one")
+        raise PocketGemmaError(
+            "transformers did not compute in float64; its version is not supported; run: make setup"
+        )
     last_place = float(np.sqrt(np.square(double).mean()) * np.finfo(np.float32).eps / 2)
     return SequenceNoise(tokens, _distance(ours, double), max(_distance(single, double), last_place))
 

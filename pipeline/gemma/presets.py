@@ -66,15 +66,14 @@ def check_preset(preset: Path) -> GemmaShape:
     held = sum(_elements(path) for path in files)
     if held < shape.parameters:
         raise InputError(
-            f"{preset}: incomplete: its weights hold {held:,} values, config.json requires "
+            f"{preset}: incomplete: its weights contain {held:,} values, but config.json requires "
             f"{shape.parameters:,}; download it again"
         )
     tokenizer = Tokenizer.of_preset(preset)
     if tokenizer.vocabulary_size > shape.vocabulary:
         raise InputError(
-            f"{tokenizer.path}: belongs to another model: it has {tokenizer.vocabulary_size:,} pieces, the "
-            "embedding has "
-            f"{shape.vocabulary:,} rows"
+            f"{tokenizer.path}: belongs to another model: it has {tokenizer.vocabulary_size:,} pieces, "
+            f"but the embedding has {shape.vocabulary:,} rows"
         )
     return shape
 

@@ -33,7 +33,7 @@ SCALING_NOTES: dict[str, tuple[str, ...]] = {
     RANK_STABILIZED: ("the scaling is rank-stabilized: the scale is alpha / √rank",),
 }
 
-DORA_NOTE = "DoRA: the rows of each matrix are rescaled to magnitudes of their own"
+DORA_NOTE = "DoRA: the rows of each matrix are rescaled to learned magnitudes"
 
 
 def report_runtime(path: Path, tflite: Tflite) -> Report:
@@ -115,7 +115,7 @@ def report_peft(folder: Path) -> Report:
     notes = list(SCALING_NOTES[found.scaling])
     if config.get("use_dora"):
         notes.append(DORA_NOTE)
-    notes += [f"{key} is {config[key]!r}: more than LoRA" for key in found.beyond_lora]
+    notes += [f"{key} is {config[key]!r}: goes beyond LoRA" for key in found.beyond_lora]
     notes += [
         f"{key} is {config[key]!r}: not the same for every matrix"
         for key in ("rank_pattern", "alpha_pattern")

@@ -150,7 +150,7 @@ def _disagreements(
     for each in carried:
         if each.declared_sha256 and each.actual_sha256 and each.declared_sha256 != each.actual_sha256:
             notes.append(
-                f"the app records another {each.role} (sha256 {each.declared_sha256}) than the one inside"
+                f"the app records a different {each.role} (sha256 {each.declared_sha256}) from the one inside"
             )
         elif each.actual_sha256 and not each.declared_sha256:
             notes.append(f"the app does not record {each.entry}")
@@ -164,9 +164,7 @@ def _disagreements(
             and found
             and (str(found.rank), found.base) != (system.get("lora_rank"), system.get("base_digest"))
         ):
-            notes.append(
-                f"{adapter.name} does not belong to the model inside: its base or its rank is another"
-            )
+            notes.append(f"{adapter.name} does not belong to the model inside: its base or rank differs")
     return notes
 
 
@@ -188,7 +186,7 @@ def _json(archive: zipfile.ZipFile, name: str, notes: list[str]) -> Any:
     try:
         return parse_json(archive.read(name))
     except KeyError:
-        notes.append(f"it has no {name}: not an app of this package")
+        notes.append(f"{name} is missing: not a PocketGemma app")
     except ValueError:
         notes.append(f"{name} is not JSON")
     return None

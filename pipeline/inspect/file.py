@@ -32,7 +32,9 @@ def inspect_file(path: Path) -> Report:
     """
     if path.is_dir():
         return report_peft(path)
-    if path.exists() and not path.is_file():
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder")
+    if not path.is_file():
         raise InputError(f"{path}: neither a file nor a folder; expected {KINDS}")
     try:
         mapped = map_file(path)

@@ -117,7 +117,7 @@ def _merged_model(conversion: Conversion) -> dict[str, Any]:
     changes = changes_outside_matrices(base.fixed_content, fixed_content(conversion.merged))
     if changes:
         named = f"{', '.join(changes[:NAMED])}{', …' * (len(changes) > NAMED)}"
-        reason = f"a graft writes matrices only, and {named} changed too"
+        reason = f"a graft writes only matrices, but {named} changed too"
         if conversion.needs_grafting:
             raise _graft_required(conversion, reason)
         return _convert_merged(conversion) | {"no_graft": reason}

@@ -96,7 +96,7 @@ def matrix_differences(path: Path, matrices: PresetMatrices, held: Mapping[str, 
     if surplus:
         shapes = ", ".join(f"{rows} x {columns}" for rows, columns in surplus[:NAMED])
         more = ", …" * (len(surplus) > NAMED)
-        return [f"{len(surplus)} matrices beyond those of the converted model ({shapes}{more})"]
+        return [f"{len(surplus)} unexpected matrices ({shapes}{more})"]
     return []
 
 
@@ -117,5 +117,5 @@ def _type_differences(sizes: Mapping[str, int], recipe: str) -> list[str]:
     # Besides the weights, small float constants have two dimensions: up to one percent of all bytes.
     if held < 0.99 * total or not all(sizes.get(dtype) for dtype in wanted):
         stored = ", ".join(f"{dtype}: {size:,} bytes" for dtype, size in sizes.items()) or "no matrices"
-        return [f"matrices are stored as {stored}, recipe {recipe} means {' and '.join(sorted(wanted))}"]
+        return [f"matrices are stored as {stored}, recipe {recipe} requires {' and '.join(sorted(wanted))}"]
     return []

@@ -21,7 +21,7 @@ from pipeline.tuning.runtime_factors import MERGE_INSTEAD, RuntimeFactors, rank_
 from pipeline.tuning.targets import adapted_kernels
 
 TAKES_NONE = (
-    "takes no adapters; convert the base with convert.adapters: runtime, or merge the adapter with "
+    "does not accept adapters; convert the base with convert.adapters: runtime, or merge the adapter with "
     "`pocketgemma graft`"
 )
 
@@ -51,7 +51,7 @@ def check_runtime_settings(shape: GemmaShape, settings: MethodSettings) -> None:
         advice = f"set finetune.rank to at most {largest}, or convert.adapters: merged"
         raise InputError(
             f"finetune.rank: {settings.rank} in each of {heads} heads is rank {settings.rank * heads} at run "
-            f"time, but the runtime takes at most {RANKS[-1]}; "
+            f"time, but the runtime accepts at most {RANKS[-1]}; "
             + (advice if largest else "set convert.adapters: merged")
         )
 
@@ -103,8 +103,8 @@ def write_for_base(source: Path, base: Path, output: Path) -> AdapterFile:
         factors, digest = adapter.method.runtime_factors(adapter), adapter.base_digest
     if _fitting(factors) > taker.rank:
         raise InputError(
-            f"{source}: needs rank {rank_of(factors)}, but {base} takes rank {taker.rank}; convert the base "
-            f"for a larger rank, or {MERGE_INSTEAD}"
+            f"{source}: needs rank {rank_of(factors)}, but {base} accepts rank {taker.rank}; convert the "
+            f"base for a larger rank, or {MERGE_INSTEAD}"
         )
     partial = output.with_name(f".{output.name}.partial")
     try:
@@ -129,7 +129,7 @@ def _fitting(factors: RuntimeFactors) -> int:
             return rank
     raise InputError(
         f"the adapter needs rank {needed} (the rank of query counts once for each head), but the runtime "
-        f"takes at most {RANKS[-1]}; {MERGE_INSTEAD}"
+        f"accepts at most {RANKS[-1]}; {MERGE_INSTEAD}"
     )
 
 
@@ -199,13 +199,13 @@ def check_adapter_file(path: Path, model: "Path | LoraBase") -> AdapterFile:
         )
     if adapter.rank != base.rank:
         raise InputError(
-            f"{path}: has rank {adapter.rank}, but {base.path} takes rank {base.rank}; write the adapter "
-            f"again with --base {base.path}"
+            f"{path}: has rank {adapter.rank}, but {base.path} accepts rank {base.rank}; write the "
+            f"adapter again with --base {base.path}"
         )
     for name, shape in adapter.shapes.items():
         if shape != base.shapes.get(name):
             raise InputError(
-                f"{path}: {name} has shape {shape}, but {base.path} takes "
+                f"{path}: {name} has shape {shape}, but {base.path} expects "
                 f"{base.shapes.get(name, 'no such tensor')}: the adapter belongs to another model"
             )
     return adapter

@@ -73,7 +73,7 @@ def quantize_calibrated(
             f"convert.rounding: {rounding} needs training examples to calibrate on, but there are none"
         )
     if SCHEMES[recipe].bits not in (4, 8):
-        raise InputError(f"convert.rounding: {rounding} chooses integers, but recipe {recipe} has none")
+        raise InputError(f"convert.rounding: {rounding} requires an integer recipe, not {recipe}")
     drawn = [
         encoded[index].token_ids[:LONGEST] for index in np.random.default_rng(seed).permutation(len(encoded))
     ]

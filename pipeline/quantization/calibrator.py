@@ -152,7 +152,7 @@ class _Calibration:
         difference = (self._inner.norm(stream.hidden) - final)[real].abs().max()
         if not difference <= LAYERS_TOLERANCE * final[real].abs().max():
             raise PocketGemmaError(
-                "this model cannot be calibrated: its layers do not compute one after the other; set "
+                "this model cannot be calibrated: its layers do not run one after another; set "
                 "convert.rounding: least_squares"
             )
 

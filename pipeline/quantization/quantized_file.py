@@ -56,9 +56,7 @@ def read_quantized(path: Path) -> Iterator[tuple[str, Quantized]]:
                     or (len(scales), values.shape[1] % scales.shape[1]) != (len(values), 0)
                     or np.abs(values.astype(np.int16)).max(initial=0) > LARGEST[width]
                 ):
-                    raise InputError(
-                        f"{path}: {name} is not a matrix of {width} bits; run the conversion again"
-                    )
+                    raise InputError(f"{path}: {name} is not a {width}-bit matrix; run the conversion again")
                 yield name, Quantized(values, scales, width)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; expected a file of quantized matrices") from None

@@ -23,7 +23,7 @@ for your own examples, start with `cp configs/template.yaml configs/mine.yaml`. 
 - An unknown key is an error. The message suggests the closest known key.
 - A relative path starts at the folder of the recipe.
 - `--set KEY.PATH=VALUE` changes a value for one command, for example `--set finetune.rank=16`. You can repeat it. The value is read as
-  YAML, without comments: `--set 'finetune.targets=[query, value]'`; a key that takes text takes it as it stands. A relative path in it starts at the current folder.
+  YAML, without comments: `--set 'finetune.targets=[query, value]'`; a key of type text uses it verbatim. A relative path in it starts at the current folder.
 - A stage runs again if a key that determines its result has changed ([freshness](decisions/freshness.md)).
 """
 

@@ -31,7 +31,7 @@ EXPECTED = {
     "bool_parsing": "true or false",
     "string_type": "text",
     "tuple_type": "a list",
-    "model_type": "a section with keys of its own",
+    "model_type": "a section with keys",
 }
 """What was expected, by pydantic's type of error; the limits come from the context of the error."""
 

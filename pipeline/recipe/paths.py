@@ -25,17 +25,17 @@ def resolve(path: str, folder: Path) -> str:
     if not path.strip():
         raise ValueError(f"expected a path, got {path!r}; name a file or folder, or remove the key")
     if "\0" in path:
-        raise ValueError(f"a path contains no NUL character, got {path!r}; remove it")
+        raise ValueError(f"a path cannot contain a NUL character, got {path!r}; remove it")
     try:
         found = (folder / _expanded(path)).resolve()
         found.lstat()
     except UnicodeError:
-        raise ValueError(f"no path contains such characters: {path!r}; rename the file") from None
+        raise ValueError(f"invalid characters in the path {path!r}; rename the file") from None
     except RuntimeError:
-        raise ValueError(f"{path}: its symbolic links lead in a circle; correct the links") from None
+        raise ValueError(f"{path}: contains a symbolic link loop; fix the links") from None
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
-            raise ValueError(f"{path[:SHOWN]}…: longer than the name of a file can be; shorten it") from None
+            raise ValueError(f"{path[:SHOWN]}…: file name too long; shorten it") from None
         # Whether it exists and can be read is looked at before the first stage.
     return str(found)
 
@@ -47,8 +47,7 @@ def _expanded(path: str) -> Path:
         return Path(path).expanduser()
     except RuntimeError:
         raise ValueError(
-            f"{path}: there is no user {Path(path).parts[0][1:]!r}; for a name that begins with ~, write "
-            f"./{path}"
+            f"{path}: no such user {Path(path).parts[0][1:]!r}; for a name that begins with ~, write ./{path}"
         ) from None
 
 

@@ -49,9 +49,8 @@ def rounding_needs_integers(config: "Config") -> str | None:
     if not ROUNDINGS[convert.rounding].needs_grafting or _has_integers(convert.recipe):
         return None
     return (
-        f"convert.rounding: {convert.rounding} chooses integers, but convert.recipe: {convert.recipe} has "
-        "none; "
-        "use rounding: nearest or an int recipe"
+        f"convert.rounding: {convert.rounding} requires an integer recipe, but convert.recipe is "
+        f"{convert.recipe}; use rounding: nearest, or a recipe such as int8"
     )
 
 
@@ -94,7 +93,7 @@ def separate_adapter_is_of_attention(config: "Config") -> str | None:
         if config.finetune.start:
             return None
         return (
-            f"finetune.targets: is not set, which means {_listed(config.finetune.targets)}, but "
+            f"finetune.targets: is not set and defaults to {_listed(config.finetune.targets)}, but "
             f"convert.adapters: runtime supports {_listed(RUNTIME_TARGETS)} only; set finetune.targets: "
             f"[{_listed(RUNTIME_TARGETS)}], or use convert.adapters: merged"
         )
@@ -110,8 +109,8 @@ def more_adapters_need_a_base_with_inputs(config: "Config") -> str | None:
     if config.convert.adapters == "runtime" or not config.bundle.adapters:
         return None
     return (
-        "bundle.adapters: this model takes no adapters at run time; set convert.adapters: runtime, or "
-        "remove them"
+        "bundle.adapters: this model does not accept adapters at run time; set convert.adapters: runtime, or "
+        "remove bundle.adapters"
     )
 
 
@@ -120,8 +119,8 @@ def quantization_aware_needs_integers(config: "Config") -> str | None:
     if not config.finetune.rounds_in_training or _has_integers(config.convert.recipe):
         return None
     return (
-        f"finetune.quantization_aware: convert.recipe: {config.convert.recipe} has no integers to train for; "
-        "use an int recipe"
+        "finetune.quantization_aware: requires an integer recipe, but convert.recipe is "
+        f"{config.convert.recipe}; use a recipe such as int8 or int4"
     )
 
 
@@ -132,9 +131,8 @@ def quantization_aware_is_rounded_as_trained(config: "Config") -> str | None:
     if not config.finetune.rounds_in_training or not ROUNDINGS[convert.rounding].needs_calibration:
         return None
     return (
-        f"finetune.quantization_aware: convert.rounding: {convert.rounding} would round again what training "
-        "has rounded; "
-        "leave convert.rounding out"
+        f"finetune.quantization_aware: convert.rounding: {convert.rounding} would round the trained "
+        "integers again; remove convert.rounding"
     )
 
 
@@ -142,9 +140,7 @@ def quantization_aware_needs_grafting(config: "Config") -> str | None:
     """`finetune.quantization_aware` needs `convert.graft: true`."""
     if not config.finetune.rounds_in_training or config.convert.graft:
         return None
-    return (
-        "finetune.quantization_aware: the trained integers are written by grafting; set convert.graft: true"
-    )
+    return "finetune.quantization_aware: requires grafting; set convert.graft: true"
 
 
 def separate_adapter_has_a_runtime_form(config: "Config") -> str | None:
@@ -164,7 +160,7 @@ def one_tuning_method(config: "Config") -> str | None:
     if not finetune.quantization_aware or finetune.rounds_in_training:
         return None
     return (
-        f"finetune.method: {finetune.method} contradicts quantization_aware: true; remove one of the two keys"
+        f"finetune.method: {finetune.method} conflicts with quantization_aware: true; remove one of the keys"
     )
 
 
@@ -188,7 +184,7 @@ def rounding_needs_matrices(config: "Config") -> str | None:
     if method.low_rank or not ROUNDINGS[convert.rounding].needs_grafting:
         return None
     return (
-        f"convert.rounding: {convert.rounding} is written by grafting, which changes matrices only, but "
+        f"convert.rounding: {convert.rounding} requires grafting, which changes only matrices, but "
         f"finetune.method: {method.name} trains norms; use rounding: nearest, or choose another method"
     )
 
@@ -213,8 +209,8 @@ def rematerialization_needs_no_dropout(config: "Config") -> str | None:
     if not finetune.rematerialize or not finetune.dropout:
         return None
     return (
-        f"finetune.rematerialize: with dropout: {finetune.dropout:g}, the second computation of a layer "
-        "would drop other values; remove one of the two keys"
+        f"finetune.rematerialize: with dropout: {finetune.dropout:g}, recomputing a layer would drop "
+        "other values; remove one of the keys"
     )
 
 

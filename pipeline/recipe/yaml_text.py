@@ -39,7 +39,9 @@ class RecipeLoader(yaml.SafeLoader):
             return super().construct_object(node, deep)
         except (ValueError, LookupError, TypeError, AttributeError):
             kind = node.tag.rpartition(":")[2]
-            raise _error(node, f"{str(node.value)[:SHOWN]!r} is no {kind}; put text in quotes") from None
+            raise _error(
+                node, f"{str(node.value)[:SHOWN]!r} is not a valid {kind}; put text in quotes"
+            ) from None
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
@@ -102,7 +104,7 @@ def read_flow(text: str) -> Any:
         loader = RecipeLoader(text)
         node = loader.get_single_node()
         if node is None or node.end_mark.index != len(text):
-            raise ValueError("something follows the value")
+            raise ValueError("unexpected text after the value")
         return loader.construct_document(node)
 
 

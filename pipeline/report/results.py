@@ -58,7 +58,7 @@ class Results:
                 manifests[stage] = manifest
         if not manifests:
             raise InputError(
-                f"{root}: no stage has a result here; choose a run folder with --run, or run: pocketgemma run"
+                f"{root}: contains no results; choose a run folder with --run, or run: pocketgemma run"
             )
         return cls(RunFiles(root), manifests, missing)
 

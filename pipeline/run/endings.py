@@ -35,6 +35,6 @@ def unpublished(files: RunFiles, name: str, working: Path, error: OSError) -> Po
         place.parent.mkdir(parents=True, exist_ok=True)
         working.rename(place)
     return PocketGemmaError(
-        f"{files.stage(name).folder}: cannot be written ({error.strerror or error}); what {name} has made is "
-        f"in {place if place.exists() else working}: free some space, and copy from there what you need"
+        f"{files.stage(name).folder}: cannot be written ({error.strerror or error}); the output of {name} "
+        f"is in {place if place.exists() else working}: free some space, and copy what you need from there"
     )

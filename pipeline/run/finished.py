@@ -24,6 +24,6 @@ def refuse_finished_stage(output: Path) -> None:
     folder = finished_stage_of(output)
     if folder is not None:
         raise InputError(
-            f"{output}: lies in the finished result of {folder.name}, which nothing else may change; "
+            f"{output}: is inside the finished result of {folder.name}, which must not change; "
             f"choose a file outside {folder}"
         )

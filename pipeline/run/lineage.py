@@ -136,7 +136,7 @@ def _previous(root: Path, before: str, stage: str, digest: str) -> Link:
     if isinstance(manifest, str):
         return Link(stage, what, False, manifest)
     if manifest.digest != digest:
-        return Link(stage, what, False, f"{stage} used another result of {before} than the current one")
+        return Link(stage, what, False, f"{stage} used a result of {before} that is not the current one")
     return Link(stage, what, True, f"manifest {short(digest)}")
 
 

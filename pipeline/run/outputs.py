@@ -29,10 +29,10 @@ def check_output(output: Path, inputs: Iterable[Path], option: str) -> None:
         raise InputError(f"{output}: is not a file but a device or pipe; choose a file with {option}")
     for each in inputs:
         if _same(output, each):
-            raise InputError(f"{output}: is read by this command; choose another file with {option}")
+            raise InputError(f"{output}: is an input of this command; choose another file with {option}")
         if each.is_dir() and _lies_in(output, each):
             raise InputError(
-                f"{output}: lies in {each}, which this command reads; choose a file elsewhere with {option}"
+                f"{output}: is inside {each}, an input of this command; choose another folder with {option}"
             )
     refuse_finished_stage(output)
 

@@ -30,8 +30,8 @@ def reserved(path: Path, size: int) -> Iterator[Callable[[], None]]:
             _fill(path, size)
         except OSError as error:
             raise PocketGemmaError(
-                f"{path.parent}: no room for a result of {size / 1e6:,.1f} MB ({error.strerror}); free some "
-                "space, or choose another folder with --run"
+                f"{path.parent}: not enough space for a result of {size / 1e6:,.1f} MB ({error.strerror}); "
+                "free some space, or choose another folder with --run"
             ) from None
         yield lambda: path.unlink(missing_ok=True)
     finally:

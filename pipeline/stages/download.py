@@ -104,7 +104,7 @@ def _import_notes(imported: Imported) -> Iterator[str]:
 
 
 def _text_only(left_out: int) -> str:
-    return f"multimodal: only the text decoder is used; {left_out} tensors for images or sound are left out"
+    return f"multimodal: only the text decoder is used; {left_out} tensors for images or audio are ignored"
 
 
 def _described(name: str, written: WrittenPreset) -> str:

@@ -256,7 +256,7 @@ def _check_validation(config: Config, validation: EncodedExamples) -> None:
         return
     raise InputError(
         f"{source_name(data.validation or data.train)}: leaves no example for validation; add examples, "
-        "or set data.validation_share: 0 and no data.validation to train without"
+        "or set data.validation_share: 0 and remove data.validation to train without validation"
     )
 
 
@@ -272,7 +272,7 @@ def _print(training: Training) -> None:
     )
     if exact_match == 0 and training.steps < FEW_STEPS:
         console.print(
-            f"  warning: no validation response was reproduced, after {training.steps} training steps; "
+            f"  warning: no validation response was reproduced after {training.steps} training steps; "
             "raise finetune.epochs, or use more examples",
         )
 

@@ -115,8 +115,8 @@ def _load_adapter(path: Path, preset: Path) -> Adapter:
     adapter = load_adapter(path)
     if adapter.base_digest != preset_digest(preset):
         raise PocketGemmaError(
-            f"{path}: the adapter was trained on another base than {preset}; run: pocketgemma finetune "
-            "--force"
+            f"{path}: the adapter was trained on a base other than {preset}; run: pocketgemma "
+            "finetune --force"
         )
     return adapter
 

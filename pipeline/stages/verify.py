@@ -93,7 +93,8 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         more = _more_questions(comparison, every, sides.examples, limits.max_questions)
         if more:
             console.print(
-                f"  {len(sides.examples)} questions do not decide; asking {len(more)} more", highlight=False
+                f"  {len(sides.examples)} questions are not enough to decide; asking {len(more)} more",
+                highlight=False,
             )
             sides = sides.joined(_ask(config, run, more, files))
             comparison = _compared(config, run, sides, files)
@@ -210,8 +211,8 @@ def _questions(prepared: PrepareFiles) -> list[Example]:
         if examples:
             return examples
     console.print(
-        "  there are no test or validation examples: training examples are asked, and their accuracy says "
-        "nothing about new questions; set data.test"
+        "  no test or validation examples, so training examples are asked: their accuracy says nothing about "
+        "new questions; set data.test"
     )
     return read_examples(prepared.train)
 
@@ -336,7 +337,7 @@ def _refusal(comparison: Comparison, files: VerifyFiles) -> PocketGemmaError:
     needed = comparison.needed
     more = "no number of questions would decide" if needed is None else f"about {needed:,} more would decide"
     return UndecidedError(
-        f"{comparison.keras.count} questions do not decide whether quantization keeps the limits: {checks}; "
-        f"{more}. Add test examples (data.test), raise verify.max_questions, or set verify.accept_undecided: "
-        f"true. Report: {files.report_markdown}"
+        f"{comparison.keras.count} questions are not enough to decide whether quantization stays within the "
+        f"limits: {checks}; {more}. Add test examples (data.test), raise verify.max_questions, or set "
+        f"verify.accept_undecided: true. Report: {files.report_markdown}"
     )

@@ -79,7 +79,7 @@ class BaseWeightTuning:
             expected = self._trained(shape)
         except (AttributeError, KeyError, TypeError, ValueError):
             raise InputError(
-                f"{file.path}: damaged: its header lacks a usable {SHAPE}; copy it or train again"
+                f"{file.path}: damaged: its header lacks a usable {SHAPE}; copy it again, or train again"
             ) from None
         found = {name: tensor.shape for name, tensor in file.tensors.items()}
         problem = _difference(found, expected)
@@ -92,8 +92,8 @@ class BaseWeightTuning:
         weights = {weight.tensor: weight for weight in keras_weights(backbone, shape)}
         if len(weights) != len(backbone.weights):
             raise PocketGemmaError(
-                f"{type(backbone).__name__} has {len(backbone.weights)} weights, {len(weights)} are known; "
-                f"train it with another method than {self.name}"
+                f"{type(backbone).__name__} has {len(backbone.weights)} weights, but only {len(weights)} "
+                f"are known; use a method other than {self.name}"
             )
         trained = {name: weights[name] for name in self._trained(shape)}
         for name, weight in weights.items():
@@ -101,7 +101,7 @@ class BaseWeightTuning:
         other = next((name for name, each in trained.items() if each.variable.dtype != "float32"), None)
         if other:
             raise PocketGemmaError(
-                f"{other} is stored as {trained[other].variable.dtype}: small updates would be lost in it; "
+                f"{other} is stored as {trained[other].variable.dtype}, which would lose small updates; "
                 "load the backbone with float32 variables"
             )
         header = {METHOD: self.name, SHAPE: shape_document(shape)}
@@ -127,8 +127,8 @@ class BaseWeightTuning:
 
     def deltas(self, adapter: Adapter) -> Deltas:
         raise InputError(
-            f"{self.title} changes {self._changes_what}, and a graft writes matrices only; the merged model "
-            "must be converted as a whole"
+            f"{self.title} changes {self._changes_what}, but a graft writes only matrices; convert the whole "
+            "merged model"
         )
 
     def formula(self, adapter: Adapter) -> str:
@@ -136,7 +136,7 @@ class BaseWeightTuning:
 
     def runtime_factors(self, adapter: Adapter) -> RuntimeFactors:
         raise InputError(
-            f"{self.title} changes {self._changes_what}, but the runtime takes only low-rank adapters of "
+            f"{self.title} changes {self._changes_what}, but the runtime accepts only low-rank adapters of "
             "attention matrices; set convert.adapters: merged"
         )
 
@@ -167,7 +167,7 @@ def _difference(found: Shapes, expected: Shapes) -> str:
     if missing:
         return f"lacks {missing[0]}"
     if unknown:
-        return f"has {unknown[0]}, which is not expected"
+        return f"has an unexpected tensor {unknown[0]}"
     for name, shape in expected.items():
         if found[name] != shape:
             return f"has {name} of shape {found[name]}, expected {shape}"

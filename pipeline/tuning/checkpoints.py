@@ -120,7 +120,7 @@ class Checkpoints:
                 reason = getattr(error, "strerror", None) or error
                 console.print(
                     f"  warning: {self.folder}: cannot write a checkpoint ({reason}); training "
-                    "continues without"
+                    "continues without one"
                 )
             return False
         for old in self._files()[KEPT:]:

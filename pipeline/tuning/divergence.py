@@ -86,10 +86,10 @@ class LossWatch:
         first = steps - self.high + 1
         again = f"; with the same settings, it continues from {kept}" if kept else ""
         return (
-            f"training diverged: in each of the steps {first:,} to {steps:,}, the loss is above "
-            f"{self.limit:.3g}, in the last one (examples {examples}) {self._high[-1]:.3g}; before training "
-            f"it was {self.untrained:.3g}; lower finetune.learning_rate ({learning_rate:g}), or "
-            f"finetune.alpha where the recipe sets it: training then starts at the beginning{again}"
+            f"training diverged: in each of the steps {first:,} to {steps:,}, the loss exceeded "
+            f"{self.limit:.3g}; in the last one (examples {examples}) it was {self._high[-1]:.3g}, before "
+            f"training {self.untrained:.3g}; lower finetune.learning_rate ({learning_rate:g}), or "
+            f"finetune.alpha if the recipe sets it: training then starts over{again}"
         )
 
     def state(self) -> dict[str, Any]:

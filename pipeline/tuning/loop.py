@@ -167,8 +167,8 @@ def fit(
     else:
         if checkpoints and checkpoints.others():
             console.print(
-                f"  {checkpoints.folder.parent}: has checkpoints of a training with other settings or "
-                "examples; they are kept until this one is complete"
+                f"  {checkpoints.folder.parent}: contains checkpoints from other settings or examples; they "
+                "are kept until this training is complete"
             )
         progress.start(result())
         check_untrained(progress.untrained, kind)
@@ -268,7 +268,7 @@ def check_untrained(untrained: "Result", examples: str) -> None:
     if not math.isfinite(untrained.loss):
         raise PocketGemmaError(
             f"the loss on the {examples} examples is {untrained.loss} before any training; check "
-            "model.preset, set finetune.dtype: float32, or lower finetune.alpha where the recipe sets it"
+            "model.preset, set finetune.dtype: float32, or lower finetune.alpha if the recipe sets it"
         )
 
 
@@ -294,7 +294,7 @@ def compare(trained: "Result", untrained: "Result", settings: TrainingSettings, 
             f"training made the model worse: {results}; lower finetune.learning_rate "
             f"({settings.learning_rate:g})"
         )
-    console.print(f"  warning: training did not make the model better: {results}")
+    console.print(f"  warning: training did not improve the model: {results}")
 
 
 def check_finite(logs: Mapping[str, float], when: str) -> None:
@@ -312,7 +312,7 @@ def check_finite(logs: Mapping[str, float], when: str) -> None:
         if not math.isfinite(loss):
             raise PocketGemmaError(
                 f"training diverged: the {what} loss is {loss} {when}; lower finetune.learning_rate, or "
-                "finetune.alpha where the recipe sets it"
+                "finetune.alpha if the recipe sets it"
             )
 
 

@@ -69,7 +69,7 @@ def compute_beside_kernel(layers: "Iterable[keras.layers.Layer]") -> None:
     """
     for layer in layers:
         if layer.bias is not None or _does_something(layer.activation):
-            raise PocketGemmaError(f"{layer.path}: has a bias or an activation, expected a kernel alone")
+            raise PocketGemmaError(f"{layer.path}: has a bias or an activation, expected only a kernel")
         layer.__class__ = _beside_kernel(type(layer))  # type: ignore[arg-type]
 
 

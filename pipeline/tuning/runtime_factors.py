@@ -15,7 +15,7 @@ Factors = tuple[NDArray[np.float32], NDArray[np.float32]]
 RuntimeFactors = Mapping[tuple[str, int], Factors]
 """By target and layer."""
 
-MERGE_INSTEAD = "merge the adapter into the model: run `pocketgemma graft`, or set convert.adapters: merged"
+MERGE_INSTEAD = "merge the adapter instead: set convert.adapters: merged, or run `pocketgemma graft`"
 
 DORA_RESCALES = (
     "DoRA rescales the rows of a matrix, but the runtime's adapters only add to them; " + MERGE_INSTEAD
@@ -31,7 +31,7 @@ def refuse_other_matrices(targets: Iterable[str]) -> None:
     others = list(dict.fromkeys(target for target in targets if target not in RUNTIME_TARGETS))
     if others:
         raise InputError(
-            f"the adapter changes {', '.join(others)}, but the runtime takes adapters only for "
+            f"the adapter changes {', '.join(others)}, but the runtime accepts adapters only for "
             f"{', '.join(RUNTIME_TARGETS)}; " + MERGE_INSTEAD
         )
 

@@ -121,12 +121,12 @@ def settings_of(
     """
     if not isinstance(start.method, ContinuesTraining):
         raise InputError(
-            f"{KEY}: {start}: an adapter of the method {start.method.name}, which cannot be continued: set "
+            f"{KEY}: {start}: trained with the method {start.method.name}, which cannot be continued; set "
             "model.preset to the merged folder of its run"
         )
     if start.method.name != method.name:
         raise InputError(
-            f"{KEY}: {start}: an adapter of the method {start.method.name}, the recipe trains with "
+            f"{KEY}: {start}: trained with the method {start.method.name}, but the recipe uses "
             f"{method.name}; set finetune.method: {start.method.name}"
         )
     taken: dict[str, Any] = {}
@@ -141,8 +141,8 @@ def settings_of(
             )
         if field.name in explicit and not same:
             raise InputError(
-                f"{KEY}: {start}: has {field.name} {_shown(taken[field.name])}, the recipe says "
-                f"{_shown(wanted)}; remove finetune.{field.name}"
+                f"{KEY}: {start}: has {field.name} {_shown(taken[field.name])}, but the recipe "
+                f"says {_shown(wanted)}; remove finetune.{field.name}"
             )
     return replace(settings, **taken)
 
@@ -231,8 +231,8 @@ def _read_peft(start: Start, shape: GemmaShape, base_digest: str) -> Adapter:
     kernels = dict(adapted_kernels(shape, MethodSettings(rank, alpha, tuple(targets))))
     if different := sorted(kernels.keys() ^ named.keys()):
         raise InputError(
-            f"{KEY}: {folder}: {different[0]} is only in one of adapter and base; a target must be adapted "
-            "in every layer"
+            f"{KEY}: {folder}: {different[0]} is only in the adapter or only in the base; a target must be "
+            "adapted in every layer"
         )
     factors = {name: _as_ours(folder, target, pair, kernels[name]) for name, (target, pair) in named.items()}
     adapter = LoraFactors(rank, alpha, tuple(targets), factors, scaling).adapter(base_digest)
@@ -257,7 +257,7 @@ def _as_ours(folder: Path, target: str, pair: LoraPair, kernel: tuple[int, ...])
     expected = (kernel[1], kernel[2]) if heads_out else (int(np.prod(kernel[:-1])), kernel[-1])
     if (inputs, outputs) != expected:
         raise InputError(
-            f"{KEY}: {folder}: {target} takes {inputs} values to {outputs}, in this base {expected[0]} to "
+            f"{KEY}: {folder}: {target} maps {inputs} values to {outputs}, but in this base {expected[0]} to "
             f"{expected[1]}; the adapter belongs to another base"
         )
     a, b = (np.ascontiguousarray(tensor.read_all().T) for tensor in (pair.a, pair.b))

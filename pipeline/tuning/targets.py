@@ -26,7 +26,7 @@ def check_targets(shape: GemmaShape, settings: MethodSettings) -> None:
     name, largest = min(_ranks(shape, settings), key=lambda found: found[1])
     if settings.rank > largest:
         raise InputError(
-            f"finetune.rank: {settings.rank} is more than the rank of {name}, which is at most {largest}; "
+            f"finetune.rank: {settings.rank} exceeds the rank of {name}, which is at most {largest}; "
             f"set finetune.rank to at most {largest}"
         )
 

@@ -63,7 +63,7 @@ def check_merged(place: str, merged: NDArray[Any]) -> None:
         InputError: a value is infinite or NaN, although those of the adapter are not.
     """
     if not np.isfinite(merged).all():
-        raise InputError(f"{place}: infinite or NaN with what the adapter adds: {NO_TRAINING}")
+        raise InputError(f"{place}: infinite or NaN after adding the adapter: {NO_TRAINING}")
 
 
 def check_product(place: str, a: NDArray[np.float32], b: NDArray[np.float32]) -> None:

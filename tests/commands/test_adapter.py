@@ -34,14 +34,14 @@ def test_what_is_read_is_never_overwritten(
 ) -> None:
     monkeypatch.setattr(adapter, "write_for_base", lambda *paths: pytest.fail("written"))
     (tmp_path / output).write_text("read", encoding="utf-8")
-    with pytest.raises(InputError, match=f"{output}: is read by this command; choose another file"):
+    with pytest.raises(InputError, match=f"{output}: is an input of this command; choose another file"):
         adapter.adapter_file(tmp_path / "poet.safetensors", tmp_path / "base.litertlm", tmp_path / output)
 
 
 def test_a_base_must_be_named_for_the_runtime_and_only_for_it(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"^--base: name the \.litertlm that the adapter is for;"):
+    with pytest.raises(InputError, match=r"^--base: missing; name the \.litertlm that the adapter is for;"):
         adapter.adapter_file(tmp_path / "poet.safetensors", None, tmp_path / "poet.tflite")
-    with pytest.raises(InputError, match="^--base: a PEFT adapter is written without a base; remove --base$"):
+    with pytest.raises(InputError, match="^--base: not used with --format peft; remove it$"):
         adapter.peft_folder(tmp_path / "poet.safetensors", tmp_path / "base.litertlm", tmp_path / "peft")
 
 
@@ -91,12 +91,12 @@ def test_a_folder_for_peft_replaces_nothing(tmp_path: Path, output: str) -> None
     (tmp_path / "full" / "notes").write_text("mine", encoding="utf-8")
     (tmp_path / "file").write_text("mine", encoding="utf-8")
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    with pytest.raises(InputError, match="exists, and is not an empty folder; name a new"):
+    with pytest.raises(InputError, match="already exists and is not an empty folder; choose another"):
         adapter.peft_folder(source, None, tmp_path / output)
     assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
 
 
 def test_a_peft_adapter_is_not_written_again(tmp_path: Path) -> None:
     adapter.peft_folder(poet(tmp_path), None, tmp_path / "peft")
-    with pytest.raises(InputError, match="peft: is a PEFT adapter already; use its folder"):
+    with pytest.raises(InputError, match="peft: is already a PEFT adapter; use this folder"):
         adapter.peft_folder(tmp_path / "peft", None, tmp_path / "again")

@@ -85,7 +85,7 @@ def test_equal_rows_are_all_asked(run: Run, config: Config, asked: dict[str, Any
 @pytest.mark.parametrize(
     ("rows", "options", "message"),
     [
-        (ROWS, {"on": "runtime", "base": True}, "--base works with --on keras only"),
+        (ROWS, {"on": "runtime", "base": True}, "--base works only with --on keras"),
         ([], {"on": "keras", "base": True}, "contains no rows"),
         ([{"prompt": "a"}], {"on": "keras", "base": True}, "line 1"),
         (ROWS, {"on": "keras"}, "no result of finetune yet; run: pocketgemma finetune"),
@@ -130,7 +130,7 @@ def test_rows_beyond_the_context_of_the_model_are_named_before_it_is_opened(
     monkeypatch.setattr("pipeline.litert.runtime.probe.make_sure_it_opens", open_model)
     long = {"prompt": "What is Fe? " * 6, "response": "Iron."}
     data = write_jsonl(tmp_path / "test.jsonl", [ROWS[0], long])
-    with pytest.raises(InputError, match="the context of the converted model has 30; shorten it") as caught:
+    with pytest.raises(InputError, match="the converted model's context length is 30; shorten it") as caught:
         ask_file(run, config, data, on="runtime")
     assert "test.jsonl line 2: " in str(caught.value)
     assert "line 1" not in str(caught.value)
@@ -171,7 +171,7 @@ def test_answers_never_replace_what_is_read(
         update={"data": config.data.model_copy(update={"train": (str(tmp_path / "train-*.jsonl"),)})}
     )
     before = {path: path.read_bytes() for path in tmp_path.rglob("*.*l") if path.is_file()}
-    with pytest.raises(InputError, match=r"(is read by this|which this) command") as caught:
+    with pytest.raises(InputError, match=r"an input of this command") as caught:
         ask_file(
             run,
             files,

@@ -132,7 +132,7 @@ def test_an_app_without_the_model_is_traced_by_its_manifest(runs: Path, tmp_path
 def test_an_exchanged_model_in_an_app_is_reported(runs: Path, tmp_path: Path) -> None:
     write_apk(tmp_path / "store.apk", b"another", declared=hashlib.sha256(b"made by convert").hexdigest())
     found = broken(trace(tmp_path / "store.apk", runs))
-    assert found[0].startswith("assets/model.litertlm: is another model than the app's manifest lists")
+    assert found[0].startswith("assets/model.litertlm: is not the model that the app's manifest lists")
     assert found[1].startswith("model: no stage here wrote it")
 
 
@@ -197,8 +197,8 @@ def test_base_and_adapters_of_an_apk_are_traced_each_to_its_own_run(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"base": b"other"}, "is another base than the app's manifest lists"),
-        ({"poet": b"other"}, "is another adapter than the app's manifest lists"),
+        ({"base": b"other"}, "is not the base that the app's manifest lists"),
+        ({"poet": b"other"}, "is not the adapter that the app's manifest lists"),
         ({"adapters": [{"sha256": digest(b"poet")}]}, "is in the app, but its manifest does not list it"),
         (
             {"adapters": [{"sha256": digest(each)} for each in (b"poet", b"clerk", b"judge")]},
@@ -226,7 +226,7 @@ def test_a_zip_that_is_not_our_app_cannot_be_traced(runs: Path, tmp_path: Path) 
         apk.writestr("classes.dex", b"x")
     (link,) = trace(tmp_path / "other.apk", runs)
     assert not link.intact
-    assert "contains and declares no model" in link.detail
+    assert "it neither contains nor declares a model" in link.detail
 
 
 def test_a_file_of_no_stage_cannot_be_traced(runs: Path, tmp_path: Path) -> None:
@@ -293,11 +293,11 @@ def forge_adapter(runs: Path) -> None:
         ),
         (
             redo_prepare,
-            ["prepare → finetune: finetune used another result of prepare than the current one"],
+            ["prepare → finetune: finetune used a result of prepare that is not the current one"],
         ),
         (
             forge_adapter,
-            ["finetune → merge: merge used another result of finetune than the current one"],
+            ["finetune → merge: merge used a result of finetune that is not the current one"],
         ),
     ],
 )

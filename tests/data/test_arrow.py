@@ -98,5 +98,5 @@ def test_two_parquet_columns_of_one_name_are_refused(tmp_path: Path) -> None:
     table = pyarrow.table([["a"], ["b"]], names=["prompt", "prompt"])
     pyarrow.parquet.write_table(table, tmp_path / "rows.parquet")
     assert faults_of(tmp_path / "rows.parquet") == [
-        "rows.parquet: two columns have the name prompt; rename or remove one"
+        "rows.parquet: two columns are named prompt; rename or remove one"
     ]

@@ -57,8 +57,8 @@ def test_a_file_without_the_named_columns_is_read_by_the_usual_names_where_that_
     usual, named = {"prompt": "Q", "response": "A"}, {"prompt": "text", "response": "category"}
     assert example_of(usual, columns(**named, optional=True)).question == "Q"
     what = fault_of(usual, columns(**named))
-    assert what == "data.columns.prompt is text, which is no column; found prompt, response"
-    assert "data.template's {x} is x, which is no column" in fault_of(usual, columns(template="{x}"))
+    assert what == "data.columns.prompt is text, which is not a column; found prompt, response"
+    assert "data.template's {x} is x, which is not a column" in fault_of(usual, columns(template="{x}"))
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_a_missing_header_line_is_recognized() -> None:
 def test_each_part_of_a_prompt_and_the_system_message_may_be_missing(
     values: dict[str, Any], policy: RowPolicy
 ) -> None:
-    assert "the mark of a missing value" in fault_of(values, policy)
+    assert "which marks a missing value" in fault_of(values, policy)
     assert example_of(values, replace(policy, missing="keep")).response
 
 
@@ -130,12 +130,15 @@ def test_a_named_system_message_counts_in_the_rows_that_have_one() -> None:
 @pytest.mark.parametrize(
     ("names", "fault"),
     [
-        ({"system": "personna"}, "data.columns.system is personna, which is no column; found prompt, meta"),
-        ({"response": "meta.answer"}, "data.columns.response is meta.answer, which is no column"),
-        ({"messages": "m", "response": "r"}, "data.columns.response is r, which is no column"),
-        ({"messages": "meta", "response": "prompt"}, "data.columns.messages is a whole conversation"),
-        ({"prompt": "prompt", "response": "prompt"}, "prompt is both in the prompt and the response"),
-        ({"template": "{prompt} {meta}", "response": "meta"}, "meta is both in the prompt and the response"),
+        (
+            {"system": "personna"},
+            "data.columns.system is personna, which is not a column; found prompt, meta",
+        ),
+        ({"response": "meta.answer"}, "data.columns.response is meta.answer, which is not a column"),
+        ({"messages": "m", "response": "r"}, "data.columns.response is r, which is not a column"),
+        ({"messages": "meta", "response": "prompt"}, "data.columns.messages names a whole conversation"),
+        ({"prompt": "prompt", "response": "prompt"}, "prompt is both prompt and response"),
+        ({"template": "{prompt} {meta}", "response": "meta"}, "meta is both prompt and response"),
     ],
 )
 def test_impossible_column_names_in_the_recipe_are_refused_once(names: dict[str, str], fault: str) -> None:

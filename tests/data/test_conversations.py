@@ -121,7 +121,7 @@ def test_short_values_become_tags_and_what_is_left_out_is_named() -> None:
     }
     text = "\n".join(found.notes.lines())
     assert "tags: kind, level" in text
-    assert "columns that are not used: id (numbers of rows), key (30 different values), list (lists)" in text
+    assert "unused columns: id (numbers of rows), key (30 different values), list (lists)" in text
 
 
 def test_all_that_reading_decided_is_noted() -> None:
@@ -133,8 +133,8 @@ def test_all_that_reading_decided_is_noted() -> None:
     assert found.notes.lines() == [
         "prompt from prompt, response from response (1 row)",
         "conversation from messages (1 row)",
-        "keys of turns that are not used: name (1)",
-        "numbers instead of text, used as their digits: 1",
+        "unused keys of turns: name (1)",
+        "numbers, converted to text: 1",
     ]
 
 
@@ -142,7 +142,7 @@ def test_all_that_reading_decided_is_noted() -> None:
 @pytest.mark.parametrize("side", ["prompt", "response"])
 def test_marks_of_missing_values_are_refused_dropped_or_kept(side: str, mark: str) -> None:
     values = {"prompt": "Q", "response": "A"} | {side: mark}
-    assert fault_of(values).startswith(f"{side} is {mark.strip()!r}, the mark of a missing value")
+    assert fault_of(values).startswith(f"{side} is {mark.strip()!r}, which marks a missing value")
     assert read(values, policy=RowPolicy(64, missing="drop")).missing == 1
     kept = read(values, policy=RowPolicy(64, missing="keep"))
     assert (len(kept.candidates), kept.notes.marks) == (1, 1)
@@ -151,7 +151,7 @@ def test_marks_of_missing_values_are_refused_dropped_or_kept(side: str, mark: st
 @pytest.mark.parametrize("blank", ["", " \n", "\u00a0", "\u200b", None, float("nan")])
 def test_rows_without_an_answer_are_refused_or_dropped_but_never_kept(blank: Any) -> None:
     values = {"prompt": "Q", "response": blank}
-    assert fault_of(values) == "response is empty; set data.missing to drop to leave such rows out"
+    assert fault_of(values) == "response is empty; to skip such rows, set data.missing to drop"
     assert fault_of(values, RowPolicy(64, missing="keep")).startswith("response is empty")
     assert read(values, policy=RowPolicy(64, missing="drop")).missing == 1
 
@@ -190,13 +190,13 @@ def test_examples_read_back_as_written(tmp_path: Path) -> None:
         ({"prompt": True, "response": "A"}, "prompt is a boolean, true; expected text"),
         (
             {"prompt": "Q", "response": 3.5},
-            "response is a number with a fraction, 3.5; expected text: write it as it should read",
+            "response is a number with a fraction, 3.5; expected text: write what the model should see",
         ),
         ({"prompt": "Q", "response": ["A"]}, 'response is a list, ["A"]; expected text'),
         ({"prompt": "Q", "response": "A", "system": {"a": 1}}, "turn 1 must have role and content"),
         (
             {"prompt": "Q", "response": "A", "Prompt": "Q"},
-            "columns prompt and Prompt are the same but for case",
+            "columns prompt and Prompt count as the same name",
         ),
         (
             {"prompt": "Q", "question": "Q", "answer": "A"},
@@ -207,21 +207,24 @@ def test_examples_read_back_as_written(tmp_path: Path) -> None:
             {"prompt": "Q", "response": "A", "messages": [USER, ASSISTANT]},
             "more than one conversation",
         ),
-        ({"context": "C", "messages": [USER, ASSISTANT]}, "context in addition to messages has no place"),
-        ({"prompt": "Q", "chosen": "A", "rejected": "B"}, "chosen holds preference data"),
-        ({"prompt": "Q", "response": "A", "rejected": "B"}, "rejected holds preference data"),
-        ({"question": "Q", "choices": ["A", "B"], "answer": 0}, "choices holds the choices"),
+        (
+            {"context": "C", "messages": [USER, ASSISTANT]},
+            "context is not part of the conversation in messages",
+        ),
+        ({"prompt": "Q", "chosen": "A", "rejected": "B"}, "chosen contains preference data"),
+        ({"prompt": "Q", "response": "A", "rejected": "B"}, "rejected contains preference data"),
+        ({"question": "Q", "choices": ["A", "B"], "answer": 0}, "choices contains the choices"),
         (
             {"prompt": "Q", "completion": "A", "label": False},
-            "label holds true and false",
+            "label contains true and false",
         ),
         (
             {"messages": [USER, ASSISTANT | {"train_detail": [1]}]},
-            "turn 2 has train_detail: weights of parts",
+            "turn 2 has train_detail: weights for parts",
         ),
-        ({"messages": [USER, ASSISTANT], "tools": [{"name": "f"}]}, "tools holds tool calls"),
-        ({"Question": "Q", "Complex_CoT": "because", "Response": "A"}, "Complex_CoT holds reasoning"),
-        ({"prompt": "Q", "response": "A", "image": "x.png"}, "image holds images, audio or video"),
+        ({"messages": [USER, ASSISTANT], "tools": [{"name": "f"}]}, "tools contains tool calls"),
+        ({"Question": "Q", "Complex_CoT": "because", "Response": "A"}, "Complex_CoT contains reasoning"),
+        ({"prompt": "Q", "response": "A", "image": "x.png"}, "image contains images, audio or video"),
         ({"messages": [USER, ASSISTANT | {"tool_calls": [{"id": 1}]}]}, "turn 2 has tool_calls: tool calls"),
         ({"messages": [USER | {"images": ["x"]}, ASSISTANT]}, "turn 1 has images: images, audio or video"),
         (
@@ -241,7 +244,10 @@ def test_examples_read_back_as_written(tmp_path: Path) -> None:
         ({"messages": [USER, ASSISTANT | {"train": False}]}, "turn 2 has train False: this flag"),
         ({"messages": [USER, ASSISTANT | {"weight": 0.5}]}, "turn 2 has weight 0.5, expected 0 or 1"),
         ({"system": "T", "messages": [SYSTEM, USER, ASSISTANT]}, "two different system messages"),
-        ({"instruction": "Q", "output": "A", "history": ["Q1", "A1"]}, "expected a list of pairs"),
+        (
+            {"instruction": "Q", "output": "A", "history": ["Q1", "A1"]},
+            "expected a list of question-answer pairs",
+        ),
         (
             {"conversation": [{"input": "Q", "output": "A", "instruction": "Do"}]},
             "pair 1 has instruction as well as input; write it into input",
@@ -273,7 +279,7 @@ def test_examples_read_back_as_written(tmp_path: Path) -> None:
         ),
         (
             {"messages": [USER, ASSISTANT | {"content": [{"type": "text", "text": "A", "weight": 0}]}]},
-            "turn 2 has a part with weight: weights of parts",
+            "turn 2 has a part with weight: weights for parts",
         ),
         (
             {"contents": [USER, {"role": "model", "parts": [{"functionCall": {"name": "f"}}]}]},
@@ -285,22 +291,22 @@ def test_examples_read_back_as_written(tmp_path: Path) -> None:
         ),
         ({"prompt": "Q", "response": "A", "weight": 0}, "the row has weight 0: this flag"),
         ({"prompt": "Q", "response": "A", "train": False}, "the row has train False: this flag"),
-        ({"prompt": "Q", "response": "A", "rationale": "so"}, "rationale holds reasoning"),
-        ({"prompt": "Q", "response": "A", "rejected_response": "B"}, "rejected_response holds preference"),
-        ({"prompt": "Q", "completion": "A", "label": "False"}, "label holds true and false"),
+        ({"prompt": "Q", "response": "A", "rationale": "so"}, "rationale contains reasoning"),
+        ({"prompt": "Q", "response": "A", "rejected_response": "B"}, "rejected_response contains preference"),
+        ({"prompt": "Q", "completion": "A", "label": "False"}, "label contains true and false"),
         (
             {"question": "Q", "choices": {"text": ["a"], "label": ["A"]}, "answer": "A"},
-            "choices holds the choices",
+            "choices contains the choices",
         ),
-        ({"question": "Q", "options": "a) x b) y", "answer": "a"}, "options holds the choices"),
+        ({"question": "Q", "options": "a) x b) y", "answer": "a"}, "options contains the choices"),
         (
             {"question": "Q", "A": "w", "B": "x", "C": "y", "D": "z", "answer": "A"},
-            "A and B and C and D hold the choices",
+            "A and B and C and D contain the choices",
         ),
-        ({"question": "Q", "answer": "A", "image_url": "x"}, "image_url holds images"),
+        ({"question": "Q", "answer": "A", "image_url": "x"}, "image_url contains images"),
         (
             {"train": [{"a": 1}], "test": [{"a": 1}]},
-            "; write the rows of train and test into files of their own",
+            "; save the rows of train and test as separate files",
         ),
         (
             {"messages": '[{"role": "user", "content": "a", "content": "b"}]'},
@@ -326,7 +332,7 @@ def test_examples_read_back_as_written(tmp_path: Path) -> None:
             {"prompt": "Q", "response": "a\ud800"},
             "response is not valid Unicode: unpaired surrogate at character 2",
         ),
-        ({"text": CHAT.render_question("Q") + "A"}, "text holds a whole conversation with turn markers"),
+        ({"text": CHAT.render_question("Q") + "A"}, "text contains a whole conversation with turn markers"),
     ],
 )
 def test_each_fault_says_what_is_wrong(values: dict[str, Any], what: str) -> None:

@@ -150,14 +150,14 @@ def test_a_named_encoding_is_used_and_a_wrong_one_is_a_fault(tmp_path: Path) -> 
     assert "name its encoding in data.encoding (cp1252" in faults_of(file)[0]
     faults = Faults()
     read_rows(file, faults, "ascii")
-    assert faults.found[0][1] == "not ascii, which data.encoding says, at byte 19"
+    assert faults.found[0][1] == "not valid ascii (according to data.encoding) at byte 19"
 
 
 @pytest.mark.parametrize(
     ("line", "what"),
     [
         ('{"prompt": "a", "prompt": "b"}', "the key prompt occurs twice; keep one"),
-        ("// mine", "is a comment, which JSON does not have"),
+        ("// mine", "is a comment, which JSON does not allow"),
         ("{'prompt': 'a'}", "has text in single quotes"),
         ('{"prompt": "a"},', "ends with a comma"),
     ],
@@ -198,8 +198,8 @@ def test_csv_lines_are_counted_through_quoted_line_ends(tmp_path: Path) -> None:
     file = tmp_path / "rows.csv"
     file.write_text('prompt,response\n"two\nlines",a\n\nc\nd,e,f\n', encoding="utf-8")
     assert faults_of(file) == [
-        "rows.csv line 5: has 1 fields, the header has 2; quote fields that contain ',' or line breaks",
-        "rows.csv line 6: has 3 fields, the header has 2; quote fields that contain ',' or line breaks",
+        "rows.csv line 5: has 1 fields, but the header has 2; quote fields that contain ',' or line breaks",
+        "rows.csv line 6: has 3 fields, but the header has 2; quote fields that contain ',' or line breaks",
     ]
 
 
@@ -218,7 +218,7 @@ def test_csv_that_is_not_utf8_names_every_line(tmp_path: Path) -> None:
 
 def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
     assert (
-        "two columns have the name prompt"
+        "two columns are named prompt"
         in faults_of(write_csv(tmp_path / "rows.csv", ["prompt", "prompt"], [["a", "b"]]))[0]
     )
 
@@ -236,7 +236,7 @@ def test_an_empty_file_is_a_fault(tmp_path: Path, suffix: str, content: bytes) -
     [
         ("rows.xlsx", "unsupported file type .xlsx; save the sheet as CSV"),
         ("rows.zip", "unsupported file type .zip; unpack it"),
-        ("rows.doc", r"expected .arrow, .csv, .*, also with .gz, .zst, .bz2 behind it"),
+        ("rows.doc", r"expected .arrow, .csv, .*, optionally compressed \(.gz, .zst, .bz2\)"),
         ("rows", "no suffix"),
         ("none.jsonl", "no such file"),
     ],
@@ -294,10 +294,10 @@ def test_common_mistakes_in_json_are_explained(tmp_path: Path, content: str, fau
 @pytest.mark.parametrize(
     ("name", "content", "fault"),
     [
-        ("rows.csv", b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS"),
+        ("rows.csv", b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer"),
         ("rows.jsonl", b"<!DOCTYPE html><html>", "a web page"),
-        ("rows.csv", b"PK\x03\x04rest", "a ZIP archive by its content"),
-        ("rows.jsonl", b"\x1f\x8b\x08rest", "a gzip file by its content"),
+        ("rows.csv", b"PK\x03\x04rest", "a ZIP archive or an Excel workbook"),
+        ("rows.jsonl", b"\x1f\x8b\x08rest", "gzip-compressed content"),
     ],
 )
 def test_a_file_of_another_kind_says_what_it_is(
@@ -312,7 +312,9 @@ def test_a_file_of_another_kind_says_what_it_is(
 def test_a_repeated_header_is_no_row(tmp_path: Path) -> None:
     file = tmp_path / "rows.csv"
     file.write_text("prompt,response\na,b\n\ufeffprompt,response\nc,d\n", encoding="utf-8")
-    assert faults_of(file) == ["rows.csv line 3: repeats the header, as in joined files; remove the line"]
+    assert faults_of(file) == [
+        "rows.csv line 3: repeats the header, as in concatenated files; remove the line"
+    ]
 
 
 def test_text_after_a_closing_quote_is_explained(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def test_a_passing_report_has_no_worst_examples() -> None:
 def test_an_undecided_report_says_how_many_questions_would_decide() -> None:
     comparison = compare(KERAS, KERAS, LIMITS, agreement=RIGHT)
     text = markdown(comparison, "finished_run")
-    assert "**Undecided.** The questions are too few." in text
+    assert "**Undecided.** There are too few questions." in text
     assert (
         "| ? | exact match, Keras -> runtime | 100.0 % -> 100.0 % (95 % interval -65.8 to +65.8 points)"
         in text

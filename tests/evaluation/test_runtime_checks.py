@@ -139,7 +139,7 @@ def test_without_a_reply_that_stops_nothing_is_compared(tokenizer: Tokenizer) ->
     ("content", "change", "expected"),
     [
         (b"trained", 0.5, []),
-        (b"another", 0.5, ["adapter.tflite does not hold the trained tensors"]),
+        (b"another", 0.5, ["adapter.tflite does not contain the trained tensors"]),
         (b"trained", 0.0, ["adapter.tflite has no effect in the runtime"]),
     ],
 )

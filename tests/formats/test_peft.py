@@ -61,24 +61,24 @@ def test_each_matrix_has_a_b_and_the_configured_scale(
     ("changes", "message"),
     [
         ({"peft_type": "LOHA"}, "peft_type is 'LOHA', expected 'LORA'"),
-        ({"use_dora": "yes"}, "use_dora is 'yes', expected true or false; write the value"),
+        ({"use_dora": "yes"}, "use_dora is 'yes', expected true or false; set the value"),
         ({"use_dora": True}, "q_proj.weight lacks its magnitude; save the adapter again"),
         ({"something_new": 1}, "something_new is 1: only LoRA and DoRA of linear layers"),
-        ({"init_lora_weights": "PiSSA_niter_4"}, "trained on a changed base"),
+        ({"init_lora_weights": "PiSSA_niter_4"}, "trained on a modified base"),
         ({"r": 4}, "declares rank 4"),
         ({"r": None}, "r is missing, expected a whole number, 1 or more"),
         ({"r": "8"}, "r is '8', expected a whole number"),
         ({"r": True}, "r is True, expected a whole number"),
-        ({"lora_alpha": None}, "lora_alpha is missing, expected a number other than 0; write the value"),
+        ({"lora_alpha": None}, "lora_alpha is missing, expected a number other than 0; set the value"),
         ({"lora_alpha": float("nan")}, "lora_alpha is nan, expected a number"),
         ({"lora_alpha": 0}, "lora_alpha is 0, expected a number other than 0"),
         ({"rank_pattern": ["q_proj"]}, r"rank_pattern is \['q_proj'\], expected patterns and numbers"),
         ({"rank_pattern": {"q_proj": 2.5}}, r"rank_pattern\['q_proj'\] is 2.5, expected a whole number"),
-        ({"use_rslora": "false"}, "use_rslora is 'false', expected true or false; write the value"),
+        ({"use_rslora": "false"}, "use_rslora is 'false', expected true or false; set the value"),
         ({"lora_alpha": 10**399}, "adapter_config.json: not readable as JSON: a number of 400 digits"),
         ({"alpha_pattern": {"q_proj": "8"}}, r"alpha_pattern\['q_proj'\] is '8', expected a number"),
         ({"alpha_pattern": {"q_proj(": 8}}, r"alpha_pattern: 'q_proj\(' is not a regular expression"),
-        ({"fine_tune_type": "lora"}, "an adapter of mlx-lm; merge it into its model with mlx_lm.fuse"),
+        ({"fine_tune_type": "lora"}, "an mlx-lm adapter; merge it into its model with mlx_lm.fuse"),
     ],
 )
 def test_a_configuration_that_asks_for_more_is_refused(
@@ -92,7 +92,7 @@ def test_a_configuration_that_asks_for_more_is_refused(
 @pytest.mark.parametrize(
     ("name", "tensor", "message"),
     [
-        ("base_model.model.model.norm.weight", np.ones(3, np.float32), "which is no A or B"),
+        ("base_model.model.model.norm.weight", np.ones(3, np.float32), "expected A or B of a matrix"),
         (
             "base_model.model.lm_head.embed_tokens.lora_A.weight",
             np.ones((2, 2)),
@@ -144,7 +144,10 @@ def test_the_text_decoder_of_a_multimodal_model_is_read_by_its_names_in_a_text_o
     ("module", "message"),
     [
         ("model.vision_tower.encoder.layers.0.q_proj", "which is not in the text decoder"),
-        ("model.language_model.layers.0.self_attn.q_proj", "has two A for model.layers.0.self_attn.q_proj"),
+        (
+            "model.language_model.layers.0.self_attn.q_proj",
+            "has two A matrices for model.layers.0.self_attn.q_proj",
+        ),
     ],
 )
 def test_what_a_text_decoder_cannot_take_is_refused(tmp_path: Path, module: str, message: str) -> None:
@@ -159,12 +162,12 @@ def test_what_a_text_decoder_cannot_take_is_refused(tmp_path: Path, module: str,
 def test_the_folder_of_an_adapter_of_mlx_is_named(tmp_path: Path) -> None:
     (tmp_path / CONFIG).write_text(json.dumps({"lora_parameters": {"rank": 8, "scale": 20.0}}))
     save_file({"model.layers.0.self_attn.q_proj.lora_a": np.ones((6, 2))}, tmp_path / "adapters.safetensors")
-    with pytest.raises(InputError, match=r"mlx_lm\.fuse, and use the folder that this writes as model\.pre"):
+    with pytest.raises(InputError, match=r"mlx_lm\.fuse, and set model\.preset to the resulting fold"):
         read_peft_folder(tmp_path)
 
 
 def test_a_folder_that_is_not_whole_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"a folder without adapter_config\.json"):
+    with pytest.raises(InputError, match=r"adapter_config\.json is missing"):
         read_peft_folder(tmp_path)
     write(tmp_path)
     (tmp_path / CONFIG).write_text("[]")

@@ -87,10 +87,10 @@ def write(path: Path, header: Any, content: bytes) -> None:
 @pytest.mark.parametrize(
     ("header", "message"),
     [
-        ([], "damaged, or not a safetensors file: its header is no JSON object; copy or"),
+        ([], "damaged, or not a safetensors file: its header is not a JSON object; copy or"),
         ({"a": 3}, "damaged, or not a safetensors file: its header describes a by 3, expected an object"),
-        ({"a": None}, "its header describes a by None, expected an object"),
-        ({"__metadata__": "x"}, "its __metadata__ is no object"),
+        ({"a": None}, "its header describes a as None, expected an object"),
+        ({"__metadata__": "x"}, "its __metadata__ is not an object"),
         ({"a": {"dtype": "F32", "shape": [2]}}, "its header lacks 'data_offsets' of a; copy"),
         ({"a": {"dtype": 5, "shape": [2], "data_offsets": [0, 8]}}, "the dtype of a is 5"),
         ({"a": {"dtype": "F32", "shape": None, "data_offsets": [0, 8]}}, "a has a shape of None"),

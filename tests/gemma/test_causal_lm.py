@@ -71,6 +71,6 @@ def test_an_export_of_a_model_that_its_family_does_not_describe_is_refused(
     model = load_causal_lm(base)
     block = model.backbone.get_layer("decoder_block_1")
     block.pre_ffw_norm.name = "another_norm"
-    with pytest.raises(PocketGemmaError, match="no layer 'pre_ffw_norm', which a gemma3 has"):
+    with pytest.raises(PocketGemmaError, match="layer 'pre_ffw_norm' of gemma3 is missing from the model"):
         write_hugging_face(model, Tokenizer.of_preset(base), tmp_path / "hf")
     assert not (tmp_path / "hf").exists()

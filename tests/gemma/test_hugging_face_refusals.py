@@ -259,7 +259,7 @@ def test_a_tensor_in_two_shards_is_refused(tmp_path: Path, weights: Weights) -> 
         source / "model.safetensors.index.json",
         {"weight_map": {EMBEDDING: "a.safetensors", UP: "b.safetensors"}},
     )
-    with pytest.raises(InputError, match=rf"b.safetensors: holds {UP}, as a.safetensors does"):
+    with pytest.raises(InputError, match=rf"b.safetensors: contains {UP}, and so does a.safetensors"):
         import_hugging_face(source, tmp_path / "target")
 
 

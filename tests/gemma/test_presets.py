@@ -181,7 +181,7 @@ KERAS_FAULTS = [
         written("model.weights.h5", b"version https://git-lfs.github.com/spec/v1"),
         "a Git LFS pointer, not the",
     ),
-    (changed("num_layers", 3), "incomplete: its weights hold"),
+    (changed("num_layers", 3), "incomplete: its weights contain"),
     (changed("vocabulary_size", 100), "belongs to another model"),
     (removed("model.weights.h5"), "no weights"),
     (cut("model.weights.h5", 0.5), "not a complete HDF5 file"),
@@ -216,7 +216,7 @@ TRANSFORMERS_FAULTS = [
     (cut("model.safetensors", 0.5), "truncated"),
     (cut("model.safetensors", 0.0001), "not a safetensors file"),
     (written("model.safetensors", b"<html>Please sign in</html>"), "not a safetensors file"),
-    (written("model.safetensors", (2).to_bytes(8, "little") + b"{}"), "incomplete: its weights hold"),
+    (written("model.safetensors", (2).to_bytes(8, "little") + b"{}"), "incomplete: its weights contain"),
     (written("model.safetensors", (2).to_bytes(8, "little") + b"[]"), "not a safetensors file"),
     (removed("tokenizer.model"), r"no SentencePiece tokenizer \(looked for"),
 ]

@@ -123,8 +123,8 @@ def test_a_peft_folder_is_reported(tmp_path: Path) -> None:
     assert {tensor.dtype for tensor in found.adapter.tensors} == {"FLOAT16"}
     assert found.notes == (
         "the scaling is rank-stabilized: the scale is alpha / √rank",
-        "DoRA: the rows of each matrix are rescaled to magnitudes of their own",
-        "use_bdlora is True: more than LoRA",
+        "DoRA: the rows of each matrix are rescaled to learned magnitudes",
+        "use_bdlora is True: goes beyond LoRA",
     )
     with pytest.raises(
         InputError,

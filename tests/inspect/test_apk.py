@@ -104,7 +104,7 @@ def test_libraries_that_a_phone_with_large_pages_cannot_load_are_told(tmp_path: 
 
 def test_a_manifest_that_tells_of_another_model_is_noted(tmp_path: Path, model: Path) -> None:
     found = inspect_file(write_apk(tmp_path / "app.apk", model, "ab" * 32))
-    assert any("records another model" in note for note in found.notes)
+    assert any("records a different model" in note for note in found.notes)
 
 
 def test_an_app_without_a_model_and_one_with_a_compressed_model_are_noted(
@@ -203,7 +203,7 @@ def test_base_and_adapters_are_told_as_the_files_themselves(
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"base_model": {"sha256": "ab" * 32}}, "the app records another base"),
+        ({"base_model": {"sha256": "ab" * 32}}, "the app records a different base"),
         ({"base_model": None}, f"the app does not record {BASE_ENTRY}"),
         ({"adapters": []}, "the app does not record assets/adapters/"),
         ({"adapters": [{"sha256": "ab" * 32}]}, "the app records an adapter that is not inside"),

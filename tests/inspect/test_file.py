@@ -46,7 +46,7 @@ def test_other_files_give_one_line(tmp_path: Path, content: bytes, message: str)
 def test_paths_without_a_file_give_one_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="No such file"):
         inspect_file(tmp_path / "nothing")
-    with pytest.raises(InputError, match=r"a folder without adapter_config\.json"):
+    with pytest.raises(InputError, match=r"adapter_config\.json is missing"):
         inspect_file(tmp_path)
     with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
         archive.writestr("a.txt", "a")

@@ -190,7 +190,7 @@ def test_a_model_that_changed_outside_its_matrices_is_converted_and_the_changes_
     machine.base = CachedBase({"norm": "1"})
     machine.merged_content = dict.fromkeys(("norm", "a", "b", "c"), "2")
     facts = convert(conversion)
-    assert facts == CONVERTED | {"no_graft": "a graft writes matrices only, and a, b, c, … changed too"}
+    assert facts == CONVERTED | {"no_graft": "a graft writes only matrices, but a, b, c, … changed too"}
     assert machine.done == ["convert merged to model.litertlm"]
 
 
@@ -216,7 +216,7 @@ def test_a_rounding_that_requires_a_graft_is_refused_if_the_model_cannot_be_graf
 ) -> None:
     if cached:
         machine.base = CachedBase({"norm": "2"})
-        reason = "a graft writes matrices only, and norm changed too"
+        reason = "a graft writes only matrices, but norm changed too"
     else:
         machine.not_cacheable = reason = "two matrices are equal"
     expected = f"^{setting} requires grafting, but this model cannot be grafted: {reason}$"

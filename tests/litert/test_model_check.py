@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 def test_a_float_file_is_not_accepted_as_a_quantized_one(
     model: Path, tokenizer: Tokenizer, folder: Path, recipe: str
 ) -> None:
-    with pytest.raises(PocketGemmaError, match=f"recipe {recipe} means"):
+    with pytest.raises(PocketGemmaError, match=f"recipe {recipe} requires"):
         check_litertlm(model, tokenizer, replace(SPEC, recipe=recipe), folder)
 
 

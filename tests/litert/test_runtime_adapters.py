@@ -82,7 +82,7 @@ def test_a_rank_that_is_too_large_is_refused_with_a_remedy() -> None:
 
 def test_a_base_with_a_smaller_rank_is_refused(tmp_path: Path) -> None:
     adapter = small(5)
-    with pytest.raises(InputError, match="has rank 20, the base takes 16"):
+    with pytest.raises(InputError, match="has rank 20, but the base expects 16"):
         write_adapter(adapter, tmp_path / "poet.tflite", rank=16)
 
 
@@ -149,9 +149,9 @@ def other_width(base: LoraBase) -> LoraBase:
             lambda base: replace(base, base_digest="0" * 64),
             "belongs to another base: it was trained on ba5eba5e",
         ),
-        (lambda base: replace(base, rank=32), "has rank 16, .* takes rank 32"),
-        (other_layers, "lora_atten_k_a_prime_weight_1 has shape .*takes no such tensor"),
-        (other_width, r"lora_atten_o_b_prime_weight_1 has shape \(16, 192\), .* takes \(16, 32\)"),
+        (lambda base: replace(base, rank=32), "has rank 16, .* accepts rank 32"),
+        (other_layers, "lora_atten_k_a_prime_weight_1 has shape .*expects no such tensor"),
+        (other_width, r"lora_atten_o_b_prime_weight_1 has shape \(16, 192\), .* expects \(16, 32\)"),
     ],
 )
 def test_another_base_is_refused(
@@ -164,15 +164,15 @@ def test_another_base_is_refused(
 def test_a_model_that_takes_no_adapters_is_refused_with_a_remedy(file: Path, tmp_path: Path) -> None:
     plain = write_container(tmp_path / "plain.litertlm", model=b"\0\0\0\0TFL3" + bytes(400))
     assert lora_base(plain) is None
-    with pytest.raises(InputError, match=r"takes no adapters; .*pocketgemma graft"):
+    with pytest.raises(InputError, match=r"does not accept adapters; .*pocketgemma graft"):
         check_adapter_file(file, plain)
 
 
 AT_MOST_8 = (
-    "9 in each of 4 heads is rank 36 at run time, but the runtime takes at most 32; set finetune.rank to at "
-    "most 8, or convert.adapters: merged"
+    "9 in each of 4 heads is rank 36 at run time, but the runtime accepts at most 32; set finetune.rank to "
+    "at most 8, or convert.adapters: merged"
 )
-NEVER = "is rank 64 at run time, but the runtime takes at most 32; set convert.adapters: merged"
+NEVER = "is rank 64 at run time, but the runtime accepts at most 32; set convert.adapters: merged"
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,12 @@ NEVER = "is rank 64 at run time, but the runtime takes at most 32; set convert.a
         (4, 33, ("output",), "set finetune.rank to at most 32"),
         (4, 32, ("key",), ""),
         (64, 1, ("query",), NEVER),
-        (4, 1, ("query", "up"), "the adapter changes up, but the runtime takes adapters only for query, key"),
+        (
+            4,
+            1,
+            ("query", "up"),
+            "the adapter changes up, but the runtime accepts adapters only for query, key",
+        ),
     ],
 )
 def test_settings_that_the_runtime_does_not_take_are_refused_before_training_and_no_others(

@@ -48,7 +48,7 @@ def test_without_examples_there_is_nothing_to_calibrate_on(tmp_path: Path) -> No
 
 
 def test_floats_have_no_integers_to_choose(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="recipe fp16 has none"):
+    with pytest.raises(InputError, match="requires an integer recipe, not fp16"):
         quantize_calibrated(tmp_path, encoded(EXAMPLES), "fp16", "gptq", tmp_path / "out", tmp_path / "log")
 
 

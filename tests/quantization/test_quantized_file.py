@@ -66,5 +66,5 @@ def test_another_safetensors_file_is_refused(tmp_path: Path) -> None:
 )
 def test_a_matrix_that_does_not_fit_its_bits_or_scales_is_refused(tmp_path: Path, wrong: Quantized) -> None:
     write_quantized(tmp_path / "rounded.safetensors", {"a": wrong}, {})
-    with pytest.raises(InputError, match="a is not a matrix of 4 bits"):
+    with pytest.raises(InputError, match="a is not a 4-bit matrix"):
         list(read_quantized(tmp_path / "rounded.safetensors"))

@@ -51,7 +51,7 @@ from tests.support.recipes import SMALL, refused
         ),
         (
             SMALL | {"data": {"train": "a", "template": "{text"}},
-            "data.template: each brace must have its counterpart",
+            "data.template: unbalanced braces",
         ),
         *(
             (SMALL | {"data": {"train": "a", "encoding": name}}, f"data.encoding: unknown encoding '{name}'")
@@ -100,7 +100,7 @@ from tests.support.recipes import SMALL, refused
             "'tensorflow'?",
         ),
         (SMALL | {"bundle": {"title": ""}}, "bundle.title: expected 1 or more characters, got ''"),
-        (SMALL | {"finetune": None}, "finetune: expected a section with keys of its own, got null"),
+        (SMALL | {"finetune": None}, "finetune: expected a section with keys, got null"),
         ("- a\n- b\n", "expected sections such as 'model:' and 'data:', found a list"),
         ("", "name: missing; add it"),
         ("name: [unclosed", "not valid YAML: line 1: "),
@@ -114,10 +114,13 @@ from tests.support.recipes import SMALL, refused
             "quotes",
         ),
         ("name: a\n? [data]\n: {train: a}", "not valid YAML: line 2: expected a key, found a list"),
-        ("name: !!int x", "not valid YAML: line 1: 'x' is no int; put text in quotes"),
-        ("name: !!bool x", "not valid YAML: line 1: 'x' is no bool; put text in quotes"),
-        ("name: !!timestamp x", "not valid YAML: line 1: 'x' is no timestamp; put text in quotes"),
-        (f"name: {'9' * 5000}", f"not valid YAML: line 1: '{'9' * 40}' is no int; put text in quotes"),
+        ("name: !!int x", "not valid YAML: line 1: 'x' is not a valid int; put text in quotes"),
+        ("name: !!bool x", "not valid YAML: line 1: 'x' is not a valid bool; put text in quotes"),
+        ("name: !!timestamp x", "not valid YAML: line 1: 'x' is not a valid timestamp; put text in quotes"),
+        (
+            f"name: {'9' * 5000}",
+            f"not valid YAML: line 1: '{'9' * 40}' is not a valid int; put text in quotes",
+        ),
         ("[" * 5000, "not valid YAML: its lists and sections are nested too deeply"),
         ("name: !!python/object/apply:os.system ['true']", "not valid YAML: "),
     ],
@@ -138,7 +141,7 @@ def test_the_message_names_file_key_and_what_was_expected(
         (["convert.prefill_lengths=[0]"], "convert.prefill_lengths.0: expected 1 or more, got 0"),
         (
             ['data.train=["a\\0b"]'],
-            "data.train.0: a path contains no NUL character, got 'a\\x00b'; remove it",
+            "data.train.0: a path cannot contain a NUL character, got 'a\\x00b'; remove it",
         ),
         (["bundle.abis=[x]"], "bundle.abis.0: expected one of arm64-v8a, x86_64, got 'x'"),
     ],

@@ -145,7 +145,7 @@ def test_paths_in_overrides_are_start_at_the_current_folder(
         ("finetune.targets=[\a]", "the value is not valid YAML; quote it"),
         ("name.rank=5", "name is not a section"),
         ("finetune.rnk=5", "finetune.rnk: unknown key; did you mean 'rank'?"),
-        ("finetune=5", "finetune: expected a section with keys of its own, got 5"),
+        ("finetune=5", "finetune: expected a section with keys, got 5"),
     ],
 )
 def test_unusable_overrides_are_refused(tmp_path: Path, override: str, message: str) -> None:

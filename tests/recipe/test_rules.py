@@ -23,7 +23,8 @@ BROKEN: dict[str, tuple[Sequence[str], str]] = {
     ),
     "rounding_needs_integers": (
         ["convert.recipe=fp32", "convert.rounding=gptq"],
-        "convert.rounding: gptq chooses integers, but convert.recipe: fp32 has none; use rounding: nearest",
+        "convert.rounding: gptq requires an integer recipe, but convert.recipe is fp32; use "
+        "rounding: nearest",
     ),
     "rounding_needs_grafting": (
         ["convert.recipe=int4", "convert.rounding=gptq", "convert.graft=false"],
@@ -44,19 +45,19 @@ BROKEN: dict[str, tuple[Sequence[str], str]] = {
     ),
     "more_adapters_need_a_base_with_inputs": (
         ["bundle.adapters=[poet.tflite]"],
-        "bundle.adapters: this model takes no adapters at run time; set convert.adapters: runtime",
+        "bundle.adapters: this model does not accept adapters at run time; set convert.adapters: runtime",
     ),
     "quantization_aware_needs_integers": (
         [AWARE, "convert.recipe=fp16"],
-        "convert.recipe: fp16 has no integers to train for",
+        "requires an integer recipe, but convert.recipe is fp16",
     ),
     "quantization_aware_is_rounded_as_trained": (
         [AWARE, "convert.recipe=int4", "convert.rounding=gptq"],
-        "convert.rounding: gptq would round again what training has rounded",
+        "convert.rounding: gptq would round the trained integers again",
     ),
     "quantization_aware_needs_grafting": (
         [AWARE, "convert.graft=false"],
-        "finetune.quantization_aware: the trained integers are written by grafting; set convert.graft: true",
+        "finetune.quantization_aware: requires grafting; set convert.graft: true",
     ),
     "separate_adapter_has_a_runtime_form": (
         [AWARE, RUNTIME, ATTENTION],
@@ -65,7 +66,7 @@ BROKEN: dict[str, tuple[Sequence[str], str]] = {
     ),
     "one_tuning_method": (
         [AWARE, "finetune.method=lora"],
-        "finetune.method: lora contradicts quantization_aware: true; remove one of the two keys",
+        "finetune.method: lora conflicts with quantization_aware: true; remove one of the keys",
     ),
     "factors_are_trained": (
         ["finetune.method=norms", "finetune.rank=4", "finetune.targets=[query]"],
@@ -73,7 +74,7 @@ BROKEN: dict[str, tuple[Sequence[str], str]] = {
     ),
     "rounding_needs_matrices": (
         ["finetune.method=full", "convert.recipe=int4", "convert.rounding=gptq"],
-        "convert.rounding: gptq is written by grafting, which changes matrices only, but "
+        "convert.rounding: gptq requires grafting, which changes only matrices, but "
         "finetune.method: full trains norms; use rounding: nearest, or choose another method",
     ),
     "quantized_base_needs_lora": (
@@ -83,8 +84,8 @@ BROKEN: dict[str, tuple[Sequence[str], str]] = {
     ),
     "rematerialization_needs_no_dropout": (
         ["finetune.rematerialize=true", "finetune.dropout=0.1"],
-        "finetune.rematerialize: with dropout: 0.1, the second computation of a layer would drop other "
-        "values; remove one of the two keys",
+        "finetune.rematerialize: with dropout: 0.1, recomputing a layer would drop other values; "
+        "remove one of the keys",
     ),
 }
 """Settings that break each rule, and what is said."""
@@ -131,7 +132,7 @@ def test_settings_that_go_together_are_taken(tmp_path: Path) -> None:
 
 def test_a_separate_adapter_needs_targets_and_the_message_says_which(tmp_path: Path) -> None:
     assert refused(tmp_path, SMALL, RUNTIME).endswith(
-        "finetune.targets: is not set, which means query, key, value, output, gate, up, down, but "
+        "finetune.targets: is not set and defaults to query, key, value, output, gate, up, down, but "
         "convert.adapters: runtime supports query, key, value, output only; set finetune.targets: "
         "[query, key, value, output], or use convert.adapters: merged"
     )

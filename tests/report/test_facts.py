@@ -108,7 +108,7 @@ def test_forgetting_is_shown_as_recorded(run_folder: Path, copy: Path) -> None:
     earlier = gather(copy)
     assert earlier.training is not None
     assert earlier.training.forgetting is None
-    assert "Not recorded: an earlier version trained this model." in render(earlier)
+    assert "Not recorded: this model was trained with an earlier version." in render(earlier)
 
 
 def test_scores_have_the_runtime_s_interval_for_all_questions_and_each_tag(run_folder: Path) -> None:
@@ -197,7 +197,7 @@ def test_the_report_of_a_refused_model_is_the_comparison_until_it_is_converted_a
 
 
 def test_a_folder_without_results_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no stage has a result here; choose a run folder with --run"):
+    with pytest.raises(InputError, match=r"contains no results; choose a run folder with --run"):
         gather(tmp_path)
 
 

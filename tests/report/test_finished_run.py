@@ -26,5 +26,5 @@ def test_a_run_of_the_real_stages_is_reported(finished_run: Path) -> None:
     # The fixture records neither a summary of its examples nor a history.
     page = render(facts)
     assert "Undecided." in page and "<svg" not in page
-    assert "what prepare wrote is missing" in page.lower()
+    assert "the output of prepare is missing" in page.lower()
     assert "on 24 test examples" in render_card(facts)

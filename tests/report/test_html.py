@@ -167,7 +167,7 @@ def test_a_stage_that_has_not_run_is_one_line_with_its_command(tmp_path: Path, u
     page = Page(render(facts))
     sections = {"data": "prepare", "training": "finetune", "memory": "convert", "scores": "verify"}
     for section, stage in sections.items():
-        said = f"The result of {stage} is missing. To make it, run pocketgemma {stage} with the recipe"
+        said = f"The result of {stage} is missing. To create it, run pocketgemma {stage} with the recipe"
         assert (said in page.text(section)) == (stage in facts.missing), section
 
 

@@ -22,18 +22,18 @@ def inputs(tmp_path: Path) -> list[Path]:
 @pytest.mark.parametrize(
     ("output", "message"),
     [
-        ("file", "file: is read by this command; choose another file with --out$"),
-        ("none", "none: is read by this command; choose another file with --out$"),
-        ("blobs/../file", "is read by this command"),
-        ("hard", "is read by this command"),
+        ("file", "file: is an input of this command; choose another file with --out$"),
+        ("none", "none: is an input of this command; choose another file with --out$"),
+        ("blobs/../file", "is an input of this command"),
+        ("hard", "is an input of this command"),
         (
             "folder/new",
-            "folder/new: lies in .*folder, which this command reads; choose a file elsewhere with --out$",
+            "folder/new: is inside .*folder, an input of this command; choose another folder with --out$",
         ),
-        ("folder/deep/file", "which this command reads"),
-        ("folder/linked", "which this command reads"),
-        ("blobs/real", "which this command reads"),
-        ("link", "which this command reads"),
+        ("folder/deep/file", "is inside .*, an input of this command"),
+        ("folder/linked", "is inside .*, an input of this command"),
+        ("blobs/real", "is inside .*, an input of this command"),
+        ("link", "is inside .*, an input of this command"),
         ("blobs", "blobs: is a folder; name the file to write with --out$"),
     ],
 )

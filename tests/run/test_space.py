@@ -34,7 +34,7 @@ def test_room_is_held_until_it_is_given_back(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_found_before_the_work(tmp_path: Path) -> None:
-    said = pytest.raises(PocketGemmaError, match="no room for a result of .* MB")
+    said = pytest.raises(PocketGemmaError, match="not enough space for a result of .* MB")
     with said as caught, reserved(tmp_path / "reserved", MORE_THAN_ANY_DISK):
         pytest.fail("the work has begun")
     assert "free some space, or choose another folder with --run" in str(caught.value)

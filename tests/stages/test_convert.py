@@ -162,11 +162,11 @@ def test_a_model_with_a_changed_norm_is_converted_and_the_norm_is_named(
         rounded = config().convert.model_copy(update={"rounding": "least_squares"})
         with pytest.raises(
             InputError,
-            match="cannot be grafted: a graft writes matrices only, and model.norm.weight changed too",
+            match="cannot be grafted: a graft writes only matrices, but model.norm.weight changed too",
         ):
             convert.run(config().model_copy(update={"convert": rounded}), run)
     assert details(copy)["method"] == "full conversion"
-    assert "converted without grafting: a graft writes matrices only" in " ".join(
+    assert "converted without grafting: a graft writes only matrices" in " ".join(
         capsys.readouterr().out.split()
     )
 

@@ -89,7 +89,7 @@ def test_of_a_multimodal_preset_the_text_decoder_is_taken_and_checked(
         file["layers/gemma3_vision_encoder/vars/0"] = np.ones(3, np.float32)
         file["layers/gemma3_vision_encoder/vars/1"] = np.ones(3, np.float32)
     download.run(config(str(folder)), run)
-    assert "only the text decoder is used; 2 tensors for images or sound" in capsys.readouterr().out
+    assert "only the text decoder is used; 2 tensors for images or audio" in capsys.readouterr().out
     assert check_preset(run.folder("download") / "preset") == SHAPE
     with h5py.File(weights, "a") as file:
         file["layers/token_embedding/vars/0"][7] = np.nan

@@ -98,7 +98,7 @@ def test_an_ordinary_adapter_is_good_for_every_recipe(run: Run) -> None:
     [
         (
             {"rank": 33},
-            "finetune.rank: 33 is more than the rank of decoder_block_0.query, which is at most 32; ",
+            "finetune.rank: 33 exceeds the rank of decoder_block_0.query, which is at most 32; ",
         ),
         ({"rank": 129, "targets": ["up"]}, "set finetune.rank to at most 128"),
         (
@@ -134,7 +134,7 @@ def test_without_validation_examples_nothing_is_trained_unless_that_is_asked_for
         pytest.raises(InputError, match="leaves no example for validation") as caught,
     ):
         finetune.run(config(data), opened)
-    assert "set data.validation_share: 0 and no data.validation to train without" in str(caught.value)
+    assert "set data.validation_share: 0 and remove data.validation to train without" in str(caught.value)
 
 
 def test_without_validation_all_epochs_are_trained_and_the_last_is_kept(
@@ -210,7 +210,7 @@ def test_validation_measures_the_last_answer_of_a_conversation(
 def test_a_full_disk_is_found_before_training(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(finetune, "ROOM_FOR_HISTORY", 1 << 60)
     monkeypatch.setattr(finetune, "use_backend", lambda backend: pytest.fail("Keras was loaded"))
-    with Run(run.root) as opened, pytest.raises(PocketGemmaError, match="no room for a result"):
+    with Run(run.root) as opened, pytest.raises(PocketGemmaError, match="not enough space for a result"):
         finetune.run(config(), opened)
 
 
@@ -284,7 +284,7 @@ def test_an_earlier_adapter_decides_and_is_recorded(
     assert "up to date" in capsys.readouterr().out
     continued(run, start, rank=4)
     assert "up to date" in capsys.readouterr().out
-    with pytest.raises(InputError, match="has rank 4, the recipe says 8; remove finetune.rank"):
+    with pytest.raises(InputError, match="has rank 4, but the recipe says 8; remove finetune.rank"):
         continued(run, start, rank=8)
     earlier(run, tmp_path / "earlier", seed=1)
     continued(run, start)
@@ -337,11 +337,11 @@ def test_what_cannot_be_started_from_is_refused_before_keras_is_loaded(
     (tmp_path / "other").mkdir()
     replace(other, base_digest="another").save(tmp_path / "other/adapter.safetensors")
     for settings, message in (
-        ({"start": str(start), "rank": 2}, "has rank 4, the recipe says 2; remove finetune.rank"),
+        ({"start": str(start), "rank": 2}, "has rank 4, but the recipe says 2; remove finetune.rank"),
         ({"start": str(tmp_path / "other"), "rank": 4}, "trained on another base"),
         ({"start": str(run.root)}, "is the result that this stage replaces; copy it to another folder"),
         ({"start": str(tmp_path / "gone")}, "gone"),
-        ({"start": str(start), "quantization_aware": True}, "an adapter of the method lora"),
+        ({"start": str(start), "quantization_aware": True}, "trained with the method lora"),
     ):
         with Run(run.root) as opened, pytest.raises(InputError, match=message):
             finetune.run(config(**settings), opened)

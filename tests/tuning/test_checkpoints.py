@@ -66,4 +66,4 @@ def test_a_disk_that_refuses_is_mentioned_once(tmp_path: Path, capsys: pytest.Ca
     assert not kept.save(checkpoint(11))
     assert not kept.save(checkpoint(12))
     (line,) = capsys.readouterr().out.splitlines()
-    assert line.endswith("cannot write a checkpoint (Not a directory); training continues without")
+    assert line.endswith("cannot write a checkpoint (Not a directory); training continues without one")

@@ -136,13 +136,13 @@ def test_a_learning_rate_that_is_far_too_high_stops_within_few_steps(base: Path,
         for line in lines
     ]
     message = explode(base, encode(known, Tokenizer.of_preset(base)), tmp_path, None, learning_rate=10.0)
-    found = re.search(r"steps (\d+) to (\d+), the loss is above ([\d.]+), in the last one", message)
+    found = re.search(r"steps (\d+) to (\d+), the loss exceeded ([\d.]+); in the last one", message)
     assert found, message
     first, last, limit = int(found[1]), int(found[2]), float(found[3])
     assert last == first + SUSTAINED - 1 <= 3 * SUSTAINED
-    before = re.search(r"before training it was ([\d.]+); lower finetune.learning_rate \(10\)", message)
+    before = re.search(r"before training ([\d.]+); lower finetune.learning_rate \(10\)", message)
     assert before and limit > 2 * float(before[1])
-    assert message.endswith("training then starts at the beginning")
+    assert message.endswith("training then starts over")
 
 
 def test_the_last_good_checkpoint_is_kept(
@@ -163,7 +163,7 @@ def test_the_last_good_checkpoint_is_kept(
     monkeypatch.setattr(keras.Model, "train_on_batch", lambda *_, **__: {"loss": next(source)})
     checkpoints = Checkpoints(tmp_path / "checkpoints", "one", every=1)
     message = explode(base, examples, tmp_path, checkpoints)
-    assert f"steps {good + 1} to {good + SUSTAINED}, the loss is above" in message
+    assert f"steps {good + 1} to {good + SUSTAINED}, the loss exceeded" in message
     assert message.endswith(f"it continues from {checkpoints.folder}, after step {good}")
     assert sorted(path.name for path in checkpoints.folder.iterdir()) == [
         f"step-{step}.safetensors" for step in (good - 1, good)

@@ -142,12 +142,12 @@ def test_a_product_that_the_runtime_cannot_compute_is_refused(
 ) -> None:
     a, b = np.full((2, 6), value, np.float32), np.full((4, 2), value, np.float32)
     write_peft_folder(tmp_path, lora_content({"model.layers.0.self_attn.q_proj": PeftFactors(a, b, alpha)}))
-    message = r"layers.0.self_attn.q_proj.weight: infinite or NaN with what the adapter adds"
+    message = r"layers.0.self_attn.q_proj.weight: infinite or NaN after adding the adapter"
     with pytest.raises(InputError, match=f"adapter_model.safetensors: model.{message}"):
         peft_runtime_factors(tmp_path)
     pair = (a.T.reshape(1, 6, 2), np.ascontiguousarray(b.T))
     own = LoraFactors(2, alpha, ("query",), {"decoder_block_0.query": pair}).adapter("abc")
-    with pytest.raises(InputError, match="decoder_block_0.query: infinite or NaN with what the adapter adds"):
+    with pytest.raises(InputError, match="decoder_block_0.query: infinite or NaN after adding the adapter"):
         own.method.runtime_factors(own)
 
 

@@ -93,8 +93,8 @@ RESULTS = [
     # monitor, trained, untrained: (loss, exact match)
     ("loss", (2.0, 0.0), (3.0, 0.5), None),
     ("exact_match", (4.0, 0.6), (3.0, 0.5), None),
-    ("loss", (3.01, 0.5), (3.0, 0.5), "did not make the model better"),
-    ("exact_match", (2.0, 0.4), (3.0, 0.5), "did not make the model better"),
+    ("loss", (3.01, 0.5), (3.0, 0.5), "did not improve the model"),
+    ("exact_match", (2.0, 0.4), (3.0, 0.5), "did not improve the model"),
 ]
 
 
@@ -191,7 +191,7 @@ def test_a_model_that_computes_no_number_is_not_trained(
         fit(backbone, examples, examples, SETTINGS, FinetuneFiles(tmp_path))
     assert str(caught.value) == (
         "the loss on the validation examples is nan before any training; check model.preset, set "
-        "finetune.dtype: float32, or lower finetune.alpha where the recipe sets it"
+        "finetune.dtype: float32, or lower finetune.alpha if the recipe sets it"
     )
     assert not list(tmp_path.iterdir())
 

@@ -98,7 +98,7 @@ def test_it_adds_what_peft_merges(folder: Path, tmp_path: Path, settings: dict[s
         ({"target_modules": ["embed_tokens"]}, "a merge would change both"),
         (
             {"init_lora_weights": "pissa"},
-            "init_lora_weights is 'pissa': the adapter was trained on a changed base",
+            "init_lora_weights is 'pissa': the adapter was trained on a modified base",
         ),
     ],
 )
@@ -157,7 +157,7 @@ def test_tensors_that_are_no_a_and_b_are_refused(tmp_path: Path) -> None:
     import torch
 
     norm = "base_model.model.model.norm.weight"
-    refuse(write(tmp_path, {norm: torch.ones(32)}), f"holds {norm}, which is no A or B")
+    refuse(write(tmp_path, {norm: torch.ones(32)}), f"unsupported tensor {norm}; expected A or B")
     refuse(write(tmp_path, {TENSOR.format("A"): torch.ones(2, 32, dtype=torch.int8)}), "is stored as I8")
     lonely = TENSOR.replace("q_proj", "k_proj").format("B")
     refuse(write(tmp_path, {lonely: torch.ones(32, 2)}), "k_proj.weight lacks its A")

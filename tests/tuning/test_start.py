@@ -132,8 +132,11 @@ def test_rank_alpha_and_targets_are_those_of_the_adapter(earlier: Adapter) -> No
     same = replace(RECIPE, alpha=8.0, targets=("up", "value", "query"))
     assert settings_of(start, lora.METHOD, same, {"alpha", "targets"}) == LORA
     for key, message in (
-        ("rank", "a/adapter.safetensors: has rank 4, the recipe says 8; remove finetune.rank"),
-        ("targets", "has targets query, value, up, the recipe says query, value; remove finetune.targets"),
+        ("rank", "a/adapter.safetensors: has rank 4, but the recipe says 8; remove finetune.rank"),
+        (
+            "targets",
+            "has targets query, value, up, but the recipe says query, value; remove finetune.targets",
+        ),
     ):
         with pytest.raises(InputError, match=message):
             settings_of(start, lora.METHOD, RECIPE, {key})
@@ -149,13 +152,13 @@ def test_an_adapter_of_another_base_or_method_is_refused(earlier: Adapter, tmp_p
     assert read_start(start, shape, "base").tensors.keys() == earlier.tensors.keys()
     with pytest.raises(InputError, match=r"adapter\.safetensors: trained on another base; set model\.preset"):
         read_start(start, shape, "another")
-    with pytest.raises(InputError, match="of the method lora, the recipe trains with quantization_aware"):
+    with pytest.raises(InputError, match="with the method lora, but the recipe uses quantization_aware"):
         settings_of(start, quantization_aware.METHOD, RECIPE, ())
 
     class Other(type(lora.METHOD)):  # type: ignore[misc]
         restore = None
 
-    with pytest.raises(InputError, match="which cannot be continued: set model.preset to the merged folder"):
+    with pytest.raises(InputError, match="which cannot be continued; set model.preset to the merged folder"):
         settings_of(replace(start, method=Other()), lora.METHOD, RECIPE, ())
 
 
@@ -217,8 +220,12 @@ def test_a_peft_adapter_is_continued_exactly(tmp_path: Path) -> None:
     [
         ({"query": 3}, {}, r"adapts self_attn\.q_proj, whose heads share one A in PEFT and one B here"),
         ({"up": 3, "down": 4}, {}, "different ranks or scales"),
-        ({"up": 3}, {"layers": 5}, r"decoder_block_5\.up is only in one of adapter and base"),
-        ({"up": 3}, {"wide": 1}, "up takes 129 values to 512, in this base 128 to 512; the adapter belongs"),
+        ({"up": 3}, {"layers": 5}, r"decoder_block_5\.up is only in the adapter or only in the base"),
+        (
+            {"up": 3},
+            {"wide": 1},
+            "up maps 129 values to 512, but in this base 128 to 512; the adapter belongs",
+        ),
     ],
 )
 def test_a_peft_adapter_without_an_exact_form_is_refused(

@@ -64,7 +64,7 @@ def test_an_adapter_is_continued_exactly(tmp_path: Path, method: Any, scaling: s
 def test_another_scaling_or_method_is_refused(tmp_path: Path) -> None:
     trained(dora.METHOD, RANK_STABILIZED).save(tmp_path / "adapter.safetensors")
     start = find_start(tmp_path)
-    with pytest.raises(InputError, match=r"has scaling rank_stabilized, the recipe says classic; remove"):
+    with pytest.raises(InputError, match=r"has scaling rank_stabilized, but the recipe says classic; remove"):
         settings_of(start, dora.METHOD, RECIPE, {"scaling"})
-    with pytest.raises(InputError, match="an adapter of the method dora, the recipe trains with lora"):
+    with pytest.raises(InputError, match="trained with the method dora, but the recipe uses lora"):
         settings_of(start, lora.METHOD, RECIPE, ())

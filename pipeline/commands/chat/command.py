@@ -100,7 +100,7 @@ def named_adapters(model: Path, paths: Sequence[Path]) -> dict[str, Path]:
     named: dict[str, Path] = {}
     for path in paths:
         if path.stem == NONE:
-            raise InputError(f"{path}: the name {NONE} stands for the base; rename the file")
+            raise InputError(f"{path}: the name {NONE} is reserved for the base; rename the file")
         if path.stem in named:
             raise InputError(
                 f"{path}: has the same name as {named[path.stem]}, without the suffix; rename the file"
@@ -122,5 +122,5 @@ def _text(option: str, value: str) -> str:
     except UnicodeDecodeError as error:
         raise InputError(f"{option}: {not_utf8(content, error)}; type it in UTF-8") from None
     if not text:
-        raise InputError(f"{option}: is empty; give a text")
+        raise InputError(f"{option}: is empty; enter some text")
     return text

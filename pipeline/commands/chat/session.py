@@ -10,7 +10,7 @@ from pipeline.console import console
 from pipeline.errors import OutputError, PocketGemmaError
 from pipeline.litert.runtime.conversation import Conversation
 
-NEW = "The context is full. This is a new conversation."
+NEW = "The context is full. Started a new conversation."
 CUT = "The context is full: the reply ends here."
 
 
@@ -85,6 +85,6 @@ def _mind_the_context(conversation: Conversation, questions: Questions) -> None:
         return
     if conversation.remembers:
         conversation.begin()
-        questions.note(f"{CUT} This is a new conversation.")
+        questions.note(f"{CUT} Started a new conversation.")
     else:
         questions.note(CUT)

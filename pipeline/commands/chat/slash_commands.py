@@ -15,9 +15,9 @@ HELP = """\
 /adapter NAME switch to an adapter; /adapter none switches to the base, /adapter lists them
 /help         show this list
 /exit         leave; Ctrl-D does too
-Ctrl-C stops a reply. Alt-Enter begins a new line; a pasted block of lines is one question."""
+Ctrl-C stops a reply. Alt-Enter begins a new line; a pasted block of lines counts as one question."""
 
-READS_AGAIN = " The model reads the conversation again first."
+READS_AGAIN = " The model will reread the conversation first."
 
 
 def welcome(conversation: Conversation) -> str:
@@ -75,7 +75,7 @@ class SlashCommands:
 
     def _new(self, _: str) -> None:
         self._conversation.begin()
-        self._note("This is a new conversation.")
+        self._note("Started a new conversation.")
 
     def _system(self, text: str) -> None:
         if not text:

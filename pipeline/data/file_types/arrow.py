@@ -29,7 +29,7 @@ def read(file: DataFile, faults: Faults) -> Iterator[Row]:
     names = table.column_names
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        faults.add(Place(file.path), f"two columns have the name {twice}; rename or remove one")
+        faults.add(Place(file.path), f"two columns are named {twice}; rename or remove one")
         return
     labels = _labels(table.schema)
     number = 0

@@ -76,19 +76,19 @@ def _read(file: DataFile, text: str, separator: str, skipped: int, faults: Fault
             if header is None:
                 header = [name.strip() for name in record]
                 if twice := _twice(header):
-                    faults.add(place, f"two columns have the name {twice}; rename or remove one")
+                    faults.add(place, f"two columns are named {twice}; rename or remove one")
                     return
                 continue
             if [name.strip("\ufeff \t\r") for name in record] == header:
-                faults.add(place, "repeats the header, as in joined files; remove the line")
+                faults.add(place, "repeats the header, as in concatenated files; remove the line")
                 continue
             while len(fields) > len(header) and fields[-1] is None:
                 fields.pop()
             if len(fields) != len(header):
                 faults.add(
                     place,
-                    f"has {len(fields)} fields, the header has {len(header)}; quote fields that contain "
-                    f"{separator!r} or line breaks",
+                    f"has {len(fields)} fields, but the header has {len(header)}; quote fields that "
+                    f"contain {separator!r} or line breaks",
                 )
             else:
                 yield Row(
@@ -97,7 +97,7 @@ def _read(file: DataFile, text: str, separator: str, skipped: int, faults: Fault
     except csv.Error as error:
         open_quote = "unexpected end of data" in str(error)
         what = (
-            "a quote opens in this record and never closes"
+            "a quote in this record is never closed"
             if open_quote
             else f"text follows a closing quote in this record; double the quotes inside a field ({error})"
         )

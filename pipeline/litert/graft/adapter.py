@@ -141,7 +141,7 @@ def graft_adapter(
         if additions.scales and weight_map.scheme != SCHEMES[additions.recipe]:
             raise InputError(
                 f"{adapter}: was trained for {additions.recipe}, but {base} is {weight_map.recipe}; use a "
-                "base of the same recipe"
+                "base with the same recipe"
             )
         every = bool(additions.scales) or rounding != NEAREST.name
         names = matrices.names() if every else list(additions.matrices)
@@ -172,8 +172,8 @@ def _check_shapes(adapter: Path, additions: Deltas, matrices: PresetMatrices) ->
         if name not in matrices.names() or matrices.shape(name) != shape:
             held = matrices.shape(name) if name in matrices.names() else "no such matrix"
             raise InputError(
-                f"{adapter}: {name} has shape {shape}, {matrices.folder} has {held}: the adapter belongs to "
-                "another base"
+                f"{adapter}: {name} has shape {shape}, but {matrices.folder} has {held}: the adapter belongs "
+                "to another base"
             )
 
 

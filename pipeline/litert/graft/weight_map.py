@@ -176,12 +176,12 @@ def locate_matrices(litertlm: Path, matrices: Iterable[tuple[str, Rows]], scheme
         ]
         if not hits:
             raise InputError(
-                f"{litertlm}: does not hold {name} as {recipe} stores it: it was converted from other "
-                "weights or rounded differently"
+                f"{litertlm}: does not contain {name} as {recipe} stores it: it was converted from "
+                "other weights or rounded differently"
             )
         if len(hits) > 1:
             raise InputError(
-                f"{litertlm}: holds {name} at several offsets: equal matrices cannot be distinguished"
+                f"{litertlm}: contains {name} at several offsets: equal matrices cannot be distinguished"
             )
         return name, hits[0]
 
@@ -228,9 +228,8 @@ def recognize_recipe(litertlm: Path, matrices: PresetMatrices) -> str:
             return recipe
     stored = ", ".join(sorted({f"{weight.bits} bits" for weight in weights})) or "no matrices"
     raise InputError(
-        f"{litertlm}: stores these matrices by none of the recipes {', '.join(SCHEMES)} (found {stored}): it "
-        "was made from other "
-        "weights or rounded differently; convert the base with PocketGemma"
+        f"{litertlm}: its matrices match none of the recipes {', '.join(SCHEMES)} (found {stored}): it was "
+        "converted from other weights or rounded differently; convert the base with PocketGemma"
     )
 
 

@@ -70,7 +70,7 @@ def _tasks(
     given: set[str] = set()
     for name, matrix in changed:
         if name not in weight_map.matrices:
-            raise InputError(f"{base}: has no matrix {name}: the file was converted from another base")
+            raise InputError(f"{base}: matrix {name} is missing: the file was converted from another base")
         if name in given:
             raise InputError(f"{name}: given twice; give each matrix once")
         given.add(name)

@@ -176,10 +176,10 @@ def check_text(text: str, chat_format: ChatFormat) -> None:
             f"the text contains {marker}, which marks the structure of a conversation; remove it"
         )
     if "\0" in text:
-        raise InputError("the text contains a NUL character, where the runtime would end it; remove it")
+        raise InputError("the text contains a NUL character, where the runtime would cut it off; remove it")
     surrogate = next((character for character in text if "\ud800" <= character <= "\udfff"), None)
     if surrogate:
-        raise InputError(f"the text contains U+{ord(surrogate):04X}, half of a character; remove it")
+        raise InputError(f"the text contains U+{ord(surrogate):04X}, an unpaired surrogate; remove it")
 
 
 def _text(message: Any) -> str:

@@ -29,7 +29,7 @@ def check_model_file(model: Path) -> None:
         InputError: the file is missing, not a .litertlm or .task, truncated or damaged.
     """
     if model.exists() and not model.is_file():
-        raise InputError(f"{model}: is no regular file; expected a .litertlm or .task file")
+        raise InputError(f"{model}: is not a regular file; expected a .litertlm or .task file")
     if model.is_file() and is_task(model):
         check_task_file(model)
     else:

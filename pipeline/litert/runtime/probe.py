@@ -71,7 +71,7 @@ def make_sure_it_opens(model: Path) -> None:
     def check(_: Path) -> None:
         whole = None if is_task(model) else is_whole(read_container(model))
         if whole is False:
-            raise InputError(f"{model}: damaged: its content is not that of its id; copy it again")
+            raise InputError(f"{model}: damaged: its content does not match its ID; copy it again")
         if whole is None:
             probe(model)
 

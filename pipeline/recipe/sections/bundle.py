@@ -21,13 +21,13 @@ class BundleSection(Section):
     abis: tuple[Literal["arm64-v8a", "x86_64"], ...] = Field(
         ("arm64-v8a",),
         min_length=1,
-        description="the processor types that the app runs on; phones are arm64-v8a",
+        description="the processor architectures that the app supports; phones use arm64-v8a",
     )
     compress_libraries: bool = Field(
         False,
         description="`false`: native libraries are stored in the APK and mapped from it; `true`: they are "
-        "compressed and the phone unpacks "
-        "them, a smaller download that takes more storage on the phone",
+        "compressed and the phone unpacks them, for a smaller download that takes up more storage on the "
+        "phone",
     )
     max_model_mb: int = Field(
         120,
@@ -40,14 +40,15 @@ class BundleSection(Section):
     base: bool = Field(
         False,
         description="also include the converted base, to compare answers before and after fine-tuning; with "
-        "`convert.adapters: runtime` "
-        "the model is the base, and this changes nothing",
+        "`convert.adapters: runtime` the model is the base, so this has no effect",
     )
-    adapters: tuple[FilePath, ...] = Field((), description="more adapter files (.tflite) for the same base")
+    adapters: tuple[FilePath, ...] = Field(
+        (), description="additional adapter files (.tflite) for the same base"
+    )
     sample_questions: tuple[str, ...] = Field(
         (),
         description="questions that the app offers in an empty chat; without them, some test questions are "
-        "taken",
+        "used",
     )
     remembers_conversation: bool = Field(
         True,

@@ -16,15 +16,14 @@ class ConvertSection(Section):
 
     recipe: Annotated[str, OneOf.of(SCHEMES)] = Field(
         "int8",
-        description="the quantization recipe. int8, int4: integers with a scale for each output row; "
-        "int4_embedding_int8: matrices int4, the embedding int8; int4_block32: int4 with a scale for each 32 "
+        description="the quantization recipe. int8, int4: integers with one scale per output row; "
+        "int4_embedding_int8: matrices int4, the embedding int8; int4_block32: int4 with one scale per 32 "
         "values; int4_block32_embedding_int8: the same with the embedding int8; fp16, fp32: floats",
     )
     rounding: Annotated[str, OneOf.of(ROUNDINGS)] = Field(
         NEAREST.name,
-        description="how integers are chosen. nearest: plain rounding; least_squares: scales of least "
-        "squared error; gptq: GPTQ, "
-        "calibrated on training prompts",
+        description="how integers are chosen. nearest: plain rounding; least_squares: scales that minimize "
+        "the squared error; gptq: GPTQ, calibrated on training prompts",
     )
     adapters: Literal["merged", "runtime"] = Field(
         "merged",
@@ -59,7 +58,8 @@ class ConvertSection(Section):
         0.95,
         gt=0,
         le=1,
-        description="the sampler draws from the most probable tokens that reach this probability together",
+        description="the sampler draws from the most probable tokens whose probabilities add up to this "
+        "value",
     )
     description: str = Field(
         "", description="a sentence about the model, written into the model file and shown in the app"

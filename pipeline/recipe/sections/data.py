@@ -35,11 +35,11 @@ class DataSection(Section):
         None, description="the prompt with columns in braces, for example `Classify: {text}`"
     )
     encoding: str | None = Field(
-        None, description="the text encoding of the files, such as `cp1252`; without it, UTF-8 or UTF-16"
+        None, description="the text encoding of the files, such as `cp1252`; by default, UTF-8 or UTF-16"
     )
     validation: FilePaths | None = Field(
         None,
-        description="examples for the validation after each epoch; without this file, a share of `train` is "
+        description="examples for validation after each epoch; without this file, a share of `train` is "
         "split off",
     )
     validation_share: Share = Field(
@@ -48,7 +48,7 @@ class DataSection(Section):
         "with `0`, training goes through all epochs and the last one is kept",
     )
     test: FilePaths | None = Field(
-        None, description="questions that are never trained on; `verify` asks the converted model these"
+        None, description="held-out questions, which `verify` asks the converted model"
     )
     replay: FilePaths | None = Field(
         None,
@@ -60,27 +60,27 @@ class DataSection(Section):
     )
     loss: Loss = Field(
         "all_assistant_turns",
-        description="which answers of a conversation of several turns the model is trained on: all answers "
-        "except those that a flag excludes, or the last one only",
+        description="which answers of a multi-turn conversation the model is trained on: all except those "
+        "excluded by a flag, or only the last one",
     )
     max_length: int = Field(
         512,
         ge=8,
         le=32768,
-        description="the longest example, in tokens; prompt, response and turn markers count",
+        description="the maximum length of an example in tokens, including prompt, response and turn markers",
     )
     too_long: Literal["refuse", "drop", "truncate"] = Field(
         "refuse", description="what to do with a longer example; `truncate` shortens its response"
     )
     duplicates: Literal["refuse", "drop", "keep"] = Field(
         "drop",
-        description="what to do with a row whose turns, and which of them are trained on, equal those of an "
-        "earlier row",
+        description="what to do with a row that has the same turns as an earlier row and trains on the same "
+        "ones",
     )
     missing: Literal["refuse", "drop", "keep"] = Field(
         "refuse",
-        description="what to do with a row whose prompt or response is empty or the mark of a missing value, "
-        "such as `nan`; `keep` takes such marks as text",
+        description="what to do with a row whose prompt or response is empty or a missing-value marker such "
+        "as `nan`; `keep` treats such markers as text",
     )
 
     @field_validator("template")

@@ -52,7 +52,7 @@ class FinetuneSection(Section):
     """How the adapter is trained."""
 
     backend: Literal["auto", "jax", "torch", "tensorflow"] = Field(
-        "auto", description="the Keras backend; `auto` chooses by the machine"
+        "auto", description="the Keras backend; `auto` chooses one for the machine"
     )
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         "auto",
@@ -92,13 +92,13 @@ class FinetuneSection(Section):
         SHARED_TARGETS,
         min_length=1,
         description="the matrices of each decoder layer that get an adapter; Hugging Face's names, such as "
-        f"`{last_module_names()[1]}`, are accepted, also as text with commas; `{ALL_LINEAR}` stands for "
+        f"`{last_module_names()[1]}`, are accepted, also as comma-separated text; `{ALL_LINEAR}` stands for "
         f"{', '.join(SHARED_TARGETS)}",
     )
     dropout: Share = Field(
         0.0,
         description="the share of attention weights and of residual updates that is dropped in training, as "
-        "KerasHub's backbone does it",
+        "in KerasHub's backbone",
     )
     quantization_aware: bool = Field(
         False,
@@ -114,28 +114,28 @@ class FinetuneSection(Section):
     )
     rematerialize: bool = Field(
         False,
-        description="compute each decoder layer twice instead of keeping what its gradient needs: less "
-        "memory for long examples, more time",
+        description="recompute each decoder layer in the backward pass instead of storing its activations: "
+        "less memory for long examples, but more time",
     )
-    epochs: int = Field(3, ge=1, description="how many times at most training goes through all examples")
+    epochs: int = Field(3, ge=1, description="the maximum number of passes through the training examples")
     batch_size: int = Field(
-        8, ge=1, description="how many examples make up one training step; at most all of them"
+        8, ge=1, description="the number of examples in one training step; at most all of them"
     )
     micro_batch_size: int | None = Field(
         None,
         ge=1,
-        description="how many examples of a step are computed at once, at most; their gradients are added. "
-        "Fewer take less memory; without a value, examples with about "
+        description="the maximum number of examples of a step that are computed at once; their gradients "
+        "are accumulated. Fewer use less memory; without a value, examples with about "
         f"{TOKENS:,} tokens on a CPU, and all of a step on a GPU or TPU or if more than "
         f"{SMALL_SHARE:.0%} of the parameters are trained",
     )
     learning_rate: float | None = Field(
         None,
         gt=0,
-        description="the learning rate at the end of the warmup, which is the highest; without a value, "
+        description="the peak learning rate, at the end of the warmup; without a value, "
         f"{REFERENCE_RATE * REFERENCE_ALPHA:g} / (scale · rank), divided by `lora_plus_ratio`: "
         f"{low_rank_rate(16, 1):g} for rank 16 ([why](decisions/learning-rate.md)); `full` and `norms` have "
-        "learning rates of their own",
+        "their own defaults",
     )
     lora_plus_ratio: float | None = Field(
         None,
@@ -147,7 +147,7 @@ class FinetuneSection(Section):
     warmup_steps: int = Field(
         20,
         ge=0,
-        description="over how many steps the learning rate rises; at most half of all steps",
+        description="the number of steps over which the learning rate rises; at most half of all steps",
     )
     final_learning_rate: float = Field(
         0.02,
@@ -157,13 +157,13 @@ class FinetuneSection(Section):
     )
     weight_decay: float = Field(0.0, ge=0, description="AdamW's weight decay")
     clip_norm: float = Field(
-        1.0, gt=0, description="gradients with a larger global norm are scaled down to this one"
+        1.0, gt=0, description="the maximum global norm of the gradients; larger ones are scaled down"
     )
     monitor: Literal["loss", "exact_match"] = Field(
         "loss",
-        description="which validation result decides the epoch that is kept: the loss, or the share of "
-        "responses with every token right "
-        "(for short answers, where a few confident mistakes raise the loss while the answers improve)",
+        description="which validation result decides which epoch is kept: the loss, or the share of "
+        "responses with every token correct (for short answers, where a few confident mistakes raise the "
+        "loss while the answers improve)",
     )
     patience: int = Field(
         3, ge=1, description="training stops after this many epochs without a better validation result"
@@ -172,18 +172,18 @@ class FinetuneSection(Section):
         0,
         ge=0,
         le=LARGEST_SEED,
-        description="the seed of the initial adapter, of the order of the examples, of the validation split "
-        "and of the replay mix",
+        description="the seed for the initial adapter, the order of the examples, the validation split and "
+        "the replay mix",
     )
 
     checkpoint_minutes: float | None = Field(
         5,
         gt=0,
-        description="how many minutes apart checkpoints are written, from which a training that was stopped "
-        "continues; null: only at the end of an epoch, and when training is interrupted",
+        description="the number of minutes between checkpoints, from which an interrupted training "
+        "continues; null: only at the end of an epoch and when training is interrupted",
     )
     checkpoint_steps: int | None = Field(
-        None, ge=1, description="after how many steps a checkpoint is written, in addition"
+        None, ge=1, description="the number of steps between additional checkpoints"
     )
 
     @property

@@ -18,5 +18,5 @@ class MergeSection(Section):
         10.0,
         gt=1,
         description="the largest difference between the logits of the Keras folder and of the Hugging Face "
-        "folder, as a multiple of the rounding error of float32 that is measured on the same model",
+        "folder, as a multiple of the float32 rounding error measured on the same model",
     )

@@ -18,7 +18,8 @@ class VerifySection(Section):
     max_questions: int = Field(
         1000,
         ge=1,
-        description="if the first questions do not decide, more are asked, up to this many in all",
+        description="if the first questions are not enough to decide, more are asked, up to this many in "
+        "total",
     )
     max_new_tokens: int = Field(64, ge=1, description="replies are cut after this many tokens")
     max_runtime_noise: float = Field(
@@ -29,15 +30,16 @@ class VerifySection(Section):
         "answers",
     )
     max_unstopped: Share = Field(
-        0.0, description="the share of replies that may run on to the limit although Keras's end before it"
+        0.0,
+        description="the share of replies that may reach the length limit although Keras's end before it",
     )
     max_accuracy_loss: float = Field(
-        2.0, ge=0, description="how much exact match quantization may lose, in percentage points"
+        2.0, ge=0, description="the maximum loss of exact match through quantization, in percentage points"
     )
     max_perplexity_ratio: float = Field(
         1.1,
         gt=1,
-        description="the perplexity of the expected answers in the runtime, divided by that in Keras",
+        description="the maximum perplexity of the expected answers in the runtime, divided by that in Keras",
     )
     min_accuracy: float | None = Field(
         None,
@@ -48,6 +50,6 @@ class VerifySection(Section):
     )
     accept_undecided: bool = Field(
         False,
-        description="go on if there are too few questions to tell whether quantization keeps its limits; "
-        "otherwise the stage stops with exit code 3",
+        description="continue if there are too few questions to tell whether quantization stays within its "
+        "limits; otherwise the stage stops with exit code 3",
     )

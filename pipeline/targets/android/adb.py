@@ -21,11 +21,11 @@ _STATES = {
     "unauthorized": "does not trust this computer yet; unlock it, allow USB debugging when it asks, and run "
     "again",
     "offline": "is offline; unplug it, plug it in again, and run again",
-    "no permissions": "cannot be opened by your user; set up udev rules "
+    "no permissions": "cannot be accessed by your user; set up udev rules "
     "(developer.android.com/tools/device), and run again",
 }
 _INSTALL_FAILURES = {
-    "INSTALL_FAILED_UPDATE_INCOMPATIBLE": "a build with another signing key is installed; remove it first "
+    "INSTALL_FAILED_UPDATE_INCOMPATIBLE": "a build signed with another key is installed; remove it first "
     "(this deletes its chats): adb uninstall {id}",
     "INSTALL_FAILED_VERSION_DOWNGRADE": "a newer version is installed; remove it first: adb uninstall {id}",
     "INSTALL_FAILED_NO_MATCHING_ABIS": "the app is not built for this phone's processor; add its ABI: --set "

@@ -16,16 +16,16 @@ KEY_PASSWORD = "POCKETGEMMA_KEY_PASSWORD"
 LEAST_RSA_BITS = 2048
 
 FAILURES = {
-    "password was incorrect": f"{KEYSTORE_PASSWORD}: wrong password for {{keystore}}; set the right one",
-    "Cannot recover key": f"{KEY_PASSWORD}: wrong password for the key {{alias}}; set the one of the key",
-    "does not exist": f"{KEY_ALIAS}: no key {{alias}} in {{keystore}}; list: keytool -list -keystore FILE",
+    "password was incorrect": f"{KEYSTORE_PASSWORD}: wrong password for {{keystore}}; set the correct one",
+    "Cannot recover key": f"{KEY_PASSWORD}: wrong password for the key {{alias}}; set the correct one",
+    "does not exist": f"{KEY_ALIAS}: no key {{alias}} in {{keystore}}; to list: keytool -list -keystore FILE",
     "has no key": f"{KEY_ALIAS}: {{alias}} in {{keystore}} is a certificate without its key; name a key",
 }
 """What keytool says, and what is to be mended."""
 
 NOT_A_KEYSTORE = (
     f"{KEYSTORE}: {{keystore}} is not a keystore, or is damaged; set it to a PKCS #12 or JKS "
-    "file, which keytool -genkeypair makes"
+    "file, such as keytool -genkeypair creates"
 )
 
 
@@ -46,8 +46,8 @@ def check_keystore(keystore: Path, alias: str, secrets: Mapping[str, str]) -> No
     one_password = keystore.read_bytes()[:1] == b"\x30"  # DER: PKCS #12
     if one_password and secrets[KEY_PASSWORD] != secrets[KEYSTORE_PASSWORD]:
         raise InputError(
-            f"{KEY_PASSWORD}: differs from {KEYSTORE_PASSWORD}, but a PKCS #12 keystore has one password; "
-            "unset it"
+            f"{KEY_PASSWORD}: differs from {KEYSTORE_PASSWORD}, but a PKCS #12 keystore has only one "
+            "password; unset it"
         )
     _keytool(keystore, alias, secrets, "-certreq", "-keypass:env", KEY_PASSWORD)
     _check_certificate(_keytool(keystore, alias, secrets, "-exportcert", "-rfc"), names)
@@ -84,12 +84,12 @@ def _check_certificate(pem: str, names: Mapping[str, str]) -> None:
     assert found is not None, "keytool -exportcert -rfc prints a certificate"
     certificate = x509.load_pem_x509_certificate(found[0].encode())
     key = certificate.public_key()
-    make = "make one with: keytool -genkeypair -keyalg RSA -keysize 4096 -validity 10000"
+    make = "create one with: keytool -genkeypair -keyalg RSA -keysize 4096 -validity 10000"
     if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey | dsa.DSAPublicKey):
         kind = type(key).__name__.removesuffix("PublicKey").lstrip("_")
         raise InputError(
-            f"{KEYSTORE}: the key {names['alias']} in {names['keystore']} is {kind}, and Android takes RSA "
-            f"and EC keys; {make}"
+            f"{KEYSTORE}: the key {names['alias']} in {names['keystore']} is {kind}, but Android accepts "
+            f"only RSA and EC keys; {make}"
         )
     if isinstance(key, rsa.RSAPublicKey) and key.key_size < LEAST_RSA_BITS:
         raise InputError(

@@ -60,7 +60,7 @@ def signing_key() -> SigningKey:
         raise InputError(f"{KEYSTORE}: no such file: {keystore}")
     missing = [name for name in (KEYSTORE_PASSWORD, KEY_ALIAS) if not os.environ.get(name)]
     if missing:
-        raise InputError(f"{KEYSTORE} is set; set {' and '.join(missing)} too")
+        raise InputError(f"{KEYSTORE} is set; also set {' and '.join(missing)}")
     password = os.environ[KEYSTORE_PASSWORD]
     secrets = {KEYSTORE_PASSWORD: password, KEY_PASSWORD: os.environ.get(KEY_PASSWORD) or password}
     return SigningKey(keystore, os.environ[KEY_ALIAS], debug=False, secrets=secrets)

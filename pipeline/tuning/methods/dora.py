@@ -71,7 +71,7 @@ class Dora(Lora):
             _check_magnitude(file, name)
         others = sorted(magnitudes - {name + MAGNITUDE for name in matrices})
         if others:
-            raise InputError(f"{file.path}: {others[0]} belongs to no A and B; {DAMAGED}")
+            raise InputError(f"{file.path}: {others[0]} has no matching A and B; {DAMAGED}")
 
     def attach(self, backbone: "keras_hub.models.Backbone", settings: MethodSettings) -> Attachment:
         scale = LoraFactors.untrained(settings).scale
@@ -180,14 +180,14 @@ def _check_magnitude(file: AdapterSafetensors, name: str) -> None:
     expected = magnitude_shape(name, (*a.shape[:-1], b.shape[-1]))
     if tensor.shape != expected:
         raise InputError(
-            f"{file.path}: {name + MAGNITUDE} has the shape {tensor.shape}, but A and B are of a matrix with "
-            f"{expected}; {DAMAGED}"
+            f"{file.path}: {name + MAGNITUDE} has the shape {tensor.shape}, but A and B belong to a matrix "
+            f"with {expected}; {DAMAGED}"
         )
     values = tensor.read_all()
     check_finite(file.path, {name + MAGNITUDE: values})
     if (values < 0).any():
         raise InputError(
-            f"{file.path}: {name + MAGNITUDE} contains {values.min():g}, expected lengths of rows, 0 or "
+            f"{file.path}: {name + MAGNITUDE} contains {values.min():g}, expected row lengths of 0 or "
             f"more; {DAMAGED}"
         )
 

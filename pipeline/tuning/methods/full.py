@@ -19,7 +19,7 @@ from pipeline.tuning.method import Method
 
 def _in_peft(tensors: Mapping[str, NDArray[np.float32]]) -> NoReturn:
     raise InputError(
-        "PEFT has no form for full fine-tuning, which leaves nothing of the base; use the Hugging Face "
+        "PEFT cannot represent full fine-tuning, which changes every weight; use the Hugging Face "
         "folder that the merge stage writes"
     )
 

@@ -116,7 +116,7 @@ class Lora:
         missing_keys = [key for key in ("rank", "alpha", "targets") if key not in file.settings]
         if missing_keys:
             raise InputError(
-                f"{file.path}: damaged: its header lacks {missing_keys[0]}; copy it or train again"
+                f"{file.path}: damaged: its header lacks {missing_keys[0]}; copy it again, or train again"
             )
         others = [name for name in tensors if not name.endswith((A, B))]
         if others:
@@ -164,9 +164,8 @@ class Lora:
             pair = factors.pairs[name]
             if kernel_shape(pair) != tuple(layer.kernel.shape):
                 raise InputError(
-                    f"{name}: A B has the shape {kernel_shape(pair)}, but the matrix "
-                    f"{tuple(layer.kernel.shape)}; the adapter belongs to "
-                    "another base"
+                    f"{name}: A·B has the shape {kernel_shape(pair)}, but the matrix has "
+                    f"{tuple(layer.kernel.shape)}; the adapter belongs to another base"
                 )
             yield Change(name, layer.kernel, _delta(pair, factors.scale))
 
@@ -220,7 +219,7 @@ def assign_factors(factors: LoraFactors, layers: "Mapping[str, keras.layers.Laye
         if a.shape != tuple(layer.lora_kernel_a.shape) or b.shape != tuple(layer.lora_kernel_b.shape):
             expected = f"{tuple(layer.lora_kernel_a.shape)} and {tuple(layer.lora_kernel_b.shape)}"
             raise InputError(
-                f"{name}: the adapter has A and B of shapes {a.shape} and {b.shape}, but this model takes "
+                f"{name}: the adapter has A and B of shapes {a.shape} and {b.shape}, but this model expects "
                 f"{expected}; the adapter belongs to another base"
             )
         layer.lora_kernel_a.assign(a)
@@ -280,9 +279,8 @@ def _check_matrices(factors: LoraFactors, layers: Mapping[str, Any]) -> None:
     different = sorted(set(factors.pairs) ^ set(layers))
     if different:
         raise InputError(
-            f"the adapter has {len(factors.pairs)} matrices and this model {len(layers)}; {different[0]} is "
-            "only in one of them: the "
-            "adapter belongs to another base"
+            f"the adapter has {len(factors.pairs)} matrices, but this model has {len(layers)}; "
+            f"{different[0]} is in only one of them: the adapter belongs to another base"
         )
 
 

@@ -58,9 +58,8 @@ class QuantizationAware(Lora):
         recipe = file.settings["recipe"]
         if not scales or recipe not in SCHEMES:
             raise InputError(
-                f"{file.path}: has {len(scales)} tensors of scales for the recipe {recipe!r}; known recipes "
-                f"are {', '.join(SCHEMES)}; "
-                "train it again"
+                f"{file.path}: has {len(scales)} scale tensors for the recipe {recipe!r}; known recipes are "
+                f"{', '.join(SCHEMES)}; train it again"
             )
         self._check_factors(file, [name for name in file.tensors if not name.endswith(SCALES)])
 
@@ -85,15 +84,14 @@ class QuantizationAware(Lora):
 
     def runtime_factors(self, adapter: Adapter) -> RuntimeFactors:
         raise InputError(
-            "the adapter was trained with scales for the rounded matrices, but at run time the scales are "
-            f"those of the base; {MERGE_INSTEAD}"
+            "the adapter was trained with scales for the rounded matrices, but at run time the base's scales "
+            f"apply; {MERGE_INSTEAD}"
         )
 
     def peft_content(self, adapter: Adapter) -> PeftContent:
         raise InputError(
-            "PEFT has no form for an adapter from quantization-aware training: it would ignore the scales; "
-            "train without "
-            "finetune.quantization_aware"
+            "PEFT cannot represent an adapter from quantization-aware training: it would ignore the scales; "
+            "train without finetune.quantization_aware"
         )
 
     def cost(self, shape: GemmaShape, settings: MethodSettings) -> Cost:

@@ -30,10 +30,10 @@ def test_one_question_is_answered_without_anything_else(capsys: pytest.CaptureFi
 @pytest.mark.parametrize(
     ("prompt", "options", "message"),
     [
-        ("", Options(), "--prompt: is empty; give a text"),
-        (" \n", Options(), "--prompt: is empty; give a text"),
+        ("", Options(), "--prompt: is empty; enter some text"),
+        (" \n", Options(), "--prompt: is empty; enter some text"),
         ("ab\udcff", Options(), "--prompt: not valid UTF-8: byte 0xff at column 3, after 'ab'"),
-        ("one", Options(system=""), "--system: is empty; give a text"),
+        ("one", Options(system=""), "--system: is empty; enter some text"),
         ("one", Options(temperature=float("nan")), "--temperature nan: expected a number, 0 or more"),
         ("one", Options(temperature=-0.5), "--temperature -0.5: expected a number, 0 or more"),
         ("one", Options(seed=2**31), "--seed 2147483648: expected a whole number from 0 to 2147483647"),
@@ -60,7 +60,7 @@ def test_ctrl_c_ends_one_question_with_its_own_exit_code(monkeypatch: pytest.Mon
     ("names", "message"),
     [
         (("a/poet.tflite", "b/poet.tflite"), "b/poet.tflite: has the same name as a/poet.tflite"),
-        (("none.tflite",), "none.tflite: the name none stands for the base; rename the file"),
+        (("none.tflite",), "none.tflite: the name none is reserved for the base; rename the file"),
     ],
 )
 def test_adapters_need_different_names(names: Sequence[str], message: str) -> None:

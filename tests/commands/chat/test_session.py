@@ -75,11 +75,11 @@ def test_a_question_without_a_reply_is_refused_and_the_next_is_answered(
 def test_a_full_context_starts_a_new_conversation(capsys: pytest.CaptureFixture[str]) -> None:
     script = Script("a b c d", "e f g", "a b c d e f g h i")
     run(script)
-    full = "The context is full. This is a new conversation."
+    full = "The context is full. Started a new conversation."
     assert script.notes == [
         full,
         full,
-        "The context is full: the reply ends here. This is a new conversation.",
+        "The context is full: the reply ends here. Started a new conversation.",
     ]
     assert capsys.readouterr().out.splitlines()[-1] == "base: a b "
 
@@ -100,8 +100,8 @@ def test_commands_change_the_conversation(capsys: pytest.CaptureFixture[str]) ->
         "* poet",
         "  clerk",
         "  none",
-        "Using clerk. The model reads the conversation again first.",
-        "This is a new conversation.",
+        "Using clerk. The model will reread the conversation first.",
+        "Started a new conversation.",
         "Using none.",
     ]
 

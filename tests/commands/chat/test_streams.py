@@ -46,7 +46,7 @@ def interrupted(process: "subprocess.Popen[str]") -> int:
 def test_a_pipe_gets_replies_and_nothing_else(model: Path) -> None:
     done = chat(model, questions=f"{QUESTION}\n/new\n{QUESTION}\n")
     assert (done.returncode, done.stdout) == (0, f"{ANSWERS[QUESTION]}\n" * 2)
-    assert done.stderr == "This is a new conversation.\n"
+    assert done.stderr == "Started a new conversation.\n"
 
 
 @pytest.mark.parametrize("options", [(), ("--prompt", QUESTION)])

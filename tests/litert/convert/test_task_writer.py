@@ -71,7 +71,7 @@ def test_what_a_task_leaves_out_is_what_we_say(pair: tuple[Path, Path]) -> None:
                 list(chat.stream("Why?", max_new_tokens=1))
                 lengths.append(chat.tokens - before)
         assert lengths[1] == lengths[0] - 1
-    for word in ("system message", "white space", "line break", "sampler", "context length", "description"):
+    for word in ("system message", "whitespace", "line break", "sampler", "context length", "description"):
         assert word in " ".join(LEFT_OUT.split())
 
 

@@ -61,7 +61,7 @@ def test_arrays_and_matrices_in_files_are_found_alike(folder: Path, tmp_path: Pa
 def test_a_file_of_other_weights_is_not_recognized(folder: Path, tmp_path: Path) -> None:
     base = write_base(tmp_path / "base.litertlm", matrices_of(folder), "int8")
     other = PresetMatrices(write_folder(tmp_path / "other", seed=1))
-    with pytest.raises(InputError, match=r"by none of the recipes int8, .* \(found 8 bits\)") as refused:
+    with pytest.raises(InputError, match=r"match none of the recipes int8, .* \(found 8 bits\)") as refused:
         recognize_recipe(base, other)
     assert "\n" not in str(refused.value)
 
@@ -75,7 +75,7 @@ def test_a_matrix_that_differs_anywhere_is_named(folder: Path, tmp_path: Path, p
     content = bytearray(base.read_bytes())
     content[at] ^= 1
     base.write_bytes(content)
-    with pytest.raises(InputError, match=f"does not hold {UP} as int4 stores it"):
+    with pytest.raises(InputError, match=f"does not contain {UP} as int4 stores it"):
         locate_matrices(base, PresetMatrices(folder).items(), SCHEMES["int4"])
 
 

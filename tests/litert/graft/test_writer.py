@@ -167,7 +167,7 @@ def test_what_does_not_fit_is_refused(base: Path, weight_map: WeightMap, folder:
         base,
         weight_map,
         [("model.layers.7.mlp.up_proj.weight", nearest(matrix, 4))],
-        "has no matrix model.layers.7",
+        "matrix model.layers.7",
     )
     refuse(base, weight_map, [(UP, nearest(matrix, 8))], "32 columns in 8 bits .*, the base has 32 in 4 bits")
     refuse(base, weight_map, [(UP, nearest(matrix[:, :16].copy(), 4))], "16 columns in 4 bits")

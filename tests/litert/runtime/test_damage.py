@@ -52,7 +52,7 @@ def test_one_changed_weight_is_refused_without_opening_the_file(
     content[len(content) // 2] ^= 1
     copy = tmp_path / "model.litertlm"
     copy.write_bytes(content)
-    with pytest.raises(InputError, match=r"model\.litertlm: damaged: its content is not that of its id"):
+    with pytest.raises(InputError, match=r"model\.litertlm: damaged: its content does not match its ID"):
         make_sure_it_opens(copy)
 
 

@@ -27,7 +27,7 @@ def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path) -> None:
     pipe = tmp_path / "model.litertlm"
     os.mkfifo(pipe)
     for path in (pipe, tmp_path):
-        with pytest.raises(InputError, match="is no regular file; expected a .litertlm or .task file"):
+        with pytest.raises(InputError, match="is not a regular file; expected a .litertlm or .task file"):
             check_model_file(path)
 
 

@@ -218,10 +218,10 @@ def test_an_adapter_is_written_for_its_own_base_only(
     replace(adapters["poet"], base_digest="0" * 64).save(tmp_path / "other.safetensors")
     with pytest.raises(InputError, match=r"other\.safetensors: belongs to another base"):
         write_for_base(tmp_path / "other.safetensors", base, tmp_path / "other.tflite")
-    with pytest.raises(InputError, match="takes no adapters"):
+    with pytest.raises(InputError, match="does not accept adapters"):
         write_for_base(tmp_path / "adapter.safetensors", model, tmp_path / "other.tflite")
     adapter_for(folder, 9).save(tmp_path / "large.safetensors")
-    with pytest.raises(InputError, match="needs rank 18, .* takes rank 16"):
+    with pytest.raises(InputError, match="needs rank 18, .* accepts rank 16"):
         write_for_base(tmp_path / "large.safetensors", base, tmp_path / "other.tflite")
     assert not (tmp_path / "other.tflite").exists()
 
@@ -241,12 +241,12 @@ def test_an_adapter_that_does_not_fit_is_refused_before_the_runtime_opens_it(
         with pytest.raises(InputError, match=said):
             runtime.chat(adapter=broken)
     write_adapter(adapters["poet"], tmp_path / "rank.tflite", rank=32)
-    with pytest.raises(InputError, match="has rank 32, .* takes rank 16"):
+    with pytest.raises(InputError, match="has rank 32, .* accepts rank 16"):
         runtime.answer(user("Hello"), max_new_tokens=4, adapter=tmp_path / "rank.tflite")
     write_adapter(replace(adapters["poet"], base_digest="0" * 64), tmp_path / "base.tflite", rank=16)
     with pytest.raises(InputError, match="belongs to another base"):
         runtime.logprobs(CHAT.render_question("Hello"), TARGET, adapter=tmp_path / "base.tflite")
-    with Runtime(model) as plain, pytest.raises(InputError, match="takes no adapters"):
+    with Runtime(model) as plain, pytest.raises(InputError, match="does not accept adapters"):
         plain.chat(adapter=files["poet"])
 
 
@@ -299,7 +299,7 @@ def test_the_chat_command_lists_and_switches_adapters(
     assert printed.out.strip() == ANSWERS[QUESTIONS[0]]
     notes = " ".join(printed.err.split())
     assert notes.startswith("* poet clerk none error: standard input line 2: prose: no such adapter")
-    assert notes.endswith("Using none. This is a new conversation. Using clerk.")
+    assert notes.endswith("Using none. Started a new conversation. Using clerk.")
 
 
 def test_two_adapters_of_one_name_are_refused(tmp_path: Path, base: Path, files: dict[str, Path]) -> None:
@@ -307,5 +307,5 @@ def test_two_adapters_of_one_name_are_refused(tmp_path: Path, base: Path, files:
     with pytest.raises(InputError, match="has the same name as"):
         chat_with(base, "Hello", [files["poet"], twin])
     none = Path(shutil.copy(files["clerk"], tmp_path / "none.tflite"))
-    with pytest.raises(InputError, match="the name none stands for the base"):
+    with pytest.raises(InputError, match="the name none is reserved for the base"):
         chat_with(base, "Hello", [none])

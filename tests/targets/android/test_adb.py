@@ -67,7 +67,7 @@ def test_a_connected_phone_is_found(adb: Adb) -> None:
             "R5CT does not trust this computer yet; .* allow USB debugging",
         ),
         ("R5CT  offline transport_id:1", "is offline; unplug it"),
-        ("R5CT  no permissions (missing udev rules?); see [http://x]", "cannot be opened by your user"),
+        ("R5CT  no permissions (missing udev rules?); see [http://x]", "cannot be accessed by your user"),
         ("R5CT  recovery", "is in state 'recovery'"),
     ],
 )

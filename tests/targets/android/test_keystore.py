@@ -78,7 +78,7 @@ def test_a_keystore_that_is_cut_off_is_damaged(good: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("options", "what"),
     [
-        (("-keyalg", "Ed25519"), "is Ed25519, and Android takes RSA and EC keys"),
+        (("-keyalg", "Ed25519"), "is Ed25519, but Android accepts only RSA and EC keys"),
         (
             ("-keyalg", "RSA", "-keysize", "1024"),
             f"has 1024 bits, expected {keystore.LEAST_RSA_BITS} or more",

@@ -122,5 +122,5 @@ def test_an_adapter_that_does_not_belong_is_refused(
 
 
 def test_adapters_for_a_model_that_takes_none_are_refused(model: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="takes no adapters"):
+    with pytest.raises(InputError, match="does not accept adapters"):
         app_models(model, None, [write_adapter(tmp_path / "a.tflite", 1)], LIMIT)

@@ -268,7 +268,7 @@ def test_its_file_is_read_back_and_reported(base: Path, tmp_path: Path) -> None:
     report = inspect_file(path)
     assert report.adapter is not None
     assert (report.adapter.rank, report.adapter.matrices) == (RANK, 42)
-    assert report.notes == ("DoRA: the rows of each matrix are rescaled to magnitudes of their own",)
+    assert report.notes == ("DoRA: the rows of each matrix are rescaled to learned magnitudes",)
 
 
 NAME = f"decoder_block_2.query{MAGNITUDE}"
@@ -286,12 +286,12 @@ def with_magnitude(shape: Callable[[np.ndarray], np.ndarray]) -> Change:
 BROKEN: list[tuple[Change, str]] = [
     (lambda tensors: tensors.pop(NAME), rf"lacks {NAME}; copy"),
     (lambda tensors: tensors.pop("decoder_block_2.query.lora_b"), r"lacks decoder_block_2\.query\.lora_b"),
-    (lambda tensors: tensors.update({"x.magnitude": tensors[NAME]}), r"x\.magnitude belongs to no A and B"),
+    (lambda tensors: tensors.update({"x.magnitude": tensors[NAME]}), r"x\.magnitude has no matching A and B"),
     (lambda tensors: tensors.update({"x.scales": tensors[NAME]}), r"x\.scales is not a LoRA tensor"),
     (with_magnitude(lambda found: found.reshape(-1)), r"has the shape \(128,\), but .* \(4, 32\)"),
     (with_magnitude(lambda found: found.T), r"has the shape \(32, 4\), but .* \(4, 32\)"),
     (with_magnitude(lambda found: found[:0]), r"has the shape \(0, 32\), but"),
-    (with_value(-0.5), r"query\.magnitude contains -0\.5, expected lengths of rows, 0 or more"),
+    (with_value(-0.5), r"query\.magnitude contains -0\.5, expected row lengths of 0 or more"),
     (with_value(float("nan")), r"query\.magnitude contains NaN or infinite values"),
     (with_value(float("inf")), r"query\.magnitude contains NaN or infinite values"),
 ]

@@ -147,8 +147,8 @@ def test_a_file_without_a_norm_is_refused(base: Path, tmp_path: Path) -> None:
 def test_neither_a_graft_nor_the_runtime_has_a_form_for_it(base: Path, tmp_path: Path) -> None:
     adapter = tuned(base)
     adapter.save(tmp_path / "adapter.safetensors")
-    with pytest.raises(InputError, match=r"changes the scales of norms, .* converted as a whole"):
+    with pytest.raises(InputError, match=r"changes the scales of norms, .* convert the whole merged model"):
         load_deltas(tmp_path)
-    with pytest.raises(InputError, match=r"the runtime takes only low-rank adapters.*adapters: merged"):
+    with pytest.raises(InputError, match=r"the runtime accepts only low-rank adapters.*adapters: merged"):
         METHOD.runtime_factors(adapter)
     assert not METHOD.has_runtime_form

@@ -213,8 +213,8 @@ def test_scales_are_read_back_with_their_recipe(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("recipe", "scales", "message"),
     [
-        ("int3", {"x.scales": np.ones((8, 1), np.float32)}, "1 tensors of scales for the recipe 'int3'"),
-        ("int4", {}, "0 tensors of scales for the recipe 'int4'"),
+        ("int3", {"x.scales": np.ones((8, 1), np.float32)}, "1 scale tensors for the recipe 'int3'"),
+        ("int4", {}, "0 scale tensors for the recipe 'int4'"),
     ],
 )
 def test_scales_of_an_unknown_recipe_or_none_are_refused(
@@ -230,7 +230,7 @@ def test_neither_the_runtime_nor_peft_has_a_form_for_it() -> None:
     with pytest.raises(InputError, match=r"scales for the rounded matrices.*graft"):
         METHOD.runtime_factors(adapter)
     assert not METHOD.has_runtime_form
-    with pytest.raises(InputError, match="PEFT has no form"):
+    with pytest.raises(InputError, match="PEFT cannot represent"):
         METHOD.peft_content(adapter)
 
 

@@ -57,7 +57,7 @@ def ask_file(
     """
     if base and on != "keras":
         raise InputError(
-            "--base works only with --on keras; to ask the converted base, use `pocketgemma chat`"
+            "--base works only with --on keras; add that option, or remove --base"
         )
     with ExitStack() as stack:
         save = None

@@ -52,7 +52,7 @@ check: $(READY) lint ## Check style, types and contracts; run every test that is
 test: $(READY) lint ## Check style, types and contracts; run every test
 	@$(BIN)/pytest -n 2 --dist loadgroup -m "not real"
 
-test-real: $(READY) ## Run the whole pipeline on a real Gemma 3 270M (about 20 minutes; asks for its terms)
+test-real: $(READY) ## Run the whole pipeline on a real Gemma 3 270M (about 20 minutes; asks you to accept its terms)
 	@$(BIN)/pytest -m real -rs tests/real
 
 lint: $(READY)
@@ -66,7 +66,7 @@ lock: ## Update requirements.lock
 	@uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes --no-emit-index-url \
 	    --custom-compile-command 'make lock' --output-file requirements.lock pyproject.toml
 
-docs: $(READY) ## Write the pages in docs/ that come from the code and the measurements
+docs: $(READY) ## Regenerate the pages in docs/ that come from the code and the measurements
 	@$(BIN)/python -m pipeline.recipe.documentation
 	@$(BIN)/python -m tests.tools.module_graph
 	@$(BIN)/python benchmarks/report.py

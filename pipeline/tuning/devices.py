@@ -9,7 +9,7 @@ from pipeline.gemma.causal_lm import Backend
 from pipeline.machine import cpu_flags
 
 SMALL_MODEL = 100_000_000
-"""Parameters. Below this, bfloat16 saves little time on a CPU and costs three digits of precision."""
+"""Parameters. Below this, training on a CPU takes minutes, and bfloat16 costs three digits of precision."""
 
 BFLOAT16_FLAGS = ("avx512_bf16", "amx_bf16", "bf16")
 """Processor flags that mean bfloat16 arithmetic."""

@@ -132,6 +132,9 @@ def trl(request: dict[str, Any], *, packing: bool) -> None:
                 losses.append(float(logs["loss"]))
 
     folder = request["preset"]
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    # TRL adds the start token only in a chat template.
+    rows = [row | {"prompt": tokenizer.bos_token + row["prompt"]} for row in request["rows"]]
     trainer = SFTTrainer(
         model=AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32),
         args=SFTConfig(
@@ -150,8 +153,8 @@ def trl(request: dict[str, Any], *, packing: bool) -> None:
             gradient_checkpointing=False,
             seed=0,
         ),
-        train_dataset=Dataset.from_list(request["rows"]),
-        processing_class=AutoTokenizer.from_pretrained(folder),
+        train_dataset=Dataset.from_list(rows),
+        processing_class=tokenizer,
         callbacks=[Clock()],
         peft_config=LoraConfig(
             r=request["rank"], lora_alpha=request["rank"], target_modules="all-linear", task_type="CAUSAL_LM"

@@ -56,9 +56,7 @@ def ask_file(
             that is read.
     """
     if base and on != "keras":
-        raise InputError(
-            "--base works only with --on keras; add that option, or remove --base"
-        )
+        raise InputError("--base works only with --on keras; add that option, or remove --base")
     with ExitStack() as stack:
         save = None
         if output is not None:

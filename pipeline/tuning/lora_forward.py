@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.errors import PocketGemmaError
 from pipeline.families.names import MATRICES, adapter_name
 from pipeline.gemma.causal_lm import matrix_layers, shape_of
+from pipeline.tuning.fused_lora import lora_product
 
 if TYPE_CHECKING:
     import keras
@@ -81,12 +82,18 @@ def _does_something(activation: Any) -> bool:
 
 @cache
 def _beside_kernel(base: Any) -> Any:
+    import keras
+
     class BesideKernel(base):  # type: ignore[misc]
         @property
         def lora_scale(self) -> float:
             return self.lora_alpha / self.lora_rank  # type: ignore[no-any-return]
 
         def call(self, inputs: Any, training: bool | None = None) -> Any:
+            if keras.config.backend() == "torch":
+                found = lora_product(self, inputs)
+                if found is not None:
+                    return found
             return _product(self, inputs, self._kernel) + lora_term(self, inputs)
 
     return BesideKernel

@@ -17,6 +17,7 @@ def test_no_script_hides_a_package(script: Path) -> None:
     assert importlib.util.find_spec(script.stem) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", SCRIPTS, ids=[path.stem for path in SCRIPTS])
 def test_it_starts(script: Path) -> None:
     if "argparse" not in script.read_text(encoding="utf-8"):

@@ -71,6 +71,7 @@ def test_help_imports_nothing_heavy() -> None:
     assert "heavy: []" in result.stdout
 
 
+@pytest.mark.slow
 def test_the_help_of_every_command_explains_each_option() -> None:
     for command in command_names():
         shown = pocketgemma(command, "--help").stdout
@@ -79,6 +80,7 @@ def test_the_help_of_every_command_explains_each_option() -> None:
         assert [name for name, *text in options if not text] == [], command
 
 
+@pytest.mark.slow
 def test_only_roundings_that_need_no_examples_can_be_grafted_by_hand(tmp_path: Path) -> None:
     files = [
         part for name in ("base", "adapter", "preset", "out") for part in (f"--{name}", str(tmp_path / name))
@@ -97,6 +99,7 @@ def test_every_stage_takes_the_common_options(stage: str) -> None:
     ] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -137,6 +140,7 @@ def test_the_message_for_a_missing_model_says_what_to_run(tmp_path: Path) -> Non
     assert "no result of convert yet; run: pocketgemma convert" in result.stderr
 
 
+@pytest.mark.slow
 def test_inspecting_gives_json_or_one_line(tmp_path: Path) -> None:
     from tests.support.tflite import Constant, write_tflite
 

@@ -62,7 +62,10 @@ def _function() -> Any:
     import torch
 
     class Product(torch.autograd.Function):  # type: ignore[misc]
-        """rows (n, in), kernel (heads, in, out), a (heads, in, rank), b (rank, out): (n, heads, out)."""
+        """rows (n, in), kernel (heads, in, out), a (heads, in, rank), b (rank, out): (n, heads, out).
+
+        The scale is not an argument of addmm, which refuses numbers beyond float32.
+        """
 
         @staticmethod
         def forward(context: Any, rows: Any, kernel: Any, a: Any, b: Any, scale: float) -> Any:
@@ -72,7 +75,7 @@ def _function() -> Any:
             for head in range(heads):
                 torch.mm(rows, kernel[head], out=found[:, head])
                 torch.mm(rows, a[head], out=inner[:, head])
-            found.view(-1, width).addmm_(inner.view(-1, len(b)), b, alpha=scale)
+            found.view(-1, width).addmm_(inner.mul_(scale).view(-1, len(b)), b)
             context.save_for_backward(rows, kernel, a, b, inner)
             context.scale = scale
             return found
@@ -82,7 +85,7 @@ def _function() -> Any:
             rows, kernel, a, b, inner = context.saved_tensors
             slope = slope.contiguous()
             flat = slope.view(-1, slope.shape[-1])
-            of_b = torch.mm(inner.view(-1, len(b)).t(), flat).mul_(context.scale)
+            of_b = torch.mm(inner.view(-1, len(b)).t(), flat)
             of_inner = torch.mm(flat, b.t()).mul_(context.scale).view(inner.shape)
             of_a = torch.empty_like(a)
             of_rows = torch.empty_like(rows) if context.needs_input_grad[0] else None

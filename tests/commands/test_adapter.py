@@ -39,7 +39,10 @@ def test_what_is_read_is_never_overwritten(
 
 
 def test_a_base_must_be_named_for_the_runtime_and_only_for_it(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"^--base: missing; name the \.litertlm that the adapter is for;"):
+    with pytest.raises(
+        InputError,
+        match=r"^--base: missing; name the \.litertlm that the adapter is for, or use --format peft",
+    ):
         adapter.adapter_file(tmp_path / "poet.safetensors", None, tmp_path / "poet.tflite")
     with pytest.raises(InputError, match="^--base: not used with --format peft; remove it$"):
         adapter.peft_folder(tmp_path / "poet.safetensors", tmp_path / "base.litertlm", tmp_path / "peft")

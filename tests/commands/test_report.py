@@ -51,6 +51,7 @@ def options(folder: Path) -> tuple[str | Path, ...]:
     return "--config", write_recipe(folder, document), "--run", folder / "run"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("stages")
 @pytest.mark.parametrize(("stage", "written"), [("prepare", False), ("finetune", True), ("bundle", True)])
 def test_a_stage_command_from_finetune_on_writes_the_page(tmp_path: Path, stage: str, written: bool) -> None:
@@ -60,6 +61,7 @@ def test_a_stage_command_from_finetune_on_writes_the_page(tmp_path: Path, stage:
     assert (f"report: {page}" in output) == written
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("stages")
 def test_the_page_shows_a_model_that_verify_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(config: Config, run: Run, *, force: bool) -> None:
@@ -85,6 +87,7 @@ def test_a_report_that_fails_costs_no_stage_its_result(
     assert "warning: the report was not written: [Errno 28]" in output
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("stages")
 @pytest.mark.parametrize("stage", ["merge", "convert", "bundle"])
 @pytest.mark.parametrize("error", [PocketGemmaError("the disk is full"), ZeroDivisionError("by nothing")])

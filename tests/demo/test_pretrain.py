@@ -52,6 +52,7 @@ def test_the_rate_rises_and_stays() -> None:
     assert set(rates[99:]) == {1.0}
 
 
+@pytest.mark.slow
 def test_the_committed_size_is_the_default_and_a_larger_one_is_asked_for() -> None:
     def weights(**size: int) -> int:
         return sum(weight.numel() for weight in new_model(Size(**size)).parameters())

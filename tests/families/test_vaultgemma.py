@@ -46,6 +46,7 @@ def config_of(folder: Path) -> dict[str, Any]:
     return dict(json.loads((folder / "config.json").read_text(encoding="utf-8")))
 
 
+@pytest.mark.slow
 def test_a_folder_computes_what_transformers_computes(folder: Path) -> None:
     sequence = np.random.default_rng(0).integers(4, 1000, 2 * WINDOW).tolist()
     ours = keras_logits(load_causal_lm(folder), [sequence])

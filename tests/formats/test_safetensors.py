@@ -88,7 +88,7 @@ def write(path: Path, header: Any, content: bytes) -> None:
     ("header", "message"),
     [
         ([], "damaged, or not a safetensors file: its header is not a JSON object; copy or"),
-        ({"a": 3}, "damaged, or not a safetensors file: its header describes a by 3, expected an object"),
+        ({"a": 3}, "damaged, or not a safetensors file: its header describes a as 3, expected an object"),
         ({"a": None}, "its header describes a as None, expected an object"),
         ({"__metadata__": "x"}, "its __metadata__ is not an object"),
         ({"a": {"dtype": "F32", "shape": [2]}}, "its header lacks 'data_offsets' of a; copy"),

@@ -24,6 +24,7 @@ def hidden(backbone, training: bool) -> np.ndarray:  # type: ignore[no-untyped-d
     return numbers(backbone(INPUTS, training=training))
 
 
+@pytest.mark.slow
 def test_dropout_acts_while_training_and_only_then(base: Path) -> None:
     plain, dropping = load_backbone(base), load_backbone(base, dropout=0.3)
     np.testing.assert_allclose(hidden(dropping, False), hidden(plain, False), atol=1e-5)

@@ -49,6 +49,7 @@ def worst(model: Any, folder: Path, sequences: list[list[int]]) -> float:
     return max(each.ratio for each in logit_noise(keras_logits(model, sequences), folder, sequences))
 
 
+@pytest.mark.slow
 def test_a_right_export_differs_by_rounding(model: Any, right: Path, sequences: list[list[int]]) -> None:
     noise = logit_noise(keras_logits(model, sequences), right, sequences)
     assert [each.tokens for each in noise] == [len(ids) for ids in sequences]
@@ -58,6 +59,7 @@ def test_a_right_export_differs_by_rounding(model: Any, right: Path, sequences: 
         assert 0.2 < each.ratio < LIMIT
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [0.1, 30.0])
 def test_the_yardstick_grows_with_the_model(
     right: Path, sequences: list[list[int]], tmp_path: Path, scale: float
@@ -84,6 +86,7 @@ CONFIGS: dict[str, Callable[[Config], Config]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", CONFIGS)
 def test_a_wrong_configuration_is_beyond_the_limit(
     fault: str, model: Any, right: Path, sequences: list[list[int]], tmp_path: Path
@@ -133,6 +136,7 @@ def swap_two_layers(backbone: Any) -> None:
     second.assign(values)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [scale_a_matrix, change_a_norm, swap_two_layers])
 def test_a_wrong_weight_is_beyond_the_limit(
     damage: Callable[[Any], None], right: Path, sequences: list[list[int]]

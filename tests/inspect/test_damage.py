@@ -5,12 +5,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.inspect.conftest import write_runtime_adapter, write_task
 from tests.support.damage import damaged
 
 EACH = 100
 
 
+@pytest.mark.slow
 def test_random_damage_is_reported_or_refused(
     tmp_path: Path, tflite: Path, tokenizer: bytes, bundle: Path
 ) -> None:

@@ -44,7 +44,7 @@ def test_other_files_give_one_line(tmp_path: Path, content: bytes, message: str)
 
 
 def test_paths_without_a_file_give_one_line(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="No such file"):
+    with pytest.raises(InputError, match="no such file or folder"):
         inspect_file(tmp_path / "nothing")
     with pytest.raises(InputError, match=r"adapter_config\.json is missing"):
         inspect_file(tmp_path)

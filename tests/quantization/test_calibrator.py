@@ -44,6 +44,7 @@ def rounded(model: Any, rounding: Any) -> Any:
     return other
 
 
+@pytest.mark.slow
 def test_a_calibrated_model_says_nearly_what_the_model_says(model: Any) -> None:
     from pipeline.quantization.calibrator import calibrate
 

@@ -23,6 +23,7 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return model, path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["int4", "int4_block32_embedding_int8"])
 def test_weights_of_a_folder_give_the_same_integers(folder: tuple[Any, Path], recipe: str) -> None:
     from pipeline.quantization.calibrator import calibrate

@@ -143,6 +143,7 @@ def test_curves_are_drawn_in_the_colors_of_the_style_sheet(text: str) -> None:
         assert {variable for variable in COLORS.values() if variable not in curve} == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("seconds", "shown"),
     [(0.44, "0.4 s"), (61.2, "1 min 1 s"), (599.9, "10 min 0 s"), (1500.0, "25 min"), (7500.0, "2 h 5 min")],
@@ -161,6 +162,7 @@ def test_a_refused_model_is_called_refused(run_folder: Path, tmp_path: Path) -> 
     assert "✗ failed: model file matches training 12 matrices differ" in page.text("checks")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("until", ["download", "prepare", "finetune", "merge", "convert", "bundle"])
 def test_a_stage_that_has_not_run_is_one_line_with_its_command(tmp_path: Path, until: str) -> None:
     facts = gather(make_run(tmp_path, until))

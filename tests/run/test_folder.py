@@ -244,6 +244,7 @@ def contents(run: Run) -> set[str]:
     return {(run.folder("prepare") / name).read_text()[:3] for name in ("0.txt", "1.txt")}
 
 
+@pytest.mark.slow
 def test_a_killed_process_leaves_the_old_or_the_new_result_and_never_part_of_one(
     tmp_path: Path,
 ) -> None:

@@ -31,6 +31,7 @@ def config(method: str, **finetune: Any) -> Config:
     return Config.model_validate({"name": "t", "data": {"train": "x.jsonl"}, "finetune": settings})
 
 
+@pytest.mark.slow
 @WITH_METHOD
 def test_they_are_trained_and_merged(
     run: Run, method: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -64,6 +65,7 @@ def test_they_are_trained_and_merged(
     assert f"{len(adapter.tensors)} weights equal the trained W within 0.0e+00" in text
 
 
+@pytest.mark.slow
 @WITH_METHOD
 def test_weights_are_float32_where_products_are_bfloat16(run: Run, method: str) -> None:
     with Run(run.root) as opened:

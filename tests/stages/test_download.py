@@ -297,6 +297,7 @@ def test_models_that_do_not_exist_are_refused(run: Run, kaggle: Hub, hugging_fac
     assert "no revision v9" in refused(f"{HUGGING_FACE}@v9", run)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("failure", [500, 503, 429, "cut", "damaged"])
 def test_a_temporary_failure_at_kaggle_is_retried(failure: int | str, run: Run, kaggle: Hub) -> None:
     kaggle.failures["/kaggle-files/model.weights.h5"] = [failure]
@@ -324,6 +325,7 @@ def test_an_interrupted_download_from_hugging_face_continues(run: Run, hugging_f
     assert check_preset(run.folder("download") / "preset") == SHAPE
 
 
+@pytest.mark.slow
 def test_a_download_fails_after_four_failed_attempts(run: Run, kaggle: Hub) -> None:
     kaggle.failures["/v1/"] = [500] * 100
     with pytest.raises(PocketGemmaError, match="download failed after 4 attempts") as caught:
@@ -332,6 +334,7 @@ def test_a_download_fails_after_four_failed_attempts(run: Run, kaggle: Hub) -> N
     assert not run.folder("download").exists()
 
 
+@pytest.mark.slow
 def test_a_damaged_download_from_kaggle_is_tried_again_and_then_fails(run: Run, kaggle: Hub) -> None:
     kaggle.failures["model.weights.h5"] = ["cut"] * 100
     with pytest.raises(PocketGemmaError, match="download failed"):

@@ -78,6 +78,7 @@ def train(run: Run, *, aware: bool, recipe: str) -> tuple[Adapter, int]:
     return load_adapter(path), path.stat().st_mtime_ns
 
 
+@pytest.mark.slow
 def test_an_adapter_for_one_recipe_is_not_taken_for_another(run: Run) -> None:
     adapter, written = train(run, aware=True, recipe="int4")
     assert adapter.settings["recipe"] == "int4"
@@ -87,6 +88,7 @@ def test_an_adapter_for_one_recipe_is_not_taken_for_another(run: Run) -> None:
     assert (again.settings["recipe"], later > written) == ("int4_embedding_int8", True)
 
 
+@pytest.mark.slow
 def test_an_ordinary_adapter_is_good_for_every_recipe(run: Run) -> None:
     adapter, written = train(run, aware=False, recipe="int4")
     assert ("recipe" in adapter.settings, trained_scales(adapter)) == (False, {})
@@ -137,6 +139,7 @@ def test_without_validation_examples_nothing_is_trained_unless_that_is_asked_for
     assert "set data.validation_share: 0 and remove data.validation to train without" in str(caught.value)
 
 
+@pytest.mark.slow
 def test_without_validation_all_epochs_are_trained_and_the_last_is_kept(
     run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -172,6 +175,7 @@ def test_a_model_that_predicts_no_general_text_is_kept_all_the_same(
     assert "general text: 52.6 before training, not finite after" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("validation", [True, False])
 def test_a_training_that_makes_the_model_worse_is_refused(run: Run, validation: bool) -> None:
     prepare(run, train=EXAMPLES, validation=EXAMPLES if validation else [])
@@ -267,6 +271,7 @@ def continued(run: Run, start: Path, **finetuning: Any) -> Adapter:
     return load_adapter(run.files.finetune.adapter)
 
 
+@pytest.mark.slow
 def test_an_earlier_adapter_decides_and_is_recorded(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -291,6 +296,7 @@ def test_an_earlier_adapter_decides_and_is_recorded(
     assert "input changed (start)" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_an_adapter_that_is_trained_for_rounding_is_continued_for_the_same_recipe(
     run: Run, tmp_path: Path
 ) -> None:
@@ -311,6 +317,7 @@ def test_an_adapter_that_is_trained_for_rounding_is_continued_for_the_same_recip
         again("int8")
 
 
+@pytest.mark.slow
 def test_checkpoints_belong_to_the_adapter_that_training_started_from(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -328,6 +335,7 @@ def test_checkpoints_belong_to_the_adapter_that_training_started_from(
     assert names[0] == names[2] != names[1]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_started_from_is_refused_before_keras_is_loaded(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -75,6 +75,7 @@ def refused(folder: Path, message: str) -> None:
     assert not (folder / "merge").exists()
 
 
+@pytest.mark.slow
 def test_it_publishes_both_forms_and_the_proof(folder: Path) -> None:
     run_merge(folder)
     published = folder / "merge"
@@ -96,6 +97,7 @@ def test_it_publishes_both_forms_and_the_proof(folder: Path) -> None:
     assert len(ratios) == 2 and details["logit_noise"] == max(ratios) < 10
 
 
+@pytest.mark.slow
 def test_the_merged_preset_does_not_depend_on_the_time(folder: Path) -> None:
     """Otherwise the stages after it would run again after each merge."""
     run_merge(folder)
@@ -121,6 +123,7 @@ def restore_the_base(file: Any, base: Any) -> None:
     base.visititems(restore)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -142,6 +145,7 @@ def test_an_adapter_of_another_base_is_refused(folder: Path) -> None:
     refused(folder, "adapter was trained on.*pocketgemma finetune --force")
 
 
+@pytest.mark.slow
 def test_a_hugging_face_folder_that_answers_otherwise_is_refused(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

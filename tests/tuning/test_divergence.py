@@ -122,6 +122,7 @@ def explode(
     return str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_learning_rate_that_is_far_too_high_stops_within_few_steps(base: Path, tmp_path: Path) -> None:
     """On questions that the base can answer."""
     lines = (base.parent / "science" / "replay.jsonl").read_text(encoding="utf-8").splitlines()[:24]
@@ -145,6 +146,7 @@ def test_a_learning_rate_that_is_far_too_high_stops_within_few_steps(base: Path,
     assert message.endswith("training then starts over")
 
 
+@pytest.mark.slow
 def test_the_last_good_checkpoint_is_kept(
     base: Path, examples: EncodedExamples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

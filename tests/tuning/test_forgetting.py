@@ -32,6 +32,7 @@ def test_it_is_that_of_the_logits(base: Path) -> None:
     assert perplexity(model.backbone, text) == pytest.approx(np.exp(np.mean(losses)), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_it_follows_what_the_model_learns(base: Path, examples: EncodedExamples, tmp_path: Path) -> None:
     backbone = load_causal_lm(base).backbone
     METHOD.attach(backbone, MethodSettings(8, 8.0, EVERY_TARGET))

@@ -35,6 +35,7 @@ def gradients(layer: Any, vectors: Any) -> tuple[Any, Any, Any]:
     return output.detach().float(), states.grad.float(), scale.grad.clone().float()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", LIMITS)
 def test_values_and_gradients_are_those_of_keras(preset: Path, dtype: str) -> None:
     import torch

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from pipeline.data.tokenize import EncodedExamples
 from pipeline.formats.lora_scale import CLASSIC, RANK_STABILIZED
@@ -40,6 +41,7 @@ def first_step(base: Path, examples: EncodedExamples, settings: MethodSettings, 
     return float(np.subtract(*(model.train_on_batch(*part, return_dict=True)["loss"] for _ in range(2))))
 
 
+@pytest.mark.slow
 def test_the_first_step_is_the_same_at_every_rank_and_scaling(base: Path, examples: EncodedExamples) -> None:
     falls = [first_step(base, examples, each, METHOD.learning_rate(each)) for each in SETTINGS]
     assert min(falls) > 0.01

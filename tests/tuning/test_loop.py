@@ -50,6 +50,7 @@ def test_the_same_seed_gives_the_same_adapter_bytes_and_another_seed_others(
     assert a != c
 
 
+@pytest.mark.slow
 def test_training_lowers_the_loss_and_writes_its_history(
     base: Path, examples: EncodedExamples, tmp_path: Path
 ) -> None:
@@ -63,6 +64,7 @@ def test_training_lowers_the_loss_and_writes_its_history(
     assert list((tmp_path / "run" / "tensorboard").glob("events.*"))
 
 
+@pytest.mark.slow
 def test_the_history_has_the_mean_over_the_steps(
     base: Path, examples: EncodedExamples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -196,6 +198,7 @@ def test_a_model_that_computes_no_number_is_not_trained(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [6, 5])
 def test_micro_batches_train_the_same_adapter(
     base: Path, examples: EncodedExamples, tmp_path: Path, batch_size: int
@@ -231,6 +234,7 @@ def test_parts_without_examples_do_not_count(base: Path, examples: EncodedExampl
     assert found == [1.0, 1.0]
 
 
+@pytest.mark.slow
 def test_a_batch_has_no_more_rows_than_there_are_examples(
     base: Path, examples: EncodedExamples, tmp_path: Path
 ) -> None:

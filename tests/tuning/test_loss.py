@@ -61,6 +61,7 @@ def test_losses_are_those_of_the_logits_of_the_whole_sequence(base: Path, exampl
     np.testing.assert_array_equal(ops.convert_to_numpy(found["right"])[kept], right[kept])
 
 
+@pytest.mark.slow
 def test_a_result_is_the_mean_over_all_tokens_whatever_the_batches(
     base: Path, examples: EncodedExamples
 ) -> None:

@@ -85,6 +85,7 @@ def test_a_dropped_adapter_is_refused(base: Path, adapter: Adapter) -> None:
         prove_merge(backbone, tensors_of(backbone), adapter, LIMIT)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", sorted(EVERY_TARGET))
 def test_one_matrix_left_unmerged_is_refused(base: Path, adapter: Adapter, target: str) -> None:
     model = merged_model(base, adapter)

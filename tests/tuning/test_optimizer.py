@@ -70,6 +70,7 @@ def trained(base: Path, examples: EncodedExamples, folder: Path, ratio: float | 
     return METHOD.collect(attachment, "base").tensors
 
 
+@pytest.mark.slow
 def test_training_uses_the_ratio(base: Path, examples: EncodedExamples, tmp_path: Path) -> None:
     plain, plus = (trained(base, examples, tmp_path / str(ratio), ratio) for ratio in (None, 4.0))
     for name, tensor in plain.items():

@@ -144,7 +144,7 @@ def test_by_hand_it_is_scale_b_a(tmp_path: Path) -> None:
         ({"trainable_token_indices": [3]}, r"trainable_token_indices is \[3\]"),
         ({"lora_bias": True}, "lora_bias is True"),
         ({"use_qalora": True}, "use_qalora is True"),
-        ({"r": 4}, r"A \(2, 32\) and B \(32, 2\), adapter_config.json declares rank 4"),
+        ({"r": 4}, r"A \(2, 32\) and B \(32, 2\), but adapter_config.json declares rank 4"),
     ],
 )
 def test_a_configuration_that_asks_for_more_is_refused(

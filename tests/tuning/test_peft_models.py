@@ -55,6 +55,7 @@ def transformers_model(folder: Path) -> Any:
     return Gemma3ForCausalLM.from_pretrained(folder, dtype=torch.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "scaling"), KINDS)
 def test_peft_computes_with_our_adapter_what_our_merged_model_computes(
     folder: Path, tmp_path: Path, name: str, scaling: str

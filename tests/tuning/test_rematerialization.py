@@ -18,6 +18,7 @@ from tests.support.random_presets import write_keras_preset
 from tests.tuning.gradients import loss_and_gradients
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fused", [False, True])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_layers_computed_twice_give_the_same_gradients_with_less_kept(
@@ -48,6 +49,7 @@ def test_gemma4_shares_keys_and_values_between_layers(examples: EncodedExamples,
         np.testing.assert_allclose(found[name], gradient, atol=1e-6, err_msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["full", "norms"])
 def test_the_second_computation_has_the_precision_of_the_first(
     method: str, examples: EncodedExamples, tmp_path: Path

@@ -40,6 +40,7 @@ def test_a_training_that_is_killed_ten_times_loses_nothing(tmp_path: Path, metho
     assert whole == killed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_request_to_stop_ends_after_the_step(
     base: Path,

@@ -90,6 +90,7 @@ def test_replay_keeps_the_earlier_skill_and_new_data_alone_do_not(
     assert forgotten > 3 * kept
 
 
+@pytest.mark.slow
 def test_a_training_that_changes_nothing_keeps_the_adapter(
     earlier: Adapter, examples: EncodedExamples, tmp_path: Path
 ) -> None:
@@ -108,6 +109,7 @@ def test_an_adapter_that_is_not_taken_over_whole_is_noticed(
         start_from(Start(Path("a"), None, lora.METHOD, {}), earlier, attachment)
 
 
+@pytest.mark.slow
 def test_dora_continues_with_its_magnitudes(
     examples: EncodedExamples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -37,6 +37,7 @@ def trained(method: Any, scaling: str) -> Adapter:
     return adapter
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["ours", "peft"])
 @pytest.mark.parametrize("scaling", [CLASSIC, RANK_STABILIZED])
 @pytest.mark.parametrize("method", [lora.METHOD, dora.METHOD])

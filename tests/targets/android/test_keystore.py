@@ -46,6 +46,7 @@ def good(make: Make) -> Path:
     return make(*RSA)
 
 
+@pytest.mark.slow
 def test_keys_that_android_takes_are_accepted(good: Path, make: Make) -> None:
     both = {KEYSTORE_PASSWORD: PASSWORD, KEY_PASSWORD: PASSWORD}
     check_keystore(good, "release", both)
@@ -75,6 +76,7 @@ def test_a_keystore_that_is_cut_off_is_damaged(good: Path, tmp_path: Path) -> No
     assert "is not a keystore, or is damaged" in refusal(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "what"),
     [

@@ -92,7 +92,7 @@ def test_a_missing_keystore_is_bad_input(own_key: Path) -> None:
 def test_missing_variables_are_all_named(own_key: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(KEYSTORE_PASSWORD)
     monkeypatch.delenv(KEY_ALIAS)
-    with pytest.raises(InputError, match="set POCKETGEMMA_KEYSTORE_PASSWORD and POCKETGEMMA_KEY_ALIAS too"):
+    with pytest.raises(InputError, match="also set POCKETGEMMA_KEYSTORE_PASSWORD and POCKETGEMMA_KEY_ALIAS"):
         signing_key()
 
 

@@ -67,6 +67,7 @@ def explicit(name: str, layer: Any) -> np.ndarray:
     return np.asarray(magnitude.reshape(-1, 1) * directed / np.linalg.norm(directed, axis=1, keepdims=True))
 
 
+@pytest.mark.slow
 def test_the_first_output_is_the_bases(base: Path) -> None:
     before = logits(load_causal_lm(base))
     rounding = 16 * np.finfo(np.float32).eps * np.abs(before).max()
@@ -157,6 +158,7 @@ def test_in_bfloat16_a_small_change_of_a_magnitude_is_not_lost(base: Path) -> No
     assert float(growth) == pytest.approx(1.003, abs=5e-4)
 
 
+@pytest.mark.slow
 def test_training_trains_the_magnitudes_and_lowers_the_loss(
     base: Path, examples: EncodedExamples, tmp_path: Path
 ) -> None:
@@ -176,6 +178,7 @@ def test_training_trains_the_magnitudes_and_lowers_the_loss(
     np.testing.assert_allclose(logits(applied), logits(model), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_magnitude_never_falls_below_zero(base: Path, examples: EncodedExamples, tmp_path: Path) -> None:
     """A step of the optimizer is larger than the norm of these rows."""
     model = load_causal_lm(base)
@@ -298,6 +301,7 @@ BROKEN: list[tuple[Change, str]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("change", "message"), BROKEN)
 def test_a_file_whose_magnitudes_cannot_be_those_of_a_training_is_refused(
     base: Path, tmp_path: Path, change: Change, message: str
@@ -311,6 +315,7 @@ def test_a_file_whose_magnitudes_cannot_be_those_of_a_training_is_refused(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_an_adapter_of_another_base_is_refused(base: Path) -> None:
     adapter = trained(base)
     fewer = {name: tensor for name, tensor in adapter.tensors.items() if "block_5" not in name}

@@ -33,6 +33,7 @@ def output(backbone: Any) -> np.ndarray:
     return np.asarray(ops.convert_to_numpy(hidden_states(backbone, ids, ops.ones_like(ids))))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", KERAS_CONFIGS)
 def test_it_begins_as_the_base_and_is_merged_exactly(family: str) -> None:
     backbone = random_backbone(family)

@@ -47,6 +47,7 @@ def weights(backbone: Any, preset: Path) -> dict[str, np.ndarray]:
     return {each.tensor: each.read_all().copy() for each in keras_weights(backbone, read_shape(preset))}
 
 
+@pytest.mark.slow
 def test_every_weight_of_every_family_is_trained_and_put_back_to_the_bit(
     preset: Path, tmp_path: Path
 ) -> None:
@@ -75,6 +76,7 @@ def test_every_weight_of_every_family_is_trained_and_put_back_to_the_bit(
     assert all(each.delta_norm > 0 for each in proof.matrices)
 
 
+@pytest.mark.slow
 def test_a_weight_that_is_not_as_trained_is_refused(preset: Path) -> None:
     _, adapter = tuned(preset)
     merged = load_backbone(preset)
@@ -108,6 +110,7 @@ def test_the_cost_is_what_training_counts_and_writes(preset: Path) -> None:
     assert cost.adapter_bytes == sum(tensor.nbytes for tensor in adapter.tensors.values())
 
 
+@pytest.mark.slow
 def test_a_training_learns_and_its_best_epoch_is_the_adapter(
     base: Path, examples: EncodedExamples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -166,6 +169,7 @@ def test_a_file_with_other_tensors_is_refused(
         load_adapter(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "shape",
     [None, 7, {}, {"family": "x", "layer_sizes": []}, *({"layers": layers} for layers in (0, "6", 1 << 60))],

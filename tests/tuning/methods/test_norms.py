@@ -42,6 +42,7 @@ def tuned(preset: Path) -> Adapter:
     return METHOD.collect(attachment, "base")
 
 
+@pytest.mark.slow
 def test_the_norms_of_every_family_are_trained_and_put_back_to_the_bit(preset: Path, tmp_path: Path) -> None:
     tuned(preset).save(tmp_path / "adapter.safetensors")
     read = load_adapter(tmp_path / "adapter.safetensors")
@@ -86,6 +87,7 @@ def test_a_norm_of_zeros_is_proved_too(base: Path) -> None:
         prove_merge(before, tensors_of(after), adapter, 1e-6)
 
 
+@pytest.mark.slow
 def test_a_training_changes_only_the_norms_and_learns(
     base: Path, examples: EncodedExamples, tmp_path: Path
 ) -> None:
@@ -109,6 +111,7 @@ def test_a_training_changes_only_the_norms_and_learns(
         np.testing.assert_array_equal(ours.numpy(), theirs.numpy(), err_msg=ours.path)
 
 
+@pytest.mark.slow
 def test_peft_computes_the_same_with_it(preset: Path, tmp_path: Path) -> None:
     import torch
     from peft import PeftModel

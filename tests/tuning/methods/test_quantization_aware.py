@@ -63,6 +63,7 @@ def logits(model: Any) -> Any:
     return model({"token_ids": ids, "padding_mask": np.ones_like(ids)})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_the_merged_matrices_round_to_the_integers_that_training_saw(
     base: Path, tmp_path: Path, recipe: str
@@ -130,6 +131,7 @@ def test_the_gradient_reaches_every_a_and_b_but_not_what_is_cut_off(base: Path) 
     np.testing.assert_array_equal(kernel.grad.numpy(), [1.0, 0.0, 0.0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", TARGETS)
 def test_scales_of_other_rows_are_refused(base: Path, monkeypatch: pytest.MonkeyPatch, target: str) -> None:
     whole: Callable[..., Any] = quantization_aware._scales_as_kernel
@@ -161,6 +163,7 @@ def test_another_order_of_the_heads_is_refused(
         rounded(base, "int4_block32")
 
 
+@pytest.mark.slow
 def test_training_improves_the_rounded_model(base: Path, tmp_path: Path) -> None:
     import keras
 

@@ -48,6 +48,7 @@ def trained(base: Path, method: Any, scaling: str, targets: tuple[str, ...]) -> 
     return model, method.collect(attachment, "base")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scaling", SCALES)
 @pytest.mark.parametrize("method", [lora.METHOD, dora.METHOD, quantization_aware.METHOD])
 def test_training_evaluation_merge_and_graft_use_the_same_scale(

@@ -352,6 +352,8 @@ def training(document: dict[str, Any]) -> list[str]:
         rows = (_training_row(entry, limits) for entry in section["rows"])
         heads = ("", "tokens/s", "of the limit, %", "tokens for each step", "peak memory, GB")
         lines += table(heads, rows)
+        if not section.get("start_token"):
+            lines += ["TRL's examples had no start token in this run, which raises its loss.", ""]
     return [*lines, "![Loss of each training step](measurements/train.svg)", ""]
 
 

@@ -208,6 +208,7 @@ def main() -> None:
         "rounds": options.rounds,
         "batch": BATCH,
         "rank": RANK,
+        "start_token": True,
         "prompt_tokens": (tokens - responses) / count,
         "response_tokens": responses / count,
         "operations_per_token": operations(read_shape(options.preset), RANK, tokens, responses) / tokens,

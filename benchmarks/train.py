@@ -83,7 +83,7 @@ def conversations(rows: list[dict[str, str]]) -> list[Example]:
 def train_ours(request: dict[str, Any]) -> None:
     """Only the training steps of `finetune`."""
     from pipeline.gemma.causal_lm import load_backbone, use_backend
-    from pipeline.tuning.devices import find_accelerator
+    from pipeline.tuning.devices import computes_on_accelerator
     from pipeline.tuning.loop import TrainingSettings, fit
     from pipeline.tuning.method import MethodSettings
     from pipeline.tuning.methods.lora import METHOD
@@ -128,7 +128,7 @@ def train_ours(request: dict[str, Any]) -> None:
             train.lengths,
             request["batch"],
             trained_share=0.0,
-            accelerator=find_accelerator() is not None,
+            accelerator=computes_on_accelerator(backbone),
         ),
         learning_rate=LEARNING_RATE,
         warmup_steps=0,

@@ -133,8 +133,10 @@ def trl(request: dict[str, Any], *, packing: bool) -> None:
 
     folder = request["preset"]
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    # TRL adds the start token only in a chat template.
-    rows = [row | {"prompt": tokenizer.bos_token + row["prompt"]} for row in request["rows"]]
+    # TRL adds no start token, some tokenizers do.
+    starts = tokenizer("a")["input_ids"][0] == tokenizer.bos_token_id
+    start = "" if starts else tokenizer.bos_token
+    rows = [row | {"prompt": start + row["prompt"]} for row in request["rows"]]
     trainer = SFTTrainer(
         model=AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32),
         args=SFTConfig(

@@ -55,8 +55,10 @@ def test_the_runtime_answers_as_keras_does(family: str, form: str, tmp_path: Pat
     agreement = read_json(tmp_path / "run/verify/report.json")["agreement"]
     # The runtime and Keras compute separately.
     assert agreement["difference"] > 0
-    # Without the two answers in which a value crossed a rounding boundary, if there were any.
-    assert agreement["others"]["difference"] < 3 * agreement["others"]["rounding"]
+    # An answer in which a value crosses a rounding boundary outweighs all others, in the difference or in the
+    # rounding: with all answers, or without the two that differ most, as the check decides.
+    both = (agreement, agreement["others"])
+    assert min(each["difference"] / each["rounding"] for each in both) < 3
 
 
 def details(run: Path, stage: str) -> dict[str, Any]:

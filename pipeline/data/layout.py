@@ -183,7 +183,7 @@ def _named(values: dict[str, Any], names: dict[str, str], columns: ColumnNames) 
         taken = {normalized(name): name for name in names.values() if name != response}
         prompt = _prompt(taken)
     if response and response in (*prompt, *fields(columns.template or "")):
-        raise InputError(f"{response} is both prompt and response; use another column for one of them")
+        raise InputError(f"column {response} is both prompt and response; use another column for one of them")
     if response and (prompt or columns.template):
         return Layout(prompt=prompt, template=columns.template, response=response, system=system)
     raise InputError(_nothing_found(values, names))

@@ -6,6 +6,7 @@ from pipeline.inspect.render import size
 from pipeline.report.charts import accuracy_curve, loss_curve
 from pipeline.report.facts import Facts
 from pipeline.run.lineage import short
+from pipeline.tuning.forgetting import in_words
 
 TEMPLATE = "report.html.j2"
 
@@ -36,7 +37,7 @@ def render(facts: Facts) -> str:
         "duration": _duration,
         "sentence": _sentence,
         "short": short,
-        "perplexity": lambda value: "not finite" if value is None else f"{value:,.1f}",
+        "perplexity": in_words,
         "percent": lambda value: f"{value:.1f} %",
     }
     training = facts.training

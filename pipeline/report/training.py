@@ -94,7 +94,7 @@ class ForgettingFacts:
     tokens: int
 
     @property
-    def is_measured(self) -> bool:
+    def is_finite(self) -> bool:
         """Whether both are finite."""
         return self.before is not None and self.after is not None
 

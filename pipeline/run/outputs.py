@@ -32,7 +32,8 @@ def check_output(output: Path, inputs: Iterable[Path], option: str) -> None:
             raise InputError(f"{output}: is an input of this command; choose another file with {option}")
         if each.is_dir() and _lies_in(output, each):
             raise InputError(
-                f"{output}: is inside {each}, an input of this command; choose another folder with {option}"
+                f"{output}: is inside {each}, an input of this command; choose a place outside it with "
+                f"{option}"
             )
     refuse_finished_stage(output)
 

@@ -29,8 +29,8 @@ from pipeline.run.folder import Run
 from pipeline.run.space import reserved, write_somewhere
 from pipeline.tuning.allocation import huge_pages
 from pipeline.tuning.checkpoints import Checkpoints
-from pipeline.tuning.devices import Compute, choose_backend, choose_compute, find_accelerator
-from pipeline.tuning.forgetting import perplexity
+from pipeline.tuning.devices import Compute, choose_backend, choose_compute, computes_on_accelerator
+from pipeline.tuning.forgetting import in_words, perplexity
 from pipeline.tuning.loop import Training, TrainingSettings, fit
 from pipeline.tuning.method import Method
 from pipeline.tuning.micro_batches import micro_batch_size
@@ -46,7 +46,7 @@ FEW_STEPS = 500
 FINGERPRINT = 16
 """Characters of the name of a training's checkpoints."""
 
-COMPUTATION = 2
+COMPUTATION = 3
 """Version of how a step is computed. With another one, a step that continues a checkpoint rounds differently
 from the one that would have followed."""
 
@@ -137,7 +137,7 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
                     train.lengths,
                     section.batch_size,
                     trained_share=cost.parameters / shape.parameters,
-                    accelerator=find_accelerator() is not None,
+                    accelerator=computes_on_accelerator(backbone),
                 ),
             )
             checkpoints = Checkpoints(
@@ -176,7 +176,7 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         )
         _print(training)
         console.print(
-            f"  perplexity on general text: {_perplexity(before)} before training, {_perplexity(after)} after"
+            f"  perplexity on general text: {in_words(before)} before training, {in_words(after)} after"
         )
     shutil.rmtree(run.files.checkpoints, ignore_errors=True)
 
@@ -227,10 +227,6 @@ def _in_one_form(recorded: Mapping[str, Any]) -> Mapping[str, Any]:
         return {**recorded, **FinetuneSection.model_validate(known).determinants}
     except ValidationError:
         return recorded
-
-
-def _perplexity(value: float | None) -> str:
-    return "not finite" if value is None else f"{value:,.1f}"
 
 
 def _size(count: int) -> str:

@@ -4,9 +4,13 @@ import importlib.util
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.gemma.causal_lm import Backend
 from pipeline.machine import cpu_flags
+
+if TYPE_CHECKING:
+    import keras_hub
 
 SMALL_MODEL = 100_000_000
 """Parameters. Below this, training on a CPU takes minutes, and bfloat16 costs three digits of precision."""
@@ -60,6 +64,15 @@ def choose_backend(backend: str) -> tuple[str, str]:
     # Measured in docs/measurements.md: JAX's steps take as long within a tenth, and it first compiles each
     # shape, for seconds.
     return "torch", "CPU only"
+
+
+def computes_on_accelerator(backbone: "keras_hub.models.Backbone") -> bool:
+    """Whether a loaded model computes on a GPU or a TPU."""
+    import keras
+
+    if keras.config.backend() == "torch":
+        return any(variable.value.device.type != "cpu" for variable in backbone.variables)
+    return any(not device.startswith("cpu") for device in keras.distribution.list_devices())
 
 
 def find_accelerator() -> str | None:

@@ -11,6 +11,11 @@ if TYPE_CHECKING:
 BATCH = 4
 
 
+def in_words(value: float | None) -> str:
+    """What `perplexity` found, for people to read."""
+    return "not finite" if value is None else f"{value:,.1f}"
+
+
 def perplexity(backbone: "keras_hub.models.Backbone", text: EncodedExamples) -> float | None:
     """exp of the mean cross-entropy of the tokens of a text; None if it is not finite.
 

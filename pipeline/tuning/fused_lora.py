@@ -1,8 +1,8 @@
 """LoRA on a frozen matrix as one operation in PyTorch: W x + s (x A) B.
 
 As separate operations, the sum is written once more than necessary, and einsum copies a kernel with several
-heads and keeps the copy for the gradient. Here, products are accumulated in the output, and only the input
-and x A are kept for the gradient.
+heads and keeps the copy for the gradient. Here, the second product is added to the first in place, and
+besides the matrices themselves, only the input and x A are kept for the gradient.
 """
 
 from functools import cache
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import keras
 
 
-def lora_product(layer: "keras.layers.Layer", inputs: Any) -> Any:
+def fused_lora(layer: "keras.layers.Layer", inputs: Any) -> Any:
     """W x + s (x A) B of a layer with LoRA enabled and a frozen kernel, on PyTorch.
 
     Args:
@@ -70,31 +70,32 @@ def _function() -> Any:
         @staticmethod
         def forward(context: Any, rows: Any, kernel: Any, a: Any, b: Any, scale: float) -> Any:
             heads, _, width = kernel.shape
-            found = rows.new_empty(len(rows), heads, width)
-            inner = rows.new_empty(len(rows), heads, a.shape[-1])
-            for head in range(heads):
-                torch.mm(rows, kernel[head], out=found[:, head])
-                torch.mm(rows, a[head], out=inner[:, head])
-            found.view(-1, width).addmm_(inner.mul_(scale).view(-1, len(b)), b)
+            found = torch.mm(rows, _side_by_side(kernel))
+            inner = torch.mm(rows, _side_by_side(a)).mul_(scale)
+            found.view(-1, width).addmm_(inner.view(-1, len(b)), b)
             context.save_for_backward(rows, kernel, a, b, inner)
             context.scale = scale
-            return found
+            return found.view(-1, heads, width)
 
         @staticmethod
         def backward(context: Any, slope: Any) -> Any:
             rows, kernel, a, b, inner = context.saved_tensors
             slope = slope.contiguous()
-            flat = slope.view(-1, slope.shape[-1])
+            flat = slope.view(-1, len(b[0]))
             of_b = torch.mm(inner.view(-1, len(b)).t(), flat)
             of_inner = torch.mm(flat, b.t()).mul_(context.scale).view(inner.shape)
-            of_a = torch.empty_like(a)
-            of_rows = torch.empty_like(rows) if context.needs_input_grad[0] else None
-            for head in range(len(kernel)):
-                torch.mm(rows.t(), of_inner[:, head], out=of_a[head])
-                if of_rows is not None:
-                    # The first product is written, not added.
-                    of_rows.addmm_(slope[:, head], kernel[head].t(), beta=float(head > 0))
-                    of_rows.addmm_(of_inner[:, head], a[head].t())
+            heads, inputs, rank = a.shape
+            of_a = torch.mm(rows.t(), of_inner).view(inputs, heads, rank).transpose(0, 1)
+            of_rows = None
+            if context.needs_input_grad[0]:
+                of_rows = torch.mm(slope.view(len(rows), -1), _side_by_side(kernel).t())
+                of_rows.addmm_(of_inner, _side_by_side(a).t())
             return of_rows, None, of_a, of_b, None
 
     return Product
+
+
+def _side_by_side(matrices: Any) -> Any:
+    """(heads, in, out) as (in, heads * out): a view of a single head, otherwise a copy for one product."""
+    heads, inputs, outputs = matrices.shape
+    return matrices.transpose(0, 1).reshape(inputs, heads * outputs)

@@ -137,7 +137,7 @@ def fit(
     total_tokens = int(train.lengths.sum()) * settings.epochs
     console.print(
         f"  {train_batches.steps:,} steps in each epoch; {100 * train_batches.padding:.1f} % of the "
-        f"positions are padding{_parts(micro_batches, train_batches.rows)}"
+        f"positions are padding{_parts_text(micro_batches, train_batches.rows)}"
     )
 
     model = response_model(backbone)
@@ -219,7 +219,7 @@ def fit(
     )
 
 
-def _parts(micro_batches: int, rows: int) -> str:
+def _parts_text(micro_batches: int, rows: int) -> str:
     return "" if micro_batches == 1 else f"; each step in {micro_batches} micro-batches of {rows}"
 
 

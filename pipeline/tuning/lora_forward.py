@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.errors import PocketGemmaError
 from pipeline.families.names import MATRICES, adapter_name
 from pipeline.gemma.causal_lm import matrix_layers, shape_of
-from pipeline.tuning.fused_lora import lora_product
+from pipeline.tuning.fused_lora import fused_lora
 
 if TYPE_CHECKING:
     import keras
@@ -91,7 +91,7 @@ def _beside_kernel(base: Any) -> Any:
 
         def call(self, inputs: Any, training: bool | None = None) -> Any:
             if keras.config.backend() == "torch":
-                found = lora_product(self, inputs)
+                found = fused_lora(self, inputs)
                 if found is not None:
                     return found
             return _product(self, inputs, self._kernel) + lora_term(self, inputs)

@@ -4,8 +4,8 @@ import numpy as np
 import numpy.typing as npt
 
 TOKENS = 1024
-"""Tokens of a micro-batch on a CPU. With fewer, matrix products are slower; with more, memory grows and a
-step is no faster (docs/measurements.md#training-steps)."""
+"""Tokens of a micro-batch on a CPU, on average. With fewer, matrix products are slower; with more, memory
+grows and a step is no faster (docs/measurements.md#training-steps)."""
 
 SMALL_SHARE = 0.1
 """Of the parameters. Gradients of more than these are too large to be kept in addition."""

@@ -137,8 +137,8 @@ def test_a_named_system_message_counts_in_the_rows_that_have_one() -> None:
         ({"response": "meta.answer"}, "data.columns.response is meta.answer, which is not a column"),
         ({"messages": "m", "response": "r"}, "data.columns.response is r, which is not a column"),
         ({"messages": "meta", "response": "prompt"}, "data.columns.messages names a whole conversation"),
-        ({"prompt": "prompt", "response": "prompt"}, "prompt is both prompt and response"),
-        ({"template": "{prompt} {meta}", "response": "meta"}, "meta is both prompt and response"),
+        ({"prompt": "prompt", "response": "prompt"}, "column prompt is both prompt and response"),
+        ({"template": "{prompt} {meta}", "response": "meta"}, "column meta is both prompt and response"),
     ],
 )
 def test_impossible_column_names_in_the_recipe_are_refused_once(names: dict[str, str], fault: str) -> None:

@@ -28,7 +28,7 @@ def inputs(tmp_path: Path) -> list[Path]:
         ("hard", "is an input of this command"),
         (
             "folder/new",
-            "folder/new: is inside .*folder, an input of this command; choose another folder with --out$",
+            "folder/new: is inside .*folder, an input of this command; choose a place outside it with --out$",
         ),
         ("folder/deep/file", "is inside .*, an input of this command"),
         ("folder/linked", "is inside .*, an input of this command"),

@@ -2,6 +2,7 @@
 ordinary one is not. Settings that cannot work are refused before Keras is loaded, and a training that makes
 the model worse is no success."""
 
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -10,17 +11,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.data.examples import Example, write_examples
-from pipeline.data.tokenize import EncodedExamples
+from pipeline.data.examples import Example, read_examples, write_examples
+from pipeline.data.tokenize import EncodedExamples, encode
 from pipeline.digests import sha256_of_file
 from pipeline.errors import InputError, PocketGemmaError
+from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.recipe.schema import Config
 from pipeline.recipe.sections.finetune import CHECKPOINT_KEYS, FinetuneSection
 from pipeline.run.folder import Run
 from pipeline.stages import finetune
+from pipeline.tuning import micro_batches
 from pipeline.tuning.adapter import Adapter
+from pipeline.tuning.allocation import HUGE_PAGES
 from pipeline.tuning.devices import Compute
 from pipeline.tuning.load import load_adapter
+from pipeline.tuning.loop import Training
 from pipeline.tuning.methods.quantization_aware import trained_scales
 from tests.support.finished_run import DEMO
 
@@ -155,6 +160,36 @@ def test_without_validation_all_epochs_are_trained_and_the_last_is_kept(
     before, after = (f"{text[moment]:,.1f}" for moment in ("before", "after"))
     assert f"perplexity on general text: {before} before training, {after} after" in printed
     assert not (run.folder("finetune") / "reserved").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "small_share", "wanted"),
+    [({}, 0.1, 2), ({"micro_batch_size": 3}, 0.1, 3), ({}, 0.0, 4)],
+)
+def test_micro_batches_follow_the_examples_unless_the_recipe_sets_them(
+    run: Run, settings: dict[str, Any], small_share: float, wanted: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare(run, train=EXAMPLES[:1] * 4, validation=EXAMPLES[:1])
+    seen: list[tuple[int | None, str, str | None]] = []
+
+    def fit(*arguments: Any) -> Training:
+        training_settings, checkpoints = arguments[3], arguments[5]
+        seen.append((training_settings.micro_batch_size, checkpoints.folder.name, os.environ.get(HUGE_PAGES)))
+        raise PocketGemmaError("far enough")
+
+    tokens = encode(read_examples(run.files.prepare.train), Tokenizer.of_preset(run.files.download.preset))
+    monkeypatch.setattr(micro_batches, "TOKENS", 2 * int(tokens.lengths[0]))
+    monkeypatch.setattr(micro_batches, "SMALL_SHARE", small_share)
+    monkeypatch.setattr(finetune, "fit", fit)
+    monkeypatch.delenv(HUGE_PAGES, raising=False)
+    for on_accelerator in (False, True):
+        monkeypatch.setattr(finetune, "computes_on_accelerator", lambda model, on=on_accelerator: on)
+        with Run(run.root) as opened, pytest.raises(PocketGemmaError, match="far enough"):
+            finetune.run(config(**settings), opened)
+    chosen, names, pages = zip(*seen, strict=True)
+    assert chosen == (wanted, settings.get("micro_batch_size", 4))
+    assert (names[0] == names[1]) == (chosen[0] == chosen[1])
+    assert pages == ("1", "1")
 
 
 def test_a_model_that_predicts_no_general_text_is_kept_all_the_same(

@@ -85,21 +85,6 @@ def test_the_history_has_the_mean_over_the_steps(
     assert losses[0] != pytest.approx(losses[-1], rel=0.1)
 
 
-def test_only_the_adapter_is_trained(base: Path, examples: EncodedExamples, tmp_path: Path) -> None:
-    training, adapter = train(base, examples, tmp_path / "run", epochs=1)
-    assert training.trainable_parameters == sum(tensor.size for tensor in adapter.tensors.values())
-    assert all(tensor.any() for tensor in adapter.tensors.values())
-
-
-RESULTS = [
-    # monitor, trained, untrained: (loss, exact match)
-    ("loss", (2.0, 0.0), (3.0, 0.5), None),
-    ("exact_match", (4.0, 0.6), (3.0, 0.5), None),
-    ("loss", (3.01, 0.5), (3.0, 0.5), "did not improve the model"),
-    ("exact_match", (2.0, 0.4), (3.0, 0.5), "did not improve the model"),
-]
-
-
 def test_norms_are_fused_and_memory_is_kept_while_it_trains(
     base: Path, examples: EncodedExamples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,6 +110,21 @@ def test_norms_are_fused_and_memory_is_kept_while_it_trains(
     kept = list(allocation.KEEP.items())
     assert seen == [("FusedNorm", kept)] * 3
     assert calls == kept + list(allocation.AFTERWARDS.items())
+
+
+def test_only_the_adapter_is_trained(base: Path, examples: EncodedExamples, tmp_path: Path) -> None:
+    training, adapter = train(base, examples, tmp_path / "run", epochs=1)
+    assert training.trainable_parameters == sum(tensor.size for tensor in adapter.tensors.values())
+    assert all(tensor.any() for tensor in adapter.tensors.values())
+
+
+RESULTS = [
+    # monitor, trained, untrained: (loss, exact match)
+    ("loss", (2.0, 0.0), (3.0, 0.5), None),
+    ("exact_match", (4.0, 0.6), (3.0, 0.5), None),
+    ("loss", (3.01, 0.5), (3.0, 0.5), "did not improve the model"),
+    ("exact_match", (2.0, 0.4), (3.0, 0.5), "did not improve the model"),
+]
 
 
 @pytest.mark.parametrize(("monitor", "trained", "untrained", "warning"), RESULTS)

@@ -23,11 +23,12 @@ def micro_batch_size(
         accelerator: whether training runs on a GPU or a TPU, which is faster with larger batches.
 
     Returns:
-        At most the number of examples in a batch. Where several numbers of at least half of TOKENS are
-        possible, one that fills the micro-batches of a step best.
+        At most the number of examples in a batch, which is not divided if it has fewer than 2 * TOKENS
+        tokens. Where several numbers of at least half of TOKENS are possible, one that fills the
+        micro-batches of a step best.
     """
-    rows = min(batch_size, len(lengths))
-    if accelerator or trained_share > SMALL_SHARE:
+    rows, length = min(batch_size, len(lengths)), float(np.mean(lengths))
+    if accelerator or trained_share > SMALL_SHARE or rows * length < 2 * TOKENS:
         return rows
-    most = min(rows, max(1, round(TOKENS / float(np.mean(lengths)))))
+    most = max(1, round(TOKENS / length))
     return min(range(-(-most // 2), most + 1), key=lambda size: (-(-rows // size) * size, -size))

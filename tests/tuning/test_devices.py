@@ -45,3 +45,15 @@ def test_hidden_gpus_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TPU_NAME", raising=False)
     monkeypatch.delenv("COLAB_TPU_ADDR", raising=False)
     assert backend.find_accelerator() in (None, "tpu")
+
+
+@pytest.mark.parametrize("place", ["cpu", "meta"])
+def test_a_loaded_model_says_where_it_computes(place: str) -> None:
+    import keras
+
+    layer = keras.layers.Dense(2)
+    layer.build((None, 3))
+    if place != "cpu":  # what PyTorch offers without a GPU
+        for variable in layer.variables:
+            variable._value = variable.value.detach().to(place)
+    assert backend.computes_on_accelerator(layer) == (place != "cpu")

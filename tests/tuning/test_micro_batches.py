@@ -15,12 +15,15 @@ def chosen(length: int, batch_size: int, examples: int = 100, share: float = 0.0
     ("length", "batch_size", "wanted"),
     [
         (26, 16, 16),  # short answers: the whole batch
+        (33, 32, 32),  # the demo: less than twice as many tokens as in a micro-batch
+        (64, 32, 16),
         (256, 16, 4),
         (200, 16, 4),  # five would need four parts as well
         (170, 16, 4),  # six would fill three parts with two rows too many
         (2000, 16, 1),
         (100, 1, 1),
-        (256, 7, 4),  # two parts, of which the second has three examples
+        (256, 7, 7),
+        (300, 7, 2),  # four parts, of which the last has one example
         (1, 10**9, 100),
     ],
 )
@@ -34,7 +37,8 @@ def test_no_micro_batch_is_far_from_the_best_size_nor_mostly_filler() -> None:
             size = chosen(length, batch_size)
             parts = -(-batch_size // size)
             assert 1 <= size <= batch_size
-            assert size == 1 or size * length <= 1.5 * TOKENS
+            assert size in (1, batch_size) or size * length <= 1.5 * TOKENS
+            assert size == 1 or size * length < 2 * TOKENS
             assert size == batch_size or 2 * size * length >= 0.5 * TOKENS
             assert parts * size <= 1.25 * batch_size
 

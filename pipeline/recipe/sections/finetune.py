@@ -125,9 +125,9 @@ class FinetuneSection(Section):
         None,
         ge=1,
         description="the maximum number of examples of a step that are computed at once; their gradients "
-        "are accumulated. Fewer use less memory; without a value, examples with about "
-        f"{TOKENS:,} tokens on a CPU, and all of a step on a GPU or TPU or if more than "
-        f"{SMALL_SHARE:.0%} of the parameters are trained",
+        "are accumulated. Fewer use less memory; without a value, all of a step; on a CPU, "
+        f"a step of at least {2 * TOKENS:,} tokens is divided into parts of about {TOKENS:,}, unless more "
+        f"than {SMALL_SHARE:.0%} of the parameters are trained",
     )
     learning_rate: float | None = Field(
         None,

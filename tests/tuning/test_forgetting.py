@@ -53,3 +53,15 @@ def test_none_where_it_is_not_finite(base: Path, examples: EncodedExamples, scal
     final = backbone.get_layer("final_normalization").scale
     final.assign(final * scale)
     assert perplexity(backbone, examples) is None
+
+
+def test_it_allocates_nothing_for_an_optimizer(
+    base: Path, examples: EncodedExamples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A compiled model with an optimizer reserves two copies of every trainable weight at its first step."""
+    import keras
+
+    backbone = load_causal_lm(base).backbone
+    for kind in (keras.optimizers.Optimizer, keras.optimizers.RMSprop):
+        monkeypatch.setattr(kind, "build", lambda *_: pytest.fail("an optimizer was built"))
+    assert perplexity(backbone, examples)

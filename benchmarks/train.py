@@ -13,6 +13,7 @@ benchmarks/train_plot.py draws the losses.
 
 import argparse
 import json
+import operator
 import statistics
 import sys
 import time
@@ -213,6 +214,7 @@ def main() -> None:
         "response_tokens": responses / count,
         "operations_per_token": operations(read_shape(options.preset), RANK, tokens, responses) / tokens,
         "products": {dtype: product_rate(dtype) for dtype in ("float32", "bfloat16")},
+        "pytorch_product": product_rate("float32", operator.matmul),
         "rows": [
             {
                 "name": name,

@@ -1,12 +1,14 @@
 """What a training step has to compute, and how fast this machine multiplies matrices."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from train_peers import synchronize
 
 from pipeline.families.family import GemmaShape
 from pipeline.families.names import matrix_shapes
+from pipeline.tuning.matrix_products import product
 
 SIDE = 2048
 """Of the square matrices that are multiplied."""
@@ -33,8 +35,8 @@ def operations(shape: GemmaShape, rank: int, tokens: int, responses: int) -> flo
     return float(tokens * (4 * frozen + 6 * trained) + responses * 4 * projection)
 
 
-def product_rate(dtype: str) -> float:
-    """Operations per second of a product of two matrices in PyTorch: the best of some."""
+def product_rate(dtype: str, multiply: Callable[[Any, Any], Any] = product) -> float:
+    """Operations per second of a product of two matrices: the best of some."""
     import torch
 
     kind: Any = getattr(torch, dtype)
@@ -44,7 +46,7 @@ def product_rate(dtype: str) -> float:
     for _ in range(REPEATS):
         synchronize()
         started = time.perf_counter()
-        left @ right
+        multiply(left, right)
         synchronize()
         best = min(best, time.perf_counter() - started)
     return 2 * SIDE**3 / best

@@ -32,23 +32,29 @@ def package_versions() -> dict[str, str]:
 @cache
 def cpu_flags() -> frozenset[str]:
     """The flags of the instruction set, as the Linux kernel names them; empty on other systems."""
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return frozenset()
-    line = next((line for line in text.splitlines() if line.startswith(("flags", "Features"))), "")
-    return frozenset(line.partition(":")[2].split())
+    return frozenset(_cpu_field("flags", "Features").split())
 
 
 @cache
 def cpu_model() -> str:
     """The name of the processor."""
+    return _cpu_field("model name") or platform.processor()
+
+
+@cache
+def is_intel() -> bool:
+    """Whether the processor is one of Intel's."""
+    return "GenuineIntel" in (_cpu_field("vendor_id") or platform.processor())
+
+
+def _cpu_field(*names: str) -> str:
+    """What the Linux kernel says of the first processor; empty on other systems and if it does not say it."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
-        return platform.processor()
-    names = [line.partition(":")[2].strip() for line in text.splitlines() if line.startswith("model name")]
-    return names[0] if names else platform.processor()
+        return ""
+    line = next((line for line in text.splitlines() if line.startswith(names)), "")
+    return line.partition(":")[2].strip()
 
 
 def available_cores() -> int:

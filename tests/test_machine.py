@@ -36,6 +36,19 @@ def test_the_processor_has_a_name_and_flags() -> None:
         assert "sse2" in cpu_flags()
 
 
+@pytest.mark.parametrize(
+    ("vendor", "intel"), [("GenuineIntel", True), ("AuthenticAMD", False), ("HygonGenuine", False)]
+)
+def test_the_vendor_of_the_processor(vendor: str, intel: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In /proc/cpuinfo on Linux, in the description of the processor on Windows."""
+    text = f"processor\t: 0\nvendor_id\t: {vendor}\nmodel name\t: Some CPU\n"
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: text)
+    assert machine.is_intel.__wrapped__() is intel
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: "")
+    monkeypatch.setattr(platform, "processor", lambda: f"Intel64 Family 6, {vendor}")
+    assert machine.is_intel.__wrapped__() is intel
+
+
 @LINUX
 def test_the_peak_is_measured_inside_the_block_only() -> None:
     large = np.ones(200_000_000, np.uint8)

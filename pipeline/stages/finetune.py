@@ -46,7 +46,7 @@ FEW_STEPS = 500
 FINGERPRINT = 16
 """Characters of the name of a training's checkpoints."""
 
-COMPUTATION = 3
+COMPUTATION = 4
 """Version of how a step is computed. With another one, a step that continues a checkpoint rounds differently
 from the one that would have followed."""
 

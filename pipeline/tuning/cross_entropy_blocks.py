@@ -6,10 +6,13 @@ Gimelshein 2018, arXiv:1805.02867), and the gradient with it, as in Cut Cross-En
 arXiv:2411.09009).
 """
 
+import math
 from typing import Any
 
-TOKENS, POSITIONS = 2048, 1024
-"""Size of a block: its logits are 8 MB in float32."""
+from pipeline.tuning.matrix_products import product
+
+TOKENS, POSITIONS = 2048, 512
+"""Size of a block: its logits are 4 MB in float32."""
 
 
 def losses_and_slopes(hidden: Any, labels: Any, kernel: Any, soft_cap: float | None) -> tuple[Any, Any, Any]:
@@ -29,10 +32,11 @@ def losses_and_slopes(hidden: Any, labels: Any, kernel: Any, soft_cap: float | N
     """
     import torch
 
+    pieces = math.ceil(len(hidden) / POSITIONS)
     losses, right, slopes = zip(
         *(
             _of_positions(states, wanted, kernel, soft_cap)
-            for states, wanted in zip(hidden.split(POSITIONS), labels.split(POSITIONS), strict=True)
+            for states, wanted in zip(hidden.chunk(pieces), labels.chunk(pieces), strict=True)
         ),
         strict=True,
     )
@@ -42,33 +46,32 @@ def losses_and_slopes(hidden: Any, labels: Any, kernel: Any, soft_cap: float | N
 def _of_positions(hidden: Any, labels: Any, kernel: Any, soft_cap: float | None) -> tuple[Any, Any, Any]:
     import torch
 
-    columns = hidden.t().contiguous()
-    labels = labels[None]
-    largest = columns.new_full(labels.shape, -torch.inf, dtype=torch.float32)
+    labels = labels[:, None]
+    largest = hidden.new_full(labels.shape, -torch.inf, dtype=torch.float32)
     at_label, total = torch.zeros_like(largest), torch.zeros_like(largest)
     likeliest = torch.zeros_like(labels)
-    slopes = columns.new_zeros(columns.shape, dtype=torch.float32)
+    slopes = hidden.new_zeros(hidden.shape, dtype=torch.float32)
     for start in range(0, len(kernel), TOKENS):
         rows = kernel[start : start + TOKENS]
-        logits = _capped(torch.mm(rows, columns).float(), soft_cap)
-        row = labels - start
-        is_here = (row >= 0) & (row < len(rows))
-        at_label = torch.where(is_here, logits.gather(0, row.clamp(0, len(rows) - 1)), at_label)
-        highest, index = logits.max(0, keepdim=True)
+        logits = _capped(product(hidden, rows.t()).float(), soft_cap)
+        column = labels - start
+        is_here = (column >= 0) & (column < len(rows))
+        at_label = torch.where(is_here, logits.gather(1, column.clamp(0, len(rows) - 1)), at_label)
+        highest, index = logits.max(1, keepdim=True)
         likeliest = torch.where(highest > largest, index + start, likeliest)
         highest = torch.maximum(highest, largest)
         rescale = torch.exp(largest - highest)
         largest = highest
         shares = torch.exp(logits - largest)
-        total = total * rescale + shares.sum(0, keepdim=True)
+        total = total * rescale + shares.sum(1, keepdim=True)
         if soft_cap is not None:
             shares *= 1 - (logits / soft_cap).square_()
-        slopes.mul_(rescale).add_(torch.mm(rows.t(), shares.to(rows.dtype)))
-    of_label = kernel[labels[0]].float().t()
+        slopes.mul_(rescale).add_(product(shares.to(rows.dtype), rows))
+    of_label = kernel[labels[:, 0]].float()
     if soft_cap is not None:
         of_label = of_label * (1 - (at_label / soft_cap).square())
     losses = largest + total.log() - at_label
-    return losses[0], (likeliest == labels)[0], (slopes / total - of_label).t()
+    return losses[:, 0], (likeliest == labels)[:, 0], slopes / total - of_label
 
 
 def _capped(products: Any, soft_cap: float | None) -> Any:

@@ -8,6 +8,8 @@ besides the matrices themselves, only the input and x A are kept for the gradien
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from pipeline.tuning.matrix_products import product
+
 if TYPE_CHECKING:
     import keras
 
@@ -70,8 +72,8 @@ def _function() -> Any:
         @staticmethod
         def forward(context: Any, rows: Any, kernel: Any, a: Any, b: Any, scale: float) -> Any:
             heads, _, width = kernel.shape
-            found = torch.mm(rows, _side_by_side(kernel))
-            inner = torch.mm(rows, _side_by_side(a)).mul_(scale)
+            found = product(rows, _side_by_side(kernel)).contiguous()
+            inner = product(rows, _side_by_side(a)).mul_(scale)
             found.view(-1, width).addmm_(inner.view(-1, len(b)), b)
             context.save_for_backward(rows, kernel, a, b, inner)
             context.scale = scale
@@ -82,13 +84,13 @@ def _function() -> Any:
             rows, kernel, a, b, inner = context.saved_tensors
             slope = slope.contiguous()
             flat = slope.view(-1, len(b[0]))
-            of_b = torch.mm(inner.view(-1, len(b)).t(), flat)
-            of_inner = torch.mm(flat, b.t()).mul_(context.scale).view(inner.shape)
+            of_b = product(inner.view(-1, len(b)).t(), flat)
+            of_inner = product(flat, b.t()).mul_(context.scale).view(inner.shape)
             heads, inputs, rank = a.shape
-            of_a = torch.mm(rows.t(), of_inner).view(inputs, heads, rank).transpose(0, 1)
+            of_a = product(rows.t(), of_inner).view(inputs, heads, rank).transpose(0, 1)
             of_rows = None
             if context.needs_input_grad[0]:
-                of_rows = torch.mm(slope.view(len(rows), -1), _side_by_side(kernel).t())
+                of_rows = product(slope.view(len(rows), -1), _side_by_side(kernel).t())
                 of_rows.addmm_(of_inner, _side_by_side(a).t())
             return of_rows, None, of_a, of_b, None
 

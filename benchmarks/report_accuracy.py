@@ -90,7 +90,7 @@ def real_gemma(document: dict[str, Any]) -> list[str]:
         *("", "MB", "questions", "exact match, %", "difference from Keras, points (95 %)", "perplexity"),
         *("converter, s", "rounding and writing, s", "peak, GB", "prefill, tokens/s", "decode, tokens/s"),
     )
-    return lines + table(head, rows)
+    return [*lines, *table(head, rows)]
 
 
 def real_gemma_summary(document: dict[str, Any]) -> list[str]:
@@ -141,7 +141,7 @@ def llama_cpp(document: dict[str, Any]) -> list[str]:
         *("", "MB", f"exact match on {questions:,} questions, % (95 %)", "prefill, tokens/s"),
         *("decode, tokens/s", "memory, MB"),
     )
-    return lines + table(head, rows)
+    return [*lines, *table(head, rows)]
 
 
 def calibration(document: dict[str, Any]) -> list[str]:
@@ -162,7 +162,7 @@ def calibration(document: dict[str, Any]) -> list[str]:
         )
         for entry in document["rows"]
     )
-    return lines + table(("shape", "million parameters", "tokens", "seconds", "peak memory, GB"), rows)
+    return [*lines, *table(("shape", "million parameters", "tokens", "seconds", "peak memory, GB"), rows)]
 
 
 def activation_rounding(document: dict[str, Any]) -> list[str]:

@@ -46,7 +46,7 @@ def graft(document: dict[str, Any]) -> list[str]:
         "byte-identical to the conversion": lambda shape: "yes" if shape["equal_to_the_byte"] else "no",
     }
     rows = ((name, *(fact(shape) for shape in shapes)) for name, fact in facts.items())
-    return lines + table(("", *(shape["shape"] for shape in shapes)), rows)
+    return [*lines, *table(("", *(shape["shape"] for shape in shapes)), rows)]
 
 
 def adapters(document: dict[str, Any]) -> list[str]:
@@ -137,7 +137,7 @@ def formats(document: dict[str, Any]) -> list[str]:
         "same answers",
         "largest difference in log-probability per token",
     )
-    return lines + table(head, rows)
+    return [*lines, *table(head, rows)]
 
 
 def memory(document: dict[str, Any]) -> list[str]:
@@ -154,7 +154,7 @@ def memory(document: dict[str, Any]) -> list[str]:
         for entry in document["rows"]
     )
     head = ("", "file (MB)", "KV cache (MB)", "prefill (MB)", "estimated total (MB)", "measured total (MB)")
-    return lines + table(head, rows)
+    return [*lines, *table(head, rows)]
 
 
 def app(document: dict[str, Any]) -> list[str]:

@@ -105,7 +105,7 @@ def larger_shapes(document: dict[str, Any]) -> list[str]:
             )
         )
     heads = ("shape", "million parameters", "dtype", "base", "micro-batch", "tokens/s", "peak memory, GB")
-    return lines + table(heads, rows)
+    return [*lines, *table(heads, rows)]
 
 
 def methods(document: dict[str, Any]) -> list[str]:
@@ -136,7 +136,7 @@ def methods(document: dict[str, Any]) -> list[str]:
                     )
                 )
     heads = ("", "exact match, %", "loss", "learning rate", "parameters", "seconds", "peak memory, GB")
-    return lines + table(heads, rows)
+    return [*lines, *table(heads, rows)]
 
 
 def forgetting(document: dict[str, Any]) -> list[str]:
@@ -164,7 +164,7 @@ def forgetting(document: dict[str, Any]) -> list[str]:
         *("", "training examples", "general text, perplexity", "general text, next token right, %"),
         f"new skill, exact match on {questions:,} questions, % (95 %)",
     )
-    return lines + table(head, rows)
+    return [*lines, *table(head, rows)]
 
 
 def prepare(document: dict[str, Any]) -> list[str]:
@@ -181,4 +181,4 @@ def prepare(document: dict[str, Any]) -> list[str]:
         )
         for entry in document["rows"]
     )
-    return lines + table(("file type", "MB", "tokens", "seconds", "peak memory, GB"), rows)
+    return [*lines, *table(("file type", "MB", "tokens", "seconds", "peak memory, GB"), rows)]

@@ -38,8 +38,11 @@ def token_losses(
     from keras import ops
 
     embedding = backbone.token_embedding
-    if training and not embedding.embeddings.trainable and keras.config.backend() == "torch":
-        return _in_blocks(embedding, hidden, labels)
+    if keras.config.backend() == "torch":
+        if training and not embedding.embeddings.trainable:
+            return _in_blocks(embedding, hidden, labels)
+        if not training and _is_plain(embedding):
+            return _in_blocks(embedding, hidden, labels, training=False)
     # TensorFlow traces functions for any number of positions; then all of them are one piece.
     if hidden.shape[0] is None:
         return _piece(embedding, hidden, labels, training=training)
@@ -59,14 +62,23 @@ def token_losses(
     return ops.concatenate(losses), ops.concatenate(right)
 
 
-def _in_blocks(embedding: Any, hidden: Any, labels: Any) -> tuple[Any, Any]:
-    """Losses and whether the most likely token is right, of a frozen embedding on PyTorch."""
+def _is_plain(embedding: Any) -> bool:
+    """Whether nothing has replaced how the layer projects, as verification does."""
+    import keras
+
+    return getattr(embedding.call, "__func__", None) is keras.layers.ReversibleEmbedding.call
+
+
+def _in_blocks(embedding: Any, hidden: Any, labels: Any, *, training: bool = True) -> tuple[Any, Any]:
+    """Losses and whether the most likely token is right, on PyTorch; in training of a frozen embedding."""
     from keras import ops
 
     kernel = ops.cast(embedding.embeddings, embedding.compute_dtype).detach()
     states = ops.cast(hidden, kernel.dtype).detach()
-    losses, right, slopes = losses_and_slopes(states, labels.long(), kernel, embedding.logit_soft_cap)
-    return _with_gradient(losses, hidden, slopes), right
+    losses, right, slopes = losses_and_slopes(
+        states, labels.long(), kernel, embedding.logit_soft_cap, with_slopes=training
+    )
+    return (_with_gradient(losses, hidden, slopes) if training else losses), right
 
 
 def _with_gradient(losses: Any, hidden: Any, slopes: Any) -> Any:

@@ -15,7 +15,9 @@ TOKENS, POSITIONS = 2048, 512
 """Size of a block: its logits are 4 MB in float32."""
 
 
-def losses_and_slopes(hidden: Any, labels: Any, kernel: Any, soft_cap: float | None) -> tuple[Any, Any, Any]:
+def losses_and_slopes(
+    hidden: Any, labels: Any, kernel: Any, soft_cap: float | None, *, with_slopes: bool = True
+) -> tuple[Any, Any, Any]:
     """Losses, whether the label is the most likely token, and the gradient of each loss.
 
     Of several tokens with the largest logit, the first counts as the most likely.
@@ -25,6 +27,7 @@ def losses_and_slopes(hidden: Any, labels: Any, kernel: Any, soft_cap: float | N
         labels: (positions,), int64.
         kernel: the embedding, (vocabulary, width).
         soft_cap: logits are soft_cap * tanh(products / soft_cap); None: they are the products.
+        with_slopes: whether the gradient is wanted; otherwise it is zero.
 
     Returns:
         Cross-entropies in nats, (positions,), float32; (positions,), bool; and the gradient with respect to
@@ -35,7 +38,7 @@ def losses_and_slopes(hidden: Any, labels: Any, kernel: Any, soft_cap: float | N
     pieces = math.ceil(len(hidden) / POSITIONS)
     losses, right, slopes = zip(
         *(
-            _of_positions(states, wanted, kernel, soft_cap)
+            _of_positions(states, wanted, kernel, soft_cap, with_slopes)
             for states, wanted in zip(hidden.chunk(pieces), labels.chunk(pieces), strict=True)
         ),
         strict=True,
@@ -43,7 +46,9 @@ def losses_and_slopes(hidden: Any, labels: Any, kernel: Any, soft_cap: float | N
     return torch.cat(losses), torch.cat(right), torch.cat(slopes)
 
 
-def _of_positions(hidden: Any, labels: Any, kernel: Any, soft_cap: float | None) -> tuple[Any, Any, Any]:
+def _of_positions(
+    hidden: Any, labels: Any, kernel: Any, soft_cap: float | None, with_slopes: bool
+) -> tuple[Any, Any, Any]:
     import torch
 
     labels = labels[:, None]
@@ -64,14 +69,18 @@ def _of_positions(hidden: Any, labels: Any, kernel: Any, soft_cap: float | None)
         largest = highest
         shares = torch.exp(logits - largest)
         total = total * rescale + shares.sum(1, keepdim=True)
+        if not with_slopes:
+            continue
         if soft_cap is not None:
             shares *= 1 - (logits / soft_cap).square_()
         slopes.mul_(rescale).add_(product(shares.to(rows.dtype), rows))
+    losses, right = (largest + total.log() - at_label)[:, 0], (likeliest == labels)[:, 0]
+    if not with_slopes:
+        return losses, right, slopes
     of_label = kernel[labels[:, 0]].float()
     if soft_cap is not None:
         of_label = of_label * (1 - (at_label / soft_cap).square())
-    losses = largest + total.log() - at_label
-    return losses[:, 0], (likeliest == labels)[:, 0], slopes / total - of_label
+    return losses, right, slopes / total - of_label
 
 
 def _capped(products: Any, soft_cap: float | None) -> Any:

@@ -8,6 +8,7 @@ rows in one list, are projected.
 
 import math
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,6 +20,7 @@ from pipeline.data.batches import Batch, batches, padding_share, plan, steps_per
 from pipeline.data.tokenize import EncodedExamples
 from pipeline.gemma.causal_lm import hidden_states
 from pipeline.tuning.cross_entropy import token_losses
+from pipeline.tuning.recomputed_gelu import recomputed_gelu
 
 if TYPE_CHECKING:
     import keras
@@ -76,6 +78,13 @@ def _rounded_up(count: int) -> int:
     return max(1, -(-count // step)) * step
 
 
+def _less_kept(*, training: bool) -> AbstractContextManager[None]:
+    """Where the backend allows it, keep less of the forward pass for the gradient."""
+    import keras
+
+    return recomputed_gelu() if training and keras.config.backend() == "torch" else nullcontext()
+
+
 @cache
 def _response_class() -> "type[keras.Model]":
     import keras
@@ -91,7 +100,8 @@ def _response_class() -> "type[keras.Model]":
             self.built = True
 
         def call(self, inputs: dict[str, Any], training: bool = False) -> dict[str, Any]:
-            hidden = hidden_states(self.backbone, inputs["token_ids"], inputs["padding_mask"])
+            with _less_kept(training=bool(training)):
+                hidden = hidden_states(self.backbone, inputs["token_ids"], inputs["padding_mask"])
             hidden = ops.reshape(hidden, (-1, hidden.shape[-1]))
             chosen = ops.take(hidden, inputs["positions"], axis=0)
             losses, right = token_losses(self.backbone, chosen, inputs["labels"], training=bool(training))

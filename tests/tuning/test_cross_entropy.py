@@ -103,8 +103,28 @@ def test_pieces_of_a_trained_embedding_have_the_values_of_the_formula(
     states = batch.hidden.clone().requires_grad_()
     losses, right = cross_entropy.token_losses(backbone, states, batch.labels, training=True)
     measured, _ = cross_entropy.token_losses(backbone, states, batch.labels, training=False)
-    assert torch.equal(measured, losses)
+    assert torch.allclose(measured, losses, atol=1e-5)
     batch.check(backbone, losses, right, states)
+
+
+@pytest.mark.parametrize("soft_cap", SOFT_CAPS)
+def test_a_measurement_keeps_no_logits_unless_the_projection_is_replaced(
+    soft_cap: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Verification replaces it."""
+    from pipeline.tuning import cross_entropy
+
+    backbone: Any = Backbone(soft_cap, trainable=False)
+    batch, embedding = Batch.random(), backbone.token_embedding
+    with monkeypatch.context() as patch:
+        patch.setattr(cross_entropy, "_piece", lambda *_, **__: pytest.fail("all logits were computed"))
+        losses, _ = cross_entropy.token_losses(backbone, batch.hidden, batch.labels, training=False)
+    plain = embedding.call
+    embedding.call = lambda inputs, reverse=False: plain(2 * inputs, reverse=reverse)
+    replaced, _ = cross_entropy.token_losses(backbone, batch.hidden, batch.labels, training=False)
+    twice, _ = cross_entropy._piece(embedding, batch.hidden, batch.labels, training=False)
+    assert np.allclose(replaced, twice, atol=1e-6)
+    assert not np.allclose(replaced, losses, atol=0.1)
 
 
 @pytest.mark.parametrize("soft_cap", SOFT_CAPS)

@@ -106,7 +106,7 @@ def real_gemma_summary(document: dict[str, Any]) -> list[str]:
         for entry in entries
     )
     head = ("Gemma 3 270M on banking77", "MB", "exact match, %", "difference from Keras, points (95 %)")
-    return table(head, rows)
+    return [*table(head, rows)]
 
 
 def llama_cpp(document: dict[str, Any]) -> list[str]:

@@ -1,11 +1,20 @@
 """Promise: a product has the values of its formula, whichever library computes it, and oneDNN computes it
 where it is faster."""
 
+import math
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
+from pipeline.data.tokenize import EncodedExamples
+from pipeline.gemma.causal_lm import load_backbone, shape_of
 from pipeline.tuning import matrix_products
+from pipeline.tuning.lora_forward import compute_beside_kernel, enable_lora
+from pipeline.tuning.loss import Batches, response_model
 from pipeline.tuning.matrix_products import product
+from tests.tuning.conftest import EVERY_TARGET
 
 AVX512 = frozenset({"avx2", "avx512f"})
 SHAPES = [(100, 200, 150), (1500, 200, 8), (8, 200, 1500), (1000, 2, 1500), (1, 3000, 900), (20, 20, 20)]
@@ -72,3 +81,31 @@ def test_onednn_is_used_for_large_products_in_float32(
     square = torch.ones((size, size), dtype=getattr(torch, dtype))
     assert (product(square, square) == size).all()
     assert bool(calls) == used
+
+
+def test_a_training_step_multiplies_with_the_faster_library(
+    base: Path, examples: EncodedExamples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    from pipeline.tuning import cross_entropy_blocks, fused_lora
+
+    backbone = load_backbone(base)
+    compute_beside_kernel(enable_lora(backbone, 2, 1.0, EVERY_TARGET).values())
+    model = response_model(backbone)
+    model.compile(optimizer="adam", jit_compile=False)
+    counts: dict[str, int] = {}
+    for module in (cross_entropy_blocks, fused_lora):
+        name = module.__name__.rpartition(".")[2]
+
+        def note(left: Any, right: Any, name: str = name) -> Any:
+            counts[name] = counts.get(name, 0) + 1
+            return torch.mm(left, right)
+
+        monkeypatch.setattr(module, "product", note)
+    (part,), _ = next(Batches(examples, 4, None).epoch(0))
+    model.train_on_batch(*part)
+    # The kernel and A forward; A, B, what A gives and the inputs backward, but the inputs of the first layer.
+    matrices = len(EVERY_TARGET) * shape_of(backbone).layers
+    assert 5 * matrices < counts["fused_lora"] <= 6 * matrices
+    assert counts["cross_entropy_blocks"] == 2 * math.ceil(shape_of(backbone).vocabulary / 2048)

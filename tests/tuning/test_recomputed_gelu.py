@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from pipeline.data.tokenize import EncodedExamples
 from pipeline.gemma.causal_lm import hidden_states, load_backbone, shape_of
 from pipeline.tuning import recomputed_gelu
 from pipeline.tuning.lora_forward import compute_beside_kernel, enable_lora
+from pipeline.tuning.loss import Batches, response_model
 from tests.tuning.conftest import EVERY_TARGET
 
 
@@ -107,3 +109,20 @@ def test_gelu_is_computed_once_more_for_both(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(torch.nn.functional, "gelu", note)
     layer.gradients(found)
     assert len(calls) == 1
+
+
+def test_training_keeps_neither_and_validation_asks_for_nothing(
+    base: Path, examples: EncodedExamples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backbone = load_backbone(base)
+    compute_beside_kernel(enable_lora(backbone, 2, 1.0, EVERY_TARGET).values())
+    model = response_model(backbone)
+    model.compile(optimizer="adam", jit_compile=False)
+    made: list[str] = []
+    for name in ("_Gelu", "_Product"):
+        note_objects(name, made, monkeypatch)
+    (part,), _ = next(Batches(examples, 4, None).epoch(0))
+    model.test_on_batch(*part)
+    assert not made
+    model.train_on_batch(*part)
+    assert made.count("_Product") == shape_of(backbone).layers

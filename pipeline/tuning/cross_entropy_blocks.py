@@ -23,7 +23,7 @@ def losses_and_slopes(
     Of several tokens with the largest logit, the first counts as the most likely.
 
     Args:
-        hidden: (positions, width), in the dtype of the kernel.
+        hidden: (positions, width), in the dtype of the kernel; at least one position.
         labels: (positions,), int64.
         kernel: the embedding, (vocabulary, width).
         soft_cap: logits are soft_cap * tanh(products / soft_cap); None: they are the products.

@@ -59,7 +59,16 @@ def quantize_base(backbone: "keras_hub.models.Backbone", kind: BaseType) -> None
     """
     for target, matrix_kind in MATRICES.items():
         for _, layer in matrix_layers(backbone, target):
+            _forget_kernel(backbone, layer)
             _store_as_integers(layer, matrix_kind, BITS[kind])
+
+
+def _forget_kernel(backbone: "keras_hub.models.Backbone", layer: "keras.layers.Layer") -> None:
+    """On PyTorch, a Keras layer also holds the tensors of all layers in it, and would keep a kernel in memory."""
+    for holder in (backbone, *backbone._flatten_layers()):
+        tensors = getattr(holder, "_torch_params", {})
+        if layer._kernel.path in tensors:
+            tensors.pop(layer._kernel.path)
 
 
 def _store_as_integers(layer: "keras.layers.Layer", kind: MatrixKind, bits: int) -> None:
@@ -68,9 +77,10 @@ def _store_as_integers(layer: "keras.layers.Layer", kind: MatrixKind, bits: int)
     values = np.asarray(ops.convert_to_numpy(ops.cast(layer._kernel, "float32")))
     matrix: NDArray[np.float32] = np.ascontiguousarray(kind.as_matrix(values))
     stored = nearest(matrix, bits, INT4_BLOCK if bits == 4 else None)
+    layer._untrack_variable(layer._kernel)
     # Keras locks the variables of a layer once it is built.
     layer._tracker.unlock()
-    del layer._kernel
+    layer._kernel = None  # `del` would collect garbage, which takes half a second for each layer
     for name, content in (
         ("integers", stored.packed().view(np.int8).reshape(len(matrix), -1)),
         ("integer_scales", stored.scales),

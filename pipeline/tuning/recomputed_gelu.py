@@ -68,11 +68,12 @@ def recomputed_gelu() -> Iterator[None]:
         if node.name() in VIEWS:
             node = node.next_functions[0][0]
         if node is None or node.name() != PRODUCT:
-            return tensor
+            # With its node, what a node gives and keeps would keep the node.
+            return tensor.detach()
         for place, (factor, _) in enumerate(node.next_functions):
             if factor in known:
                 return _Product(node, known[factor], place, tensor.shape)
-        return tensor
+        return tensor.detach()
 
     def unpack(kept: Any) -> Any:
         return kept.again() if isinstance(kept, (_Gelu, _Product)) else kept

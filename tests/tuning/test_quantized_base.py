@@ -11,7 +11,7 @@ from pipeline.data.tokenize import EncodedExamples
 from pipeline.errors import InputError, PocketGemmaError
 from pipeline.families.names import MATRICES
 from pipeline.families.registry import FAMILIES, read_shape
-from pipeline.gemma.causal_lm import matrix_layers
+from pipeline.gemma.causal_lm import load_backbone, matrix_layers
 from pipeline.quantization.rounding import nearest
 from pipeline.tuning.quantized_base import BITS, INT4_BLOCK, BaseType, check_base, dequantized, quantize_base
 from tests.support.random_presets import write_keras_preset
@@ -40,6 +40,19 @@ def test_integers_are_unpacked_as_they_were_packed(kind: BaseType, columns: int)
         ops.convert_to_tensor(integers), ops.convert_to_tensor(stored.scales), BITS[kind], "float32"
     )
     np.testing.assert_array_equal(ops.convert_to_numpy(found), stored.dequantized())
+
+
+def test_the_memory_of_the_kernels_is_freed(base: Path) -> None:
+    import gc
+    import weakref
+
+    backbone = load_backbone(base)
+    kernels = [
+        weakref.ref(layer._kernel.value) for name in MATRICES for _, layer in matrix_layers(backbone, name)
+    ]
+    quantize_base(backbone, "int8")
+    gc.collect()
+    assert kernels and not any(kernel() is not None for kernel in kernels)
 
 
 @pytest.mark.slow

@@ -122,7 +122,26 @@ def test_training_keeps_neither_and_validation_asks_for_nothing(
     for name in ("_Gelu", "_Product"):
         note_objects(name, made, monkeypatch)
     (part,), _ = next(Batches(examples, 4, None).epoch(0))
-    model.test_on_batch(*part)
+    model(part.inputs, training=False)  # with gradients, unlike test_on_batch
     assert not made
     model.train_on_batch(*part)
     assert made.count("_Product") == shape_of(backbone).layers
+
+
+def test_nothing_is_left_of_a_step_that_was_interrupted() -> None:
+    import gc
+    import weakref
+
+    import torch
+
+    def interrupted() -> weakref.ref[Any]:
+        layer = Layer()
+        with pytest.raises(MemoryError), recomputed_gelu.recomputed_gelu():
+            output = torch.softmax(layer.output(), -1).tanh()
+            inner = weakref.ref(output)
+            raise MemoryError
+        return inner
+
+    found = interrupted()
+    gc.collect()
+    assert found() is None

@@ -64,7 +64,7 @@ def quantize_base(backbone: "keras_hub.models.Backbone", kind: BaseType) -> None
 
 
 def _forget_kernel(backbone: "keras_hub.models.Backbone", layer: "keras.layers.Layer") -> None:
-    """On PyTorch, a Keras layer also holds the tensors of all layers in it, and would keep a kernel in memory."""
+    """On PyTorch, a Keras layer also holds the tensors of all layers in it, so it would keep a kernel."""
     for holder in (backbone, *backbone._flatten_layers()):
         tensors = getattr(holder, "_torch_params", {})
         if layer._kernel.path in tensors:

@@ -11,12 +11,21 @@ import psutil
 from rich.table import Table
 
 from pipeline.console import console, styled
+from pipeline.gemma import hugging_face_hub, kaggle_hub
+from pipeline.gemma.hub_faults import home_fault, proxy_fault
 from pipeline.machine import PACKAGES, cpu_flags, cpu_model
 from pipeline.targets import load_target, target_names
 from pipeline.targets.target import Finding
 from pipeline.tuning.devices import BFLOAT16_FLAGS, find_accelerator
 
 MARKS = {"good": styled(("✓", "green")), "note": styled(("–", "yellow")), "bad": styled(("✗", "red"))}
+CACHES = {
+    "POCKETGEMMA_CACHE": "~/.cache/pocketgemma",
+    kaggle_hub.CACHE: "~/.cache/kagglehub",
+    hugging_face_hub.CACHE: "~/.cache/huggingface/hub",
+}
+"""The variables that set the folders of downloads, and their defaults."""
+
 FREE_DISK = 5
 """GB that a run takes."""
 
@@ -29,8 +38,11 @@ def examine() -> bool:
     findings = [_system(), _python(), _memory(), _disk(), _compute()]
     for name in target_names():
         findings += load_target(name).doctor()
-    findings += _tokens()
+    findings += [_downloads(), *_tokens()]
     table = Table(box=None, show_header=False, padding=(0, 1))
+    for _ in range(2):
+        table.add_column()
+    table.add_column(overflow="fold")  # a path in one piece is cut otherwise
     for finding in findings:
         table.add_row(MARKS[finding.level], finding.name, finding.text)
     console.print(table)
@@ -87,12 +99,32 @@ def _compute() -> Finding:
     return Finding("good", "training", text)
 
 
+def _downloads() -> Finding:
+    """Whether downloads can be kept, and whether the network's settings can be used."""
+    fault = home_fault() or proxy_fault()
+    for variable, default in CACHES.items():
+        folder = _folder(variable, default)
+        if not fault and not _can_be_written(folder):
+            fault = f"{folder} cannot be written; set {variable} to another folder"
+    return Finding("note", "downloads", fault) if fault else Finding("good", "downloads", "can be kept")
+
+
+def _folder(variable: str, default: str) -> Path:
+    return Path(os.path.expanduser(os.environ.get(variable) or default))
+
+
+def _can_be_written(folder: Path) -> bool:
+    """Whether a folder can be written, or made if it is missing."""
+    existing = next((path for path in (folder, *folder.parents) if path.exists()), Path("/"))
+    return existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
+
+
 def _tokens() -> Iterator[Finding]:
     """Whether access tokens for the model hubs are set; their values are not read."""
-    home = Path.home()
     kaggle = "KAGGLE_KEY" in os.environ or "KAGGLE_API_TOKEN" in os.environ
-    kaggle = kaggle or (home / ".kaggle" / "kaggle.json").exists()
-    hugging_face = "HF_TOKEN" in os.environ or (home / ".cache" / "huggingface" / "token").exists()
+    kaggle = kaggle or (_folder("KAGGLE_CONFIG_DIR", "~/.kaggle") / "kaggle.json").exists()
+    hugging_face = "HF_TOKEN" in os.environ
+    hugging_face = hugging_face or (_folder("HF_HOME", "~/.cache/huggingface") / "token").exists()
     for name, found in (("Kaggle", kaggle), ("Hugging Face", hugging_face)):
         if found:
             yield Finding("good", name, "access token found")

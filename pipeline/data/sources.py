@@ -9,7 +9,7 @@ from pipeline.addresses import DATASETS
 from pipeline.data.readers import READERS
 from pipeline.data.rows import COMPRESSED, DataFile
 from pipeline.errors import InputError
-from pipeline.gemma.hubs import fetch_dataset
+from pipeline.gemma.hugging_face_hub import fetch_dataset
 
 Split = Literal["train", "validation", "test"]
 SPLITS: dict[Split, re.Pattern[str]] = {

@@ -42,6 +42,11 @@ def supported_families() -> list[Family]:
     return [family for family in FAMILIES.values() if family.refusal is None]
 
 
+def known_presets() -> dict[str, str]:
+    """Short names of the KerasHub presets that the pipeline takes, and their addresses."""
+    return {name: address for family in supported_families() for name, address in family.presets.items()}
+
+
 def chat_of_template(template: str | None) -> ChatFormat:
     """The chat format whose template a model file carries; the default one for another file's template."""
     return next(

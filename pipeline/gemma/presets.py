@@ -90,11 +90,6 @@ def check_family(preset: Path) -> GemmaShape:
     return read_shape(preset)
 
 
-def known_presets() -> dict[str, str]:
-    """Short names of the KerasHub presets that the pipeline takes, and their addresses."""
-    return {name: address for family in supported_families() for name, address in family.presets.items()}
-
-
 def example_preset(*, text_only: bool = False) -> str:
     """The address of a preset to suggest; with `text_only`, one whose family also has presets with a vision
     tower."""

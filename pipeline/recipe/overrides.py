@@ -6,6 +6,7 @@ from typing import Any
 from pipeline.errors import InputError
 from pipeline.recipe.keys import OPTIONAL, PATHS, TEXTS
 from pipeline.recipe.paths import resolve
+from pipeline.recipe.preset_names import address_of
 from pipeline.recipe.yaml_text import read_flow, read_plain
 
 QUOTES = ('"', "'")
@@ -61,6 +62,6 @@ def _text(key: str, text: str) -> Any:
 
 def _from_here(value: Any) -> Any:
     try:
-        return resolve(value, Path.cwd()) if isinstance(value, str) else value
+        return resolve(address_of(value, Path.cwd()), Path.cwd()) if isinstance(value, str) else value
     except ValueError:  # refused with its key when the recipe is checked
         return value

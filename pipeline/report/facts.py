@@ -7,7 +7,7 @@ from pathlib import Path
 from pipeline.addresses import DATASETS
 from pipeline.families.registry import read_family
 from pipeline.families.terms import Terms
-from pipeline.gemma.hubs import HUGGING_FACE
+from pipeline.gemma.hugging_face_hub import HUGGING_FACE
 from pipeline.report.checks import ComparisonFacts, MergeFacts, comparison_facts, merge_facts
 from pipeline.report.results import Results
 from pipeline.report.sizes import (

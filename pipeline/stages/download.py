@@ -3,19 +3,20 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
 
 from pipeline.console import console
 from pipeline.errors import InputError, PocketGemmaError
-from pipeline.families.registry import read_form
+from pipeline.families.registry import known_presets, read_form
 from pipeline.formats.gguf import shards
 from pipeline.gemma.gguf_preset import SUFFIX as GGUF
 from pipeline.gemma.gguf_preset import WrittenPreset, is_gguf, write_preset
 from pipeline.gemma.hubs import Fetched, fetch
 from pipeline.gemma.hugging_face_import import Imported, import_hugging_face
 from pipeline.gemma.keras_text_part import write_text_part
-from pipeline.gemma.presets import check_family, check_preset, check_weights, known_presets, link_preset
+from pipeline.gemma.presets import check_family, check_preset, check_weights, link_preset
 from pipeline.quantization.schemes import SCHEMES
 from pipeline.quantization.size import weight_bytes
 from pipeline.recipe.schema import Config
@@ -137,10 +138,10 @@ def _local(preset: str) -> Path:
         return path
     if path.is_file():
         raise InputError(f"{path}: a file, but not a GGUF; set model.preset to a folder or a {GGUF} file")
-    known = known_presets().get(path.name)
-    if known:
-        raise InputError(f"{path}: no such folder; for the KerasHub preset of that name, write {known}")
+    close = get_close_matches(path.name, known_presets(), n=1)
+    if close:
+        raise InputError(f"{path}: no such folder; did you mean the KerasHub preset {close[0]}?")
     raise InputError(
         f"{path}: no such folder or file; set model.preset to {DEMO}, an existing folder, a {GGUF} file, "
-        "kaggle://owner/model/keras/variation or hf://owner/name"
+        "the name of a KerasHub preset, kaggle://owner/model/keras/variation or hf://owner/name"
     )

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from pipeline.commands import doctor
@@ -65,3 +67,26 @@ def test_tokens_are_reported_without_their_values(
     printed = capsys.readouterr().out
     assert "Hugging Face" in printed and "access token found" in printed
     assert "hf_secret" not in printed
+
+
+@pytest.mark.parametrize("variable", doctor.CACHES)
+def test_a_folder_for_downloads_that_cannot_be_written_is_named(
+    variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert examine(monkeypatch)
+    assert "✓ downloads" in " ".join(capsys.readouterr().out.split())
+    (tmp_path / "file").touch()
+    monkeypatch.setenv(variable, str(tmp_path / "file/cache"))
+    assert examine(monkeypatch)
+    printed = "".join(capsys.readouterr().out.split())
+    assert f"–downloads{tmp_path}/file/cachecannotbewritten;set{variable}toanotherfolder" in printed
+
+
+def test_a_proxy_that_is_none_is_named_without_its_value(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "secret://me:word@host")
+    assert examine(monkeypatch)
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "– downloads HTTPS_PROXY is not the address of a proxy" in printed and "word" not in printed

@@ -9,7 +9,7 @@ from pipeline.data.faults import Faults
 from pipeline.data.readers import read_rows
 from pipeline.data.sources import find_files
 from pipeline.errors import InputError
-from pipeline.gemma import hubs
+from pipeline.gemma import hub_attempts
 from tests.support.hubs import Hub, serve
 from tests.support.rows import write_jsonl, write_parquet
 
@@ -27,7 +27,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     write_parquet(offered / "data/train-00000-of-00001.parquet", {"prompt": ["Q"], "response": ["A"]})
     write_jsonl(offered / "data/test.jsonl", [{"prompt": "R", "response": "B"}])
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hf-cache"))
-    monkeypatch.setattr(hubs, "WAITS", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(hub_attempts, "WAITS", (0.0, 0.0, 0.0))
     monkeypatch.delenv("HF_TOKEN", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")

@@ -9,8 +9,8 @@ import pytest
 
 from pipeline.errors import InputError
 from pipeline.families.family import GemmaShape
-from pipeline.families.registry import FAMILIES, read_shape
-from pipeline.gemma.presets import check_preset, check_weights, known_presets, preset_files, weight_files
+from pipeline.families.registry import FAMILIES, known_presets, read_shape
+from pipeline.gemma.presets import check_preset, check_weights, preset_files, weight_files
 from tests.support.presets import (
     KERAS_CONFIG,
     SHAPE,

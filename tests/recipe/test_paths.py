@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.recipe.keys import PATHS
 from pipeline.recipe.paths import resolve
+from pipeline.recipe.reading import load_config
 from tests.support.recipes import SMALL, recipe, refused
 
 UNUSABLE = [
@@ -55,3 +56,16 @@ def test_a_name_that_begins_with_a_tilde_can_be_written(tmp_path: Path) -> None:
 def test_a_list_is_taken_and_an_empty_entry_in_it_is_not(tmp_path: Path) -> None:
     said = refused(tmp_path, SMALL | {"data": {"train": ["a", ""]}})
     assert said.startswith(f"{recipe(tmp_path, SMALL)}: data.train.1: expected a path, got ''")
+
+
+def test_the_name_of_a_preset_is_its_address_unless_a_folder_has_that_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = recipe(tmp_path, {**SMALL, "model": {"preset": "gemma3_270m"}})
+    assert load_config(path).model.preset == "kaggle://keras/gemma3/keras/gemma3_270m"
+    monkeypatch.chdir(tmp_path)
+    demo = recipe(tmp_path, SMALL)
+    assert load_config(demo, ["model.preset=gemma3_1b"]).model.preset.endswith("/keras/gemma3_1b")
+    path = recipe(tmp_path, {**SMALL, "model": {"preset": "gemma3_270m"}})
+    (tmp_path / "gemma3_270m").mkdir()
+    assert load_config(path).model.preset == str(tmp_path / "gemma3_270m")

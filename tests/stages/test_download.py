@@ -1,6 +1,5 @@
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,70 +8,17 @@ from sentencepiece import SentencePieceProcessor
 
 from pipeline.errors import InputError, PocketGemmaError
 from pipeline.families.names import hugging_face_name
-from pipeline.gemma import hubs
 from pipeline.gemma.presets import check_preset
 from pipeline.recipe.reading import load_config
-from pipeline.recipe.schema import Config
 from pipeline.run.folder import Run
 from pipeline.stages import download
+from tests.stages.downloads import HUGGING_FACE, KAGGLE, config, refused
 from tests.support.gguf_files import random_weights, write_gguf
-from tests.support.hubs import COMMIT, TOKEN, Hub, serve
+from tests.support.hubs import COMMIT, TOKEN, Hub
 from tests.support.presets import SHAPE, write_keras_preset, write_transformers_folder
 from tests.support.tokenizers import tokenizer_bytes
 
-KAGGLE = "kaggle://keras/gemma3/keras/gemma3_instruct_270m"
-HUGGING_FACE = "hf://google/gemma-3-270m-it"
-
-
-def config(preset: str) -> Config:
-    return Config.model_validate(
-        {"name": "test", "model": {"preset": preset}, "data": {"train": "train.jsonl"}}
-    )
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Iterator[Run]:
-    with Run(tmp_path / "run") as run:
-        yield run
-
-
-@pytest.fixture(autouse=True)
-def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tests see no tokens and no caches of the user who runs them, and do not wait between attempts."""
-    from huggingface_hub import constants
-
-    for name in ("KAGGLE_USERNAME", "KAGGLE_KEY", "KAGGLE_API_TOKEN", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("KAGGLE_CONFIG_DIR", str(tmp_path / "home/.kaggle"))
-    monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path / "kaggle-cache"))
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hf-cache"))
-    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "home/hf-token"))
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(hubs, "WAITS", (0.0, 0.0, 0.0))
-
-
-@pytest.fixture
-def kaggle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    from kagglesdk import kaggle_env
-
-    with serve(Hub.of_folder(write_keras_preset(tmp_path / "offered"))) as hub:
-        monkeypatch.setitem(kaggle_env._env_to_endpoint, kaggle_env.KaggleEnv.PROD, hub.url)
-        yield hub
-
-
-@pytest.fixture
-def hugging_face(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    with serve(Hub.of_folder(write_transformers_folder(tmp_path / "offered"))) as hub:
-        monkeypatch.setenv("HF_ENDPOINT", hub.url)
-        yield hub
-
-
-def refused(preset: str, run: Run) -> str:
-    with pytest.raises(InputError) as caught:
-        download.run(config(preset), run)
-    assert not run.folder("download").exists()
-    return str(caught.value)
+pytestmark = pytest.mark.usefixtures("isolated")
 
 
 def test_of_a_multimodal_preset_the_text_decoder_is_taken_and_checked(
@@ -160,7 +106,7 @@ def test_a_folder_that_moved_is_still_up_to_date(
 
 def test_the_message_for_a_missing_folder_suggests_addresses(run: Run, tmp_path: Path) -> None:
     assert "set model.preset to demo, an existing folder" in refused(str(tmp_path / "nothing"), run)
-    assert "write kaggle://keras/gemma3/keras/gemma3_270m" in refused(str(tmp_path / "gemma3_270m"), run)
+    assert "did you mean the KerasHub preset gemma3_270m?" in refused(str(tmp_path / "gemma_3_270m"), run)
 
 
 def test_a_broken_preset_is_not_published(run: Run, tmp_path: Path) -> None:
@@ -310,7 +256,7 @@ def test_a_temporary_failure_at_kaggle_is_retried(failure: int | str, run: Run, 
 def test_a_temporary_failure_at_hugging_face_is_retried(
     failure: int, place: str, run: Run, hugging_face: Hub
 ) -> None:
-    hugging_face.failures[place] = [failure]
+    hugging_face.failures[place] = [failure] * 2  # the first one when the size is asked for
     download.run(config(HUGGING_FACE), run)
     assert check_preset(run.folder("download") / "preset") == SHAPE
 

@@ -4,6 +4,7 @@ their bad days."""
 import base64
 import hashlib
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,10 @@ from urllib.parse import unquote, urlsplit
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 KAGGLE_VERSION = 3
 TOKEN = "the-right-token"
+OF_CONTENT = ("cut", "damaged")
+"""Failures that a response without content cannot have."""
+
+PAGE = b"<!DOCTYPE html><html><body>Welcome to the hotel</body></html>"
 
 
 @dataclass
@@ -26,7 +31,10 @@ class Hub:
         files: name to content of the one repository there is.
         repository: the kind and the name of the repository on Hugging Face.
         gated: whether the files are given only to who shows TOKEN.
-        failures: status, "cut" or "damaged" for the next requests whose path holds the key, in order.
+        failures: for the next requests whose path holds the key, in order: a status; "cut" or "damaged" for
+            a file; "page": a web page with status 200, as from a network with a sign-in page; "loop": a
+            redirect to the same address.
+        retry_after: seconds that a response with status 429 asks for.
         requests: "METHOD path" of all requests so far.
     """
 
@@ -34,6 +42,7 @@ class Hub:
     repository: str = "models/google/gemma-3-270m-it"
     url: str = ""
     gated: bool = False
+    retry_after: int | None = None
     failures: dict[str, list[int | str]] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
 
@@ -42,22 +51,24 @@ class Hub:
         paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
         return cls({path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}, repository)
 
-    def next_failure(self, path: str) -> int | str | None:
+    def next_failure(self, command: str, path: str) -> int | str | None:
         for part, queue in self.failures.items():
-            if part in path and queue:
+            if part in path and queue and not (command == "HEAD" and queue[0] in OF_CONTENT):
                 return queue.pop(0)
         return None
 
 
 @contextmanager
-def serve(hub: Hub) -> Iterator[Hub]:
+def serve(hub: Hub, tls: ssl.SSLContext | None = None) -> Iterator[Hub]:
     """Serve until left; hub.url is where."""
     handler = type("Handler", (_Handler,), {"hub": hub})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
-    hub.url = f"http://127.0.0.1:{server.server_address[1]}"
+    hub.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}"
     try:
         yield hub
     finally:
@@ -86,9 +97,14 @@ class _Handler(BaseHTTPRequestHandler):
         path = unquote(urlsplit(self.path).path)
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.hub.requests.append(f"{self.command} {path}")
-        failure = self.hub.next_failure(path)
+        failure = self.hub.next_failure(self.command, path)
         if isinstance(failure, int):
-            self._send(failure, b'{"error": "a bad day"}')
+            later = {"Retry-After": str(self.hub.retry_after)} if self.hub.retry_after is not None else {}
+            self._send(failure, b'{"error": "a bad day"}', later)
+        elif failure == "page":
+            self._send(200, PAGE, {"Content-Type": "text/html"})
+        elif failure == "loop":
+            self._send(302, b"", {"Location": self.hub.url + self.path})
         elif path.startswith("/v1/models.ModelApiService/"):
             self._kaggle(path.rsplit("/", 1)[1], json.loads(body))
         elif path.startswith("/kaggle-files/"):
@@ -97,7 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
             sent = bytes([content[0] ^ 1]) + content[1:] if failure == "damaged" else content
             self._send(200, sent, {"X-Goog-Hash": f"md5={digest}"}, cut=failure == "cut")
         else:
-            self._hugging_face(path, cut=failure == "cut")
+            self._hugging_face(path, failure)
 
     def _kaggle(self, call: str, request: dict[str, Any]) -> None:
         if request.get("ownerSlug") != "keras" or request.get("modelSlug") != "gemma3":
@@ -111,14 +127,14 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._send(302, b"", {"Location": f"{self.hub.url}/kaggle-files/{request['path']}"})
 
-    def _hugging_face(self, path: str, *, cut: bool) -> None:
+    def _hugging_face(self, path: str, failure: int | str | None) -> None:
         api = f"/api/{self.hub.repository}"
         files = f"/{self.hub.repository.removeprefix('models/')}/resolve/{COMMIT}/"
         if path in (api, f"{api}/revision/main", f"{api}/revision/{COMMIT}"):
             self._json(200, {"id": self.hub.repository.partition("/")[2], "sha": COMMIT, "siblings": []})
         elif path == f"{api}/tree/{COMMIT}":
             entries = [
-                {"type": "file", "path": name, "size": len(content), "oid": hashlib.sha1(content).hexdigest()}
+                {"type": "file", "path": name, "size": len(content), "oid": git_digest(content)}
                 for name, content in self.hub.files.items()
             ]
             self._json(200, entries)
@@ -132,14 +148,17 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             content = self.hub.files[path.removeprefix(files)]
             headers = {
-                "ETag": f'"{hashlib.sha1(content).hexdigest()}"',
+                "ETag": f'"{git_digest(content)}"',
                 "X-Repo-Commit": COMMIT,
                 "Accept-Ranges": "bytes",
             }
             start = int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").split("-")[0])
             if start:
                 headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
-            self._send(206 if start else 200, content[start:], headers, cut=cut and self.command == "GET")
+            if failure == "damaged" and self.command == "GET":
+                content = bytes([content[0] ^ 1]) + content[1:]
+            cut = failure == "cut" and self.command == "GET"
+            self._send(206 if start else 200, content[start:], headers, cut=cut)
 
     def _json(self, status: int, document: Any) -> None:
         self._send(status, json.dumps(document).encode(), {"Content-Type": "application/json"})
@@ -156,6 +175,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body[: len(body) // 2] if cut else body)
         if cut:
             self.close_connection = True
+
+
+def git_digest(content: bytes) -> str:
+    """Git's name of a file with this content."""
+    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
 
 
 def _basic(user: str, key: str) -> str:

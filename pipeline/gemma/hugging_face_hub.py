@@ -161,12 +161,9 @@ def _check_digests(name: str, kind: Kind, folder: Path, downloaded: set[str]) ->
         for each in found.mismatches
         if each["path"] in downloaded and DIGEST.fullmatch(each["expected"])
     ]
-    blobs = (folder.parents[1] / "blobs").resolve()
     for path in (folder / each for each in wrong):
-        target = path.resolve()
+        path.resolve().unlink()  # the snapshot has a link to it
         path.unlink(missing_ok=True)
-        if target.is_relative_to(blobs):  # where a link of the cache leads to
-            target.unlink(missing_ok=True)
     if wrong:
         raise Transient(f"{wrong[0]} was damaged on the way")
 

@@ -14,8 +14,10 @@ from tests.support.presets import write_keras_preset, write_transformers_folder
 @pytest.fixture
 def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests see no tokens and no caches of the user who runs them, and do not wait between attempts."""
+    import huggingface_hub
     from huggingface_hub import constants
 
+    huggingface_hub.close_session()  # it keeps the proxies of the test before
     for name in ("KAGGLE_USERNAME", "KAGGLE_KEY", "KAGGLE_API_TOKEN", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))

@@ -8,6 +8,7 @@ import ssl
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,13 +65,38 @@ def test_a_proxy_that_no_client_can_use(
     address: str, value: str, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At the addresses of the hubs themselves; nothing is sent."""
-    import huggingface_hub
-
-    huggingface_hub.close_session()
     monkeypatch.delenv("NO_PROXY")
     monkeypatch.setenv("HTTPS_PROXY", value)
     said = refused(address, run, PocketGemmaError)
     assert said == f"{address}: HTTPS_PROXY is not the address of a proxy; expected http://host:port"
+
+
+@pytest.mark.parametrize("address", ADDRESSES.values())
+def test_a_proxy_that_asks_for_a_password(
+    address: str, hugging_face: Hub, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HF_ENDPOINT")
+    monkeypatch.delenv("NO_PROXY")
+    monkeypatch.setenv("HTTPS_PROXY", hugging_face.url)
+    said = refused(address, run, PocketGemmaError)
+    assert said.endswith("write HTTPS_PROXY=http://user:password@host:port")
+
+
+def test_a_failure_of_the_client_for_xet_is_retried(
+    hugging_face: Hub, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import huggingface_hub
+
+    plain, failures = huggingface_hub.snapshot_download, [RuntimeError("CAS service error")]
+
+    def download_files(*arguments: Any, **options: Any) -> Any:
+        if not options.get("dry_run") and failures:
+            raise failures.pop()
+        return plain(*arguments, **options)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download_files)
+    download.run(config(HUGGING_FACE), run)
+    assert not failures and check_preset(run.folder("download") / "preset") == SHAPE
 
 
 @pytest.mark.parametrize("address", ADDRESSES.values())

@@ -93,6 +93,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._answer()
 
+    def do_CONNECT(self) -> None:
+        """As a proxy that asks for a password."""
+        self._send(407, b"", {"Proxy-Authenticate": "Basic"})
+
     def _answer(self) -> None:
         path = unquote(urlsplit(self.path).path)
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))

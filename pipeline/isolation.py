@@ -6,16 +6,12 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pipeline.console import waiting
 from pipeline.errors import PocketGemmaError
-from pipeline.machine import high_water_mark
-
-POLL_SECONDS = 0.02
 
 HASH_SEED = "0"
 """transformers keeps the layer types of Gemma 3 in a set of strings: the seed determines the order of their
@@ -32,7 +28,7 @@ def run_isolated(module: str, request: Mapping[str, Any], log: Path, what: str) 
         what: the work in a few words, for progress and error messages.
 
     Returns:
-        Peak memory of the process in bytes.
+        Peak memory of the process in bytes; 0 if the kernel does not report it.
 
     Raises:
         PocketGemmaError: the process failed; quotes the last line that it printed and names the log.
@@ -53,42 +49,31 @@ def run_isolated(module: str, request: Mapping[str, Any], log: Path, what: str) 
         tempfile.TemporaryDirectory(prefix="pocketgemma-") as folder,
         log.open("w", encoding="utf-8") as output,
     ):
-        path = Path(folder) / "request.json"
+        path, peak = Path(folder) / "request.json", Path(folder) / "peak"
         path.write_text(json.dumps(request), encoding="utf-8")
         with waiting(what):
-            code, peak = _wait(
-                subprocess.Popen(
-                    [sys.executable, "-m", module, str(path)],
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    env=environment,
-                )
-            )
-    if code:
-        lines = [
-            line.strip()
-            for line in log.read_text(encoding="utf-8", errors="replace").splitlines()
-            if line.strip()
-        ]
-        ending = lines[-1][:200] if lines else f"exit code {code}"
-        if code < 0:
-            ending = f"killed by signal {-code}" + (
-                ", probably because the machine ran out of memory" if code == -9 else ""
-            )
-        raise PocketGemmaError(f"{what} failed: {ending}; see its output in {log}")
-    return peak
+            code = subprocess.run(
+                [sys.executable, "-m", "pipeline.isolated", module, str(path), str(peak)],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                check=False,
+            ).returncode
+        if code == 0 and peak.exists():
+            return int(peak.read_text(encoding="ascii"))
+    raise PocketGemmaError(f"{what} failed: {_ending(code, log)}; see its output in {log}")
 
 
-def _wait(process: "subprocess.Popen[bytes]") -> tuple[int, int]:
-    """Exit code and peak memory in bytes; if the wait is interrupted, the process is killed."""
-    peak = 0
-    try:
-        while process.poll() is None:
-            peak = max(peak, high_water_mark(process.pid))
-            time.sleep(POLL_SECONDS)
-    except BaseException:
-        process.kill()
-        process.wait()
-        raise
-    return process.returncode, peak
+def _ending(code: int, log: Path) -> str:
+    """How a process ended that was to succeed, from its exit code and its output."""
+    if code == -9:
+        return "killed by signal 9, probably because the machine ran out of memory"
+    if code < 0:
+        return f"killed by signal {-code}"
+    lines = [
+        line.strip()
+        for line in log.read_text(encoding="utf-8", errors="replace").splitlines()
+        if line.strip()
+    ]
+    return lines[-1][:200] if lines else f"exit code {code}"

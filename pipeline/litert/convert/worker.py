@@ -7,7 +7,6 @@ calling program.
 
 import gc
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -68,7 +67,3 @@ def main(request: Path) -> None:
 
 if __name__ == "__main__":
     main(Path(sys.argv[1]))
-    # Shutting down torch, jax and tensorflow takes a second and can crash; the model is already written.
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)

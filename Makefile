@@ -9,7 +9,7 @@ READY := .venv/.ready
 
 STAGES := download prepare finetune merge convert verify bundle deploy
 GEMMA := configs/gemma3_270m_gguf.yaml
-.PHONY: $(STAGES) all gemma apk setup chat report doctor check test test-real lint lock docs demo-data demo-base clean help
+.PHONY: $(STAGES) all gemma apk setup chat report doctor plan check test test-real lint lock docs demo-data demo-base clean help
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
@@ -42,6 +42,9 @@ chat: $(READY) ## Chat with the converted model
 
 report: $(READY) ## Write runs/…/report.html and open it
 	@$(POCKETGEMMA) report $(OPTIONS)
+
+plan: $(READY) ## Show what CONFIG will take: memory, time, disk
+	@$(POCKETGEMMA) plan --config $(CONFIG) $(if $(RUN),--run runs/$(RUN)) $(if $(ON),--on $(ON))
 
 doctor: $(READY) ## Check this machine
 	@$(POCKETGEMMA) doctor

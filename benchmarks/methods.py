@@ -23,7 +23,7 @@ from train_process import in_own_process
 
 from pipeline.evaluation.interval import wilson_interval
 from pipeline.machine import available_cores, describe_machine
-from pipeline.tuning.allocation import huge_pages
+from pipeline.tuning.allocation import training_variables
 
 ROOT = Path(__file__).resolve().parents[1]
 OUTPUT = ROOT / "docs" / "measurements" / "methods.json"
@@ -44,7 +44,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 """Settings of `finetune` beside the defaults."""
 
 
-@huge_pages()
+@training_variables()
 def run(request: dict[str, Any]) -> None:
     """Train one variant and print what was measured."""
     from pipeline.gemma.causal_lm import load_backbone, use_backend

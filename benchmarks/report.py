@@ -21,7 +21,7 @@ from report_accuracy import (
 from report_demo import accuracy, backends, pipeline, science
 from report_phone import adapters, app, formats, graft, memory
 from report_tables import source
-from report_training import forgetting, larger_shapes, methods, prepare, training
+from report_training import forgetting, larger_shapes, methods, plan, prepare, training
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "measurements"
@@ -47,6 +47,7 @@ def main() -> None:
         "memory": memory,
         "train": training,
         "train_shapes": larger_shapes,
+        "plan": plan,
         "methods": methods,
         "forgetting": forgetting,
         "prepare": prepare,

@@ -182,3 +182,34 @@ def prepare(document: dict[str, Any]) -> list[str]:
         for entry in document["rows"]
     )
     return [*lines, *table(("file type", "MB", "tokens", "seconds", "peak memory, GB"), rows)]
+
+
+def plan(document: dict[str, Any]) -> list[str]:
+    """What a plan says beside what the stages take."""
+    lines = ["## Plan and measurement", "", source(document, document["machine"]), ""]
+    lines += [
+        "What `pocketgemma plan` says before a run, and what each stage takes in a process of its own. The "
+        "1B has random weights, and is not verified. For later stages, the plan gives only memory. The "
+        "constants for these stages were fitted to these rows, and those of training to the demo and the "
+        "270M; the training of the 1B is the only row of memory that tests the plan.",
+        "",
+    ]
+    rows = []
+    for entry in document["rows"]:
+        said, found = entry["planned"], entry["measured"]
+        row = [PLANNED_MODELS[entry["model"]], entry["stage"]]
+        for key, unit, digits in (("peak_bytes", 1e9, 2), ("seconds", 1, 0)):
+            if key in said and found:
+                off = f"{100 * (said[key] / found[key] - 1):+.0f}"
+                row += [f"{said[key] / unit:.{digits}f}", f"{found[key] / unit:.{digits}f}", off]
+            else:
+                row += ["", f"{found[key] / unit:.{digits}f}" if found else "failed", ""]
+        rows.append(tuple(row))
+    heads: tuple[str, ...] = ("model", "stage")
+    heads += tuple(f"{what}, {word}" for what in ("peak memory, GB", "seconds") for word in WORDS)
+    return [*lines, *table(heads, rows)]
+
+
+PLANNED_MODELS = {"demo": "demo", "270m": "Gemma 3 270M", "1b": "shape of Gemma 3 1B"}
+
+WORDS = ("planned", "measured", "difference, %")

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from train_data import long_answers, short_answers
-from train_limit import operations, product_rate
+from train_limit import product_rate
 from train_peers import graphics_card, memory, report
 from train_process import OutOfMemory, in_own_process
 
@@ -30,7 +30,8 @@ from pipeline.data.tokenize import encode
 from pipeline.families.registry import read_shape
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.machine import available_cores, describe_machine
-from pipeline.tuning.allocation import huge_pages
+from pipeline.plan.operations import lora_operations
+from pipeline.tuning.allocation import training_variables
 
 ROOT = Path(__file__).resolve().parents[1]
 OUTPUT = ROOT / "docs" / "measurements" / "train.json"
@@ -80,7 +81,7 @@ def conversations(rows: list[dict[str, str]]) -> list[Example]:
     ]
 
 
-@huge_pages()
+@training_variables()
 def train_ours(request: dict[str, Any]) -> None:
     """Only the training steps of `finetune`."""
     from pipeline.gemma.causal_lm import load_backbone, use_backend
@@ -212,7 +213,7 @@ def main() -> None:
         "start_token": True,
         "prompt_tokens": (tokens - responses) / count,
         "response_tokens": responses / count,
-        "operations_per_token": operations(read_shape(options.preset), RANK, tokens, responses) / tokens,
+        "operations_per_token": lora_operations(read_shape(options.preset), RANK, tokens, responses) / tokens,
         "products": {dtype: product_rate(dtype) for dtype in ("float32", "bfloat16")},
         "pytorch_product": product_rate("float32", operator.matmul),
         "rows": [

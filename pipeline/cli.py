@@ -40,6 +40,16 @@ ForceOption = Annotated[
     bool, typer.Option("--force", help="Run this stage even if its result is up to date.")
 ]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback if an error occurs.")]
+
+
+class Content(StrEnum):
+    """What can be published."""
+
+    adapter = "adapter"
+    merged = "merged"
+    litertlm = "litertlm"
+
+
 DEFAULT_CONFIG = Path("configs/science.yaml")
 
 
@@ -102,6 +112,32 @@ def run_all(
 
     settings = _config(config, set_)
     run_stages("deploy", settings, _root(settings, run), force=STAGES if force else ())
+
+
+@app.command()
+def plan(
+    config: ConfigOption = DEFAULT_CONFIG,
+    run: RunOption = None,
+    set_: SetOption = None,
+    on: Annotated[
+        str,
+        typer.Option(
+            "--on",
+            metavar="MACHINE",
+            help="Where training will run: this, t4, kaggle-t4x2, l4, a100, h100, v5e-1 or v5e-8.",
+        ),
+    ] = "this",
+    no_probe: Annotated[
+        bool, typer.Option("--no-probe", help="Do not measure the speed of this machine.")
+    ] = False,
+    debug: DebugOption = False,
+) -> None:
+    """Show what a recipe will take: memory, time, disk, and the speed on a phone."""
+    from pipeline.commands.plan.command import plan
+
+    settings = _config(config, set_)
+    if not plan(settings, _root(settings, run), on, probe=not no_probe):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -245,6 +281,43 @@ def report(
 
 
 @app.command()
+def publish(
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to", metavar="ADDRESS", help="hf://owner/name or kaggle://owner/model/framework/variation."
+        ),
+    ],
+    what: Annotated[
+        Content,
+        typer.Option(
+            "--what",
+            help="adapter: also in PEFT's form; merged: the Hugging Face model; litertlm: the verified model "
+            "for phones.",
+        ),
+    ] = Content.adapter,
+    public: Annotated[
+        bool,
+        typer.Option("--public", help="Let everybody see a new repository; by default, only its owner does."),
+    ] = False,
+    config: ConfigOption = DEFAULT_CONFIG,
+    run: RunOption = None,
+    set_: SetOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Upload an adapter, a merged or a converted model, with its model card. Runs earlier stages first."""
+    from pipeline.commands.publish.command import check_address, publish
+    from pipeline.commands.publish.contents import NEEDS
+    from pipeline.runner import run_stages
+
+    check_address(to, what.value, public=public)
+    settings = _config(config, set_)
+    root = _root(settings, run)
+    run_stages(NEEDS[what.value], settings, root)
+    publish(settings, root, what.value, to, public=public)
+
+
+@app.command()
 def trace(
     file: Annotated[
         Path, typer.Argument(help="An app, a .litertlm, an adapter or any other file that a stage wrote.")
@@ -327,11 +400,18 @@ def graft(
 
 
 @app.command()
-def doctor(debug: DebugOption = False) -> None:
+def doctor(
+    online: Annotated[
+        bool, typer.Option("--online", help="Also ask the hub whether it gives you the recipe's preset.")
+    ] = False,
+    config: ConfigOption = DEFAULT_CONFIG,
+    set_: SetOption = None,
+    debug: DebugOption = False,
+) -> None:
     """Check this machine for everything that the pipeline needs."""
     from pipeline.commands.doctor import examine
 
-    if not examine():
+    if not examine(_config(config, set_).model.preset if online else None):
         raise typer.Exit(1)
 
 

@@ -6,13 +6,14 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipeline.digests import sha256_of_file
-from tests.support.demo_run import ROOT, demo_run
+from tests.support.demo_run import ROOT, TOKENS, demo_run
 
 pytestmark = pytest.mark.slow
 STAGES = ("download", "prepare", "finetune", "merge", "convert", "verify", "bundle", "deploy")
@@ -63,6 +64,27 @@ def test_the_report_shows_the_run_and_its_file_for_the_phone(run: Path) -> None:
     assert "<code>bundle/science.apk</code>" in page
     assert page.count("before: the base in Keras") == 8
     assert (run / "model-card.md").is_file()
+
+
+def test_no_access_token_is_in_what_a_run_makes(run: Path) -> None:
+    secrets = [TOKENS[name].encode() for name in ("HF_TOKEN", "KAGGLE_KEY")]
+
+    def contents(path: Path) -> Iterator[tuple[str, bytes]]:
+        yield str(path), path.read_bytes()
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                for name in archive.namelist():
+                    yield f"{path}/{name}", archive.read(name)
+
+    looked_at = [
+        (name, any(secret in content for secret in secrets))
+        for path in run.rglob("*")
+        if path.is_file()
+        for name, content in contents(path)
+    ]
+    assert [name for name, found in looked_at if found] == []
+    assert any(name.endswith("AndroidManifest.xml") for name, _ in looked_at)
+    assert any("/logs/" in name for name, _ in looked_at)
 
 
 def test_the_second_walk_does_nothing(run: Path) -> None:

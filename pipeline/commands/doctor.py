@@ -11,12 +11,14 @@ import psutil
 from rich.table import Table
 
 from pipeline.console import console, styled
+from pipeline.errors import PocketGemmaError
 from pipeline.gemma import hugging_face_hub, kaggle_hub
 from pipeline.gemma.hub_faults import home_fault, proxy_fault
-from pipeline.machine import PACKAGES, cpu_flags, cpu_model
+from pipeline.gemma.hubs import fetch_description
+from pipeline.machine import PACKAGES, available_cores, cpu_model
 from pipeline.targets import load_target, target_names
 from pipeline.targets.target import Finding
-from pipeline.tuning.devices import BFLOAT16_FLAGS, find_accelerator
+from pipeline.tuning.devices import choose_compute, find_accelerator
 
 MARKS = {"good": styled(("✓", "green")), "note": styled(("–", "yellow")), "bad": styled(("✗", "red"))}
 CACHES = {
@@ -33,12 +35,25 @@ MEMORY = 6
 """GB that the conversion of a Gemma with 270M parameters takes."""
 
 
-def examine() -> bool:
-    """Print a line for each requirement; returns False if one that is not optional is missing."""
-    findings = [_system(), _python(), _memory(), _disk(), _compute()]
+SAME_RELEASE = (("tensorflow", "tensorflow-text", 2), ("litert-lm", "litert-lm-api", 3))
+"""Packages that are built for one another, and how many parts of their versions must be the same."""
+
+SMALLEST_GEMMA = 268_000_000
+"""Parameters of the smallest Gemma 3."""
+
+
+def examine(preset: str | None = None) -> bool:
+    """Print a line for each requirement; returns False if one that is not optional is missing.
+
+    Args:
+        preset: a `model.preset` whose hub is asked whether it can be downloaded; None: no network.
+    """
+    findings = [_system(), _python(), *_pairs(), _memory(), _disk(), _compute()]
     for name in target_names():
         findings += load_target(name).doctor()
     findings += [_downloads(), *_tokens()]
+    if preset is not None:
+        findings.append(_online(preset))
     table = Table(box=None, show_header=False, padding=(0, 1))
     for _ in range(2):
         table.add_column()
@@ -73,6 +88,22 @@ def _python() -> Finding:
     return Finding("good", "Python", f"{version}, Keras {keras}, LiteRT-LM {runtime}")
 
 
+def _pairs() -> Iterator[Finding]:
+    """Packages whose versions do not go together."""
+    for first, second, parts in SAME_RELEASE:
+        try:
+            versions = [metadata.version(name) for name in (first, second)]
+        except metadata.PackageNotFoundError:
+            continue
+        releases = {tuple(version.split(".")[:parts]) for version in versions}
+        if len(releases) > 1:
+            yield Finding(
+                "bad",
+                "packages",
+                f"{first} {versions[0]} and {second} {versions[1]} do not go together; run: make setup",
+            )
+
+
 def _memory() -> Finding:
     memory = psutil.virtual_memory()
     return Finding(
@@ -91,12 +122,11 @@ def _disk() -> Finding:
 
 
 def _compute() -> Finding:
-    accelerator = find_accelerator()
-    if accelerator:
-        return Finding("good", "training", f"{accelerator.upper()} available")
-    bfloat16 = any(flag in cpu_flags() for flag in BFLOAT16_FLAGS)
-    text = f"{os.cpu_count()} processor cores, {'with' if bfloat16 else 'without'} bfloat16 arithmetic"
-    return Finding("good", "training", text)
+    accelerator, chosen = find_accelerator(), choose_compute("auto", "auto", SMALLEST_GEMMA)
+    found = f"{accelerator.upper()} available" if accelerator else f"{available_cores()} processor cores"
+    return Finding(
+        "good", "training", f"{found}: Keras on {chosen.backend} in {chosen.dtype} ({chosen.reason})"
+    )
 
 
 def _downloads() -> Finding:
@@ -117,6 +147,19 @@ def _can_be_written(folder: Path) -> bool:
     """Whether a folder can be written, or made if it is missing."""
     existing = next((path for path in (folder, *folder.parents) if path.exists()), Path("/"))
     return existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
+
+
+def _online(preset: str) -> Finding:
+    """Whether a hub gives a preset to this user."""
+    if "://" not in preset:
+        return Finding("good", "online", f"{preset}: needs no download")
+    try:
+        described = fetch_description(preset)
+    except PocketGemmaError as error:
+        return Finding("bad", "online", str(error))
+    if described is None:
+        return Finding("note", "online", f"{preset}: cannot be tried without downloading it")
+    return Finding("good", "online", f"{preset}: can be downloaded")
 
 
 def _tokens() -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.data.examples import Example
@@ -112,3 +112,10 @@ def mix_replay(examples: Sequence[Example], replay: Sequence[Example], share: fl
     everything = [*examples, *(replace(example, tags=example.tags | REPLAY_TAG) for example in taken)]
     times = -(-wanted // len(replay)) if replay else 0
     return Mix([everything[place] for place in random.permutation(len(everything))], len(taken), times)
+
+
+def prompts_of(examples: Iterable[Example], chat: ChatFormat) -> set[str]:
+    """Every prompt of some conversations, those of earlier turns included."""
+    return {
+        prompt for example in examples for prompt in (example.prompt(chat), *example.earlier_prompts(chat))
+    }

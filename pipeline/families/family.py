@@ -227,6 +227,7 @@ class Family:
         read_transformers: the same from a Hugging Face config.json.
         text_defaults: keys that a multimodal Hugging Face configuration leaves out, and their values.
         as_keras_reads: the keys of a Hugging Face text configuration in the form that KerasHub reads.
+        caps_scores: whether attention scores pass through a tanh.
         calls_layers: whether KerasHub calls the layers of all matrices; False: it multiplies by some kernels
             itself.
         computation: what KerasHub computes whatever a Hugging Face configuration says; None: not checked.
@@ -260,6 +261,7 @@ class Family:
     scalars: tuple[str, ...] = ()
     text_defaults: Mapping[str, Any] = field(default_factory=dict)
     as_keras_reads: Callable[[dict[str, Any]], dict[str, Any]] = lambda text: text
+    caps_scores: bool = False
     calls_layers: bool = True
     computation: Computation | None = None
     keras_config: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None

@@ -94,6 +94,7 @@ def _from_gguf(path: Path, metadata: Mapping[str, Any]) -> dict[str, Any]:
 
 GEMMA2: Family = Family(
     name="gemma2",
+    caps_scores=True,
     keras_class=KERAS_CLASS,
     model_types=("gemma2",),
     chat=CHAT,

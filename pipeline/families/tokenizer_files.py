@@ -6,8 +6,11 @@ from pathlib import Path
 SENTENCEPIECE_FILE, TOKENIZER_JSON = "tokenizer.model", "tokenizer.json"
 """In a Hugging Face folder."""
 
+KERAS_TOKENIZER = "assets/tokenizer/vocabulary.spm"
+"""Where a KerasHub preset has its tokenizer."""
+
 SENTENCEPIECE_PATHS = (
-    "assets/tokenizer/vocabulary.spm",
+    KERAS_TOKENIZER,
     "vocabulary.spm",
     SENTENCEPIECE_FILE,
     "assets/tokenizer/tokenizer.model",

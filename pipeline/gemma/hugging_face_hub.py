@@ -29,8 +29,12 @@ DIGEST = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 Kind = Literal["model", "dataset"]
 
 
-def fetch_hugging_face(uri: str) -> Path:
+def fetch_hugging_face(uri: str, patterns: Sequence[str] = PATTERNS) -> Path:
     """The folder of a preset; its name is the commit.
+
+    Args:
+        uri: hf://owner/name[@revision].
+        patterns: which files.
 
     Raises:
         InputError: the address is malformed or unknown, or access was denied.
@@ -42,7 +46,7 @@ def fetch_hugging_face(uri: str) -> Path:
             f"{uri}: expected {HUGGING_FACE}owner/name[@revision], for example "
             f"{HUGGING_FACE}google/gemma-3-270m-it"
         )
-    return _snapshot(uri, name, revision or None, PATTERNS, "model")
+    return _snapshot(uri, name, revision or None, patterns, "model")
 
 
 def fetch_dataset(uri: str, name: str, revision: str | None, patterns: Sequence[str]) -> Path:

@@ -1,6 +1,7 @@
 """Presets from Kaggle, through its own client."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from pipeline.errors import InputError, PocketGemmaError
@@ -19,8 +20,12 @@ FORMS = ("keras", "transformers")
 TOKEN = "put your API token into ~/.kaggle/kaggle.json, or set KAGGLE_USERNAME and KAGGLE_KEY"
 
 
-def fetch_kaggle(uri: str) -> Path:
+def fetch_kaggle(uri: str, files: Sequence[str] = ()) -> Path:
     """The folder of a preset; its name is the version.
+
+    Args:
+        uri: kaggle://owner/model/framework/variation[/version].
+        files: which files; all if none are named.
 
     Raises:
         InputError: the address is malformed or unknown, or access was denied.
@@ -39,13 +44,15 @@ def fetch_kaggle(uri: str) -> Path:
     fault = home_fault()
     if fault:
         raise PocketGemmaError(f"{uri}: {fault}")
-    folder = with_retries(uri, lambda: _attempt(uri, parts))
+    found = {file: with_retries(uri, partial(_attempt, uri, parts, file)) for file in files or (None,)}
+    file, path = next(iter(found.items()))
+    folder = path.parents[file.count("/")] if file else path
     if remove_web_pages(folder):
         raise PocketGemmaError(f"{uri}: {PAGE}")
     return folder
 
 
-def _attempt(uri: str, parts: Sequence[str]) -> Path:
+def _attempt(uri: str, parts: Sequence[str], file: str | None) -> Path:
     import kagglehub
     import requests
     from kagglehub.exceptions import DataCorruptionError, UnauthenticatedError
@@ -56,7 +63,7 @@ def _attempt(uri: str, parts: Sequence[str]) -> Path:
         f"{page}, then {TOKEN}"
     )
     try:
-        return Path(kagglehub.model_download("/".join(parts)))
+        return Path(kagglehub.model_download("/".join(parts), file))
     except UnauthenticatedError as error:
         raise InputError(denied) from error
     except DataCorruptionError as error:

@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 from pydantic import ValidationError
 
 from pipeline.addresses import source_name
@@ -22,14 +23,22 @@ from pipeline.gemma.presets import preset_digest
 from pipeline.gemma.tokenizer import Tokenizer
 from pipeline.litert.runtime_adapters import check_runtime_settings
 from pipeline.machine import package_versions
+from pipeline.plan.wording import before_training
 from pipeline.recipe.schema import Config
 from pipeline.recipe.sections.finetune import FinetuneSection
+from pipeline.recipe.workload import workload
 from pipeline.run.files import FinetuneFiles
 from pipeline.run.folder import Run
 from pipeline.run.space import reserved, write_somewhere
-from pipeline.tuning.allocation import huge_pages
+from pipeline.tuning.allocation import training_variables
 from pipeline.tuning.checkpoints import Checkpoints
-from pipeline.tuning.devices import Compute, choose_backend, choose_compute, computes_on_accelerator
+from pipeline.tuning.devices import (
+    Compute,
+    choose_backend,
+    choose_compute,
+    computes_on_accelerator,
+    find_accelerator,
+)
 from pipeline.tuning.forgetting import in_words, perplexity
 from pipeline.tuning.loop import Training, TrainingSettings, fit
 from pipeline.tuning.method import Method
@@ -116,8 +125,13 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
             f"{cost.parameters:,} trainable parameters, adapter of {_size(cost.adapter_bytes)}"
             + (f", learning rate {section.highest_learning_rate:g}" if section.learning_rate is None else "")
         )
+        ahead = workload(section, settings, shape, compute.dtype, train, validation)
+        accelerator = find_accelerator() is not None
+        available = None if accelerator else psutil.virtual_memory().available
+        for line in before_training(ahead, available, accelerator=accelerator):
+            console.print(f"  {line}")
         room = cost.adapter_bytes + ROOM_FOR_HISTORY
-        with reserved(written.folder / "reserved", room) as give_back, huge_pages():
+        with reserved(written.folder / "reserved", room) as give_back, training_variables():
             use_backend(compute.backend)
             import keras
 

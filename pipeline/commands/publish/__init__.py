@@ -1,0 +1,1 @@
+"""`pocketgemma publish`: put the results of a run on Kaggle or Hugging Face."""

@@ -67,10 +67,10 @@ def recipe(model: str, folder: Path, preset: Path, data: Path) -> Path:
 def planned(path: Path, run: Path, seconds: float | None) -> dict[str, dict[str, float]]:
     """Bytes and seconds by stage, as the plan says them; the seconds of training are measured if None."""
     config = load_config(path, [])
-    found = read(config, run, None)
+    found = read(config, run)
     backend = choose_compute(config.finetune.backend, config.finetune.dtype, 0).backend
     if seconds is None:
-        seconds = measured_time(found.preset, found.work, backend, accelerator=False).seconds[0]
+        seconds = measured_time(found.preset, found.work, backend).seconds[0]
     memory = training_memory(found.work, accelerator=False).total
     costs = stage_costs(found.shape, SCHEMES[config.convert.recipe], found.tokenizer_bytes)
     return {"finetune": {"peak_bytes": memory, "seconds": seconds}} | {

@@ -159,7 +159,7 @@ def _online(preset: str) -> Finding:
         return Finding("bad", "online", str(error))
     if described is None:
         return Finding("note", "online", f"{preset}: cannot be tried without downloading it")
-    return Finding("good", "online", f"{preset}: can be downloaded")
+    return Finding("good", "online", f"{preset}: can be downloaded, or is in the cache")
 
 
 def _tokens() -> Iterator[Finding]:

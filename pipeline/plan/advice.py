@@ -43,12 +43,12 @@ def _bfloat16(work: Workload) -> tuple[str, Workload] | None:
 
 
 def _lora(work: Workload) -> tuple[str, Workload] | None:
-    return None if work.low_rank else ("finetune.method=lora", replace(work, method="lora"))
+    return None if work.method == "lora" else ("finetune.method=lora", replace(work, method="lora"))
 
 
 def _integers(kind: BaseType) -> Step:
     def step(work: Workload) -> tuple[str, Workload] | None:
-        if work.quantize_base or work.method != "lora":
+        if work.method != "lora" or work.quantize_base in (kind, "int4"):
             return None
         try:
             check_base(work.shape, kind)
@@ -89,8 +89,10 @@ def advice(work: Workload, available: int, *, accelerator: bool) -> list[Advice]
     settings: tuple[str, ...] = ()
     for step in STEPS:
         found = step(work)
-        if found:
-            settings, work = (*settings, found[0]), found[1]
+        if found and memory(found[1]) < memory(work):
+            key = found[0].partition("=")[0]
+            settings = (*(each for each in settings if not each.startswith(f"{key}=")), found[0])
+            work = found[1]
             if memory(work) <= available:
                 return [Advice(settings, memory(work))]
     return []

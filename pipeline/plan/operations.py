@@ -23,6 +23,12 @@ def lora_operations(shape: GemmaShape, rank: int, tokens: int, responses: int) -
     return float(tokens * (4 * frozen + 6 * trained) + responses * 4 * projection)
 
 
+def layer_operations(shape: GemmaShape, tokens: int) -> float:
+    """Those of one forward pass through all layers."""
+    matrices = matrix_shapes(shape).items()
+    return float(2 * tokens * sum(rows * columns for name, (rows, columns) in matrices if ".layers." in name))
+
+
 def full_operations(shape: GemmaShape, tokens: int, responses: int) -> float:
     """The same for training every weight: two more for each weight and token, for its gradient."""
     matrices = matrix_shapes(shape)

@@ -47,16 +47,17 @@ class StageCost:
     disk: int
 
 
-def stage_costs(shape: GemmaShape, scheme: Scheme, tokenizer: int) -> dict[str, StageCost]:
+def stage_costs(shape: GemmaShape, scheme: Scheme, tokenizer: int, models: int = 1) -> dict[str, StageCost]:
     """What the stages from merge to bundle take, by name.
 
     Args:
         shape: of the model.
         scheme: bits and blocks of the converted matrices.
         tokenizer: bytes of its tokenizer file.
+        models: how many are converted: the base may be another one.
     """
     floats = FLOAT32 * shape.parameters
-    model = weight_bytes(shape, scheme) + tokenizer
+    model = models * (weight_bytes(shape, scheme) + tokenizer)
     convert = CONVERT_COPIES_OUTSIDE if floats >= LARGE else CONVERT_COPIES
     return {
         "merge": StageCost(round(STAGE + MERGE_COPIES * floats + COMPARED * shape.vocabulary), 2 * floats),

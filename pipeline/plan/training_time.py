@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.isolation import run_isolated
 from pipeline.plan.machines import SHARES, Machine
-from pipeline.plan.operations import full_operations, lora_operations
+from pipeline.plan.operations import full_operations, layer_operations, lora_operations
 from pipeline.plan.workload import Workload
 
 FORWARD = 1 / 3
@@ -41,9 +41,11 @@ class Time:
 
 def operations(work: Workload) -> float:
     """Of an epoch."""
-    if work.low_rank:
-        return lora_operations(work.shape, work.settings.rank, work.tokens, work.responses)
-    return full_operations(work.shape, work.tokens, work.responses)
+    again = layer_operations(work.shape, work.tokens) if work.rematerialize else 0.0
+    if work.method == "full":
+        return again + full_operations(work.shape, work.tokens, work.responses)
+    rank = work.settings.rank if work.low_rank else 0
+    return again + lora_operations(work.shape, rank, work.tokens, work.responses)
 
 
 def time_on(machine: Machine, work: Workload) -> Time:
@@ -61,19 +63,18 @@ def time_on(machine: Machine, work: Workload) -> Time:
     )
 
 
-def measured_time(preset: Path, work: Workload, backend: str, *, accelerator: bool) -> Time:
-    """Training on this machine, from a minute's measurement of a model with fewer layers.
+def measured_time(preset: Path, work: Workload, backend: str) -> Time:
+    """Training on the processor of this machine, from a minute's measurement of a model with fewer layers.
 
     Args:
         preset: folder with config.json.
         work: what to train.
         backend: Keras's.
-        accelerator: whether this machine trains on one.
 
     Raises:
         PocketGemmaError: the measurement failed, such as for lack of memory.
     """
-    rows = work.rows(accelerator=accelerator)
+    rows = work.rows(accelerator=False)
     whole = min(work.batch_size, len(work.lengths))
     lengths = _typical(work, whole)
     with tempfile.TemporaryDirectory(prefix="pocketgemma-") as folder:
@@ -112,7 +113,7 @@ def for_all_layers(found: dict[int, float], layers: int) -> float:
     few, more = min(found), max(found)
     if few == more:
         return found[few]
-    return found[more] + (found[more] - found[few]) / (more - few) * (layers - more)
+    return found[more] + max(0.0, found[more] - found[few]) / (more - few) * (layers - more)
 
 
 def _typical(work: Workload, rows: int) -> list[int]:

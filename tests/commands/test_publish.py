@@ -73,6 +73,30 @@ def test_everybody_may_see_it_if_asked(hub: UploadHub, config: Config, tmp_path:
 
 
 @pytest.mark.usefixtures("token")
+@pytest.mark.parametrize("public", [False, True])
+def test_a_repository_that_others_see_differently(
+    public: bool, hub: UploadHub, config: Config, tmp_path: Path
+) -> None:
+    run = make_run(tmp_path, "merge")
+    publish(config, run, "adapter", HUGGING_FACE, public=public)
+    hub.files.clear()
+    hub.exists = True
+    with pytest.raises(InputError, match="publish with --public" if public else "remove --public") as caught:
+        publish(config, run, "adapter", HUGGING_FACE, public=not public)
+    assert "exists already" in str(caught.value)
+    assert hub.files == {}
+
+
+@pytest.mark.usefixtures("isolated")
+def test_damaged_credentials(hub: UploadHub, config: Config, tmp_path: Path) -> None:
+    folder = tmp_path / "home" / ".kaggle"
+    folder.mkdir(parents=True)
+    (folder / "kaggle.json").write_text("{")
+    with pytest.raises(InputError, match="save a new token"):
+        publish(config, make_run(tmp_path, "merge"), "adapter", KAGGLE, public=False)
+
+
+@pytest.mark.usefixtures("token")
 def test_a_second_upload_to_kaggle_is_a_version(hub: UploadHub, config: Config, tmp_path: Path) -> None:
     run = make_run(tmp_path, "merge")
     for count in (1, 2):

@@ -18,6 +18,13 @@ def large() -> Workload:
     return replace(work, shape=replace(shape, ffn=10240, vocabulary=262144))
 
 
+def long() -> Workload:
+    """The same, with all that costs little else and examples so long that they take more than loading."""
+    work = large()
+    lengths = work.lengths * 24
+    return replace(work, dtype="bfloat16", rematerialize=True, micro_batch_size=1, lengths=lengths)
+
+
 def memory(work: Workload) -> int:
     return training_memory(work, accelerator=False).total
 
@@ -55,6 +62,21 @@ def test_what_the_recipe_has_is_not_advised() -> None:
         setting for each in advice(work, memory(work) - 1, accelerator=False) for setting in each.settings
     }
     assert names and not names & {"finetune.dtype=bfloat16", "finetune.micro_batch_size=1"}
+
+
+def test_smaller_integers_are_advised_where_others_are_not_enough() -> None:
+    work = long()
+    int4 = memory(replace(work, quantize_base="int4"))
+    for base in (None, "int8"):
+        (found,) = advice(replace(work, quantize_base=base), int4, accelerator=False)
+        assert found.settings == ("finetune.quantize_base=int4",)
+
+
+def test_another_method_and_integers_together() -> None:
+    work = long()
+    int4 = memory(replace(work, quantize_base="int4"))
+    (found,) = advice(replace(work, method="dora"), int4, accelerator=False)
+    assert found.settings == ("finetune.method=lora", "finetune.quantize_base=int4")
 
 
 @pytest.mark.parametrize("available", [None, 10**12])

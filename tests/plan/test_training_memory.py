@@ -116,7 +116,12 @@ def test_weights_as_they_are_stored() -> None:
 def test_loading_can_be_the_peak() -> None:
     """A base is loaded whole before it is rounded."""
     work = workload(
-        dtype="bfloat16", quantize_base="int4", lengths=np.array([8]), batch_size=1, rematerialize=True
+        dtype="bfloat16",
+        quantize_base="int4",
+        lengths=np.array([8]),
+        batch_size=1,
+        rematerialize=True,
+        settings=MethodSettings(1, 1.0, ("query",)),
     )
     large = replace(work, shape=replace(work.shape, layers=60, ffn=8192))
     memory = training_memory(large, accelerator=False)

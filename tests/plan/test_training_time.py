@@ -23,6 +23,7 @@ from tests.support.finished_run import DEMO
 def test_a_line_through_two_measurements() -> None:
     assert for_all_layers({2: 1.0, 6: 3.0}, 26) == pytest.approx(13.0)
     assert for_all_layers({6: 3.0}, 6) == 3.0
+    assert for_all_layers({2: 1.1, 6: 1.0}, 26) == 1.0  # noise: more layers are not faster
 
 
 @pytest.mark.parametrize(
@@ -54,6 +55,15 @@ def test_training_every_weight_takes_more() -> None:
     assert 1.2 * plain < full_operations(work.shape, work.tokens, work.responses) < 1.6 * plain
 
 
+def test_frozen_matrices_and_layers_computed_twice() -> None:
+    work, machine = workload(), MACHINES["a100"]
+    lora, norms, twice = (
+        time_on(machine, replace(work, **changes)).seconds[0]
+        for changes in ({}, {"method": "norms"}, {"rematerialize": True})
+    )
+    assert norms < lora < twice
+
+
 def test_validation_counts() -> None:
     work = workload()
     machine = MACHINES["a100"]
@@ -64,7 +74,7 @@ def test_validation_counts() -> None:
 @pytest.mark.parametrize("changes", [{}, {"micro_batch_size": 2, "rematerialize": True}, {"method": "norms"}])
 def test_this_machine_is_measured(changes: dict[str, Any]) -> None:
     work = workload(lengths=np.array([12, 14, 16, 18]), epochs=1, **changes)
-    found = measured_time(DEMO / "base", work, "torch", accelerator=False)
+    found = measured_time(DEMO / "base", work, "torch")
     assert 0 < found.seconds[0] == found.seconds[1] < 600
     assert found.tokens_per_second[0] > 0
     assert found.basis == "measured on this machine"

@@ -24,6 +24,7 @@ class UploadHub:
 
     Attributes:
         files: name to content of what was committed.
+        exists: whether there is a repository already, which keeps its visibility.
         private: of the repository that was created.
         license_name: of the model on Kaggle.
         versions: how many times a model was uploaded to Kaggle.
@@ -34,6 +35,7 @@ class UploadHub:
     url: str = ""
     files: dict[str, bytes] = field(default_factory=dict)
     private: bool | None = None
+    exists: bool = False
     license_name: str = ""
     versions: int = 0
     failures: dict[str, list[int]] = field(default_factory=dict)
@@ -112,7 +114,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _hugging_face(self, path: str, body: bytes) -> None:
         if path == "/api/repos/create":
-            self.hub.private = json.loads(body)["visibility"] == "private"
+            if not self.hub.exists:
+                self.hub.private = json.loads(body)["visibility"] == "private"
             self._send(200, {"url": f"{self.hub.url}/{REPOSITORY}", "name": REPOSITORY})
         elif path.endswith("/preupload/main"):
             files = [
@@ -148,7 +151,7 @@ class _Handler(BaseHTTPRequestHandler):
                 },
             )
         else:
-            self._send(200, {"id": REPOSITORY, "sha": "0" * 40, "siblings": []})
+            self._send(200, {"id": REPOSITORY, "sha": "0" * 40, "siblings": [], "private": self.hub.private})
 
     def _kaggle(self, call: str, request: dict[str, Any]) -> None:
         if call == "StartBlobUpload":

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from pipeline.commands.plan.reading import Planned, read
 from pipeline.console import console
-from pipeline.errors import InputError
+from pipeline.errors import InputError, PocketGemmaError
 from pipeline.plan.machines import MACHINES, THIS, Machine
 from pipeline.plan.phones import PHONES, on_phone
 from pipeline.plan.stage_costs import stage_costs
@@ -39,36 +39,36 @@ def plan(config: Config, root: Path, on: str, *, probe: bool) -> bool:
     """
     if on != THIS and on not in MACHINES:
         raise InputError(f"--on {on}: unknown machine; expected {THIS}, {', '.join(MACHINES)}")
+    if root.exists() and not root.is_dir():
+        raise InputError(f"{root}: is a file; --run expects a folder")
     machine = MACHINES.get(on)
-    planned = read(config, root, _dtype(config, machine))
+    planned = read(config, root, on_accelerator=machine is not None)
     accelerator = machine is not None or find_accelerator() is not None
     memory = training_memory(planned.work, accelerator=accelerator)
+    available = machine.memory if machine else None if accelerator else psutil.virtual_memory().available
     _print_work(config, planned)
     _print_memory(memory, planned, accelerator=accelerator)
     if machine:
         time: Time | None = time_on(machine, planned.work)
     else:
-        time = _measured(config, planned, accelerator=accelerator) if probe else None
+        possible = probe and available is not None and memory.total <= available
+        time = _measured(config, planned) if possible else None
     _print_stages(config, planned, memory, time)
     _print_phone(config, planned)
-    available = machine.memory if machine else psutil.virtual_memory().available
     return _print_verdict(planned, memory, available, machine, accelerator=accelerator)
 
 
-def _dtype(config: Config, machine: Machine | None) -> str | None:
-    """The dtype of training on a named machine; None: this machine decides."""
-    if machine is None:
-        return None
-    wanted = config.finetune.dtype
-    return wanted if wanted != "auto" else "bfloat16"
-
-
-def _measured(config: Config, planned: Planned, *, accelerator: bool) -> Time | None:
-    """The speed of this machine; None for a family whose layers differ."""
+def _measured(config: Config, planned: Planned) -> Time | None:
+    """The speed of this machine; None for a family whose layers differ, and if it cannot be measured."""
     if planned.shape.layer_sizes:
         return None
     backend = choose_compute(config.finetune.backend, config.finetune.dtype, 0).backend
-    return measured_time(planned.preset, planned.work, backend, accelerator=accelerator)
+    try:
+        return measured_time(planned.preset, planned.work, backend)
+    except PocketGemmaError as error:
+        reason = str(error).partition("; see its output")[0]
+        console.print(f"warning: the speed is unknown: {reason}", style="yellow")
+        return None
 
 
 def _print_work(config: Config, planned: Planned) -> None:
@@ -105,7 +105,9 @@ def _print_stages(config: Config, planned: Planned, memory: TrainingMemory, time
         f"{planned.work.cost.adapter_bytes / 1e9:.2f}",
         _span(time) if time else "",
     )
-    costs = stage_costs(planned.shape, SCHEMES[config.convert.recipe], planned.tokenizer_bytes)
+    costs = stage_costs(
+        planned.shape, SCHEMES[config.convert.recipe], planned.tokenizer_bytes, 1 + config.carries_base
+    )
     for name, cost in costs.items():
         memory_text = f"{cost.memory / 1e9:.1f}" if cost.memory else ""
         table.add_row(f"  {name}", memory_text, f"{cost.disk / 1e9:.2f}", "")
@@ -138,7 +140,7 @@ def _print_phone(config: Config, planned: Planned) -> None:
 def _print_verdict(
     planned: Planned,
     memory: TrainingMemory,
-    available: int,
+    available: int | None,
     machine: Machine | None,
     *,
     accelerator: bool,
@@ -146,6 +148,9 @@ def _print_verdict(
     where = machine.title if machine else "this machine"
     if machine and machine.chips > 1:
         console.print(f"  training uses one of the {machine.chips} chips")
+    if available is None:
+        console.print("the memory of this machine's accelerator is unknown; plan for one with --on")
+        return True
     if memory.total <= available:
         console.print(
             f"training fits: {memory.total / 1e9:.1f} of {available / 1e9:.1f} GB on {where}", style="green"

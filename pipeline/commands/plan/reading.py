@@ -22,7 +22,7 @@ from pipeline.recipe.schema import Config
 from pipeline.recipe.section import DEMO
 from pipeline.recipe.workload import workload
 from pipeline.run.folder import Run
-from pipeline.tuning.devices import choose_compute
+from pipeline.tuning.devices import SMALL_MODEL, choose_compute
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,13 @@ class Planned:
         return tokenizer_file(self.preset).stat().st_size
 
 
-def read(config: Config, root: Path, dtype: str | None) -> Planned:
+def read(config: Config, root: Path, *, on_accelerator: bool = False) -> Planned:
     """Read the configuration, the tokenizer and the examples of a recipe.
 
     Args:
         config: the recipe.
         root: its run folder, which may have the preset already.
-        dtype: of the training; None: what the recipe and this machine give.
+        on_accelerator: whether it trains on a GPU or TPU elsewhere; otherwise, this machine decides.
 
     Raises:
         InputError: the base or the examples are unusable, or the base has to be downloaded first.
@@ -65,7 +65,11 @@ def read(config: Config, root: Path, dtype: str | None) -> Planned:
     train, validation = _examples(config, tokenizer)
     section = config.finetune
     settings = section.method_settings(config.convert.recipe if section.rounds_in_training else "")
-    dtype = dtype or choose_compute(section.backend, section.dtype, shape.parameters).dtype
+    dtype: str = section.dtype
+    if not on_accelerator:
+        dtype = choose_compute(section.backend, section.dtype, shape.parameters).dtype
+    elif dtype == "auto":
+        dtype = "bfloat16" if shape.parameters >= SMALL_MODEL else "float32"
     work = workload(section, settings, shape, dtype, train, validation)
     return Planned(preset, shape, work, len(validation))
 
@@ -75,11 +79,14 @@ def _preset(config: Config, root: Path) -> Path:
     preset = config.model.preset
     if preset == DEMO:
         return Path(str(resources.files("pipeline.demo") / "base"))
+    path = Path(preset)
+    if "://" not in preset and not is_gguf(path):
+        return path
+    if "://" not in preset and not path.exists():
+        raise InputError(f"{preset}: no such file; set model.preset to a folder or a GGUF file")
     downloaded = _downloaded(preset, root)
     if downloaded:
         return downloaded
-    if "://" not in preset and not is_gguf(Path(preset)):
-        return Path(preset)
     folder = None if "://" not in preset else fetch_description(preset)
     if folder is None:
         raise InputError(

@@ -8,6 +8,7 @@ from pipeline.commands.publish.contents import Content, collect
 from pipeline.commands.publish.hubs import find_hub
 from pipeline.console import console
 from pipeline.families.registry import read_family
+from pipeline.gemma.kaggle_hub import KAGGLE
 from pipeline.recipe.schema import Config
 from pipeline.recipe.terms import terms_of_weights
 from pipeline.run.folder import Run
@@ -40,7 +41,10 @@ def publish(config: Config, root: Path, content: Content, address: str, *, publi
         for path in files:
             size = path.stat().st_size
             console.print(f"  {path.relative_to(folder)}: {size / 1e6:,.2f} MB")
-        console.print(f"uploading to {address}, {'for everybody' if public else 'for its owner only'}")
+        seen_by = "for everybody" if public else "for its owner only"
+        if address.startswith(KAGGLE):
+            seen_by = "for its owner only if the model is new"
+        console.print(f"uploading to {address}, {seen_by}")
         console.print(f"published: {upload(folder)}")
 
 

@@ -75,6 +75,11 @@ def _hugging_face(address: str, name: str, folder: Path, public: bool) -> str:
     api = HfApi(endpoint=endpoint())
     try:
         api.create_repo(name, private=not public, exist_ok=True)
+        if api.repo_info(name).private == public:
+            raise InputError(
+                f"{address}: exists already and is {'private' if public else 'public'}; "
+                f"{'remove --public' if public else 'publish with --public'}, or choose another name"
+            )
         api.create_commit(
             name,
             [
@@ -109,6 +114,10 @@ def _kaggle(address: str, parts: list[str], folder: Path, license_name: str) -> 
         ) from error
     except (requests.RequestException, OSError) as error:
         raise _in_words(address, error, kaggle_hub.CACHE, kaggle_hub.TOKEN) from error
+    except ValueError as error:
+        raise InputError(
+            f"{address}: {error}; save a new token from https://www.kaggle.com/settings"
+        ) from error
     return f"https://www.kaggle.com/models/{parts[0]}/{parts[1]}"
 
 

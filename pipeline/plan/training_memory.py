@@ -32,9 +32,6 @@ of all weights (docs/measurements.md, "Tuning methods")."""
 SUMMED_COPIES = 1
 """The same for the sum of the gradients of micro-batches."""
 
-WORKING_LAYERS = 1.0
-"""Memory of a layer's backward pass / what the layer kept."""
-
 
 @dataclass(frozen=True)
 class TrainingMemory:
@@ -91,7 +88,8 @@ def training_memory(work: Workload, *, accelerator: bool) -> TrainingMemory:
         kept = work.shape.layers * final_norm + max(layers) + final_norm
     hidden = 3 * tokens * work.shape.hidden * FLOAT32
     block = 4 * TOKENS * POSITIONS * FLOAT32
-    working = round(WORKING_LAYERS * max(layers)) + hidden + block
+    # The backward pass of a layer takes about as much as the layer kept.
+    working = round(max(layers)) + hidden + block
     return TrainingMemory(
         program=0 if accelerator else PROGRAM,
         weights=weights,

@@ -103,6 +103,7 @@ def measured_time(preset: Path, work: Workload, backend: str) -> Time:
 
 
 def measured_layers(layers: int) -> list[int]:
+    """The numbers of layers to measure for a model with so many: one where there are few."""
     return sorted(
         {min(FEW_LAYERS, layers), min(layers, max(2 * FEW_LAYERS, round(layers * SHARE_OF_LAYERS)))}
     )

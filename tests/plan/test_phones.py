@@ -1,4 +1,4 @@
-"""Promise: the size and the memory on a phone are close to those of the converted file."""
+"""Promise: speed follows the bytes that are read, and float16 is widened in memory."""
 
 import pytest
 

@@ -61,16 +61,21 @@ class Hub:
 @contextmanager
 def serve(hub: Hub, tls: ssl.SSLContext | None = None) -> Iterator[Hub]:
     """Serve until left; hub.url is where."""
-    handler = type("Handler", (_Handler,), {"hub": hub})
+    with listening(type("Handler", (_Handler,), {"hub": hub}), tls) as hub.url:
+        yield hub
+
+
+@contextmanager
+def listening(handler: type[BaseHTTPRequestHandler], tls: ssl.SSLContext | None = None) -> Iterator[str]:
+    """The address of a server that answers until left."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     if tls:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
-    hub.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}"
     try:
-        yield hub
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}"
     finally:
         server.shutdown()
         server.server_close()

@@ -21,7 +21,7 @@ from pipeline.tuning.devices import choose_compute, find_accelerator
 MINUTE, HOUR = 60, 3600
 
 MOST_SPEED = 100
-"""Tokens per second."""
+"""Tokens per second of a phone, beyond which the weights no longer decide."""
 
 
 def plan(config: Config, root: Path, on: str, *, probe: bool) -> bool:
@@ -35,7 +35,7 @@ def plan(config: Config, root: Path, on: str, *, probe: bool) -> bool:
 
     Raises:
         InputError: an unknown machine; or the base or the examples are unusable.
-        PocketGemmaError: a hub did not respond, or the measurement failed.
+        PocketGemmaError: a hub did not respond.
     """
     if on != THIS and on not in MACHINES:
         raise InputError(f"--on {on}: unknown machine; expected {THIS}, {', '.join(MACHINES)}")

@@ -1,6 +1,5 @@
 """Publish the results of a run."""
 
-import os
 import tempfile
 from pathlib import Path
 
@@ -8,6 +7,7 @@ from pipeline.commands.publish.contents import Content, collect
 from pipeline.commands.publish.hubs import find_hub
 from pipeline.console import console
 from pipeline.families.registry import read_family
+from pipeline.gemma.hubs import show_no_bars
 from pipeline.gemma.kaggle_hub import KAGGLE
 from pipeline.recipe.schema import Config
 from pipeline.recipe.terms import terms_of_weights
@@ -28,9 +28,7 @@ def publish(config: Config, root: Path, content: Content, address: str, *, publi
         InputError: no such address, or access was denied.
         PocketGemmaError: the hub or the network failed.
     """
-    if not console.is_terminal:
-        os.environ.setdefault("TQDM_DISABLE", "1")
-        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    show_no_bars()
     with Run(root) as run, tempfile.TemporaryDirectory(prefix=".publish-", dir=root) as temporary:
         folder = Path(temporary, content)
         folder.mkdir()
